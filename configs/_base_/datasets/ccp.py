@@ -1,0 +1,55 @@
+# Clothing Co-Parsing with simulated weak labels: 704 training and 150 val images.
+#
+# See the README for both. Environment variables CCP_ROOT and CCP_WEAK name other
+# folders; the second is relative to the first, or absolute.
+dataset_type = 'CCPDataset'
+data_root = '{{$CCP_ROOT:data/ccp}}'
+# Written by tools/prepare_photographs.py: points/, scribbles/, regions/.
+weak_root = '{{$CCP_WEAK:../ccp_weak}}'
+crop_size = (192, 144)
+train_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(type='LoadWeakAnnotations'),
+    dict(type='LoadRegions'),
+    dict(type='WeakRandomFlip', prob=0.5),
+    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
+    dict(type='PadToCropSize', size=crop_size),
+    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),
+    dict(type='PackWeakSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(type='LoadWeakAnnotations'),
+    dict(type='PackWeakSegInputs'),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='train_masks.txt',
+        data_prefix=dict(
+            seg_map_path=weak_root + '/scribbles', region_map_path=weak_root + '/regions'
+        ),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='val.txt',
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

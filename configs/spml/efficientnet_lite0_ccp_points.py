@@ -1,0 +1,12 @@
+# SPML, EfficientNet-lite0, Clothing Co-Parsing with simulated points.
+_base_ = [
+    '../_base_/models/efficientnet_lite0_spml.py',
+    '../_base_/datasets/ccp.py',
+    '../_base_/schedules/schedule_small.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(
+    dataset=dict(
+        data_prefix=dict(seg_map_path='{{$CCP_WEAK:../ccp_weak}}/points'),
+    ),
+)

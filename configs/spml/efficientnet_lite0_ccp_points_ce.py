@@ -1,0 +1,23 @@
+# Cross-entropy on the labelled pixels alone: the twin of ccp_points.
+_base_ = [
+    '../_base_/models/efficientnet_lite0_fcn.py',
+    '../_base_/datasets/ccp.py',
+    '../_base_/schedules/schedule_small.py',
+    '../_base_/default_runtime.py',
+]
+train_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(type='LoadWeakAnnotations'),
+    dict(type='WeakRandomFlip', prob=0.5),
+    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
+    dict(type='PadToCropSize', size={{_base_.crop_size}}),
+    dict(type='RandomCrop', crop_size={{_base_.crop_size}}, cat_max_ratio=1.0),
+    dict(type='UnlabelledToVoid'),
+    dict(type='PackWeakSegInputs'),
+]
+train_dataloader = dict(
+    dataset=dict(
+        data_prefix=dict(seg_map_path='{{$CCP_WEAK:../ccp_weak}}/points'),
+        pipeline=train_pipeline,
+    ),
+)

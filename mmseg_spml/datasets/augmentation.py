@@ -1,0 +1,275 @@
+"""Augmentations that treat the label map, the region map and the tags alike.
+
+Images are float32 or uint8 of shape (H, W, 3), in BGR order unless said.
+"""
+
+from typing import Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+from mmseg_spml.datasets.label_values import VOID
+
+
+def _as_type_of(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    if np.issubdtype(image.dtype, np.integer):
+        limits = np.iinfo(image.dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return values.astype(image.dtype)
+
+
+def _probability(prob: float) -> float:
+    if not 0 <= prob <= 1:
+        raise ValueError(f'`prob` must lie in [0, 1], got {prob}')
+    return prob
+
+
+@TRANSFORMS.register_module()
+class RandomResizeOfImage(BaseTransform):
+    """Resize by a ratio drawn from U(ratio_range), relative to the image's own size.
+
+    (h, w) becomes (int(r h), int(r w)), at least one pixel; the image bilinearly,
+    the maps by nearest neighbour.
+
+    Args:
+        ratio_range (Tuple[float, float]): Smallest and largest ratio.
+
+    Example:
+        >>> resize = RandomResizeOfImage(ratio_range=(0.5, 0.5))
+        >>> resize(dict(img=np.zeros((9, 6, 3), np.uint8)))['img'].shape
+        (4, 3, 3)
+    """
+
+    def __init__(self, ratio_range: Tuple[float, float] = (0.5, 1.5)) -> None:
+        if len(ratio_range) != 2 or not 0 < ratio_range[0] <= ratio_range[1]:
+            raise ValueError(f'expected 0 < low <= high, got {ratio_range}')
+        self.ratio_range = tuple(ratio_range)
+
+    def transform(self, results: dict) -> dict:
+        """Resize the image and every map in `seg_fields`."""
+        height, width = results['img'].shape[:2]
+        ratio = np.random.uniform(*self.ratio_range)
+        new_h, new_w = max(int(ratio * height), 1), max(int(ratio * width), 1)
+        size = (new_w, new_h)
+        results['img'] = cv2.resize(
+            results['img'], size, interpolation=cv2.INTER_LINEAR
+        )
+        for key in results.get('seg_fields', []):
+            results[key] = cv2.resize(
+                results[key], size, interpolation=cv2.INTER_NEAREST
+            )
+        results['img_shape'] = (new_h, new_w)
+        results['scale'] = size
+        results['scale_factor'] = (new_w / width, new_h / height)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(ratio_range={self.ratio_range})'
+
+
+@TRANSFORMS.register_module()
+class PadToCropSize(BaseTransform):
+    """Pad on the right and at the bottom where the image is smaller than `size`.
+
+    The image is padded with its channel means, the label map with void (255), the
+    region map with 0.
+
+    Args:
+        size (int or Tuple[int, int]): (height, width) at least.
+        pad_val (Sequence[float]): Channel values in the image's channel order. The
+            default is the ImageNet mean in BGR order.
+
+    Example:
+        >>> pad = PadToCropSize(size=(4, 4))
+        >>> pad(dict(img=np.zeros((2, 6, 3), np.uint8)))['img'].shape
+        (4, 6, 3)
+    """
+
+    FILL = dict(gt_seg_map=VOID, region_map=0)
+
+    def __init__(
+        self,
+        size: Union[int, Tuple[int, int]],
+        pad_val: Sequence[float] = (103.53, 116.28, 123.675),
+    ) -> None:
+        size = (size, size) if isinstance(size, int) else tuple(size)
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError(f'expected a size (height, width), got {size}')
+        self.size = size
+        self.pad_val = tuple(pad_val)
+
+    def transform(self, results: dict) -> dict:
+        """Pad the image and every map in `seg_fields`."""
+        image = results['img']
+        height, width = image.shape[:2]
+        new_h, new_w = max(height, self.size[0]), max(width, self.size[1])
+        if (new_h, new_w) != (height, width):
+            padded = np.empty((new_h, new_w, image.shape[2]), image.dtype)
+            padded[:] = _as_type_of(image, np.array(self.pad_val))
+            padded[:height, :width] = image
+            results['img'] = padded
+            for key in results.get('seg_fields', []):
+                fill = self.FILL.get(key, VOID)
+                larger = np.full((new_h, new_w), fill, results[key].dtype)
+                larger[:height, :width] = results[key]
+                results[key] = larger
+        results['img_shape'] = results['pad_shape'] = (new_h, new_w)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size}, pad_val={self.pad_val})'
+
+
+@TRANSFORMS.register_module()
+class WeakRandomFlip(BaseTransform):
+    """Flip left to right; labels with a side change to the other side.
+
+    Args:
+        prob (float): Chance of a flip.
+        swap_labels (Sequence[Tuple[int, int]], optional): Pairs of class ids to be
+            exchanged in the label map and in the tags. Region ids never change.
+
+    Example:
+        >>> flip = WeakRandomFlip(prob=1.0, swap_labels=[(2, 3)])
+        >>> flip(dict(img=np.zeros((1, 2, 3)), gt_seg_map=np.array([[2, 0]], np.uint8),
+        ...           seg_fields=['gt_seg_map']))['gt_seg_map']
+        array([[0, 3]], dtype=uint8)
+    """
+
+    def __init__(
+        self,
+        prob: float = 0.5,
+        swap_labels: Optional[Sequence[Tuple[int, int]]] = None,
+    ) -> None:
+        self.prob = _probability(prob)
+        self.swap_labels = [tuple(pair) for pair in swap_labels or []]
+        ids = [label for pair in self.swap_labels for label in pair]
+        if len(set(ids)) != 2 * len(self.swap_labels) or not all(
+            0 <= label < VOID for label in ids
+        ):
+            raise ValueError(
+                '`swap_labels` must be pairs of class ids, each id once, got '
+                f'{swap_labels}'
+            )
+        self._exchange = np.arange(256, dtype=np.uint8)
+        for left, right in self.swap_labels:
+            self._exchange[[left, right]] = right, left
+
+    def transform(self, results: dict) -> dict:
+        """Flip, or leave alone, the image, the maps and the tags."""
+        results['flip'] = bool(np.random.uniform() < self.prob)
+        results['flip_direction'] = 'horizontal' if results['flip'] else None
+        if not results['flip']:
+            return results
+        for key in ['img', *results.get('seg_fields', [])]:
+            results[key] = np.ascontiguousarray(results[key][:, ::-1])
+        if self.swap_labels:
+            self._swap(results)
+        return results
+
+    def _swap(self, results: dict) -> None:
+        highest = max(map(max, self.swap_labels))
+        num_classes = results.get('num_classes')
+        if num_classes is None and results.get('tags') is not None:
+            num_classes = len(results['tags'])
+        if num_classes is not None and highest >= num_classes:
+            raise ValueError(
+                f'`swap_labels` names class {highest}, but there are only '
+                f'{num_classes} classes'
+            )
+        if 'gt_seg_map' in results:
+            results['gt_seg_map'] = self._exchange[results['gt_seg_map']]
+        if results.get('tags') is not None:
+            tags = np.asarray(results['tags'])
+            results['tags'] = tags[self._exchange[: len(tags)]]
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(prob={self.prob}, swap_labels={self.swap_labels})'
+        )
+
+
+@TRANSFORMS.register_module()
+class RandomGrey(BaseTransform):
+    """Turn the image grey, with three equal channels: .3 R + .59 G + .11 B.
+
+    Args:
+        prob (float): Chance of a grey image.
+        channel_order (str): 'bgr' or 'rgb'.
+
+    Example:
+        >>> grey = RandomGrey(prob=1.0)
+        >>> grey(dict(img=np.array([[[0, 0, 100]]], np.uint8)))['img'].tolist()
+        [[[30, 30, 30]]]
+    """
+
+    def __init__(self, prob: float = 0.3, channel_order: str = 'bgr') -> None:
+        if channel_order not in ('bgr', 'rgb'):
+            raise ValueError(f'expected "bgr" or "rgb", got {channel_order!r}')
+        self.prob = _probability(prob)
+        self.channel_order = channel_order
+
+    def transform(self, results: dict) -> dict:
+        """Replace `img`, or leave it alone."""
+        if np.random.uniform() < self.prob:
+            image = results['img']
+            weights = np.array([0.3, 0.59, 0.11], np.float32)
+            if self.channel_order == 'bgr':
+                weights = weights[::-1]
+            grey = _as_type_of(image, image.astype(np.float32) @ weights)
+            results['img'] = np.repeat(grey[..., None], 3, axis=2)
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(prob={self.prob}, '
+            f'channel_order={self.channel_order!r})'
+        )
+
+
+@TRANSFORMS.register_module()
+class RandomGaussianBlur5(BaseTransform):
+    """Blur with a 5x5 kernel proportional to exp(-(x^2 + y^2) / sigma^2), of sum 1.
+
+    The exponent has no factor 1/2, as in the authors' release. The border is
+    mirrored without repeating the edge pixel.
+
+    Args:
+        prob (float): Chance of a blur.
+        sigma (Tuple[float, float]): Range of the uniform draw, in pixels.
+
+    Example:
+        >>> blur = RandomGaussianBlur5(prob=1.0)
+        >>> int(blur(dict(img=np.full((6, 6, 3), 7, np.uint8)))['img'].max())
+        7
+    """
+
+    def __init__(
+        self, prob: float = 0.5, sigma: Tuple[float, float] = (0.1, 5.0)
+    ) -> None:
+        if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
+            raise ValueError(f'expected 0 < low <= high for `sigma`, got {sigma}')
+        self.prob = _probability(prob)
+        self.sigma = tuple(sigma)
+
+    @staticmethod
+    def kernel(sigma: float) -> np.ndarray:
+        """The (5, 5) float64 kernel."""
+        offset = np.arange(-2, 3)
+        squared = offset[:, None] ** 2 + offset[None, :] ** 2
+        weights = np.exp(-squared / sigma**2)
+        return weights / weights.sum()
+
+    def transform(self, results: dict) -> dict:
+        """Replace `img`, or leave it alone."""
+        if np.random.uniform() < self.prob:
+            kernel = self.kernel(np.random.uniform(*self.sigma))
+            results['img'] = cv2.filter2D(
+                results['img'], -1, kernel, borderType=cv2.BORDER_REFLECT_101
+            )
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob}, sigma={self.sigma})'

@@ -1,0 +1,100 @@
+"""Label maps and region maps as PNG files."""
+
+import io
+import os
+import tempfile
+from typing import Optional
+
+import numpy as np
+from mmengine import fileio
+from PIL import Image
+
+_GREY_OR_INDEX = ('L', 'P', '1', 'I', 'I;16', 'I;16B', 'I;16L')
+
+
+def read_index_map(
+    path: str, what: str = 'label map', backend_args: Optional[dict] = None
+) -> np.ndarray:
+    """Read a one-channel PNG of ids, by value and not by colour.
+
+    Palette files give their indices. 16-bit files keep their range.
+
+    Args:
+        path (str): The file.
+        what (str): What the file should be, for error messages.
+        backend_args (dict, optional): See `mmengine.fileio`.
+
+    Returns:
+        ndarray: (H, W), uint8, uint16 or int32.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be decoded, has several channels, or is a
+            2-bit or 4-bit grey file (decoders rescale those values).
+
+    Example:
+        >>> import tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.png')
+        >>> write_index_map(path, np.array([[0, 300]]))
+        >>> read_index_map(path).tolist()
+        [[0, 300]]
+    """
+    try:
+        content = fileio.get(path, backend_args=backend_args)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FileNotFoundError(
+            f'{what} not found: {path}. Check `data_root`, `data_prefix`, the '
+            'suffixes and the list file'
+        ) from error
+    try:
+        image = Image.open(io.BytesIO(content))
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(
+            f'cannot decode the {what} {path}: {error}. Write the file again'
+        ) from error
+    if image.mode not in _GREY_OR_INDEX:
+        raise ValueError(
+            f'the {what} {path} has mode {image.mode} '
+            f'({len(image.getbands())} channels), expected one channel of ids. '
+            'Convert its colours to ids and save it as an 8-bit grey or palette PNG'
+        )
+    # A PNG's header holds the bit depth and the colour type (0: grey) here.
+    if content[:4] == b'\x89PNG' and content[24] in (2, 4) and content[25] == 0:
+        raise ValueError(
+            f'the {what} {path} is a {content[24]}-bit grey PNG, whose values are '
+            'rescaled by decoders. Save it as an 8-bit PNG'
+        )
+    ids = np.asarray(image)
+    return ids.astype(np.uint8) if ids.dtype == bool else ids
+
+
+def write_index_map(path: str, ids: np.ndarray) -> None:
+    """Write ids as a grey PNG, 8-bit if they fit and 16-bit otherwise.
+
+    The file appears under its name only when complete, so that several loader
+    workers may write the same one.
+
+    Args:
+        path (str): The file; its folder is created.
+        ids (ndarray): (H, W) integers in 0..65535.
+
+    Raises:
+        ValueError: an id is out of range.
+    """
+    if ids.ndim != 2 or ids.min() < 0 or ids.max() > 65535:
+        raise ValueError(
+            f'expected (H, W) ids in 0..65535 for {path}, got shape {ids.shape} and '
+            f'values {ids.min()}..{ids.max()}'
+        )
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    dtype = np.uint8 if ids.max() < 256 else np.uint16
+    handle, temporary = tempfile.mkstemp(suffix='.part', dir=folder)
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            Image.fromarray(ids.astype(dtype)).save(file, format='PNG')
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,258 @@
+"""Loading and packing of weak labels and region maps."""
+
+import hashlib
+import json
+import os
+from typing import Optional, Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.structures import LabelData, PixelData
+from mmseg.datasets.transforms import PackSegInputs
+from mmseg.registry import TRANSFORMS
+
+from mmseg_spml.datasets.label_values import (
+    canonical_labels,
+    check_label_options,
+    tags_of,
+)
+from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.functional.oversegmentation import REGION_METHODS
+
+
+def _check_size(shape: tuple, results: dict, what: str, path: str) -> None:
+    if 'img' in results and tuple(results['img'].shape[:2]) != tuple(shape):
+        height, width = results['img'].shape[:2]
+        raise ValueError(
+            f'the {what} {path} is {shape[0]}x{shape[1]} (height x width) but the '
+            f'image {results.get("img_path")} is {height}x{width}. Make the {what} '
+            'from the image at its own size, and load it before any augmentation'
+        )
+
+
+@TRANSFORMS.register_module()
+class LoadWeakAnnotations(BaseTransform):
+    """Load a weak label map and the image's tags.
+
+    Adds `gt_seg_map` ((H, W) uint8: 0..C-1 labelled, C unlabelled, 255 void) and
+    `tags` ((C,) bool: the classes in the whole map, unless the data set gave
+    explicit tags). An image with explicit tags and no map is all unlabelled.
+    Use it before any augmentation. See :func:`canonical_labels`.
+
+    Args:
+        num_classes (int, optional): C. None: as the data set says.
+        unlabelled_value (int, optional): None: as the data set says, else C.
+        label_range (str, optional): 'strict' or 'release'. None: as the data set
+            says, else 'strict'.
+        backend_args (dict, optional): See `mmengine.fileio`.
+
+    Raises:
+        FileNotFoundError, ValueError: at loading; the message names the file.
+
+    Example:
+        >>> transform = LoadWeakAnnotations(num_classes=21, unlabelled_value=255)
+    """
+
+    def __init__(
+        self,
+        num_classes: Optional[int] = None,
+        unlabelled_value: Optional[int] = None,
+        label_range: Optional[str] = None,
+        backend_args: Optional[dict] = None,
+    ) -> None:
+        if num_classes is not None:
+            value = num_classes if unlabelled_value is None else unlabelled_value
+            check_label_options(num_classes, value, label_range or 'strict')
+        self.num_classes = num_classes
+        self.unlabelled_value = unlabelled_value
+        self.label_range = label_range
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Add `gt_seg_map`, `tags`, `num_classes` to `results`."""
+        num_classes = self.num_classes or results.get('num_classes')
+        if num_classes is None:
+            raise ValueError(
+                'the number of classes is unknown: use a WeakSegDataset, or set '
+                'LoadWeakAnnotations(num_classes=...)'
+            )
+        path = results.get('seg_map_path')
+        tags = results.get('tags')
+        if path is not None:
+            labels = self._read(path, num_classes, results)
+        elif tags is not None and 'img' in results:
+            labels = np.full(results['img'].shape[:2], num_classes, np.uint8)
+        else:
+            raise ValueError(
+                f'the image {results.get("img_path")} has no label map. Give the data '
+                'set label maps or a `tags_file`, or leave LoadWeakAnnotations out; '
+                'it must come after LoadImageFromFile'
+            )
+        if tags is None:
+            tags = tags_of(labels, num_classes)
+        results['gt_seg_map'] = labels
+        results['tags'] = np.asarray(tags, bool)
+        results['num_classes'] = num_classes
+        results.setdefault('seg_fields', []).append('gt_seg_map')
+        return results
+
+    def _read(self, path: str, num_classes: int, results: dict) -> np.ndarray:
+        stored = read_index_map(path, 'label map', self.backend_args)
+        _check_size(stored.shape, results, 'label map', path)
+        value = self.unlabelled_value
+        if value is None:
+            value = results.get('unlabelled_value')
+        label_range = self.label_range or results.get('label_range') or 'strict'
+        return canonical_labels(
+            stored, num_classes, value, label_range, f'the label map {path}'
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(num_classes={self.num_classes}, '
+            f'unlabelled_value={self.unlabelled_value}, '
+            f'label_range={self.label_range!r})'
+        )
+
+
+@TRANSFORMS.register_module()
+class LoadRegions(BaseTransform):
+    """Load the image's region map, or make one from the image.
+
+    Adds `region_map` ((H, W) int32, ids >= 0). Use it before any augmentation.
+
+    Args:
+        generate (dict, optional): How to make regions where the data set names no
+            file: `method` ('felzenszwalb' or 'slic') and that function's options.
+        cache_dir (str, optional): Keep made region maps here as PNG files, under
+            the hash of the image and of the options.
+        channel_order (str): 'bgr' (LoadImageFromFile) or 'rgb'.
+        backend_args (dict, optional): See `mmengine.fileio`.
+
+    Raises:
+        FileNotFoundError, ValueError: at loading; the message names the file.
+
+    Example:
+        >>> load = LoadRegions(generate=dict(method='felzenszwalb', scale=100))
+        >>> load(dict(img=np.zeros((8, 8, 3), np.uint8)))['region_map'].dtype
+        dtype('int32')
+    """
+
+    def __init__(
+        self,
+        generate: Optional[dict] = None,
+        cache_dir: Optional[str] = None,
+        channel_order: str = 'bgr',
+        backend_args: Optional[dict] = None,
+    ) -> None:
+        if generate is not None and generate.get('method') not in REGION_METHODS:
+            raise ValueError(
+                f'`generate` needs a method out of {sorted(REGION_METHODS)}, got '
+                f'{generate}'
+            )
+        if channel_order not in ('bgr', 'rgb'):
+            raise ValueError(f'expected "bgr" or "rgb", got {channel_order!r}')
+        self.generate = generate
+        self.cache_dir = cache_dir
+        self.channel_order = channel_order
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Add `region_map` to `results`."""
+        path = results.get('region_map_path')
+        if path is not None:
+            regions = read_index_map(path, 'region map', self.backend_args)
+            _check_size(regions.shape, results, 'region map', path)
+        elif self.generate is None:
+            raise ValueError(
+                f'the image {results.get("img_path")} has no region map. Give the '
+                'data set region maps, or set LoadRegions(generate=dict('
+                'method="felzenszwalb")) to make them from the images'
+            )
+        else:
+            regions = self._regions_of(results['img'])
+        results['region_map'] = regions.astype(np.int32)
+        results.setdefault('seg_fields', []).append('region_map')
+        return results
+
+    def _regions_of(self, image: np.ndarray) -> np.ndarray:
+        image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        if self.channel_order == 'bgr':
+            image = image[..., ::-1]
+        image = np.ascontiguousarray(image)
+        options = dict(self.generate)
+        method = REGION_METHODS[options.pop('method')]
+        if self.cache_dir is None:
+            return method(image, **options)
+        key = hashlib.sha256(image.tobytes())
+        key.update(json.dumps([image.shape, self.generate], sort_keys=True).encode())
+        path = os.path.join(self.cache_dir, f'{key.hexdigest()[:32]}.png')
+        if os.path.exists(path):
+            return read_index_map(path, 'cached region map')
+        regions = method(image, **options)
+        write_index_map(path, regions)
+        return regions
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(generate={self.generate}, '
+            f'cache_dir={self.cache_dir!r}, channel_order={self.channel_order!r})'
+        )
+
+
+@TRANSFORMS.register_module()
+class PackWeakSegInputs(PackSegInputs):
+    """Pack an image with its weak labels, regions and tags, those present.
+
+    `inputs` is (3, H, W). The sample's `gt_sem_seg` and `region_map` are
+    PixelData of (1, H, W) int64, its `gt_tags` LabelData with `multi_hot`, (C,)
+    bool.
+
+    Args:
+        meta_keys (Sequence[str]): What to keep as meta information.
+        tags_from_crop (bool): Take the tags from the augmented label map and not
+            from the whole one.
+
+    Example:
+        >>> pack = PackWeakSegInputs()
+        >>> packed = pack(dict(img=np.zeros((4, 6, 3), np.uint8)))
+        >>> packed['inputs'].shape, 'gt_sem_seg' in packed['data_samples']
+        (torch.Size([3, 4, 6]), False)
+    """
+
+    def __init__(
+        self,
+        meta_keys: Sequence[str] = (
+            'img_path',
+            'seg_map_path',
+            'region_map_path',
+            'ori_shape',
+            'img_shape',
+            'pad_shape',
+            'scale_factor',
+            'flip',
+            'flip_direction',
+            'reduce_zero_label',
+            'num_classes',
+        ),
+        tags_from_crop: bool = False,
+    ) -> None:
+        super().__init__(meta_keys=meta_keys)
+        self.tags_from_crop = tags_from_crop
+
+    def transform(self, results: dict) -> dict:
+        """Pack `results` into `inputs` and `data_samples`."""
+        packed = super().transform(results)
+        fields = {}
+        if 'region_map' in results:
+            regions = torch.from_numpy(results['region_map'].astype(np.int64))
+            fields['region_map'] = PixelData(data=regions[None])
+        tags = results.get('tags')
+        if self.tags_from_crop and 'gt_seg_map' in results:
+            tags = tags_of(results['gt_seg_map'], results['num_classes'])
+        if tags is not None:
+            multi_hot = torch.from_numpy(np.array(tags, bool))
+            fields['gt_tags'] = LabelData(multi_hot=multi_hot)
+        packed['data_samples'].set_data(fields)
+        return packed

@@ -1,0 +1,266 @@
+"""The generic data set of images, weak label maps, region maps and tags."""
+
+import copy
+import os
+import os.path as osp
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
+
+import mmengine
+import numpy as np
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS, TRANSFORMS
+
+from mmseg_spml.datasets.label_values import check_label_options
+from mmseg_spml.datasets.sampler import Draw, randomness_of
+from mmseg_spml.datasets.tag_files import TagTable
+
+_MAPS = ('seg_map_path', 'region_map_path')
+
+
+@DATASETS.register_module()
+class WeakSegDataset(BaseSegDataset):
+    """Images with weak label maps, region maps and tags.
+
+    Three layouts. *List of triples* (the authors' release): each line of
+    `ann_file` is `image semantic instance`, separated by single spaces, relative to
+    `data_root` or absolute; a line of one column is an image alone. *List of
+    stems*: each line is an image's name without suffix, found below
+    `data_prefix` with the suffixes. *Folders*: no `ann_file`, every image below
+    `data_prefix['img_path']`. Prefixes are relative to `data_root` or absolute; a
+    prefix of None means that there are no such files.
+
+    With :class:`DrawSampler` an augmentation depends on the seed and the number of
+    the draw alone.
+
+    Args:
+        ann_file (str): List file, relative to `data_root` or absolute.
+        list_format (str): 'stem' or 'triple'.
+        data_prefix (dict): Folders `img_path`, `seg_map_path`, `region_map_path`.
+        region_map_suffix (str): Suffix of region maps.
+        unlabelled_value (int, optional): The value in the label files that means
+            "unlabelled", in C..255. None: C.
+        label_range (str): 'strict', or 'release' (C..254 are all unlabelled).
+        label_dir (str, optional): Read the label map of each image from
+            `<label_dir>/<image stem>.png` instead, such as pseudo labels; relative
+            to the working folder or absolute.
+        tags_file (str, optional): Explicit tags, see :class:`TagTable`; else the
+            tags are the classes of the whole label map.
+        ignore_tags (Sequence[int], optional): Classes that say nothing as tags, such
+            as background. None: as `metainfo` says, else (0,). Read it at
+            `metainfo['ignore_tags']`.
+        metainfo (dict): `classes` are needed, `palette` is optional.
+        **kwargs: Those of mmseg's `BaseSegDataset`.
+
+    Raises:
+        FileNotFoundError: a folder, the list, the tags or the first sample's files
+            are missing.
+        ValueError: an argument or a line of the list is wrong.
+
+    Example:
+        >>> dataset = WeakSegDataset(
+        ...     metainfo=dict(classes=('background', 'cat')), lazy_init=True)
+        >>> dataset.num_classes, dataset.metainfo['ignore_tags']
+        (2, (0,))
+    """
+
+    def __init__(
+        self,
+        ann_file: str = '',
+        list_format: str = 'stem',
+        data_prefix: Optional[dict] = None,
+        region_map_suffix: str = '.png',
+        unlabelled_value: Optional[int] = None,
+        label_range: str = 'strict',
+        label_dir: Optional[str] = None,
+        tags_file: Optional[str] = None,
+        ignore_tags: Optional[Sequence[int]] = None,
+        metainfo: Optional[Mapping] = None,
+        reduce_zero_label: bool = False,
+        pipeline: Sequence[Union[dict, Callable]] = (),
+        **kwargs: Any,
+    ) -> None:
+        known = self._load_metainfo(copy.deepcopy(metainfo))
+        classes = known.get('classes')
+        if not classes:
+            raise ValueError(
+                f'{type(self).__name__} needs the class names: '
+                'metainfo=dict(classes=(...))'
+            )
+        if self.get_label_map(classes) is not None:
+            raise ValueError(
+                f'{type(self).__name__} has the classes {self.METAINFO["classes"]}; '
+                'another choice or order is not supported. Convert the label maps and '
+                'use WeakSegDataset'
+            )
+        if list_format not in ('stem', 'triple'):
+            raise ValueError(
+                f'`list_format` must be "stem" or "triple", got {list_format!r}'
+            )
+        if reduce_zero_label:
+            raise ValueError(
+                '`reduce_zero_label` is not supported: convert the label maps, so '
+                'that classes are 0..C-1'
+            )
+        self.num_classes = len(classes)
+        self.unlabelled_value = (
+            self.num_classes if unlabelled_value is None else unlabelled_value
+        )
+        check_label_options(self.num_classes, self.unlabelled_value, label_range)
+        if ignore_tags is None:
+            ignore_tags = known.get('ignore_tags', (0,))
+        self.ignore_tags = tuple(ignore_tags)
+        if any(not 0 <= tag < self.num_classes for tag in self.ignore_tags):
+            raise ValueError(
+                f'`ignore_tags` must be class ids in 0..{self.num_classes - 1}, got '
+                f'{self.ignore_tags}'
+            )
+        self.label_range = label_range
+        self.list_format = list_format
+        self.region_map_suffix = region_map_suffix
+        self.label_dir = label_dir
+        self.tags_file = tags_file
+        self._draw: Optional[Draw] = None
+        prefix = dict(img_path='') if data_prefix is None else dict(data_prefix)
+        super().__init__(
+            ann_file=ann_file,
+            data_prefix={k: v for k, v in prefix.items() if v is not None},
+            metainfo={**(metainfo or {}), 'ignore_tags': self.ignore_tags},
+            # Built here, so that names resolve without a default scope too.
+            pipeline=[
+                TRANSFORMS.build(step) if isinstance(step, dict) else step
+                for step in pipeline
+            ],
+            **kwargs,
+        )
+
+    def _join_prefix(self) -> None:
+        super()._join_prefix()
+        if self.tags_file is not None:
+            self.tags_file = osp.join(self.data_root, self.tags_file)
+
+    def load_data_list(self) -> List[dict]:
+        """The samples' paths, tags and label conventions.
+
+        Returns:
+            list[dict]: `img_path`, `seg_map_path`, `region_map_path` (None: no
+            such file), `num_classes`, `unlabelled_value`, `label_range`, `tags`
+            ((C,) bool, if explicit), and what mmseg's loaders read.
+        """
+        if self.ann_file and not osp.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f'list file not found: {self.ann_file}. Check `data_root` '
+                f'({self.data_root}) and `ann_file`'
+            )
+        triples = bool(self.ann_file) and self.list_format == 'triple'
+        samples = self._samples_of_triples() if triples else self._samples_of_names()
+        if not samples:
+            raise ValueError(
+                f'no image in {self.ann_file or self.data_prefix["img_path"]} (suffix '
+                f'{self.img_suffix!r}); check the list, or `img_suffix`'
+            )
+        if self.label_dir is not None:
+            for sample in samples:
+                stem = osp.splitext(osp.basename(sample['img_path']))[0]
+                sample['seg_map_path'] = osp.join(self.label_dir, f'{stem}.png')
+        self._check_files(samples[0])
+        table = None
+        if self.tags_file is not None:
+            table = TagTable(
+                self.tags_file, self.num_classes, self._metainfo['classes']
+            )
+        for sample in samples:
+            if table and not (self.test_mode and sample['img_path'] not in table):
+                sample['tags'] = table[sample['img_path']]
+            sample.update(
+                num_classes=self.num_classes,
+                unlabelled_value=self.unlabelled_value,
+                label_range=self.label_range,
+                label_map=None,
+                reduce_zero_label=False,
+                seg_fields=[],
+            )
+        return samples
+
+    def _samples_of_triples(self) -> List[dict]:
+        samples = []
+        with open(self.ann_file, encoding='utf-8-sig') as file:
+            lines = file.read().splitlines()
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            columns = line.strip().split(' ')
+            where = f'{self.ann_file}, line {number}: {line!r}'
+            if len(columns) not in (1, 3):
+                raise ValueError(
+                    f'{where} has {len(columns)} columns. Expected "image semantic '
+                    'instance" with single spaces, or an image alone for testing. Add '
+                    'the region map as the third column (paths must hold no space), '
+                    'or use list_format="stem"'
+                )
+            if len(columns) == 1 and not (self.test_mode or self.tags_file):
+                raise ValueError(
+                    f'{where} names an image without label map. Add the label map and '
+                    'the region map, give a `tags_file`, or set test_mode=True'
+                )
+            columns += [None] * (3 - len(columns))
+            samples.append(
+                {
+                    key: None if path is None else osp.join(self.data_root or '', path)
+                    for key, path in zip(('img_path', *_MAPS), columns)
+                }
+            )
+        return samples
+
+    def _samples_of_names(self) -> List[dict]:
+        for key, folder in self.data_prefix.items():
+            if folder and not osp.isdir(folder):
+                raise FileNotFoundError(
+                    f'folder not found: {folder}. Check `data_root` '
+                    f'({self.data_root}) and data_prefix[{key!r}]'
+                )
+        folder = self.data_prefix.get('img_path', '')
+        if self.ann_file:
+            with open(self.ann_file, encoding='utf-8-sig') as file:
+                names = [line.strip() for line in file if line.strip()]
+        else:
+            files = mmengine.scandir(folder or '.', self.img_suffix, recursive=True)
+            names = sorted(name[: -len(self.img_suffix)] for name in files)
+        suffixes = (self.seg_map_suffix, self.region_map_suffix)
+        samples = []
+        for name in names:
+            sample = dict(img_path=osp.join(folder, name + self.img_suffix))
+            for key, suffix in zip(_MAPS, suffixes):
+                prefix = self.data_prefix.get(key)
+                sample[key] = (
+                    None if prefix is None else osp.join(prefix, name + suffix)
+                )
+            samples.append(sample)
+        return samples
+
+    def _check_files(self, sample: dict) -> None:
+        """Missing files of the first sample are an error now, others at loading."""
+        for key, path in sample.items():
+            if path is None or (self.test_mode and key == 'region_map_path'):
+                continue
+            if not os.path.exists(path):
+                raise FileNotFoundError(
+                    f'the first sample of {self.ann_file or "the folder"} names a '
+                    f'file that is not there: {path} ({key}). Check `data_root` '
+                    f'({self.data_root}), `data_prefix` and the suffixes'
+                )
+
+    def prepare_data(self, idx: Union[int, Draw]) -> Any:
+        """Run the pipeline, with the randomness of the draw if `idx` is one."""
+        self._draw = idx if isinstance(idx, Draw) else None
+        if self._draw is None:
+            return super().prepare_data(idx)
+        with randomness_of(self._draw):
+            return super().prepare_data(int(idx))
+
+    def _rand_another(self) -> Union[int, Draw]:
+        """Another sample, which depends on the draw alone if there is one."""
+        if self._draw is None:
+            return super()._rand_another()
+        key = [self._draw.seed, self._draw.draw, self._draw.attempt, len(self)]
+        index = np.random.default_rng(key).integers(len(self))
+        return self._draw.at(int(index), attempt=self._draw.attempt + 1)

@@ -1,0 +1,123 @@
+"""Demo scenes written in the folder layout and list format of PASCAL VOC.
+
+::
+
+    VOC2012/
+      JPEGImages/<stem>.jpg   image, quality 95
+      segcls/<stem>.png       full mask, 8-bit grey, 0..C-1
+      scribble/<stem>.png     scribbles, 8-bit grey, C = unlabelled
+      hed/<stem>.png          regions, 8-bit grey, or 16-bit beyond 256 regions
+      classes.json            class names and palette
+      train_scribble.txt train_mask.txt val.txt
+                              "image label-map regions", one scene per line
+
+The lines of ``val.txt`` repeat the mask in place of the regions, as the lists
+of the authors' release do.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Union
+
+import cv2
+import numpy as np
+
+from mmseg_spml.annotations.simulate import simulate_scribbles
+from mmseg_spml.demo.textured_scenes import CLASSES, PALETTE, Scene, draw_scene
+
+SPLITS = ('train', 'val')
+SCRIBBLE_OPTIONS = {'width': 2, 'length': 0.5}  # 2 to 3 % of the pixels
+# smoothed until textures give way to surfaces; about 60 regions
+REGION_OPTIONS = {'scale': 30.0, 'sigma': 2.0, 'min_size': 30}
+
+
+def stem_of(split: str, index: int) -> str:
+    """File name of a scene without its suffix.
+
+    Example:
+        >>> stem_of('train', 7)
+        'train_00007'
+    """
+    return f'{split}_{index:05d}'
+
+
+def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
+    """The generator of one scene, whatever the order of writing."""
+    if split not in SPLITS:
+        raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
+    return np.random.default_rng([seed, SPLITS.index(split), index])
+
+
+def write_scene(job: tuple[str, int], *, root: Union[str, Path], seed: int = 0) -> str:
+    """Draw and write one scene; training scenes with scribbles and regions.
+
+    Args:
+        job: (split, index), split ``'train'`` or ``'val'``.
+        root: the folder ``VOC2012``.
+        seed: >= 0.
+
+    Returns:
+        The scene's stem.
+
+    Raises:
+        ValueError: for an unknown split.
+        OSError: naming the file that could not be written.
+    """
+    split, index = job
+    root, stem = Path(root), stem_of(split, index)
+    rng = scene_rng(seed, split, index)
+    scene = draw_scene(rng)
+    bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
+    _write(root / 'JPEGImages' / f'{stem}.jpg', bgr, quality)
+    _write(root / 'segcls' / f'{stem}.png', scene.mask)
+    if split == 'train':
+        _write(root / 'scribble' / f'{stem}.png', scribbles(scene, rng))
+        _write(root / 'hed' / f'{stem}.png', regions(scene))
+    return stem
+
+
+def scribbles(scene: Scene, rng: np.random.Generator) -> np.ndarray:
+    """(H, W) uint8 scribbles of a scene, unlabelled = C."""
+    return simulate_scribbles(
+        scene.mask, num_classes=len(CLASSES), rng=rng, **SCRIBBLE_OPTIONS
+    )
+
+
+def regions(scene: Scene) -> np.ndarray:
+    """(H, W) region map of a scene, uint8 where its ids fit, else uint16."""
+    from mmseg_spml.functional.oversegmentation import felzenszwalb_regions
+
+    region_map = felzenszwalb_regions(scene.image, **REGION_OPTIONS)
+    return region_map.astype(np.uint8 if region_map.max() < 256 else np.uint16)
+
+
+def write_lists(root: Union[str, Path], train: int, val: int) -> None:
+    """Write the list files and ``classes.json``.
+
+    Args:
+        root: the folder ``VOC2012``.
+        train: number of training scenes.
+        val: number of validation scenes.
+    """
+    root = Path(root)
+    root.mkdir(parents=True, exist_ok=True)
+    training = [stem_of('train', index) for index in range(train)]
+    validation = [stem_of('val', index) for index in range(val)]
+    _write_list(root / 'train_scribble.txt', training, 'scribble', 'hed')
+    _write_list(root / 'train_mask.txt', training, 'segcls', 'hed')
+    _write_list(root / 'val.txt', validation, 'segcls', 'segcls')
+    classes = {'classes': CLASSES, 'palette': PALETTE}
+    (root / 'classes.json').write_text(json.dumps(classes, indent=2) + '\n')
+
+
+def _write_list(path: Path, stems: Sequence[str], labels: str, others: str) -> None:
+    lines = [f'JPEGImages/{s}.jpg {labels}/{s}.png {others}/{s}.png\n' for s in stems]
+    path.write_text(''.join(lines))
+
+
+def _write(path: Path, image: np.ndarray, options: Sequence[int] = ()) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), image, list(options)):
+        raise OSError(f'{path} could not be written: check space and permissions')

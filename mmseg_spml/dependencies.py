@@ -1,0 +1,99 @@
+"""Says in one sentence what to install when MMSegmentation cannot be used."""
+
+import importlib
+import warnings
+
+ONEDL = 'pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation'
+ORIGINAL = 'pip install mmengine==0.10.7 mmcv==2.1.0 mmsegmentation==1.2.2'
+
+# Import name -> oldest release that the package was written for.
+MINIMUM_VERSIONS = {'mmengine': '0.10.0', 'mmcv': '2.1.0', 'mmseg': '1.2.0'}
+
+# The modules that `import mmseg_spml` needs, in the order in which they fail
+# most tellingly: mmseg.models is the first to need the operators of mmcv.
+_NEEDED = ('mmengine', 'mmcv', 'mmseg', 'mmseg.models', 'mmseg.datasets')
+
+
+def version_tuple(version: str) -> tuple[int, ...]:
+    """Leading numbers of a version string.
+
+    Args:
+        version: A version such as ``'0.10.12'`` or ``'2.1.0rc1'``.
+
+    Returns:
+        Its leading dotted integers.
+
+    Example:
+        >>> version_tuple('1.2.2rc1')
+        (1, 2, 2)
+    """
+    numbers = []
+    for part in version.split('+')[0].split('.'):
+        digits = ''
+        for character in part:
+            if not character.isdigit():
+                break
+            digits += character
+        if not digits:
+            break
+        numbers.append(int(digits))
+        if digits != part:
+            break
+    return tuple(numbers)
+
+
+def check_dependencies() -> None:
+    """Import MMSegmentation, or say what to install.
+
+    ``mmcv-lite`` is told from a full mmcv by what matters, that
+    ``mmseg.models`` cannot be imported with it: the distribution's name does not
+    decide (``onedl-mmcv`` has no compiled operators either, and works).
+
+    Raises:
+        ImportError: A package is missing, lacks its operators or is too old; the
+            message is one sentence.
+    """
+    for name in _NEEDED:
+        try:
+            with warnings.catch_warnings():
+                # onedl-mmcv advises against mmcv-lite, which it is not.
+                warnings.filterwarnings('ignore', message='Fail to import')
+                module = importlib.import_module(name)
+        except ImportError as error:
+            raise ImportError(_advice(name, error)) from error
+        except AssertionError as error:
+            # mmseg checks by `assert` that mmcv and mmengine fit together.
+            raise ImportError(
+                f'mmseg_spml cannot use the installed MMSegmentation ({error}), '
+                f'please install versions that fit together with `{ONEDL}`.'
+            ) from error
+        minimum = MINIMUM_VERSIONS.get(name)
+        if minimum is not None:
+            _check_version(name, module.__version__, minimum)
+
+
+def _advice(name: str, error: ImportError) -> str:
+    missing = error.name or ''
+    if missing.startswith(('mmcv.ops', 'mmcv._ext')):
+        return (
+            'mmseg_spml needs the full mmcv, not mmcv-lite or an mmcv built without '
+            'its operators: run `pip uninstall mmcv-lite` and then '
+            f'`{ONEDL}` or `{ORIGINAL}`.'
+        )
+    if missing in ('mmengine', 'mmcv', 'mmseg'):
+        return (
+            f'mmseg_spml needs MMSegmentation, but the module {missing!r} is not '
+            f'installed: run `{ONEDL}` (maintained) or `{ORIGINAL}`.'
+        )
+    return (
+        f'mmseg_spml needs MMSegmentation, but importing {name!r} failed '
+        f'({error}): repair the installation, for instance by `{ONEDL}`.'
+    )
+
+
+def _check_version(name: str, installed: str, minimum: str) -> None:
+    if version_tuple(installed) < version_tuple(minimum):
+        raise ImportError(
+            f'mmseg_spml needs {name} >= {minimum}, but version {installed} is '
+            f'installed: run `{ONEDL}` or `{ORIGINAL}`.'
+        )

@@ -1,0 +1,255 @@
+"""Fits a config to the machine that runs it: processes, batch, CPU, mixed precision."""
+
+import gc
+import os
+import subprocess
+import warnings
+from collections.abc import MutableMapping
+from typing import Any, Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
+from torch import distributed
+
+# Launcher -> variables holding rank, number of processes, rank on this machine.
+_VARIABLES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK',
+        'OMPI_COMM_WORLD_SIZE',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+    ),
+}
+LAUNCHERS = ('none', *_VARIABLES)
+_SYNC_NORMS = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
+
+
+def world_size(launcher: str) -> int:
+    """Number of processes that a launcher started.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        The number of processes, 1 without a launcher.
+
+    Raises:
+        ValueError: The launcher is unknown, or did not set its variables.
+
+    Example:
+        >>> world_size('none')
+        1
+    """
+    return 1 if launcher == 'none' else _launched(launcher)[1]
+
+
+def init_distributed_cpu(launcher: str) -> None:
+    """Open a gloo process group where MMEngine would insist on a GPU.
+
+    MMEngine's own initialisation calls ``torch.cuda.set_device``. It is skipped when
+    a process group exists already, so on a machine without CUDA this one is opened
+    first. With CUDA, without a launcher or when called again, nothing happens.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        ValueError: The launcher is unknown, or did not set its variables.
+    """
+    if launcher == 'none' or torch.cuda.is_available() or distributed.is_initialized():
+        return
+    rank, size, local_rank = _launched(launcher)
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(size), LOCAL_RANK=str(local_rank))
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in os.environ:
+        os.environ['MASTER_ADDR'] = _master_address(launcher)
+    distributed.init_process_group('gloo')
+
+
+def close_distributed() -> None:
+    """Leave the process group, if there is one; call it after a run that ended well.
+
+    Drop references to the runner first: its model holds the group, whose threads
+    would otherwise outlive the interpreter and abort the process now and then.
+    After an error this could wait for ranks that never arrive: there, let the
+    launcher end the other processes.
+    """
+    if not distributed.is_initialized():
+        return
+    # The runner refers to itself: only the collector frees it.
+    gc.collect()
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
+def fit_batch_to_processes(cfg: Config, processes: int) -> None:
+    """Set the per-process batch so that all processes together hold the total one.
+
+    Reads ``cfg.total_batch_size`` (images per optimiser step over all processes) and
+    writes ``cfg.train_dataloader.batch_size``. A config without it is left alone.
+
+    Args:
+        cfg: The config, changed in place.
+        processes: Number of processes.
+
+    Raises:
+        ValueError: The total is not a positive multiple of the number of processes.
+
+    Example:
+        >>> cfg = Config(dict(total_batch_size=16, train_dataloader=dict()))
+        >>> fit_batch_to_processes(cfg, 8)
+        >>> cfg.train_dataloader.batch_size
+        2
+    """
+    total = cfg.get('total_batch_size')
+    if total is None or cfg.get('train_dataloader') is None:
+        return
+    if total < 1 or total % processes:
+        nearest = processes * max(1, total // processes)
+        raise ValueError(
+            f'total_batch_size={total} cannot be shared equally by {processes} '
+            'processes: start a number of processes that divides it, or set '
+            f'`--cfg-options total_batch_size={nearest}`'
+        )
+    cfg.train_dataloader.batch_size = total // processes
+
+
+def without_cuda(cfg: Config) -> None:
+    """Make a config runnable on a machine without CUDA; with CUDA, do nothing.
+
+    ``SyncBN`` raises on CPU tensors, so it becomes ``BN`` (with a warning: batch
+    statistics are then per process), and DDP is told to use no device ids.
+
+    Args:
+        cfg: The config, changed in place.
+    """
+    if torch.cuda.is_available():
+        return
+    if _replace_sync_norms(cfg.get('model', {})) and _is_main_process():
+        warnings.warn(
+            'No CUDA device: SyncBN is replaced by BN, whose batch statistics are '
+            'those of each process alone.',
+            stacklevel=2,
+        )
+    wrapper = cfg.get('model_wrapper_cfg') or dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    # MMEngine fills in device_ids=[LOCAL_RANK] unless the key is there.
+    wrapper['device_ids'] = None
+    cfg.model_wrapper_cfg = wrapper
+
+
+def enable_amp(cfg: Config, dtype: Optional[str] = None) -> None:
+    """Switch a config to mixed precision training.
+
+    Args:
+        cfg: The config, changed in place.
+        dtype: ``'float16'`` or ``'bfloat16'``; by default float16 with CUDA and
+            bfloat16 without.
+
+    Raises:
+        ValueError: The optimiser wrapper is not the plain one, or float16 is asked
+            for without CUDA.
+    """
+    cuda = torch.cuda.is_available()
+    dtype = dtype or ('float16' if cuda else 'bfloat16')
+    wrapper = cfg.optim_wrapper
+    if wrapper.get('type') in ('AmpOptimWrapper', 'CPUAmpOptimWrapper'):
+        warnings.warn('The config trains in mixed precision already.', stacklevel=2)
+        return
+    if wrapper.get('type', 'OptimWrapper') != 'OptimWrapper':
+        raise ValueError(
+            '--amp needs optim_wrapper.type=OptimWrapper in the config, but it is '
+            f'{wrapper.type!r}'
+        )
+    if cuda:
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.dtype = dtype
+        # bfloat16 has the range of float32: nothing to scale.
+        wrapper.loss_scale = 'dynamic' if dtype == 'float16' else dict(enabled=False)
+    elif dtype == 'bfloat16':
+        wrapper.type = 'CPUAmpOptimWrapper'
+    else:
+        raise ValueError('--amp-dtype float16 needs CUDA: use bfloat16 on a CPU')
+
+
+def set_resume(cfg: Config, resume: Optional[str]) -> None:
+    """Choose the checkpoint to resume from.
+
+    MMEngine's own automatic resume would take ``cfg.load_from``, where a stage
+    starts from another run's weights, for the interrupted run's checkpoint.
+
+    Args:
+        cfg: The config with ``work_dir`` set, changed in place.
+        resume: None (start afresh), ``'auto'`` (the latest checkpoint of the work
+            folder; afresh if there is none) or the path of a checkpoint.
+
+    Raises:
+        FileNotFoundError: The checkpoint named does not exist.
+    """
+    cfg.resume = False
+    if resume is None:
+        return
+    if resume == 'auto':
+        last = os.path.join(cfg.work_dir, 'last_checkpoint')
+        resume = find_latest_checkpoint(cfg.work_dir) if os.path.exists(last) else None
+        if resume is None:
+            return
+    elif not os.path.isfile(resume):
+        raise FileNotFoundError(
+            f'--resume: there is no checkpoint {resume!r}; name an existing file, or '
+            'give --resume without a path to take the latest of the work folder'
+        )
+    cfg.resume = True
+    cfg.load_from = resume
+
+
+def _replace_sync_norms(node: Any) -> bool:
+    found = False
+    if isinstance(node, MutableMapping):
+        if node.get('type') in _SYNC_NORMS:
+            node['type'] = 'BN'
+            found = True
+        for value in node.values():
+            found |= _replace_sync_norms(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            found |= _replace_sync_norms(value)
+    return found
+
+
+def _launched(launcher: str) -> tuple[int, int, int]:
+    """Rank, number of processes and local rank that the launcher handed over."""
+    if launcher not in _VARIABLES:
+        raise ValueError(f'launcher must be one of {LAUNCHERS}, but is {launcher!r}')
+    names = _VARIABLES[launcher]
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise ValueError(
+            f'--launcher {launcher} needs the environment variables '
+            f'{", ".join(missing)}: start the tool by tools/dist_train.sh, '
+            'tools/slurm_train.sh or the launcher itself'
+        )
+    rank, size, local_rank = (int(os.environ[name]) for name in names)
+    return rank, size, local_rank
+
+
+def _master_address(launcher: str) -> str:
+    """Host of rank 0 where the launcher does not tell it."""
+    nodes = os.environ.get('SLURM_NODELIST')
+    if launcher != 'slurm' or nodes is None:
+        raise ValueError(
+            f'--launcher {launcher} needs the environment variable MASTER_ADDR, the '
+            'host of rank 0'
+        )
+    command = ['scontrol', 'show', 'hostnames', nodes]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return answer.stdout.splitlines()[0]
+
+
+def _is_main_process() -> bool:
+    return os.environ.get('RANK', '0') == '0'

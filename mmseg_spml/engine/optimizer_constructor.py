@@ -1,0 +1,73 @@
+"""Parameter groups of SPML."""
+
+from typing import Dict, List, Optional, Tuple
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """Learning rate and decay of each parameter by where it is and what it is.
+
+    ============================  ========================  =======
+    parameters                    learning rate             decay
+    ============================  ========================  =======
+    backbone weights              1                         yes
+    backbone biases               ``bias_lr_mult``          no
+    all other weights             ``head_lr_mult``          yes
+    all other biases              both factors              no
+    ============================  ========================  =======
+
+    BN's gamma is a weight and its beta a bias. (MMEngine's ``bias_lr_mult`` skips the
+    biases of normalisation layers.) The rule holds for *any* backbone: all of it gets
+    factor 1, all the rest ``head_lr_mult``. Parameters that need no gradient, such as
+    those of ``SPMLSegmentor(fixed=...)``, are in no group.
+
+    Args:
+        optim_wrapper_cfg: Config of the optimiser wrapper.
+        paramwise_cfg: ``head_lr_mult`` (10) and ``bias_lr_mult`` (2); the decay of
+            biases is ``bias_decay_mult`` (0).
+
+    Raises:
+        ValueError: If ``paramwise_cfg`` has an unknown key.
+    """
+
+    _DEFAULTS = dict(head_lr_mult=10.0, bias_lr_mult=2.0, bias_decay_mult=0.0)
+
+    def __init__(
+        self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None
+    ) -> None:
+        given = dict(paramwise_cfg or {})
+        unknown = set(given) - set(self._DEFAULTS)
+        if unknown:
+            raise ValueError(
+                f'unknown paramwise_cfg keys {sorted(unknown)}; known are '
+                f'{sorted(self._DEFAULTS)}'
+            )
+        super().__init__(optim_wrapper_cfg, {**self._DEFAULTS, **given})
+
+    def add_params(self, params: List[dict], module: nn.Module, **kwargs) -> None:
+        """Append the parameter groups of ``module`` to ``params``."""
+        groups: Dict[Tuple[bool, bool], List[nn.Parameter]] = {}
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                key = (name.startswith('backbone.'), name.endswith('bias'))
+                groups.setdefault(key, []).append(parameter)
+        for (in_backbone, is_bias), members in groups.items():
+            params.append(self._group(members, in_backbone, is_bias))
+
+    def _group(
+        self, members: List[nn.Parameter], in_backbone: bool, is_bias: bool
+    ) -> dict:
+        options = self.paramwise_cfg
+        factor = 1.0 if in_backbone else options['head_lr_mult']
+        group = dict(params=members)
+        if is_bias:
+            factor *= options['bias_lr_mult']
+            if self.base_wd is not None:
+                group['weight_decay'] = self.base_wd * options['bias_decay_mult']
+        if self.base_lr is not None:
+            group['lr'] = self.base_lr * factor
+        return group

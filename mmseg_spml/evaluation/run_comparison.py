@@ -1,0 +1,211 @@
+"""Train configs under several seeds, keep each result in a file, make tables of them."""
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Sequence
+
+import mmengine
+import torch
+from mmengine.config import Config
+
+Report = Callable[[str, int, int, str], None]
+"""Takes a stage, the iterations done, their number and the time left."""
+
+_PROGRESS = re.compile(r'Iter\((\w+)\) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  ')
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: a config under one seed.
+
+    Attributes:
+        config: Path of the config file.
+        seed: Seed of initialisation, shuffling and augmentation.
+        options: Further ``--cfg-options``, part of the cell's name.
+    """
+
+    config: str
+    seed: int
+    options: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the cell's files."""
+        parts = [Path(self.config).stem, *self.options, f'seed{self.seed}']
+        return '__'.join(part.replace('/', '-') for part in parts)
+
+
+def _scalars(work_dir: Path) -> List[dict]:
+    """Lines that MMEngine logged in the newest run of ``work_dir``."""
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    if not files:
+        files = sorted(work_dir.glob('*/*.json'))
+    if not files:
+        raise FileNotFoundError(f'no log of a run in {work_dir}')
+    return [json.loads(line) for line in files[-1].read_text().splitlines()]
+
+
+def _call(command: Sequence[str], log: Path, stage: str, report: Report) -> None:
+    """Run a tool; its output goes to ``log``, its progress to ``report``."""
+    with open(log, 'a') as file, subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout:
+            file.write(line)
+            found = _PROGRESS.search(line)
+            if found:
+                _, done, total, left = found.groups()
+                report(stage, int(done), int(total), left)
+    if process.returncode:
+        raise RuntimeError(
+            f'`python {" ".join(command)}` ended with code {process.returncode}; its '
+            f'output is in {log}'
+        )
+
+
+def _score(work_dir: Path) -> float:
+    scores = [line['mIoU'] for line in _scalars(work_dir) if 'mIoU' in line]
+    if not scores:
+        raise ValueError(f'the log in {work_dir} has no mIoU')
+    return scores[-1]
+
+
+def _no_report(stage: str, done: int, total: int, left: str) -> None:
+    pass
+
+
+def predictors_of(config: str) -> Sequence[str]:
+    """Predictors of the config's head: SPML's has two, others one."""
+    head = Config.fromfile(config).model.decode_head.type
+    return ('softmax', 'retrieval') if head == 'SPMLHead' else ('softmax',)
+
+
+def run_cell(
+    cell: Cell,
+    out: Path,
+    work_root: Path,
+    report: Report = _no_report,
+    keep_checkpoint: bool = False,
+) -> dict:
+    """Train a cell, test it with every predictor that it has, and keep the result.
+
+    A cell whose result file exists is read, not run again.
+
+    Args:
+        cell: What to run.
+        out: Folder of result files, ``<name>.json``.
+        work_root: Folder of logs and checkpoints, ``<name>/``.
+        report: Called with the progress of each stage.
+        keep_checkpoint: Whether the checkpoint stays after the tests.
+
+    Returns:
+        The content of the result file: ``config``, ``seed``, ``options``, ``command``,
+        ``mIoU`` by predictor, ``seconds_per_iteration``, ``threads``, ``versions``.
+
+    Raises:
+        RuntimeError: If training or testing fails; names the log.
+    """
+    result_file = out / f'{cell.name}.json'
+    if result_file.exists():
+        return json.loads(result_file.read_text())
+    work_dir = work_root / cell.name
+    shutil.rmtree(work_dir, ignore_errors=True)
+    work_dir.mkdir(parents=True)
+    log = work_dir / 'output.log'
+    options = ['--cfg-options', f'randomness.seed={cell.seed}', *cell.options]
+    command = ['tools/train.py', cell.config, *options]
+    # The test tool tests below: no validation within the training.
+    train = [*command, 'train_cfg.val_begin=1000000000']
+    _call([*train, '--work-dir', str(work_dir / 'train')], log, 'train', report)
+    times = [line['time'] for line in _scalars(work_dir / 'train') if 'loss' in line]
+    checkpoint = (work_dir / 'train' / 'last_checkpoint').read_text().strip()
+    scores = {}
+    for predictor in predictors_of(cell.config):
+        test = ['tools/test.py', cell.config, checkpoint, *options]
+        if predictor != 'softmax':
+            test.append(f'model.decode_head.predictor={predictor}')
+        test_dir = work_dir / f'test_{predictor}'
+        stage = f'test {predictor}'
+        _call([*test, '--work-dir', str(test_dir)], log, stage, report)
+        scores[predictor] = _score(test_dir)
+    result = dict(
+        config=cell.config,
+        seed=cell.seed,
+        options=list(cell.options),
+        command=' '.join(['python', *command]),
+        mIoU=scores,
+        seconds_per_iteration=statistics.median(times),
+        threads=torch.get_num_threads(),
+        versions=dict(torch=torch.__version__, mmengine=mmengine.__version__),
+    )
+    _write_json(result, result_file)
+    if not keep_checkpoint:
+        for file in (work_dir / 'train').glob('*.pth'):
+            file.unlink()
+    return result
+
+
+def _write_json(content: dict, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f'.{os.getpid()}.partial')
+    partial.write_text(json.dumps(content, indent=2) + '\n')
+    os.replace(partial, path)
+
+
+def _mean_and_spread(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f'{values[0]:.1f}'
+    return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
+
+
+def format_table(results: Sequence[dict]) -> str:
+    """Markdown table of results: a row for each config and predictor.
+
+    Args:
+        results: Contents of result files.
+
+    Returns:
+        The table; ``mIoU`` is mean ± sample standard deviation over the seeds.
+
+    Example:
+        >>> row = dict(config='configs/a.py', seed=0, options=[], mIoU=dict(softmax=50.),
+        ...            seconds_per_iteration=0.2)
+        >>> print(format_table([row]))
+        | config | predictor | seeds | each seed | mIoU | s / iteration |
+        |---|---|---|---|---|---|
+        | a | softmax | 1 | 50.0 | 50.0 | 0.20 |
+    """
+    rows: Dict[tuple, List[dict]] = {}
+    for result in sorted(results, key=lambda r: r['seed']):
+        name = ' '.join([Path(result['config']).stem, *result['options']])
+        for predictor in result['mIoU']:
+            rows.setdefault((name, predictor), []).append(result)
+    lines = [
+        '| config | predictor | seeds | each seed | mIoU | s / iteration |',
+        '|---|---|---|---|---|---|',
+    ]
+    for (name, predictor), members in rows.items():
+        scores = [member['mIoU'][predictor] for member in members]
+        each = ' / '.join(f'{score:.1f}' for score in scores)
+        seconds = statistics.median(m['seconds_per_iteration'] for m in members)
+        cells = (name, predictor, len(scores), each, _mean_and_spread(scores))
+        lines.append(
+            '| ' + ' | '.join(str(cell) for cell in cells) + f' | {seconds:.2f} |'
+        )
+    return '\n'.join(lines)
+
+
+def load_results(out: Path, configs: Optional[Sequence[str]] = None) -> List[dict]:
+    """Contents of the result files in ``out``, of these configs if given."""
+    results = [json.loads(path.read_text()) for path in sorted(out.glob('*.json'))]
+    return [r for r in results if configs is None or r['config'] in configs]

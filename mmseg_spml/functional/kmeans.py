@@ -1,0 +1,221 @@
+"""Start grid, local features and spherical k-means over the pixels of a batch."""
+
+from functools import lru_cache
+from typing import Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Rows whose similarities to all centres are held at a time: bounds memory at
+# full image resolution, where P x K alone would take hundreds of megabytes.
+_ROWS_PER_CHUNK = 16384
+
+
+def grid_labels(
+    size: Tuple[int, int],
+    grid: Tuple[int, int],
+    device: Optional[torch.device] = None,
+) -> Tensor:
+    """Start labels of k-means: a regular grid of cells over the canvas.
+
+    ``label = Y + ky * X`` with ``Y = round(linspace(0, ky - 1, H))`` and ``X``
+    likewise, so border cells are half as wide as inner ones. A canvas with fewer
+    rows than ``ky`` (columns than ``kx``) leaves numbers unused.
+
+    Args:
+        size: Canvas height and width ``(H, W)`` in pixels.
+        grid: Number of cells ``(ky, kx)`` along height and width.
+        device: Device of the result.
+
+    Returns:
+        int64 tensor ``(H, W)`` with values in ``[0, ky * kx)``.
+
+    Raises:
+        ValueError: If a size or a number of cells is below 1.
+
+    Example:
+        >>> grid_labels((2, 4), (2, 2))
+        tensor([[0, 0, 2, 2],
+                [1, 1, 3, 3]])
+    """
+    (height, width), (rows, columns) = size, grid
+    if min(height, width, rows, columns) < 1:
+        raise ValueError(
+            f'size and grid must be at least 1 x 1, got size={tuple(size)}, '
+            f'grid={tuple(grid)}'
+        )
+    y = _rounded_linspace(rows, height, device)
+    x = _rounded_linspace(columns, width, device)
+    return y[:, None] + rows * x[None, :]
+
+
+def _rounded_linspace(cells: int, length: int, device: Optional[torch.device]) -> Tensor:
+    """``round(linspace(0, cells - 1, length))`` in integers, halves to even: exact."""
+    steps = max(length - 1, 1)
+    doubled = 2 * torch.arange(length, device=device) * (cells - 1)
+    rounded = (doubled + steps).div(2 * steps, rounding_mode='floor')
+    half = (doubled + steps) % (2 * steps) == 0
+    return rounded - (half & (rounded % 2 == 1)).long()
+
+
+@lru_cache(maxsize=32)
+def compact_grid_labels(
+    size: Tuple[int, int], grid: Tuple[int, int]
+) -> Tuple[Tensor, int]:
+    """:func:`grid_labels` renumbered to ``0..K-1``, and ``K`` (cached, on the CPU)."""
+    numbers, labels = grid_labels(size, grid).unique(return_inverse=True)
+    return labels, len(numbers)
+
+
+def location_features(
+    size: Tuple[int, int],
+    dtype: torch.dtype = torch.float32,
+    device: Optional[torch.device] = None,
+) -> Tensor:
+    """Pixel positions ``(y, x)``, each running from -0.5 to 0.5 over the canvas.
+
+    Args:
+        size: Canvas height and width ``(H, W)`` in pixels.
+        dtype: Floating dtype of the result.
+        device: Device of the result.
+
+    Returns:
+        Tensor ``(H, W, 2)``. A side of one pixel has position -0.5.
+
+    Example:
+        >>> location_features((2, 3))[1, 2]
+        tensor([0.5000, 0.5000])
+    """
+    axes = [torch.linspace(0, 1, n, dtype=dtype, device=device) - 0.5 for n in size]
+    return torch.stack(torch.meshgrid(*axes, indexing='ij'), dim=-1)
+
+
+def _smoothing_kernel(smoothing: str, like: Tensor) -> Tensor:
+    offset = torch.arange(-2, 3, dtype=like.dtype, device=like.device)
+    squared = offset[:, None] ** 2 + offset[None, :] ** 2
+    if smoothing == 'distance':
+        kernel = squared.sqrt()
+    elif smoothing == 'gaussian':
+        kernel = torch.exp(-squared / 2)
+    else:
+        raise ValueError(
+            f"smoothing must be 'distance', 'gaussian' or 'none', got {smoothing!r}"
+        )
+    return kernel / kernel.sum()
+
+
+def location_colour_features(
+    images: Tensor, size: Tuple[int, int], smoothing: str = 'distance'
+) -> Tensor:
+    """Positions and smoothed colours, the local features of the DensePose runs.
+
+    The normalised image is smoothed by a 5 x 5 kernel without padding, resized
+    bilinearly, and each channel is mean-subtracted and divided by its largest
+    magnitude, per image.
+
+    Args:
+        images: Normalised images ``(N, 3, H, W)``, floating.
+        size: Height and width ``(h, w)`` of the result.
+        smoothing: ``'distance'`` is the authors' release: its kernel, meant to be a
+            Gaussian, grows with the *distance* from the centre (0 in the middle).
+            ``'gaussian'`` is a Gaussian of 1 pixel, ``'none'`` does not smooth.
+
+    Returns:
+        Tensor ``(N, h, w, 5)`` in the order (y, x, colours), values in [-1, 1].
+
+    Raises:
+        ValueError: If ``smoothing`` is unknown, or an image is too small for it.
+
+    Example:
+        >>> location_colour_features(torch.rand(1, 3, 32, 32), (8, 8)).shape
+        torch.Size([1, 8, 8, 5])
+    """
+    channels = images.shape[1]
+    if smoothing != 'none':
+        if min(images.shape[-2:]) < 5:
+            raise ValueError(
+                'smoothing needs images of at least 5 x 5 pixels, got '
+                f"{tuple(images.shape[-2:])}; use smoothing='none'"
+            )
+        kernel = _smoothing_kernel(smoothing, images).expand(channels, 1, 5, 5)
+        images = F.conv2d(images, kernel, groups=channels)
+    colour = F.interpolate(images, size=size, mode='bilinear', align_corners=False)
+    colour = colour - colour.mean(dim=(2, 3), keepdim=True)
+    largest = colour.abs().amax(dim=(2, 3), keepdim=True)
+    colour = colour / largest.clamp_min(torch.finfo(colour.dtype).eps)
+    location = location_features(size, colour.dtype, colour.device)
+    location = location.expand(len(images), *location.shape)
+    return torch.cat([location, colour.permute(0, 2, 3, 1)], dim=-1)
+
+
+def _assign(points: Tensor, centres: Tensor) -> Tensor:
+    chunks = points.split(_ROWS_PER_CHUNK)
+    return torch.cat([(chunk @ centres.t()).argmax(dim=1) for chunk in chunks])
+
+
+def _centres(points: Tensor, labels: Tensor, num_clusters: int) -> Tensor:
+    sums = points.new_zeros(num_clusters, points.shape[1])
+    return F.normalize(sums.index_add_(0, labels, points), dim=1, eps=1e-12)
+
+
+@torch.no_grad()
+def spherical_kmeans(
+    points: Tensor,
+    initial: Tensor,
+    image: Tensor,
+    iterations: int = 10,
+    num_clusters: Optional[int] = None,
+) -> Tensor:
+    """Spherical k-means of all images of a batch, each with clusters of its own.
+
+    Each iteration sets every centre to the normalised sum of its points and
+    assigns every point to the centre of largest dot product (ties: the lowest
+    number). The centre of an empty cluster is the zero vector; it wins points that
+    are opposed to all others. (Segmentation step of SPML, Ke et al., ICLR 2021.)
+
+    Args:
+        points: Unit vectors ``(P, D)``.
+        initial: Start clusters ``(P,)``, integers in ``[0, K)``.
+        image: Image of each point ``(P,)``, integers from 0.
+        iterations: Number of iterations; 0 returns ``initial``.
+        num_clusters: ``K``. By default the largest start cluster plus one.
+
+    Returns:
+        int64 tensor ``(P,)``: the cluster of each point *within its image*.
+
+    Raises:
+        ValueError: If shapes disagree or ``iterations`` is negative.
+
+    Example:
+        >>> points = torch.tensor([[1., 0.], [0.8, 0.6], [0., 1.]])
+        >>> start, image = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 0])
+        >>> spherical_kmeans(points, start, image, iterations=2)
+        tensor([0, 0, 1])
+    """
+    if points.dim() != 2 or not points.shape[:1] == initial.shape == image.shape:
+        raise ValueError(
+            'expected points (P, D), initial (P,) and image (P,), got '
+            f'{tuple(points.shape)}, {tuple(initial.shape)}, {tuple(image.shape)}'
+        )
+    if iterations < 0:
+        raise ValueError(f'iterations must not be negative, got {iterations}')
+    labels = initial.long()
+    if iterations == 0 or not len(points):
+        return labels.clone()
+    if num_clusters is None:
+        num_clusters = int(labels.max()) + 1
+    order = torch.argsort(image, stable=True)
+    result = torch.empty_like(labels)
+    # Image by image: on the CPU faster than one padded batched product.
+    for rows in order.split(torch.bincount(image).tolist()):
+        if not len(rows):
+            continue
+        own_points, own_labels = points[rows], labels[rows]
+        # Under autocast the products would be too coarse to tell clusters apart.
+        with torch.autocast(points.device.type, enabled=False):
+            for _ in range(iterations):
+                centres = _centres(own_points, own_labels, num_clusters)
+                own_labels = _assign(own_points, centres)
+        result[rows] = own_labels
+    return result

@@ -1,0 +1,41 @@
+"""Registered models: segmentor, neck, projections, head, losses, memory."""
+
+from .data_preprocessor import SPMLDataPreProcessor
+from .efficientnet_lite import EfficientNetLite
+from .pixel_embedding import (
+    ASPPEmbedding,
+    ConvEmbedding,
+    LateralEmbedding,
+    PSPEmbedding,
+)
+from .relation_losses import (
+    FeatureAffinityLoss,
+    ImageSimilarityLoss,
+    RelationLoss,
+    SemanticAnnotationLoss,
+    SemanticCooccurrenceLoss,
+)
+from .segment_bank import SegmentBank
+from .segment_memory import SegmentMemory
+from .segment_pooling import SegmentPoolingNeck
+from .segmentor import SPMLSegmentor
+from .spml_head import SPMLHead
+
+__all__ = [
+    'ASPPEmbedding',
+    'ConvEmbedding',
+    'EfficientNetLite',
+    'FeatureAffinityLoss',
+    'ImageSimilarityLoss',
+    'LateralEmbedding',
+    'PSPEmbedding',
+    'RelationLoss',
+    'SPMLDataPreProcessor',
+    'SPMLHead',
+    'SPMLSegmentor',
+    'SegmentBank',
+    'SegmentMemory',
+    'SegmentPoolingNeck',
+    'SemanticAnnotationLoss',
+    'SemanticCooccurrenceLoss',
+]

@@ -1,0 +1,179 @@
+"""Projections from backbone features to the pixel embedding."""
+
+from typing import Optional, Sequence, Union
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule, build_norm_layer
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.psp_head import PPM
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+def _upsample(features: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(
+        features, size=like.shape[2:], mode='bilinear', align_corners=False
+    )
+
+
+@MODELS.register_module()
+class ASPPEmbedding(BaseModule):
+    """Sum of parallel dilated 3 x 3 convolutions: the embedding of the VOC runs.
+
+    As in DeepLabv2: no normalisation and no activation.
+
+    Args:
+        in_channels: Channels of the one feature map it takes.
+        embedding_dim: ``D``.
+        dilations: Dilation (and padding) of each branch, in pixels of the map.
+        init_cfg: Initialisation; PyTorch's default if None.
+
+    Example:
+        >>> embed = ASPPEmbedding(in_channels=16, embedding_dim=8)
+        >>> embed([torch.rand(1, 16, 9, 9)]).shape
+        torch.Size([1, 8, 9, 9])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        embedding_dim: int,
+        dilations: Sequence[int] = (6, 12, 18, 24),
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.branches = nn.ModuleList(
+            nn.Conv2d(in_channels, embedding_dim, 3, padding=d, dilation=d)
+            for d in dilations
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """``[(N, in_channels, h, w)]`` to ``(N, D, h, w)``."""
+        (features,) = features
+        return sum(branch(features) for branch in self.branches)
+
+
+@MODELS.register_module()
+class PSPEmbedding(BaseModule):
+    """Pyramid pooling and two convolutions: the embedding of the DensePose runs.
+
+    Args:
+        in_channels: Channels of the one feature map it takes.
+        embedding_dim: ``D``.
+        channels: Channels of each pooled branch and of the 3 x 3 convolution.
+        pool_scales: Cells per side of each pooled branch.
+        norm_cfg: Normalisation layer.
+        init_cfg: Initialisation; PyTorch's default if None.
+
+    Example:
+        >>> embed = PSPEmbedding(16, 8, channels=4, norm_cfg=dict(type='BN')).eval()
+        >>> embed([torch.rand(1, 16, 9, 9)]).shape
+        torch.Size([1, 8, 9, 9])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        embedding_dim: int,
+        channels: int = 512,
+        pool_scales: Sequence[int] = (1, 2, 3, 6),
+        norm_cfg: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        norm_cfg = norm_cfg or dict(type='SyncBN')
+        layers = dict(conv_cfg=None, norm_cfg=norm_cfg, act_cfg=dict(type='ReLU'))
+        self.pyramid = PPM(
+            pool_scales, in_channels, channels, align_corners=False, **layers
+        )
+        self.bottleneck = ConvModule(
+            in_channels + len(pool_scales) * channels, channels, 3, padding=1, **layers
+        )
+        self.project = nn.Conv2d(channels, embedding_dim, 1)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """``[(N, in_channels, h, w)]`` to ``(N, D, h, w)``."""
+        (features,) = features
+        pooled = torch.cat([features, *self.pyramid(features)], dim=1)
+        return self.project(self.bottleneck(pooled))
+
+
+@MODELS.register_module()
+class ConvEmbedding(BaseModule):
+    """One convolution on the concatenated feature maps, for any backbone.
+
+    Args:
+        in_channels: Channels of the feature map, or of each of several.
+        embedding_dim: ``D``.
+        kernel_size: Odd size of the convolution; 1 by default.
+        init_cfg: Initialisation; PyTorch's default if None.
+
+    Example:
+        >>> embed = ConvEmbedding([4, 6], embedding_dim=8)
+        >>> embed([torch.rand(1, 4, 8, 8), torch.rand(1, 6, 4, 4)]).shape
+        torch.Size([1, 8, 8, 8])
+    """
+
+    def __init__(
+        self,
+        in_channels: Union[int, Sequence[int]],
+        embedding_dim: int,
+        kernel_size: int = 1,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if not isinstance(in_channels, int):
+            in_channels = sum(in_channels)
+        self.project = nn.Conv2d(
+            in_channels, embedding_dim, kernel_size, padding=kernel_size // 2
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Maps ``(N, c, h, w)`` of any sizes to ``(N, D, h, w)`` at the first's size."""
+        first, *others = features
+        resized = [_upsample(level, first) for level in others]
+        return self.project(torch.cat([first, *resized], dim=1))
+
+
+@MODELS.register_module()
+class LateralEmbedding(BaseModule):
+    """Sum of 1 x 1 laterals of several levels, then a 3 x 3 convolution.
+
+    For backbones of high output stride: fine levels give the position, coarse ones
+    the context, at little cost.
+
+    Args:
+        in_channels: Channels of each level, finest first.
+        embedding_dim: ``D``.
+        channels: Channels of the laterals.
+        norm_cfg: Normalisation of the sum of laterals.
+        init_cfg: Initialisation; PyTorch's default if None.
+
+    Example:
+        >>> embed = LateralEmbedding([4, 6], 8, channels=16, norm_cfg=dict(type='BN'))
+        >>> embed([torch.rand(2, 4, 8, 8), torch.rand(2, 6, 4, 4)]).shape
+        torch.Size([2, 8, 8, 8])
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        embedding_dim: int,
+        channels: int = 128,
+        norm_cfg: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.laterals = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
+        self.merge = nn.Sequential(
+            build_norm_layer(norm_cfg or dict(type='SyncBN'), channels)[1],
+            nn.ReLU(inplace=True),
+        )
+        self.project = nn.Conv2d(channels, embedding_dim, 3, padding=1)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Maps ``(N, c, h, w)``, finest first, to ``(N, D, h, w)`` at its size."""
+        laterals = [conv(level) for conv, level in zip(self.laterals, features)]
+        merged = sum(_upsample(lateral, laterals[0]) for lateral in laterals)
+        return self.project(self.merge(merged))

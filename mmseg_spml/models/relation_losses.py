@@ -1,0 +1,318 @@
+"""The four relations of SPML as losses over segments.
+
+Each says, for the pixels that it uses, which segments attract and which repel them,
+as rows of a small table; the contrastive core is the same for all
+(:mod:`mmseg_spml.functional.contrastive`).
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.logging import print_log
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmseg_spml.functional.contrastive import pixel_to_segment_loss
+from mmseg_spml.functional.segments import Segments
+
+
+def divisor(count: Tensor, reduction: str) -> Tensor:
+    """What a sum is divided by: this rank's count, or the mean count of all ranks.
+
+    With ``'global_mean'``, averaging the ranks' losses (as DDP does) gives the mean
+    over everything on all ranks.
+    """
+    count = count.float()
+    if reduction == 'global_mean':
+        count = count.clone()
+        all_reduce(count, op='mean')
+    return count.clamp_min(torch.finfo(count.dtype).tiny)
+
+
+@dataclass
+class Comparison:
+    """Which pixels a relation uses, and the table that they refer to.
+
+    Attributes:
+        anchors: Indices of the pixels ``(P',)``.
+        row: Row of the table of each anchor ``(P',)``.
+        table: ``(R, S)`` int8: 1 same, -1 different, 0 not compared.
+        group: Numbers ``(R,)`` of rows that compare the same segments, or None.
+    """
+
+    anchors: Tensor
+    row: Tensor
+    table: Tensor
+    group: Optional[Tensor] = None
+
+
+def _table(same: Tensor, different: Tensor) -> Tensor:
+    return same.to(torch.int8) - different.to(torch.int8)
+
+
+class RelationLoss(nn.Module):
+    """Base class: mean pixel-to-segment loss of one relation, times its weight.
+
+    Args:
+        concentration: Concentration of the similarities.
+        loss_weight: Weight of this relation.
+        reduction: ``'rank_mean'`` averages over this rank's pixels, ``'global_mean'``
+            over those of all ranks.
+        loss_name: Name in the log.
+
+    Raises:
+        ValueError: If ``reduction`` is unknown.
+    """
+
+    uses_other_images = True
+    """Whether segments of other images, ranks and steps are compared."""
+
+    located = False
+    """Whether the features carry the local features (``w``) or not (``v``)."""
+
+    def __init__(
+        self,
+        concentration: float,
+        loss_weight: float = 1.0,
+        reduction: str = 'rank_mean',
+        loss_name: str = 'loss_relation',
+    ) -> None:
+        super().__init__()
+        if reduction not in ('rank_mean', 'global_mean'):
+            raise ValueError(
+                f"reduction must be 'rank_mean' or 'global_mean', got {reduction!r}"
+            )
+        self.concentration = concentration
+        self.loss_weight = loss_weight
+        self.reduction = reduction
+        self.loss_name = loss_name
+
+    def extra_repr(self) -> str:
+        """What ``print(model)`` shows."""
+        return f'concentration={self.concentration}, loss_weight={self.loss_weight}'
+
+    def compare(self, segments: Segments) -> Comparison:
+        """The relation between the pixels of ``segments`` and its segments."""
+        raise TypeError(f'{type(self).__name__} must define compare()')
+
+    def pixel_weights(self, segments: Segments, anchors: Tensor) -> Tensor:
+        """Weight of each anchor ``(P',)``: one over their number."""
+        count = torch.tensor(len(anchors), device=anchors.device)
+        return (1 / divisor(count, self.reduction)).expand(len(anchors))
+
+    def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
+        """Weighted loss of the relation.
+
+        Args:
+            segments: This rank's pixels, and the segments of all ranks.
+            memory: Segments of earlier steps, or None.
+
+        Returns:
+            Scalar; zero, but attached to the graph, where there is nothing to compare.
+        """
+        if memory is not None and self.uses_other_images:
+            segments = Segments.concat([segments, memory])
+        found = self.compare(segments)
+        pixels = segments.pixels_loc if self.located else segments.pixels
+        prototypes = segments.prototypes_loc if self.located else segments.prototypes
+        loss = pixel_to_segment_loss(
+            pixels[found.anchors],
+            prototypes,
+            segments.pixel_segment[found.anchors],
+            found.row,
+            found.table,
+            self.concentration,
+            self.pixel_weights(segments, found.anchors),
+            found.group,
+        )
+        return self.loss_weight * loss
+
+
+@MODELS.register_module()
+class SemanticAnnotationLoss(RelationLoss):
+    """Labelled pixels against labelled segments: equal label attracts, other repels.
+
+    Semantic annotation (C+, C-) of SPML, Ke et al., ICLR 2021. Background is a class.
+    Unlabelled pixels and segments take no part. Arguments: :class:`RelationLoss`.
+    """
+
+    def __init__(self, *args, loss_name: str = 'loss_annotation', **kwargs) -> None:
+        super().__init__(*args, loss_name=loss_name, **kwargs)
+
+    def compare(self, segments: Segments) -> Comparison:
+        """Rows are classes."""
+        classes = torch.arange(segments.num_classes, device=segments.label.device)
+        anchors = (segments.pixel_label < len(classes)).nonzero().squeeze(1)
+        same = classes[:, None] == segments.label
+        different = ~same & (segments.label < len(classes))
+        row = segments.pixel_label[anchors]
+        return Comparison(anchors, row, _table(same, different))
+
+
+def _intersection_table(sets: Tensor) -> Tuple[Tensor, Tensor]:
+    """Distinct sets against all sets: does the intersection hold anything?
+
+    Returns the row of each set ``(S,)`` and the table ``(R, S)`` int8.
+    """
+    distinct, row = sets.unique(dim=0, return_inverse=True)
+    same = distinct.float() @ sets.float().t() > 0
+    return row, _table(same, ~same)
+
+
+@MODELS.register_module()
+class SemanticCooccurrenceLoss(RelationLoss):
+    """All pixels against all segments, by the tags of their images.
+
+    Semantic co-occurrence (O+, O-) of SPML, Ke et al., ICLR 2021: a segment attracts a
+    pixel if their images share a tag, and repels it if the tags are disjoint.
+
+    Where nearly all images share a tag there is nothing to learn from: the loss says
+    so once, after ``watch_steps`` steps.
+
+    Args:
+        concentration: Concentration of the similarities.
+        loss_weight: Weight of this relation.
+        ignore_tags: Classes that are no tags: the background, and whatever stands on
+            nearly every image. Pass ``()`` where class 0 is not a background.
+        tagless: Pixels of images without any tag: ``'skip'`` leaves them out (their
+            segments still repel others), ``'exact'`` follows the release, in which the
+            own segment is both numerator and part of the denominator.
+        watch_steps: Steps over which the share of disjoint pairs is watched; 0: never.
+        **kwargs: As for :class:`RelationLoss`.
+
+    Raises:
+        ValueError: If ``tagless`` is unknown.
+    """
+
+    _INERT_SHARE = 0.02
+
+    def __init__(
+        self,
+        concentration: float,
+        loss_weight: float = 1.0,
+        ignore_tags: Tuple[int, ...] = (0,),
+        tagless: str = 'skip',
+        watch_steps: int = 100,
+        loss_name: str = 'loss_cooccurrence',
+        **kwargs,
+    ) -> None:
+        super().__init__(concentration, loss_weight, loss_name=loss_name, **kwargs)
+        if tagless not in ('skip', 'exact'):
+            raise ValueError(f"tagless must be 'skip' or 'exact', got {tagless!r}")
+        self.ignore_tags = tuple(ignore_tags)
+        self.tagless = tagless
+        self.watch_steps = watch_steps
+        self._watched = []
+
+    def compare(self, segments: Segments) -> Comparison:
+        """Rows are distinct tag sets."""
+        tags = segments.tags.clone()
+        tags[:, list(self.ignore_tags)] = False
+        row, table = _intersection_table(tags)
+        if self.training and len(self._watched) < self.watch_steps:
+            self._watch(table[row])
+        own = segments.pixel_segment
+        anchors = torch.arange(len(own), device=own.device)
+        if self.tagless == 'skip':
+            anchors = tags.any(dim=1)[own].nonzero().squeeze(1)
+        return Comparison(anchors, row[own[anchors]], table)
+
+    def _watch(self, pairs: Tensor) -> None:
+        self._watched.append((pairs < 0).float().mean())
+        if len(self._watched) < self.watch_steps:
+            return
+        share = float(torch.stack(self._watched).nanmean())
+        if share < self._INERT_SHARE:
+            print_log(
+                f'Only {share:.2%} of the segment pairs come from images without a '
+                f'common tag (tags {self.ignore_tags} ignored): SemanticCooccurrence'
+                'Loss has next to nothing to repel. Add the tags that nearly every '
+                'image carries to its ignore_tags, or leave the loss out.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+@MODELS.register_module()
+class ImageSimilarityLoss(RelationLoss):
+    """Pixels against the segments of their own image, by region.
+
+    Low-level image similarity (V+, V-) of SPML, Ke et al., ICLR 2021: segments of the
+    pixel's region attract it, those of other regions of the image repel it. Averaged
+    per image, then over the images with a valid pixel.
+
+    Args:
+        concentration: Concentration of the similarities.
+        loss_weight: Weight of this relation.
+        features: ``'located'`` compares embeddings with local features (VOC runs),
+            ``'plain'`` compares embeddings alone (DensePose runs).
+        **kwargs: As for :class:`RelationLoss`.
+
+    Raises:
+        ValueError: If ``features`` is unknown.
+    """
+
+    uses_other_images = False
+
+    def __init__(
+        self,
+        concentration: float,
+        loss_weight: float = 1.0,
+        features: str = 'located',
+        loss_name: str = 'loss_image_similarity',
+        **kwargs,
+    ) -> None:
+        super().__init__(concentration, loss_weight, loss_name=loss_name, **kwargs)
+        if features not in ('located', 'plain'):
+            raise ValueError(f"features must be 'located' or 'plain', got {features!r}")
+        self.located = features == 'located'
+
+    def compare(self, segments: Segments) -> Comparison:
+        """Rows are the regions of all images; those of one image form a group."""
+        image, region = segments.image, segments.region
+        regions, row = (image << 32 | region).unique(return_inverse=True)
+        group = regions >> 32
+        of_image = group[:, None] == image
+        same = of_image & ((regions & 0xFFFFFFFF)[:, None] == region)
+        own = segments.pixel_segment
+        anchors = torch.arange(len(own), device=own.device)
+        return Comparison(anchors, row[own], _table(same, of_image & ~same), group)
+
+    def pixel_weights(self, segments: Segments, anchors: Tensor) -> Tensor:
+        """One over the number of images times the pixels of the image."""
+        image = segments.pixel_image
+        pixels_per_image = torch.bincount(image)
+        images = divisor((pixels_per_image > 0).sum(), self.reduction)
+        return 1 / (pixels_per_image[image].float() * images)
+
+
+@MODELS.register_module()
+class FeatureAffinityLoss(RelationLoss):
+    """All pixels against all segments, by the label sets of their segments.
+
+    Feature affinity (A+, A-) of SPML, Ke et al., ICLR 2021: a segment takes the label
+    of its nearest labelled segment in the image, or all labels if none is near;
+    segments whose sets intersect attract each other's pixels, others repel them.
+    The neck must have an ``affinity_threshold``. Arguments: :class:`RelationLoss`.
+
+    Raises:
+        ValueError: If the segments carry no label sets.
+    """
+
+    def __init__(self, *args, loss_name: str = 'loss_affinity', **kwargs) -> None:
+        super().__init__(*args, loss_name=loss_name, **kwargs)
+
+    def compare(self, segments: Segments) -> Comparison:
+        """Rows are distinct label sets."""
+        if segments.label_sets is None:
+            raise ValueError(
+                'FeatureAffinityLoss needs label sets, but the segments have none: set '
+                'affinity_threshold (0.95 in the paper) in SegmentPoolingNeck'
+            )
+        row, table = _intersection_table(segments.label_sets)
+        own = segments.pixel_segment
+        anchors = torch.arange(len(own), device=own.device)
+        return Comparison(anchors, row[own], table)

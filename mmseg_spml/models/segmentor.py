@@ -1,0 +1,164 @@
+"""The segmentor: orders the calls of backbone, neck and head."""
+
+from typing import Iterator, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmseg_spml.functional.segments import VOID, resize_labels
+
+
+
+@MODELS.register_module()
+class SPMLSegmentor(EncoderDecoder):
+    """Encoder-decoder whose head learns from segments of the embedding.
+
+    With the softmax predictor inference is MMSegmentation's own. Retrieval stitches the
+    *embeddings* of sliding windows before it clusters them.
+
+    Args:
+        *args: As for MMSegmentation's ``EncoderDecoder``.
+        fixed: Names of modules whose parameters are never updated, such as
+            ``'backbone.stem'``; their BN statistics still move.
+        freeze_embedding: Keep backbone and neck in evaluation mode and without
+            gradient: the separate classifier stage.
+        **kwargs: As for ``EncoderDecoder``.
+
+    Raises:
+        ValueError: If ``fixed`` names no module of the model.
+    """
+
+    def __init__(
+        self,
+        *args,
+        fixed: Sequence[str] = (),
+        freeze_embedding: bool = False,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        modules = dict(self.named_modules())
+        for name in fixed:
+            if name not in modules:
+                raise ValueError(
+                    f'fixed names {name!r}, but the model has no such module'
+                )
+            modules[name].requires_grad_(False)
+        self.freeze_embedding = freeze_embedding
+        if freeze_embedding:
+            self.backbone.requires_grad_(False)
+            self.neck.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> nn.Module:
+        """Set the mode; a frozen embedding stays in evaluation mode."""
+        super().train(mode)
+        if self.freeze_embedding:
+            self.backbone.eval()
+            self.neck.eval()
+        return self
+
+    def loss(self, inputs: Tensor, data_samples: Sequence) -> dict:
+        """Losses of a batch.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+            data_samples: Samples with weak labels, regions and tags.
+        """
+        features = self.extract_feat(inputs)
+        segments = None
+        if len(self.decode_head.relations):
+            segments = self.neck.pool(features[0], data_samples, inputs)
+        losses = self.decode_head.loss(features, data_samples, self.train_cfg, segments)
+        losses = {f'decode.{name}': value for name, value in losses.items()}
+        if self.with_auxiliary_head:
+            losses.update(self._auxiliary_head_forward_train(features, data_samples))
+        return losses
+
+    def inference(self, inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
+        """Scores ``(N, C, H, W)`` of the chosen predictor."""
+        if self.decode_head.predictor == 'softmax':
+            return super().inference(inputs, batch_img_metas)
+        valid = _without_padding(inputs, batch_img_metas)
+        embedding = self.embed(inputs)
+        valid = resize_labels(valid, embedding.shape[2:])
+        scores = self.decode_head.retrieve(embedding, valid)
+        return F.interpolate(scores, size=inputs.shape[2:], mode='nearest')
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Embedding maps for retrieval, by the test mode (whole or slide).
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+
+        Returns:
+            ``(N, D, h, w)``: unit vectors, averaged where windows overlap; at the input
+            size, or that of the embedding if ``retrieval.resolution`` says so.
+        """
+        size = inputs.shape[2:]
+        if self.test_cfg.get('mode', 'whole') == 'whole':
+            embedding = self.extract_feat(inputs)[0].float()
+            if self.decode_head.retrieval['resolution'] == 'input':
+                embedding = _resize(embedding, size)
+            return F.normalize(embedding, dim=1, eps=1e-12)
+        total = count = 0
+        for rows, columns in _windows(
+            size, self.test_cfg['crop_size'], self.test_cfg['stride']
+        ):
+            window = inputs[:, :, rows, columns]
+            embedding = _resize(self.extract_feat(window)[0].float(), window.shape[2:])
+            embedding = F.normalize(embedding, dim=1, eps=1e-12)
+            if isinstance(total, int):
+                total = embedding.new_zeros(*embedding.shape[:2], *size)
+                count = embedding.new_zeros(size)
+            total[:, :, rows, columns] += embedding
+            count[rows, columns] += 1
+        return total / count
+
+    @torch.no_grad()
+    def labelled_segments(
+        self, inputs: Tensor, data_samples: Sequence
+    ) -> Tuple[Tensor, Tensor]:
+        """Prototypes and labels of the labelled segments of a batch, for a bank."""
+        labels = torch.full_like(inputs[:, 0], VOID, dtype=torch.long)
+        for canvas, sample in zip(labels, data_samples):
+            # The label map may have the size of the file, and the image another.
+            height, width = sample.metainfo['img_shape'][:2]
+            resized = resize_labels(sample.gt_sem_seg.data, (height, width))
+            canvas[:height, :width] = resized[0]
+        embedding = self.embed(inputs)
+        labels = resize_labels(labels, embedding.shape[2:])
+        return self.decode_head.labelled_segments(embedding, labels)
+
+
+def _resize(features: Tensor, size: Tuple[int, int]) -> Tensor:
+    return F.interpolate(features, size=size, mode='bilinear', align_corners=False)
+
+
+def _windows(
+    size: Sequence[int], crop: Sequence[int], stride: Sequence[int]
+) -> Iterator[Tuple[slice, slice]]:
+    """Sliding windows, placed as MMSegmentation's ``slide_inference`` places them."""
+
+    def slices(length: int, window: int, step: int):
+        for number in range(max(length - window + step - 1, 0) // step + 1):
+            end = min(number * step + window, length)
+            yield slice(max(end - window, 0), end)
+
+    for rows in slices(size[0], crop[0], stride[0]):
+        for columns in slices(size[1], crop[1], stride[1]):
+            yield rows, columns
+
+
+def _without_padding(inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
+    """False where the data preprocessor padded, ``(N, H, W)`` bool."""
+    height, width = inputs.shape[2:]
+    valid = torch.zeros(
+        len(inputs), height, width, dtype=torch.bool, device=inputs.device
+    )
+    for mask, meta in zip(valid, batch_img_metas):
+        padding = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
+        left, right, top, bottom = padding
+        mask[top : height - bottom, left : width - right] = True
+    return valid

@@ -1,0 +1,282 @@
+"""The SPML head: relation losses, the jointly trained classifier, two predictors."""
+
+from pathlib import Path
+from typing import Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import build_norm_layer
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmseg_spml.functional.segments import VOID, Segments, pool_segments
+
+from .relation_losses import SemanticAnnotationLoss, divisor
+from .segment_bank import SegmentBank
+from .segment_gather import gather_segments
+
+# Frequency of a class that no neighbour has: log-frequencies must stay finite.
+_LEAST_FREQUENCY = 1e-6
+
+
+@MODELS.register_module()
+class SPMLHead(BaseDecodeHead):
+    """Head of pixel-to-segment contrastive learning (SPML, Ke et al., ICLR 2021).
+
+    Training: any subset of the four relations shapes the embedding; a classifier
+    (3 x 3 convolution, BN, ReLU, dropout, 1 x 1 convolution) learns on the *detached*
+    unit embedding by cross-entropy on the labelled pixels. The total is
+    ``w_C (CE + L_C) + w_O L_O + w_I L_I + w_A L_A``.
+
+    Prediction: by the classifier, or by nearest-segment retrieval from a bank of
+    labelled segments, which a
+    :class:`~mmseg_spml.engine.segment_bank_hook.SegmentBankHook` builds before testing.
+
+    Args:
+        embedding_dim: ``D``.
+        num_classes: ``C``.
+        relations: Configs of relation losses; may be empty.
+        memory: Config of the segment memory, or None.
+        classifier_weight: Weight of the cross-entropy; ``'annotation'`` takes the
+            weight of the annotation loss (1 without one), as the release does.
+        detach: Whether the cross-entropy leaves the embedding alone.
+        dropout_ratio: Element-wise dropout before the last convolution.
+        predictor: ``'softmax'`` (the classifier) or ``'retrieval'``.
+        classify_at: ``'input'`` classifies embeddings resized to the input size when
+            predicting (as the release does and its weights need), ``'embedding'``
+            classifies at the resolution of training.
+        retrieval: Options of retrieval: ``grid`` (12, 12), ``iterations`` 10,
+            ``neighbours`` 20, ``resolution`` ``'input'`` or ``'embedding'`` (coarser,
+            faster), ``bank`` (file to load; by default the hook sets one).
+        reduction: ``'rank_mean'`` averages each loss over the rank's own pixels,
+            ``'global_mean'`` over those of all ranks.
+        norm_cfg: Normalisation of the classifier.
+        loss_decode: Classifier loss; unlabelled and void pixels are ignored.
+        **kwargs: As for MMSegmentation's ``BaseDecodeHead``.
+
+    Raises:
+        ValueError: If an option is unknown.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        num_classes: int,
+        relations: Sequence[dict] = (),
+        memory: Optional[dict] = None,
+        classifier_weight: Union[str, float] = 'annotation',
+        detach: bool = True,
+        dropout_ratio: float = 0.75,
+        predictor: str = 'softmax',
+        classify_at: str = 'input',
+        retrieval: Optional[dict] = None,
+        reduction: str = 'rank_mean',
+        norm_cfg: Optional[dict] = None,
+        loss_decode: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels=embedding_dim,
+            channels=2 * embedding_dim,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg or dict(type='SyncBN'),
+            loss_decode=loss_decode
+            or dict(type='CrossEntropyLoss', avg_non_ignore=True),
+            # The parent's default initialises the convolution that is deleted below.
+            init_cfg=None,
+            **kwargs,
+        )
+        del self.conv_seg  # an unused parameter breaks DDP
+        _check_option('predictor', predictor, ('softmax', 'retrieval'))
+        _check_option('classify_at', classify_at, ('input', 'embedding'))
+        self.classifier = nn.Sequential(
+            nn.Conv2d(embedding_dim, self.channels, 3, padding=1, bias=False),
+            build_norm_layer(self.norm_cfg, self.channels)[1],
+            nn.ReLU(inplace=True),
+            # Element-wise, unlike the parent's Dropout2d.
+            nn.Dropout(dropout_ratio),
+            nn.Conv2d(self.channels, self.out_channels, 1),
+        )
+        defaults = dict(reduction=reduction)
+        self.relations = nn.ModuleList(
+            MODELS.build(relation, default_args=defaults) for relation in relations
+        )
+        self.memory = MODELS.build(memory) if memory else None
+        self.classifier_weight = self._classifier_weight(classifier_weight)
+        self.detach = detach
+        self.predictor = predictor
+        self.classify_at = classify_at
+        self.reduction = reduction
+        self.retrieval = dict(
+            grid=(12, 12), iterations=10, neighbours=20, resolution='input', bank=None
+        )
+        unknown = set(retrieval or {}) - set(self.retrieval)
+        if unknown:
+            raise ValueError(
+                f'unknown retrieval options {sorted(unknown)}; known are '
+                f'{sorted(self.retrieval)}'
+            )
+        self.retrieval.update(retrieval or {})
+        self._bank: Optional[SegmentBank] = None
+
+    def _classifier_weight(self, weight: Union[str, float]) -> float:
+        if weight != 'annotation':
+            return float(weight)
+        weights = [
+            relation.loss_weight
+            for relation in self.relations
+            if isinstance(relation, SemanticAnnotationLoss)
+        ]
+        return weights[0] if weights else 1.0
+
+    @property
+    def bank(self) -> SegmentBank:
+        """Bank of the retrieval predictor.
+
+        Raises:
+            ValueError: If none was set and the config names no file.
+        """
+        if self._bank is None:
+            if self.retrieval['bank'] is None:
+                raise ValueError(
+                    "predictor='retrieval' needs a bank of labelled segments: add "
+                    'SegmentBankHook to custom_hooks, or name a file of it in '
+                    'decode_head.retrieval.bank'
+                )
+            self._bank = SegmentBank.load(Path(self.retrieval['bank']))
+        return self._bank
+
+    @bank.setter
+    def bank(self, bank: Optional[SegmentBank]) -> None:
+        self._bank = bank
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Logits ``(N, C, h, w)`` of the embedding map ``inputs[0]``."""
+        return self.classifier(F.normalize(inputs[0], dim=1, eps=1e-12))
+
+    def loss(
+        self,
+        inputs: Sequence[Tensor],
+        batch_data_samples: Sequence,
+        train_cfg: dict,
+        segments: Optional[Segments] = None,
+    ) -> dict:
+        """Losses of a batch.
+
+        Args:
+            inputs: ``(embedding,)``.
+            batch_data_samples: Samples with weak labels.
+            train_cfg: Unused.
+            segments: Segments of this rank's batch; needed if there are relations.
+        """
+        embedding = inputs[0]
+        logits = self.forward([embedding.detach() if self.detach else embedding])
+        losses = self.loss_by_feat(logits, batch_data_samples)
+        if self.relations:
+            losses.update(self._relation_losses(segments, len(embedding)))
+        return losses
+
+    def _relation_losses(self, segments: Segments, num_images: int) -> dict:
+        with torch.autocast(segments.pixels.device.type, enabled=False):
+            gathered, total_images = gather_segments(segments, num_images)
+            memory = None
+            if self.memory is not None:
+                memory = self.memory.segments(segments.pixels.device)
+            losses = {}
+            for relation in self.relations:
+                seen = gathered if relation.uses_other_images else segments
+                losses[relation.loss_name] = relation(seen, memory)
+        if self.memory is not None and self.training and torch.is_grad_enabled():
+            self.memory.append(gathered, total_images)
+        return losses
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: Sequence) -> dict:
+        """Classifier losses, scaled by ``classifier_weight``."""
+        losses = super().loss_by_feat(seg_logits.float(), batch_data_samples)
+        scale = self.classifier_weight
+        if self.reduction == 'global_mean':
+            labels = self._stack_batch_gt(batch_data_samples)
+            count = (labels != self.ignore_index).sum()
+            scale = scale * count / divisor(count, self.reduction)
+        return {
+            name: value * scale if name.startswith('loss') else value
+            for name, value in losses.items()
+        }
+
+    def _stack_batch_gt(self, batch_data_samples: Sequence) -> Tensor:
+        """Label maps ``(N, 1, H, W)`` in which unlabelled pixels are ignored too."""
+        labels = super()._stack_batch_gt(batch_data_samples)
+        return labels.masked_fill(labels >= self.num_classes, self.ignore_index)
+
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: Sequence) -> Tensor:
+        """Logits resized to the input size."""
+        return super().predict_by_feat(seg_logits.float(), batch_img_metas)
+
+    def predict(
+        self, inputs: Sequence[Tensor], batch_img_metas: Sequence, test_cfg: dict
+    ) -> Tensor:
+        """Logits ``(N, C, H, W)`` of the classifier, at the input size."""
+        embedding = inputs[0]
+        if self.classify_at == 'input':
+            embedding = self.predict_by_feat(embedding, batch_img_metas)
+        return self.predict_by_feat(self.forward([embedding]), batch_img_metas)
+
+    @torch.no_grad()
+    def retrieve(self, embedding: Tensor, valid: Tensor) -> Tensor:
+        """Log class frequencies of the nearest bank prototypes.
+
+        Args:
+            embedding: Embedding maps ``(N, D, h, w)``.
+            valid: False on padding, ``(N, h, w)`` bool; it is in no segment.
+
+        Returns:
+            ``(N, C, h, w)``; 0 on padding. Log-frequencies, since whatever averages
+            predictions applies a softmax first.
+        """
+        labels = torch.where(valid, 0, VOID)
+        segments = self._pool_plain(embedding, labels)
+        bank = self.bank.to(embedding.device)
+        frequencies = bank.class_frequencies(
+            segments.prototypes, self.retrieval['neighbours'], self.num_classes
+        )
+        scores = frequencies.clamp_min(_LEAST_FREQUENCY).log()
+        painted = scores.new_zeros(*valid.shape, self.num_classes)
+        painted[valid] = scores[segments.pixel_segment]
+        return painted.permute(0, 3, 1, 2)
+
+    @torch.no_grad()
+    def labelled_segments(
+        self, embedding: Tensor, labels: Tensor
+    ) -> Tuple[Tensor, Tensor]:
+        """Prototypes ``(B, D)`` and labels ``(B,)`` of labelled segments, for a bank.
+
+        k-means runs on all pixels that are not void; the labelled ones of a cluster
+        form a prototype for each label.
+
+        Args:
+            embedding: Embedding maps ``(N, D, h, w)``.
+            labels: Weak label maps ``(N, h, w)``.
+        """
+        segments = self._pool_plain(embedding, labels)
+        labelled = segments.label < self.num_classes
+        return segments.prototypes[labelled], segments.label[labelled]
+
+    def _pool_plain(self, embedding: Tensor, labels: Tensor) -> Segments:
+        """Segments without a split by region."""
+        with torch.autocast(embedding.device.type, enabled=False):
+            return pool_segments(
+                embedding.float(),
+                labels,
+                torch.zeros_like(labels),
+                labels.new_zeros(len(labels), self.num_classes),
+                grid=self.retrieval['grid'],
+                iterations=self.retrieval['iterations'],
+                num_classes=self.num_classes,
+            )
+
+
+def _check_option(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f'{name} must be one of {list(known)}, got {value!r}')

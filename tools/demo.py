@@ -1,0 +1,78 @@
+"""See SPML work in minutes: data, training, test, a table and a picture.
+
+Generates a small data set of textured objects, trains on its scribbles with plain
+cross-entropy and with SPML, and on full masks for comparison, tests each model with
+tools/test.py, prints a table, and draws what the SPML model sees.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mmseg_spml.evaluation.run_comparison import Cell, format_table, run_cell
+
+CONFIGS = ('scribbles_ce', 'scribbles', 'full_ce')
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the trainings')
+    parser.add_argument('--data', type=Path, default=Path('data/demo'))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
+    return parser.parse_args()
+
+
+def make_data(root: Path) -> None:
+    """Generate the data set if it is not there."""
+    if not (root / 'VOC2012' / 'val.txt').is_file():
+        subprocess.run(
+            [sys.executable, 'tools/make_demo_data.py', str(root)], check=True
+        )
+
+
+def reporter(step: str):
+    """A function that keeps one line of progress up to date."""
+
+    def report(stage: str, done: int, total: int, left: str) -> None:
+        end = '\n' if done == total else ''
+        line = f'\r{step}  {stage:<15} {done:>4}/{total}  {left} left    '
+        print(line, end=end, flush=True)
+
+    return report
+
+
+def main() -> None:
+    """Run the demo."""
+    args = parse_args()
+    start = time.time()
+    make_data(args.data)
+    root = f'data_root={args.data / "VOC2012"}'
+    options = tuple(
+        f'{loader}_dataloader.dataset.{root}' for loader in ('train', 'val', 'test')
+    )
+    results = []
+    for number, name in enumerate(CONFIGS, start=1):
+        cell = Cell(f'configs/demo/{name}.py', args.seed, options)
+        report = reporter(f'[{number}/{len(CONFIGS)}] {name:<13}')
+        results.append(
+            run_cell(cell, args.out, args.out, report, keep_checkpoint=True)
+        )
+        if name == 'scribbles':
+            drawn = cell
+    print('\n' + format_table(results) + '\n')
+    picture = args.out / 'samples.png'
+    checkpoint = args.out / drawn.name / 'train' / 'last_checkpoint'
+    command = ['tools/draw_samples.py', drawn.config, checkpoint.read_text().strip()]
+    command += ['--out', str(picture)]
+    command += ['--truth-dir', str(args.data / 'VOC2012' / 'segcls')]
+    subprocess.run([sys.executable, *command], check=True)
+    print(f'Picture: {picture}. The demo took {(time.time() - start) / 60:.1f} minutes.')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,88 @@
+"""Convert the ImageNet file ``resnet-101-cuhk.pth`` for MMSegmentation's ResNetV1c.
+
+python tools/model_converters/cuhk2mmseg.py resnet-101-cuhk.pth \
+    pretrained/resnet101_cuhk_mmseg.pth
+"""
+
+import argparse
+import os
+import tempfile
+from typing import Optional, Sequence
+
+import torch
+from mmseg.models.backbones import ResNetV1c
+
+from mmseg_spml.models.checkpoint_names import complete_state, rename_imagenet
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('source', help='file of the ImageNet weights')
+    parser.add_argument('target', help='file to write')
+    parser.add_argument(
+        '--depth', type=int, default=101, choices=(50, 101, 152), help='of the ResNet'
+    )
+    parser.add_argument(
+        '--ignore',
+        nargs='+',
+        default=['fc.'],
+        metavar='PREFIX',
+        help='leave out tensors whose names start so (default: fc.)',
+    )
+    return parser.parse_args(argv)
+
+
+def load_state(path: str) -> dict:
+    """Tensors by name, without executing anything that the file may hold.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not a dictionary of tensors.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'there is no file {path!r}: give the path of resnet-101-cuhk.pth'
+        )
+    state = torch.load(path, map_location='cpu', weights_only=True)
+    if isinstance(state, dict) and isinstance(state.get('state_dict'), dict):
+        state = state['state_dict']
+    if not isinstance(state, dict) or not all(
+        isinstance(tensor, torch.Tensor) for tensor in state.values()
+    ):
+        raise ValueError(f'{path} is not a dictionary of tensors by name')
+    return state
+
+
+def save_atomically(state: dict, path: str) -> None:
+    """Write a checkpoint so that ``path`` is either whole or not there."""
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder, suffix='.tmp')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            torch.save(state, file)
+        # mkstemp makes the file private; give it the usual rights of a new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Read, rename, compare with a fresh backbone, write."""
+    args = parse_args(argv)
+    backbone = ResNetV1c(depth=args.depth, stem_channels=128)
+    state = rename_imagenet(load_state(args.source), args.ignore)
+    state = complete_state(state, backbone.state_dict())
+    save_atomically(dict(state_dict=state, meta=dict()), args.target)
+    print(f'{len(state)} tensors written to {args.target}')
+
+
+if __name__ == '__main__':
+    main()

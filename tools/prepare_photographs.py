@@ -1,0 +1,69 @@
+"""Simulate weak labels and compute regions for the CCP and CamVid photographs.
+
+Example:
+    python tools/prepare_photographs.py ccp data/ccp data/ccp_weak
+"""
+
+import argparse
+from functools import partial
+
+import cv2
+from mmengine.utils import track_parallel_progress, track_progress
+
+from mmseg_spml.annotations.photographs import (
+    KINDS,
+    REGION_OPTIONS,
+    list_photographs,
+    prepare_photograph,
+    summarise,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('dataset', choices=('ccp', 'camvid'))
+    parser.add_argument('data_root', help='folder of the data set')
+    parser.add_argument('out', help='folder to write points/, scribbles/, regions/ to')
+    parser.add_argument('--kinds', nargs='*', choices=KINDS, default=KINDS)
+    parser.add_argument('--seed', type=int, default=0, help='>= 0')
+    parser.add_argument('--workers', type=int, default=2, help='processes')
+    parser.add_argument(
+        '--regions', choices=('felzenszwalb', 'none'), default='felzenszwalb'
+    )
+    parser.add_argument('--scale', type=float, help='of felzenszwalb')
+    parser.add_argument('--sigma', type=float, help='of felzenszwalb, in pixels')
+    parser.add_argument('--min-size', type=int, help='of felzenszwalb, in pixels')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the weak labels and regions of all training images."""
+    args = parse_args()
+    regions = None
+    if args.regions == 'felzenszwalb':
+        given = {name: getattr(args, name) for name in ('scale', 'sigma', 'min_size')}
+        given = {name: value for name, value in given.items() if value is not None}
+        regions = {**REGION_OPTIONS[args.dataset], **given}
+    photographs = list_photographs(args.dataset, args.data_root)
+    prepare = partial(
+        prepare_photograph,
+        out=args.out,
+        kinds=tuple(args.kinds),
+        seed=args.seed,
+        regions=regions,
+    )
+    cv2.setNumThreads(1)  # the processes share the cores already
+    if args.workers > 1:
+        statistics = track_parallel_progress(
+            prepare, photographs, args.workers, chunksize=4
+        )
+    else:
+        statistics = track_progress(prepare, photographs)
+    print('\n' + summarise(statistics))
+
+
+if __name__ == '__main__':
+    main()

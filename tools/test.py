@@ -1,0 +1,104 @@
+"""Test a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+import argparse
+import os
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmseg_spml.engine import launch
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line, as MMSegmentation's own."""
+    parser = argparse.ArgumentParser(description='Test (and evaluate) a segmentor')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of the figures (default: work_dirs/<name of the config>)',
+    )
+    parser.add_argument('--out', help='folder for the predicted label maps')
+    parser.add_argument('--show', action='store_true', help='show the predictions')
+    parser.add_argument('--show-dir', help='folder for painted predictions')
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='how long to show each, seconds'
+    )
+    parser.add_argument(
+        '--tta', action='store_true', help='test-time augmentation (cfg.tta_pipeline)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that override the config: key=value, nested.key=value, '
+        'key="[a,b]", without white space',
+    )
+    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
+    """Have the visualization hook show or save what is predicted.
+
+    Raises:
+        ValueError: The config has no such hook.
+    """
+    hook = cfg.default_hooks.get('visualization')
+    if hook is None:
+        raise ValueError(
+            '--show and --show-dir need default_hooks.visualization='
+            "dict(type='SegVisualizationHook') in the config"
+        )
+    hook.update(draw=True, interval=1, show=args.show, wait_time=args.wait_time)
+    if args.show_dir:
+        cfg.visualizer.save_dir = args.show_dir
+
+
+def use_tta(cfg: Config) -> None:
+    """Wrap the model and the pipeline for test-time augmentation.
+
+    Raises:
+        ValueError: The config defines neither or only one of the two.
+    """
+    if 'tta_pipeline' not in cfg or 'tta_model' not in cfg:
+        raise ValueError('--tta needs `tta_pipeline` and `tta_model` in the config')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+
+
+def main() -> None:
+    """Fit the config to the command line and the machine, and test."""
+    args = parse_args()
+    if not os.path.isfile(args.checkpoint):
+        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    launch.init_distributed_cpu(args.launcher)
+
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    name = os.path.splitext(os.path.basename(args.config))[0]
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
+    launch.without_cuda(cfg)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.show or args.show_dir:
+        draw_predictions(cfg, args)
+    if args.tta:
+        use_tta(cfg)
+    if args.out is not None:
+        # The metric makes the folder on rank 0 only, when others may write already.
+        os.makedirs(args.out, exist_ok=True)
+        cfg.test_evaluator.output_dir = args.out
+        cfg.test_evaluator.keep_results = True
+
+    Runner.from_cfg(cfg).test()
+    launch.close_distributed()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,73 @@
+"""Train a model: ``python tools/train.py CONFIG``."""
+
+import argparse
+import os
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
+
+from mmseg_spml.engine import launch
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line, as MMSegmentation's own."""
+    parser = argparse.ArgumentParser(description='Train a segmentor')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of logs and checkpoints (default: work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='resume from this checkpoint, by default the latest of the work folder',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='train in automatic mixed precision'
+    )
+    parser.add_argument(
+        '--amp-dtype',
+        choices=['float16', 'bfloat16'],
+        help='its number format (default: float16 on CUDA, bfloat16 on a CPU)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that override the config: key=value, nested.key=value, '
+        'key="[a,b]", without white space',
+    )
+    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Fit the config to the command line and the machine, and train."""
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    launch.init_distributed_cpu(args.launcher)
+
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    name = os.path.splitext(os.path.basename(args.config))[0]
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
+    launch.without_cuda(cfg)
+    launch.fit_batch_to_processes(cfg, launch.world_size(args.launcher))
+    if args.amp or args.amp_dtype:
+        launch.enable_amp(cfg, args.amp_dtype)
+    launch.set_resume(cfg, args.resume)
+
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
+    del runner
+    launch.close_distributed()
+
+
+if __name__ == '__main__':
+    main()
