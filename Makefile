@@ -1,9 +1,7 @@
 # `make demo` and `make test` work on a fresh machine: they set up .venv first.
 
 PYTHON ?= python3
-# Name another build of torch where it fits better: whl/cpu saves a large download on a
-# Linux machine without a GPU, whl/cu... fits an older driver. For instance
-#   make setup TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+# Name the build that fits a CUDA machine's driver by `make setup TORCH=...`.
 TORCH ?= torch==2.13.0
 
 VENV := .venv

@@ -6,7 +6,8 @@ import pytest
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-RUNS = sorted(path for path in (CONFIGS / 'spml').glob('*.py'))
+RUNS = sorted(CONFIGS.glob('[!_]*/*.py'))
+FOLDERS = ('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK', 'DEMO_ROOT')
 
 # Per run: (weight, concentration) of annotation, co-occurrence, image similarity and
 # feature affinity.
@@ -53,7 +54,9 @@ def all_strings(node):
 
 
 @pytest.mark.parametrize('path', RUNS, ids=lambda path: path.stem)
-def test_config_stands_alone(path):
+def test_config_stands_alone(path, monkeypatch):
+    for name in FOLDERS:
+        monkeypatch.delenv(name, raising=False)
     cfg = Config.fromfile(str(path))
     assert cfg.custom_imports['imports'] == ['mmseg_spml']
     assert cfg.default_scope == 'mmseg'
@@ -131,7 +134,8 @@ def test_backbone(name):
     assert (backbone.norm_eval, backbone.frozen_stages) == (False, -1)
     assert backbone.norm_cfg == dict(type='SyncBN', momentum=3e-4)
     assert tuple(backbone.out_indices) == (3,)
-    assert backbone.init_cfg.checkpoint == 'pretrained/resnet101_cuhk_mmseg.pth'
+    if name in RELATIONS:
+        assert backbone.init_cfg.checkpoint == 'pretrained/resnet101_cuhk_mmseg.pth'
 
 
 @pytest.mark.parametrize('name', [*RELATIONS, *CLASSIFIERS])
@@ -228,7 +232,12 @@ def test_classifier_stage(name):
     cfg, stage1 = load(name), CLASSIFIERS[name]
     first = load(stage1)
     iterations = first.train_cfg.max_iters
-    assert cfg.load_from == f'work_dirs/{stage1}/iter_{iterations}.pth'
+    weights = f'work_dirs/{stage1}/iter_{iterations}.pth'
+    for part in ('backbone', 'neck'):
+        assert cfg.model[part].init_cfg == dict(
+            type='Pretrained', checkpoint=weights, prefix=f'{part}.'
+        )
+    assert cfg.load_from is None  # the classifier starts afresh
     assert cfg.pseudo_labels == f'work_dirs/{stage1}/pseudo_labels'
     assert cfg.train_dataloader.dataset.label_dir == cfg.pseudo_labels
     assert cfg.train_dataloader.batch_size == 16

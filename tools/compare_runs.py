@@ -39,7 +39,8 @@ def main() -> None:
     start = time.time()
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = {
-            pool.submit(run_cell, cell, args.out, args.work_root): cell for cell in cells
+            pool.submit(run_cell, cell, args.out, args.work_root): cell
+            for cell in cells
         }
         for done, job in enumerate(as_completed(jobs), start=1):
             scores = job.result()['mIoU']

@@ -5,6 +5,7 @@ import os
 import os.path as osp
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
+import cv2
 import mmengine
 import numpy as np
 from mmseg.datasets import BaseSegDataset
@@ -253,9 +254,20 @@ class WeakSegDataset(BaseSegDataset):
         """Run the pipeline, with the randomness of the draw if `idx` is one."""
         self._draw = idx if isinstance(idx, Draw) else None
         if self._draw is None:
-            return super().prepare_data(idx)
+            return self._run_pipeline(idx)
         with randomness_of(self._draw):
-            return super().prepare_data(int(idx))
+            return self._run_pipeline(int(idx))
+
+    def _run_pipeline(self, idx: int) -> Any:
+        try:
+            return super().prepare_data(idx)
+        except (AssertionError, cv2.error) as error:
+            # How mmcv's loader and OpenCV meet a damaged image.
+            path = self.get_data_info(idx)['img_path']
+            raise ValueError(
+                f'the pipeline failed on the image {path}: {error or type(error)}. If '
+                'the file is damaged, replace it or take it out of the list'
+            ) from error
 
     def _rand_another(self) -> Union[int, Draw]:
         """Another sample, which depends on the draw alone if there is one."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
 from mmseg.registry import HOOKS
@@ -20,7 +20,10 @@ from mmseg_spml.models.segment_memory import SegmentMemory
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
+    """The segmentor inside of DDP and of test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
 
 
 @HOOKS.register_module()
@@ -106,9 +109,14 @@ class SegmentBankHook(Hook):
 
 
 def _training_images(cfg) -> dict:
-    """Dataloader config: training images, pipeline and batches of the tests."""
-    dataloader = copy.deepcopy(cfg.test_dataloader)
+    """Dataloader config: training images, pipeline and batches of validation.
+
+    Not of the tests, whose pipeline may be one of test-time augmentation.
+    """
+    dataloader = copy.deepcopy(cfg.val_dataloader)
     pipeline = dataloader.dataset.pipeline
+    # round_up would put an image in twice where the ranks have unequal shares.
+    dataloader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
     dataloader.dataset = copy.deepcopy(cfg.train_dataloader.dataset)
     dataloader.dataset.update(pipeline=pipeline, test_mode=True)
     return dataloader

@@ -31,7 +31,8 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             biases is ``bias_decay_mult`` (0).
 
     Raises:
-        ValueError: If ``paramwise_cfg`` has an unknown key.
+        ValueError: If ``paramwise_cfg`` has an unknown key, or the optimiser's config
+            lacks ``lr`` or ``weight_decay``.
     """
 
     _DEFAULTS = dict(head_lr_mult=10.0, bias_lr_mult=2.0, bias_decay_mult=0.0)
@@ -45,6 +46,12 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             raise ValueError(
                 f'unknown paramwise_cfg keys {sorted(unknown)}; known are '
                 f'{sorted(self._DEFAULTS)}'
+            )
+        missing = {'lr', 'weight_decay'} - set(optim_wrapper_cfg['optimizer'])
+        if missing:
+            raise ValueError(
+                f'SPMLOptimWrapperConstructor needs {sorted(missing)} in the config of '
+                'the optimiser, whose value it scales for each group'
             )
         super().__init__(optim_wrapper_cfg, {**self._DEFAULTS, **given})
 
@@ -63,11 +70,8 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ) -> dict:
         options = self.paramwise_cfg
         factor = 1.0 if in_backbone else options['head_lr_mult']
-        group = dict(params=members)
+        decay = self.base_wd
         if is_bias:
             factor *= options['bias_lr_mult']
-            if self.base_wd is not None:
-                group['weight_decay'] = self.base_wd * options['bias_decay_mult']
-        if self.base_lr is not None:
-            group['lr'] = self.base_lr * factor
-        return group
+            decay *= options['bias_decay_mult']
+        return dict(params=members, lr=self.base_lr * factor, weight_decay=decay)

@@ -1,4 +1,4 @@
-"""Train configs under several seeds, keep each result in a file, make tables of them."""
+"""Train configs under several seeds, keep each result, make tables of them."""
 
 import json
 import os
@@ -54,12 +54,15 @@ def _scalars(work_dir: Path) -> List[dict]:
 
 def _call(command: Sequence[str], log: Path, stage: str, report: Report) -> None:
     """Run a tool; its output goes to ``log``, its progress to ``report``."""
-    with open(log, 'a') as file, subprocess.Popen(
-        [sys.executable, *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with (
+        open(log, 'a') as file,
+        subprocess.Popen(
+            [sys.executable, '-u', *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
         for line in process.stdout:
             file.write(line)
             found = _PROGRESS.search(line)
@@ -178,8 +181,8 @@ def format_table(results: Sequence[dict]) -> str:
         The table; ``mIoU`` is mean ± sample standard deviation over the seeds.
 
     Example:
-        >>> row = dict(config='configs/a.py', seed=0, options=[], mIoU=dict(softmax=50.),
-        ...            seconds_per_iteration=0.2)
+        >>> row = dict(config='configs/a.py', seed=0, options=[],
+        ...            mIoU=dict(softmax=50.), seconds_per_iteration=0.2)
         >>> print(format_table([row]))
         | config | predictor | seeds | each seed | mIoU | s / iteration |
         |---|---|---|---|---|---|

@@ -1,1 +1,1 @@
-"""Numerical core of SPML: functions on tensors and arrays, without any ``mm*`` import."""
+"""Numerical core: functions on tensors and arrays, without any ``mm*`` import."""

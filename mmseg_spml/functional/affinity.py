@@ -61,7 +61,11 @@ def nearest_label_sets(
 
 
 def _check_shapes(
-    queries: Tensor, query_image: Tensor, prototypes: Tensor, label: Tensor, image: Tensor
+    queries: Tensor,
+    query_image: Tensor,
+    prototypes: Tensor,
+    label: Tensor,
+    image: Tensor,
 ) -> None:
     matching = (
         queries.dim() == prototypes.dim() == 2

@@ -140,7 +140,12 @@ class _Sweep:
             self.grad_prototypes.index_add_(0, block.columns, grad_near[:width])
 
     def _chunk(
-        self, block: _Block, rows: slice, near: Tensor, column: Tensor, grad_near: Tensor
+        self,
+        block: _Block,
+        rows: slice,
+        near: Tensor,
+        column: Tensor,
+        grad_near: Tensor,
     ) -> None:
         problem, chunk = self.problem, block.pixels[rows]
         features = problem.pixels[chunk] * problem.concentration
@@ -178,8 +183,12 @@ class _Sweep:
 
 class _WeightedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, pixels, prototypes, own, row, comparison, concentration, weight, group):
-        problem = _Problem(pixels, prototypes, own, row, comparison, concentration, group)
+    def forward(
+        ctx, pixels, prototypes, own, row, comparison, concentration, weight, group
+    ):
+        problem = _Problem(
+            pixels, prototypes, own, row, comparison, concentration, group
+        )
         needed = pixels.requires_grad or prototypes.requires_grad
         sweep = _Sweep(problem, weight if needed else None)
         if needed:

@@ -50,7 +50,9 @@ def grid_labels(
     return y[:, None] + rows * x[None, :]
 
 
-def _rounded_linspace(cells: int, length: int, device: Optional[torch.device]) -> Tensor:
+def _rounded_linspace(
+    cells: int, length: int, device: Optional[torch.device]
+) -> Tensor:
     """``round(linspace(0, cells - 1, length))`` in integers, halves to even: exact."""
     steps = max(length - 1, 1)
     doubled = 2 * torch.arange(length, device=device) * (cells - 1)
@@ -188,10 +190,10 @@ def spherical_kmeans(
         ValueError: If shapes disagree or ``iterations`` is negative.
 
     Example:
-        >>> points = torch.tensor([[1., 0.], [0.8, 0.6], [0., 1.]])
-        >>> start, image = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 0])
-        >>> spherical_kmeans(points, start, image, iterations=2)
-        tensor([0, 0, 1])
+        >>> points = torch.tensor([[1., 0.], [0.28, 0.96], [0., 1.]])
+        >>> start, image = torch.tensor([0, 0, 1]), torch.tensor([0, 0, 0])
+        >>> spherical_kmeans(points, start, image, iterations=1)
+        tensor([0, 1, 1])
     """
     if points.dim() != 2 or not points.shape[:1] == initial.shape == image.shape:
         raise ValueError(

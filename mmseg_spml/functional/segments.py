@@ -1,4 +1,4 @@
-"""Segments: the pixels of a batch split by cluster, label and region, and their means."""
+"""Segments: pixels split by cluster, label and region, and their prototypes."""
 
 from dataclasses import dataclass, fields, replace
 from typing import List, Optional, Sequence, Tuple
@@ -58,7 +58,10 @@ class Segments:
 
     def to_memory(self) -> 'Segments':
         """The segments alone, detached, as a memory keeps them: no pixels."""
-        emptied = {name: getattr(self, name)[:0].detach() for name in _PIXEL_FIELDS}
+        # Clones: views would keep, and save, the storage of all pixels.
+        emptied = {
+            name: getattr(self, name)[:0].detach().clone() for name in _PIXEL_FIELDS
+        }
         detached = {
             field.name: getattr(self, field.name).detach().clone()
             for field in fields(self)
@@ -123,9 +126,13 @@ def mean_direction(vectors: Tensor, group: Tensor, num_groups: int) -> Tensor:
     return F.normalize(sums.index_add(0, group, vectors), dim=1, eps=1e-12)
 
 
-def _check_maps(embedding: Tensor, labels: Tensor, regions: Tensor, tags: Tensor) -> None:
+def _check_maps(
+    embedding: Tensor, labels: Tensor, regions: Tensor, tags: Tensor
+) -> None:
     if embedding.dim() != 4:
-        raise ValueError(f'embedding must be (N, D, H, W), got {tuple(embedding.shape)}')
+        raise ValueError(
+            f'embedding must be (N, D, H, W), got {tuple(embedding.shape)}'
+        )
     expected = (len(embedding), *embedding.shape[2:])
     for name, value in (('labels', labels), ('regions', regions)):
         if tuple(value.shape) != expected:

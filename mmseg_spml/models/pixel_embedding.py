@@ -4,7 +4,7 @@ from typing import Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule, build_norm_layer
+from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.psp_head import PPM
 from mmseg.registry import MODELS
@@ -130,7 +130,7 @@ class ConvEmbedding(BaseModule):
         )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Maps ``(N, c, h, w)`` of any sizes to ``(N, D, h, w)`` at the first's size."""
+        """Maps ``(N, c, h, w)`` to ``(N, D, h, w)`` at the size of the first."""
         first, *others = features
         resized = [_upsample(level, first) for level in others]
         return self.project(torch.cat([first, *resized], dim=1))
@@ -138,7 +138,7 @@ class ConvEmbedding(BaseModule):
 
 @MODELS.register_module()
 class LateralEmbedding(BaseModule):
-    """Sum of 1 x 1 laterals of several levels, then a 3 x 3 convolution.
+    """Sum of 1 x 1 laterals of several levels, a 3 x 3 and a 1 x 1 convolution.
 
     For backbones of high output stride: fine levels give the position, coarse ones
     the context, at little cost.
@@ -146,8 +146,9 @@ class LateralEmbedding(BaseModule):
     Args:
         in_channels: Channels of each level, finest first.
         embedding_dim: ``D``.
-        channels: Channels of the laterals.
-        norm_cfg: Normalisation of the sum of laterals.
+        channels: Channels of the laterals and of the 3 x 3 convolution, which is
+            followed by normalisation and ReLU.
+        norm_cfg: Normalisation layer.
         init_cfg: Initialisation; PyTorch's default if None.
 
     Example:
@@ -165,12 +166,10 @@ class LateralEmbedding(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg)
+        norm_cfg = norm_cfg or dict(type='SyncBN')
         self.laterals = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
-        self.merge = nn.Sequential(
-            build_norm_layer(norm_cfg or dict(type='SyncBN'), channels)[1],
-            nn.ReLU(inplace=True),
-        )
-        self.project = nn.Conv2d(channels, embedding_dim, 3, padding=1)
+        self.merge = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
+        self.project = nn.Conv2d(channels, embedding_dim, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Maps ``(N, c, h, w)``, finest first, to ``(N, D, h, w)`` at its size."""

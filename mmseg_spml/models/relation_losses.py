@@ -213,15 +213,17 @@ class SemanticCooccurrenceLoss(RelationLoss):
         tags[:, list(self.ignore_tags)] = False
         row, table = _intersection_table(tags)
         if self.training and len(self._watched) < self.watch_steps:
-            self._watch(table[row])
+            self._watch(row, table)
         own = segments.pixel_segment
         anchors = torch.arange(len(own), device=own.device)
         if self.tagless == 'skip':
             anchors = tags.any(dim=1)[own].nonzero().squeeze(1)
         return Comparison(anchors, row[own[anchors]], table)
 
-    def _watch(self, pairs: Tensor) -> None:
-        self._watched.append((pairs < 0).float().mean())
+    def _watch(self, row: Tensor, table: Tensor) -> None:
+        segments_per_row = torch.bincount(row, minlength=len(table)).float()
+        disjoint = (table < 0).float().mean(dim=1)
+        self._watched.append((disjoint * segments_per_row).sum() / len(row))
         if len(self._watched) < self.watch_steps:
             return
         share = float(torch.stack(self._watched).nanmean())

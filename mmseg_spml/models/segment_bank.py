@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 from typing import List, Tuple, Union
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmseg_spml.functional.retrieval import class_frequencies, nearest_segments
+
+# What numpy raises for files that are empty, cut short or something else.
+_NOT_A_BANK = (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile)
 
 
 class SegmentBank:
@@ -81,7 +85,7 @@ class SegmentBank:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = file['prototypes'], file['labels']
-        except (ValueError, KeyError, OSError) as error:
+        except _NOT_A_BANK as error:
             raise ValueError(
                 f'{path} is no segment bank: expected an .npz file with arrays '
                 f"'prototypes' and 'labels' ({error})"

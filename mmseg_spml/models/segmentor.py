@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from mmseg_spml.functional.segments import VOID, resize_labels
 
 
-
 @MODELS.register_module()
 class SPMLSegmentor(EncoderDecoder):
     """Encoder-decoder whose head learns from segments of the embedding.

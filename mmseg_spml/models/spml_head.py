@@ -48,7 +48,8 @@ class SPMLHead(BaseDecodeHead):
             classifies at the resolution of training.
         retrieval: Options of retrieval: ``grid`` (12, 12), ``iterations`` 10,
             ``neighbours`` 20, ``resolution`` ``'input'`` or ``'embedding'`` (coarser,
-            faster), ``bank`` (file to load; by default the hook sets one).
+            faster; sliding windows are always stitched at the input size), ``bank``
+            (file to load; by default the hook sets one).
         reduction: ``'rank_mean'`` averages each loss over the rank's own pixels,
             ``'global_mean'`` over those of all ranks.
         norm_cfg: Normalisation of the classifier.
@@ -91,6 +92,7 @@ class SPMLHead(BaseDecodeHead):
         del self.conv_seg  # an unused parameter breaks DDP
         _check_option('predictor', predictor, ('softmax', 'retrieval'))
         _check_option('classify_at', classify_at, ('input', 'embedding'))
+        _check_option('reduction', reduction, ('rank_mean', 'global_mean'))
         self.classifier = nn.Sequential(
             nn.Conv2d(embedding_dim, self.channels, 3, padding=1, bias=False),
             build_norm_layer(self.norm_cfg, self.channels)[1],
@@ -119,11 +121,15 @@ class SPMLHead(BaseDecodeHead):
                 f'{sorted(self.retrieval)}'
             )
         self.retrieval.update(retrieval or {})
+        _check_option(
+            'retrieval.resolution', self.retrieval['resolution'], ('input', 'embedding')
+        )
         self._bank: Optional[SegmentBank] = None
 
     def _classifier_weight(self, weight: Union[str, float]) -> float:
-        if weight != 'annotation':
+        if not isinstance(weight, str):
             return float(weight)
+        _check_option('classifier_weight', weight, ('annotation', 'a number'))
         weights = [
             relation.loss_weight
             for relation in self.relations

@@ -255,10 +255,9 @@ class TestTags:
 def test_label_dir_replaces_the_label_column(tmp_path):
     for name in ('images', 'weak', 'pseudo'):
         (tmp_path / name).mkdir()
-    image = np.zeros((4, 4, 3), np.uint8)
-    for path in ('images/a.jpg', 'weak/a.png', 'weak/r.png'):
-        assert cv2.imwrite(str(tmp_path / path), image)
-    assert cv2.imwrite(str(tmp_path / 'pseudo/a.png'), image[..., 0])
+    grey = Image.fromarray(np.zeros((4, 4), np.uint8))
+    for path in ('images/a.jpg', 'weak/a.png', 'weak/r.png', 'pseudo/a.png'):
+        grey.save(tmp_path / path)
     (tmp_path / 'list.txt').write_text('images/a.jpg weak/a.png weak/r.png\n')
     dataset = WeakSegDataset(
         metainfo=dict(classes=('background', 'cat')),

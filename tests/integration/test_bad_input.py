@@ -63,9 +63,7 @@ def test_missing_folder(root):
 @pytest.mark.parametrize('folder', ['JPEGImages', 'weak', 'regions'])
 def test_missing_prefix_folder(root, folder):
     """The layout by folders instead of by a list of triples."""
-    prefix = dict(
-        img_path='JPEGImages', seg_map_path='weak', region_map_path='regions'
-    )
+    prefix = dict(img_path='JPEGImages', seg_map_path='weak', region_map_path='regions')
     key = next(key for key, value in prefix.items() if value == folder)
     prefix[key] = 'nowhere'
     dataset = 'train_dataloader__dataset__'
@@ -138,11 +136,12 @@ def test_truncated_map(root, folder, what, cut):
     names(text, what, path, 'cannot decode', 'again')
 
 
-@pytest.mark.parametrize('cut', [0, 20, 100])
-def test_truncated_image(root, cut):
+@pytest.mark.parametrize('share', [0, 0.01, 0.1, 0.5, 0.99])
+def test_truncated_image(root, share):
     """The image's loader is MMCV's."""
     path = root / 'JPEGImages' / '0.png'
-    path.write_bytes(path.read_bytes()[:cut])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
     text = message((ValueError, OSError), train, root)
     names(text, path)
 
@@ -214,13 +213,14 @@ def test_missing_bank_file(root):
     names(text, root / 'nowhere.npz', 'SegmentBankHook')
 
 
-@pytest.mark.parametrize('content', [b'', b'no bank', None])
+@pytest.mark.parametrize('content', ['empty', 'text', 'truncated', 'other arrays'])
 def test_bank_file_is_none(root, content):
     path = root / 'bank.npz'
-    if content is None:
-        np.savez(path, other=np.zeros(2))
-    else:
-        path.write_bytes(content)
+    np.savez(path, other=np.zeros(2))
+    if content == 'truncated':
+        path.write_bytes(path.read_bytes()[:100])
+    elif content != 'other arrays':
+        path.write_bytes(b'' if content == 'empty' else b'no bank')
     cfg = retrieval(root)
     cfg.model.decode_head.retrieval.bank = str(path)
     text = message(ValueError, tiny.runner(cfg).test)

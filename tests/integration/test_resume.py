@@ -5,7 +5,8 @@ import torch
 from integration import tiny
 from mmengine.hooks import Hook
 
-from mmseg_spml.engine import launch
+from mmseg_spml.engine import ExactResumeHook, launch
+from mmseg_spml.models import SegmentMemory
 
 ITERATIONS, INTERRUPTED = 40, 20
 
@@ -17,11 +18,8 @@ def root(tmp_path_factory):
 
 def train(root, work_dir, stop=ITERATIONS, resume=None, hooks=(), **options):
     """State of model and optimiser after ``stop`` iterations."""
-    options = dict(
-        default_hooks__checkpoint__interval=INTERRUPTED,
-        train_cfg__max_iters=stop,
-        **options,
-    )
+    options.setdefault('default_hooks__checkpoint__interval', INTERRUPTED)
+    options['train_cfg__max_iters'] = stop
     cfg = tiny.config(root, work_dir, **options)
     launch.set_resume(cfg, resume)
     runner = tiny.runner(cfg)
@@ -86,7 +84,9 @@ def test_resume_with_workers(root, tmp_path, uninterrupted):
     assert_equal(uninterrupted, result)
 
 
-@pytest.mark.parametrize('predictor', ['softmax', 'retrieval'])
+@pytest.mark.parametrize(
+    'predictor', [pytest.param('softmax', marks=pytest.mark.slow), 'retrieval']
+)
 def test_validation_changes_nothing(root, tmp_path, uninterrupted, predictor):
     """Validations, also between checkpoint and end, leave the training alone."""
     result = resumed(
@@ -96,6 +96,24 @@ def test_validation_changes_nothing(root, tmp_path, uninterrupted, predictor):
         model__decode_head__predictor=predictor,
     )
     assert_equal(uninterrupted, result)
+
+
+@pytest.mark.parametrize('without', ['ExactResumeHook', 'SegmentMemory'])
+def test_what_makes_it_exact(root, tmp_path, monkeypatch, without):
+    """The comparison would notice if dropout or memory were not resumed."""
+    with monkeypatch.context() as patch:
+        if without == 'ExactResumeHook':
+            patch.setattr(ExactResumeHook, 'before_train_iter', lambda *_, **__: None)
+        else:
+            patch.setattr(SegmentMemory, 'set_extra_state', lambda *_: None)
+        stop = dict(stop=6, default_hooks__checkpoint__interval=3)
+        whole = train(root, tmp_path / 'whole', **stop)
+        train(root, tmp_path / 'parts', **{**stop, 'stop': 3})
+        parts = train(root, tmp_path / 'parts', resume='auto', **stop)
+    # Dropout is in the classifier, which leaves the embedding alone.
+    dropout = without == 'ExactResumeHook'
+    name = 'decode_head.classifier.4.weight' if dropout else 'backbone.stem.0.weight'
+    assert not torch.equal(whole['model'][name], parts['model'][name])
 
 
 def test_another_seed_differs(root, tmp_path, uninterrupted):

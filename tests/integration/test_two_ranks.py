@@ -128,7 +128,10 @@ def test_global_mean_is_that_of_one_process(results, scene):
 def test_reductions_differ_where_ranks_do(results):
     """The two comparisons above are not the same one."""
     means = [
-        sum(rank['unequal', reduction][0]['losses']['loss_annotation'] for rank in results)
+        sum(
+            rank['unequal', reduction][0]['losses']['loss_annotation']
+            for rank in results
+        )
         for reduction in ('rank_mean', 'global_mean')
     ]
     assert abs(means[0] - means[1]) > 10 * TOLERANCE * means[0]

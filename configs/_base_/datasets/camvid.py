@@ -19,7 +19,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
+    dict(type='LoadAnnotations'),
     dict(type='PackWeakSegInputs'),
 ]
 train_dataloader = dict(
@@ -32,7 +32,8 @@ train_dataloader = dict(
         data_root=data_root,
         split='train',
         data_prefix=dict(
-            seg_map_path=weak_root + '/scribbles', region_map_path=weak_root + '/regions'
+            seg_map_path=weak_root + '/scribbles',
+            region_map_path=weak_root + '/regions',
         ),
         pipeline=train_pipeline,
     ),

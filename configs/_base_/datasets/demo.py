@@ -33,7 +33,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
+    dict(type='LoadAnnotations'),
     dict(type='PackWeakSegInputs'),
 ]
 train_dataloader = dict(

@@ -1,0 +1,95 @@
+"""Cells of a comparison: what is run, what is kept, what the table says."""
+
+import json
+
+import pytest
+
+from mmseg_spml.evaluation import run_comparison
+from mmseg_spml.evaluation.run_comparison import (
+    Cell,
+    format_table,
+    load_results,
+    predictors_of,
+    run_cell,
+)
+
+CE, SPML = 'configs/demo/scribbles_ce.py', 'configs/demo/scribbles.py'
+
+
+def fake_tools(monkeypatch, scores):
+    """Replace the tools by a function that logs what they would have logged."""
+    calls = []
+
+    def call(command, log, stage, report):
+        calls.append([stage, *command])
+        work_dir = log.parent / command[command.index('--work-dir') + 1].split('/')[-1]
+        logs = work_dir / '20260101' / 'vis_data'
+        logs.mkdir(parents=True)
+        if stage == 'train':
+            lines = [dict(loss=1.0, time=t) for t in (0.9, 0.2, 0.1)]
+            (work_dir / 'iter_9.pth').write_text('')
+            (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter_9.pth'))
+        else:
+            lines = [dict(mIoU=scores[stage])]
+        text = ''.join(json.dumps(line) + '\n' for line in lines)
+        (logs / 'scalars.json').write_text(text)
+
+    monkeypatch.setattr(run_comparison, '_call', call)
+    return calls
+
+
+def test_predictors():
+    assert predictors_of(SPML) == ('softmax', 'retrieval')
+    assert predictors_of(CE) == ('softmax',)
+
+
+def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
+    scores = {'test softmax': 40.0, 'test retrieval': 39.0}
+    calls = fake_tools(monkeypatch, scores)
+    cell = Cell(SPML, 7, ('a.b=1',))
+    result = run_cell(cell, tmp_path / 'out', tmp_path / 'work')
+    assert [call[0] for call in calls] == ['train', 'test softmax', 'test retrieval']
+    assert all('randomness.seed=7' in call and 'a.b=1' in call for call in calls)
+    assert 'model.decode_head.predictor=retrieval' in calls[2]
+    assert result['mIoU'] == dict(softmax=40.0, retrieval=39.0)
+    assert result['seconds_per_iteration'] == 0.2  # the median
+    assert not list(tmp_path.rglob('*.pth'))
+
+    assert run_cell(cell, tmp_path / 'out', tmp_path / 'work') == result
+    assert len(calls) == 3  # read, not run again
+    assert load_results(tmp_path / 'out', [SPML]) == [result]
+    assert load_results(tmp_path / 'out', [CE]) == []
+
+
+def test_a_failed_tool_names_its_log(tmp_path):
+    log = tmp_path / 'output.log'
+    command = ['-c', 'print("so it goes"); raise SystemExit(3)']
+    with pytest.raises(RuntimeError, match=r'code 3; its output is in .*output\.log'):
+        run_comparison._call(command, log, 'train', lambda *_: None)
+    assert log.read_text() == 'so it goes\n'
+
+
+def test_progress_is_reported(tmp_path):
+    line = 'Iter(train) [ 50/600]  base_lr: 9.26e-04  eta: 1 day, 0:21:14  time: 2.5  x'
+    seen = []
+    run_comparison._call(
+        ['-c', f'print({line!r})'], tmp_path / 'log', 'train', lambda *a: seen.append(a)
+    )
+    assert seen == [('train', 50, 600, '1 day, 0:21:14')]
+
+
+def row(seed, softmax):
+    return dict(
+        config=CE,
+        seed=seed,
+        options=[],
+        mIoU=dict(softmax=softmax),
+        seconds_per_iteration=0.1 * (seed + 1),
+    )
+
+
+def test_table_has_mean_and_sample_deviation():
+    table = format_table([row(1, 42.0), row(0, 40.0), row(2, 44.0)])
+    assert table.splitlines()[2:] == [
+        '| scribbles_ce | softmax | 3 | 40.0 / 42.0 / 44.0 | 42.0 ± 2.0 | 0.20 |'
+    ]

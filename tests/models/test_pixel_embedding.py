@@ -1,0 +1,138 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmseg_spml.models import (
+    ASPPEmbedding,
+    ConvEmbedding,
+    LateralEmbedding,
+    PSPEmbedding,
+)
+
+BN = dict(type='BN')
+
+
+def resized(value, size):
+    return F.interpolate(value, size=size, mode='bilinear', align_corners=False)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def test_aspp_is_a_sum_of_dilated_convolutions():
+    embed = ASPPEmbedding(3, 4)
+    x = torch.randn(2, 3, 30, 31)
+    expected = sum(
+        F.conv2d(x, branch.weight, branch.bias, padding=d, dilation=d)
+        for branch, d in zip(embed.branches, (6, 12, 18, 24))
+    )
+    assert torch.equal(embed([x]), expected)
+    assert len(embed.branches) == 4
+    # no activation: negative values occur
+    assert expected.min() < 0
+
+
+def test_aspp_with_other_dilations():
+    embed = ASPPEmbedding(3, 4, dilations=(1, 2))
+    assert [branch.dilation for branch in embed.branches] == [(1, 1), (2, 2)]
+    assert embed([torch.randn(1, 3, 5, 7)]).shape == (1, 4, 5, 7)
+
+
+def test_one_map_projections_refuse_several():
+    maps = [torch.randn(1, 3, 8, 8)] * 2
+    for embed in (ASPPEmbedding(3, 4), PSPEmbedding(3, 4, channels=2, norm_cfg=BN)):
+        with pytest.raises(ValueError, match='unpack'):
+            embed(maps)
+
+
+def test_psp_by_hand():
+    embed = PSPEmbedding(3, 4, channels=5, norm_cfg=BN).eval()
+    x = torch.randn(2, 3, 13, 11)
+    parts = [x]
+    for scale, branch in zip((1, 2, 3, 6), embed.pyramid):
+        conv = branch[1].conv
+        assert conv.bias is None and conv.kernel_size == (1, 1)
+        pooled = F.conv2d(F.adaptive_avg_pool2d(x, scale), conv.weight)
+        bn = branch[1].bn
+        pooled = F.batch_norm(
+            pooled, bn.running_mean, bn.running_var, bn.weight, bn.bias, eps=bn.eps
+        )
+        parts.append(resized(pooled.relu(), x.shape[2:]))
+    bottleneck = embed.bottleneck
+    out = F.conv2d(torch.cat(parts, 1), bottleneck.conv.weight, padding=1)
+    bn = bottleneck.bn
+    out = F.batch_norm(
+        out, bn.running_mean, bn.running_var, bn.weight, bn.bias, eps=bn.eps
+    ).relu()
+    out = F.conv2d(out, embed.project.weight, embed.project.bias)
+    assert torch.allclose(embed([x]), out, atol=1e-6)
+
+
+def test_psp_norms_of_the_release():
+    embed = PSPEmbedding(3, 4, channels=5)
+    norms = [m for m in embed.modules() if isinstance(m, torch.nn.SyncBatchNorm)]
+    assert len(norms) == 5
+    assert {norm.momentum for norm in norms} == {0.1}
+
+
+@pytest.mark.parametrize('kernel', [1, 3])
+def test_conv_on_one_map(kernel):
+    embed = ConvEmbedding(3, 4, kernel_size=kernel)
+    x = torch.randn(1, 3, 6, 9)
+    weight, bias = embed.project.weight, embed.project.bias
+    expected = F.conv2d(x, weight, bias, padding=kernel // 2)
+    assert torch.equal(embed([x]), expected)
+    assert expected.shape == (1, 4, 6, 9)
+
+
+def test_conv_on_several_maps_takes_the_size_of_the_first():
+    embed = ConvEmbedding((3, 2), 4)
+    first, second = torch.randn(1, 3, 6, 9), torch.randn(1, 2, 4, 4)
+    joined = torch.cat([first, resized(second, (6, 9))], 1)
+    expected = F.conv2d(joined, embed.project.weight, embed.project.bias)
+    assert torch.equal(embed([first, second]), expected)
+
+
+def test_laterals_by_hand():
+    embed = LateralEmbedding((3, 2), 4, channels=5, norm_cfg=BN).eval()
+    fine, coarse = torch.randn(1, 3, 8, 9), torch.randn(1, 2, 4, 5)
+    first, second = embed.laterals
+    merged = first(fine) + resized(second(coarse), (8, 9))
+    assert embed.merge.conv.bias is None
+    merged = F.conv2d(merged, embed.merge.conv.weight, padding=1)
+    norm = embed.merge.bn
+    merged = F.batch_norm(
+        merged,
+        norm.running_mean,
+        norm.running_var,
+        norm.weight,
+        norm.bias,
+        eps=norm.eps,
+    ).relu()
+    expected = F.conv2d(merged, embed.project.weight, embed.project.bias)
+    assert torch.allclose(embed([fine, coarse]), expected, atol=1e-6)
+
+
+def test_input_maps_are_not_changed():
+    maps = [torch.randn(2, 3, 8, 9), torch.randn(2, 2, 4, 5)]
+    copies = [level.clone() for level in maps]
+    LateralEmbedding((3, 2), 4, channels=5, norm_cfg=BN)(maps)
+    ConvEmbedding((3, 2), 4)(maps)
+    assert all(torch.equal(a, b) for a, b in zip(maps, copies))
+
+
+@pytest.mark.parametrize(
+    'embed',
+    [
+        ASPPEmbedding(3, 4),
+        PSPEmbedding(3, 4, channels=5, norm_cfg=BN),
+        ConvEmbedding(3, 4),
+        LateralEmbedding((3,), 4, channels=5, norm_cfg=BN),
+    ],
+)
+def test_every_parameter_is_used(embed):
+    embed([torch.randn(3, 3, 25, 25)]).square().sum().backward()
+    for name, parameter in embed.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name

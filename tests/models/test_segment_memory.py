@@ -1,0 +1,229 @@
+import io
+from collections import OrderedDict
+
+import pytest
+import torch
+from mmengine.runner.checkpoint import load_state_dict
+from models.small_segmentor import C, D, batch, build, pooled
+from torch import nn
+
+from mmseg_spml.functional.segments import Segments
+from mmseg_spml.models import SegmentMemory
+
+CPU = torch.device('cpu')
+FIELDS = ('prototypes', 'prototypes_loc', 'label', 'region', 'image', 'tags')
+
+
+def step(seed, count=2):
+    """Segments of a training step of ``count`` images."""
+    return pooled(count, seed=seed, dtype=torch.float32)[1]
+
+
+def filled(steps=2, appended=3):
+    memory = SegmentMemory(steps)
+    for seed in range(appended):
+        memory.append(step(seed), 2)
+    return memory
+
+
+def equal(first, second, fields=(*FIELDS, 'label_sets')):
+    return all(
+        torch.equal(getattr(first, name), getattr(second, name)) for name in fields
+    )
+
+
+def test_oldest_first_and_oldest_leaves():
+    memory = filled(steps=2, appended=3)
+    expected = [step(1).shift_images(4), step(2).shift_images(2)]
+    kept = memory.segments(CPU)
+    assert equal(kept, Segments.concat(expected))
+    assert len(kept) == len(expected[0]) + len(expected[1])
+
+
+def test_kept_images_never_equal_current_ones():
+    memory = SegmentMemory(2)
+    memory.append(step(0), 2)
+    memory.append(step(1, count=3), 3)
+    # the older two images rose by 2 + 3, the newer three by 3
+    older, newer = memory._kept
+    assert older.image.unique().tolist() == [5, 6]
+    assert newer.image.unique().tolist() == [3, 4, 5]
+    assert memory.segments(CPU).image.min() == 3
+
+
+def test_only_segments_are_kept_and_detached():
+    memory = SegmentMemory(1)
+    segments = step(0)
+    assert segments.prototypes.requires_grad
+    memory.append(segments, 2)
+    kept = memory.segments(CPU)
+    assert len(kept.pixels) == len(kept.pixel_segment) == len(kept.pixel_image) == 0
+    assert kept.pixels.shape[1] == D
+    assert not kept.prototypes.requires_grad and not kept.pixels.requires_grad
+    with torch.no_grad():
+        segments.prototypes.zero_()
+    assert kept.prototypes.abs().sum() > 1
+
+
+def test_nothing_kept():
+    assert SegmentMemory(2).segments(CPU) is None
+    assert filled(steps=0).segments(CPU) is None
+    memory = filled()
+    memory.clear()
+    assert memory.segments(CPU) is None
+
+
+def test_negative_steps():
+    with pytest.raises(ValueError, match='got -1'):
+        SegmentMemory(-1)
+
+
+def test_accumulated_forwards_form_one_step():
+    memory = SegmentMemory(1)
+    memory.forwards_per_step = 2
+    memory.append(step(0), 2)
+    assert memory.segments(CPU) is None
+    memory.append(step(1), 2)
+    expected = [step(0).shift_images(4), step(1).shift_images(2)]
+    assert equal(memory.segments(CPU), Segments.concat(expected))
+    memory.append(step(2), 2)
+    # the third forward waits for the fourth; what is kept moves on
+    expected = [step(0).shift_images(6), step(1).shift_images(4)]
+    assert equal(memory.segments(CPU), Segments.concat(expected))
+    memory.append(step(3), 2)
+    expected = [step(2).shift_images(4), step(3).shift_images(2)]
+    assert equal(memory.segments(CPU), Segments.concat(expected))
+
+
+# --------------------------------------------------------------- checkpoint
+
+
+def through_a_file(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+class Model(nn.Module):
+    def __init__(self, memory):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.memory = memory
+
+
+def test_state_survives_a_file():
+    memory = filled()
+    state = through_a_file(memory.state_dict())
+    restored = SegmentMemory(2)
+    restored.load_state_dict(state)
+    assert equal(restored.segments(CPU), memory.segments(CPU))
+    assert restored.segments(CPU).num_classes == C
+    # and it goes on as if nothing had happened
+    for one in (memory, restored):
+        one.append(step(9), 2)
+    assert equal(restored.segments(CPU), memory.segments(CPU))
+
+
+def test_pending_forwards_survive_a_file():
+    memory = SegmentMemory(1)
+    memory.forwards_per_step = 2
+    memory.append(step(0), 2)
+    restored = SegmentMemory(1)
+    restored.forwards_per_step = 2
+    restored.load_state_dict(through_a_file(memory.state_dict()))
+    for one in (memory, restored):
+        one.append(step(1), 2)
+    assert equal(restored.segments(CPU), memory.segments(CPU))
+
+
+def test_mmengine_loads_it_without_complaint(caplog):
+    source = Model(filled())
+    state = OrderedDict(through_a_file(source.state_dict()))
+    target = Model(SegmentMemory(2))
+    load_state_dict(target, state, strict=True)
+    assert equal(target.memory.segments(CPU), source.memory.segments(CPU))
+    # a checkpoint without a memory leaves the memory as it is
+    del state['memory._extra_state']
+    load_state_dict(target, state, strict=False)
+    assert equal(target.memory.segments(CPU), source.memory.segments(CPU))
+
+
+def test_a_longer_memory_is_cut_to_the_newest_steps():
+    source = filled(steps=2, appended=2)
+    target = SegmentMemory(1)
+    target.load_state_dict(source.state_dict())
+    assert equal(target.segments(CPU), step(1).shift_images(2))
+
+
+def test_memory_without_label_sets():
+    memory = SegmentMemory(1)
+    segments = pooled(2, affinity_threshold=None, dtype=torch.float32)[1]
+    memory.append(segments, 2)
+    restored = SegmentMemory(1)
+    restored.load_state_dict(through_a_file(memory.state_dict()))
+    kept = restored.segments(CPU)
+    assert kept.label_sets is None
+    assert equal(kept, segments.shift_images(2), FIELDS)
+
+
+def few_segments_of_many_pixels():
+    zero = torch.zeros(2, 64, 64, dtype=torch.long)
+    maps = zero, zero, torch.ones(2, C, dtype=torch.bool)
+    return pooled(2, (64, 64), dtype=torch.float32, maps=maps)[1]
+
+
+def test_state_holds_no_pixels():
+    memory = SegmentMemory(2)
+    memory.append(few_segments_of_many_pixels(), 2)
+    assert len(memory.get_extra_state()) < 20_000
+
+
+def test_state_of_pending_forwards_holds_no_pixels():
+    memory = SegmentMemory(2)
+    memory.forwards_per_step = 2
+    memory.append(few_segments_of_many_pixels(), 2)
+    assert len(memory.get_extra_state()) < 20_000
+
+
+def test_state_is_bytes():
+    state = filled().get_extra_state()
+    assert state.dtype == torch.uint8 and state.dim() == 1
+
+
+# ------------------------------------------------------------------ in a head
+
+
+def head_and_inputs():
+    model = build()
+    inputs, samples = batch()
+    return model, inputs, samples
+
+
+def test_head_appends_in_training_only():
+    model, inputs, samples = head_and_inputs()
+    memory = model.decode_head.memory
+    model.eval()
+    model.loss(inputs, samples)
+    assert memory.segments(CPU) is None
+    model.train()
+    with torch.no_grad():
+        model.loss(inputs, samples)
+    assert memory.segments(CPU) is None
+    model.loss(inputs, samples)
+    kept = memory.segments(CPU)
+    assert kept.image.unique().tolist() == [2, 3]
+
+
+def test_head_appends_after_comparing():
+    """The first step sees no memory, the second sees the first."""
+    model, inputs, samples = head_and_inputs()
+    model.decode_head.classifier.eval()
+    model.backbone.eval()
+    model.neck.eval()
+    first = model.loss(inputs, samples)
+    second = model.loss(inputs, samples)
+    same = ('decode.loss_ce', 'decode.loss_image_similarity')
+    for name, value in first.items():
+        changed = abs(value.item() - second[name].item()) > 1e-5
+        assert changed != (name in same or 'acc' in name), name

@@ -1,0 +1,234 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from models.small_segmentor import C, D, batch, build, metas, sample, weak_maps
+
+from mmseg_spml.models import SegmentBank
+
+SLIDE = dict(mode='slide', crop_size=(32, 40), stride=(20, 24))
+
+
+def bank(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    prototypes = F.normalize(torch.randn(12, D, generator=generator), dim=1)
+    return SegmentBank(prototypes, torch.arange(12) % C)
+
+
+def retrieving(test_cfg=None, **options):
+    model = build(head__predictor='retrieval', test_cfg=test_cfg or {}, **options)
+    model.decode_head.bank = bank()
+    return model.eval()
+
+
+def images(size=(32, 40), count=2, seed=5):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, 3, *size, generator=generator)
+
+
+# ------------------------------------------------------------------- softmax
+
+
+def test_softmax_inference_is_whole():
+    model = build().eval()
+    inputs = images()
+    with torch.no_grad():
+        out = model.inference(inputs, metas(inputs))
+        expected = model.decode_head.predict(
+            model.extract_feat(inputs), metas(inputs), {}
+        )
+    assert torch.equal(out, expected)
+    assert out.shape == (2, C, 32, 40)
+
+
+def test_softmax_inference_slides():
+    """Logits of the windows, averaged."""
+    model = build(test_cfg=SLIDE).eval()
+    inputs = images((50, 56))
+    total, count = torch.zeros(2, C, 50, 56), torch.zeros(50, 56)
+    with torch.no_grad():
+        out = model.inference(inputs, metas(inputs))
+        for top in (0, 18):
+            for left in (0, 16):
+                rows, columns = slice(top, top + 32), slice(left, left + 40)
+                window = inputs[:, :, rows, columns]
+                total[:, :, rows, columns] += model.decode_head.predict(
+                    model.extract_feat(window), metas(window), {}
+                )
+                count[rows, columns] += 1
+    assert torch.allclose(out, total / count, atol=1e-5)
+
+
+def test_predict_gives_labels_at_the_original_size():
+    model = build().eval()
+    inputs = images(count=1)
+    one = sample(torch.zeros(32, 40))
+    one.set_metainfo(dict(ori_shape=(64, 80), img_padding_size=(0, 8, 0, 0)))
+    with torch.no_grad():
+        (out,) = model.predict(inputs, [one])
+        logits = model.inference(inputs, [one.metainfo])[:, :, :, :32]
+    expected = F.interpolate(logits, (64, 80), mode='bilinear', align_corners=False)
+    assert torch.equal(out.pred_sem_seg.data, expected.argmax(1))
+
+
+# ----------------------------------------------------------------- retrieval
+
+
+def test_embedding_of_a_whole_image():
+    model = retrieving(dict(mode='whole'))
+    inputs = images()
+    with torch.no_grad():
+        out = model.embed(inputs)
+        raw = model.extract_feat(inputs)[0]
+    raw = F.interpolate(raw, size=(32, 40), mode='bilinear', align_corners=False)
+    assert torch.allclose(out, F.normalize(raw, dim=1), atol=1e-6)
+
+
+def test_embedding_at_its_own_resolution():
+    options = dict(grid=(2, 2), iterations=3, neighbours=3, resolution='embedding')
+    model = retrieving(dict(mode='whole'), head__retrieval=options)
+    inputs = images()
+    with torch.no_grad():
+        out = model.embed(inputs)
+        raw = model.extract_feat(inputs)[0]
+        scores = model.inference(inputs, metas(inputs))
+        coarse = model.decode_head.retrieve(out, torch.ones_like(out[:, 0]).bool())
+    assert torch.allclose(out, F.normalize(raw, dim=1), atol=1e-6)
+    assert out.shape[2:] == (8, 10)
+    expected = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    assert torch.equal(scores, expected)
+
+
+def test_one_window_equals_the_whole():
+    inputs = images()
+    slide = retrieving(SLIDE)
+    whole = retrieving(dict(mode='whole'))
+    with torch.no_grad():
+        assert torch.allclose(slide.embed(inputs), whole.embed(inputs), atol=1e-6)
+        first, second = (m.inference(inputs, metas(inputs)) for m in (slide, whole))
+    assert torch.equal(first, second)
+
+
+def test_an_image_smaller_than_the_window():
+    inputs = images((24, 28))
+    with torch.no_grad():
+        slide, whole = retrieving(SLIDE).embed(inputs), retrieving().embed(inputs)
+    assert torch.allclose(slide, whole, atol=1e-6)
+
+
+def test_windows_are_averaged_as_unit_vectors():
+    model = retrieving(SLIDE)
+    whole = retrieving()
+    inputs = images((50, 56))
+    total, count = torch.zeros(2, D, 50, 56), torch.zeros(50, 56)
+    with torch.no_grad():
+        out = model.embed(inputs)
+        for top in (0, 18):
+            for left in (0, 16):
+                rows, columns = slice(top, top + 32), slice(left, left + 40)
+                total[:, :, rows, columns] += whole.embed(inputs[:, :, rows, columns])
+                count[rows, columns] += 1
+    assert torch.allclose(out, total / count, atol=1e-5)
+    assert count.max() == 4 and count.min() == 1
+
+
+def test_retrieval_inference():
+    model = retrieving()
+    inputs = images()
+    with torch.no_grad():
+        out = model.inference(inputs, metas(inputs))
+        valid = torch.ones(2, 32, 40, dtype=torch.bool)
+        expected = model.decode_head.retrieve(model.embed(inputs), valid)
+    assert torch.equal(out, expected)
+    assert out.argmax(1).unique().numel() > 1
+
+
+@pytest.mark.parametrize('key', ['img_padding_size', 'padding_size'])
+def test_padding_is_in_no_segment(key):
+    model = retrieving()
+    inputs = images()
+    padded = metas(inputs)
+    padded[0][key] = (3, 8, 0, 6)  # left, right, top, bottom
+    with torch.no_grad():
+        out = model.inference(inputs, padded)
+        valid = torch.ones(2, 32, 40, dtype=torch.bool)
+        valid[0, 26:] = valid[0, :, :3] = valid[0, :, 32:] = False
+        expected = model.decode_head.retrieve(model.embed(inputs), valid)
+    assert torch.equal(out, expected)
+    assert (out[0, :, 26:] == 0).all() and (out[0, :, :, :3] == 0).all()
+    assert (out[0, :, :26, 3:32] != 0).any(0).all()
+
+
+def test_labelled_segments_of_a_batch():
+    """Labels of the file's size follow the image; padding is void."""
+    model = retrieving()
+    inputs = images()
+    small = weak_maps(2, (16, 10))[0]
+    samples = [sample(one) for one in small]
+    for one in samples:
+        one.set_metainfo(dict(img_shape=(32, 20)))  # padded to 32 x 40
+    canvas = torch.full((2, 32, 40), 255)
+    canvas[:, :, :20] = small.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    with torch.no_grad():
+        prototypes, labels = model.labelled_segments(inputs, samples)
+        expected = model.decode_head.labelled_segments(model.embed(inputs), canvas)
+    assert torch.equal(prototypes, expected[0])
+    assert torch.equal(labels, expected[1])
+    assert labels.max() < C and len(labels) > 4
+
+
+# --------------------------------------------------------- what is not trained
+
+
+def test_fixed_weights_stay_and_their_statistics_move():
+    model = build(fixed=('backbone.stem', 'backbone.layer1')).train()
+    stem = model.backbone.stem
+    before = [stem[1].running_mean.clone(), stem[1].weight.detach().clone()]
+    losses = model.loss(*batch())
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    assert (stem[1].running_mean - before[0]).abs().max() > 1e-4
+    assert torch.equal(stem[1].weight, before[1])
+    for name, parameter in model.named_parameters():
+        held = name.startswith(('backbone.stem.', 'backbone.layer1.'))
+        assert parameter.requires_grad != held, name
+        assert (parameter.grad is None) == held, name
+
+
+def test_fixed_names_must_exist():
+    with pytest.raises(ValueError, match=r"fixed names 'backbone\.layer9'"):
+        build(fixed=('backbone.stem', 'backbone.layer9'))
+
+
+def test_frozen_embedding():
+    model = build(relations=(), freeze_embedding=True)
+    model.train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    model.loss(*batch())['decode.loss_ce'].backward()
+    assert model.decode_head.training and model.decode_head.classifier[1].training
+    for name, value in model.state_dict().items():
+        frozen = not name.startswith('decode_head.')
+        if frozen:
+            assert torch.equal(value, before[name]), name
+    for name, parameter in model.named_parameters():
+        trained = name.startswith('decode_head.')
+        assert (parameter.grad is not None) == trained, name
+    assert not any(m.training for m in model.backbone.modules())
+    assert not any(m.training for m in model.neck.modules())
+
+
+def test_without_relations_nothing_is_pooled(monkeypatch):
+    model = build(relations=()).train()
+    monkeypatch.setattr(model.neck, 'pool', None)
+    losses = model.loss(*batch())
+    assert set(losses) == {'decode.loss_ce', 'decode.acc_seg'}
+
+
+def test_auxiliary_head_takes_the_embedding():
+    auxiliary = dict(
+        type='SPMLHead',
+        embedding_dim=D,
+        num_classes=C,
+        norm_cfg=dict(type='BN'),
+    )
+    model = build(auxiliary_head=auxiliary).train()
+    losses = model.loss(*batch())
+    assert losses['aux.loss_ce'] > 0
