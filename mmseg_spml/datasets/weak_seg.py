@@ -47,8 +47,8 @@ class WeakSegDataset(BaseSegDataset):
         tags_file (str, optional): Explicit tags, see :class:`TagTable`; else the
             tags are the classes of the whole label map.
         ignore_tags (Sequence[int], optional): Classes that say nothing as tags, such
-            as background. None: as `metainfo` says, else (0,). Read it at
-            `metainfo['ignore_tags']`.
+            as background: co-occurrence leaves them out. None: as `metainfo` says,
+            else (0,).
         metainfo (dict): `classes` are needed, `palette` is optional.
         **kwargs: Those of mmseg's `BaseSegDataset`.
 
@@ -176,6 +176,7 @@ class WeakSegDataset(BaseSegDataset):
                 num_classes=self.num_classes,
                 unlabelled_value=self.unlabelled_value,
                 label_range=self.label_range,
+                ignore_tags=self.ignore_tags,
                 label_map=None,
                 reduce_zero_label=False,
                 seg_fields=[],

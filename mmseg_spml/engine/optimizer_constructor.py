@@ -27,15 +27,14 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     Args:
         optim_wrapper_cfg: Config of the optimiser wrapper.
-        paramwise_cfg: ``head_lr_mult`` (10) and ``bias_lr_mult`` (2); the decay of
-            biases is ``bias_decay_mult`` (0).
+        paramwise_cfg: ``head_lr_mult`` (10) and ``bias_lr_mult`` (2).
 
     Raises:
         ValueError: If ``paramwise_cfg`` has an unknown key, or the optimiser's config
-            lacks ``lr`` or ``weight_decay``.
+            has no ``lr``.
     """
 
-    _DEFAULTS = dict(head_lr_mult=10.0, bias_lr_mult=2.0, bias_decay_mult=0.0)
+    _DEFAULTS = dict(head_lr_mult=10.0, bias_lr_mult=2.0)
 
     def __init__(
         self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None
@@ -47,11 +46,10 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 f'unknown paramwise_cfg keys {sorted(unknown)}; known are '
                 f'{sorted(self._DEFAULTS)}'
             )
-        missing = {'lr', 'weight_decay'} - set(optim_wrapper_cfg['optimizer'])
-        if missing:
+        if 'lr' not in optim_wrapper_cfg['optimizer']:
             raise ValueError(
-                f'SPMLOptimWrapperConstructor needs {sorted(missing)} in the config of '
-                'the optimiser, whose value it scales for each group'
+                'SPMLOptimWrapperConstructor needs lr in the config of the optimiser, '
+                'which it scales for each group'
             )
         super().__init__(optim_wrapper_cfg, {**self._DEFAULTS, **given})
 
@@ -70,8 +68,7 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ) -> dict:
         options = self.paramwise_cfg
         factor = 1.0 if in_backbone else options['head_lr_mult']
-        decay = self.base_wd
-        if is_bias:
-            factor *= options['bias_lr_mult']
-            decay *= options['bias_decay_mult']
-        return dict(params=members, lr=self.base_lr * factor, weight_decay=decay)
+        if not is_bias:
+            return dict(params=members, lr=self.base_lr * factor)
+        factor *= options['bias_lr_mult']
+        return dict(params=members, lr=self.base_lr * factor, weight_decay=0.0)

@@ -175,8 +175,8 @@ class SemanticCooccurrenceLoss(RelationLoss):
     Args:
         concentration: Concentration of the similarities.
         loss_weight: Weight of this relation.
-        ignore_tags: Classes that are no tags: the background, and whatever stands on
-            nearly every image. Pass ``()`` where class 0 is not a background.
+        ignore_tags: Classes that are no tags, besides those that the data set ignores
+            (``WeakSegDataset(ignore_tags=...)``, by default the background).
         tagless: Pixels of images without any tag: ``'skip'`` leaves them out (their
             segments still repel others), ``'exact'`` follows the release, in which the
             own segment is both numerator and part of the denominator.
@@ -193,7 +193,7 @@ class SemanticCooccurrenceLoss(RelationLoss):
         self,
         concentration: float,
         loss_weight: float = 1.0,
-        ignore_tags: Tuple[int, ...] = (0,),
+        ignore_tags: Tuple[int, ...] = (),
         tagless: str = 'skip',
         watch_steps: int = 100,
         loss_name: str = 'loss_cooccurrence',
@@ -230,9 +230,9 @@ class SemanticCooccurrenceLoss(RelationLoss):
         if share < self._INERT_SHARE:
             print_log(
                 f'Only {share:.2%} of the segment pairs come from images without a '
-                f'common tag (tags {self.ignore_tags} ignored): SemanticCooccurrence'
-                'Loss has next to nothing to repel. Add the tags that nearly every '
-                'image carries to its ignore_tags, or leave the loss out.',
+                'common tag: SemanticCooccurrenceLoss has next to nothing to repel. Add '
+                "the tags that nearly every image carries to the data set's or the "
+                "loss's ignore_tags, or leave the loss out.",
                 logger='current',
                 level=logging.WARNING,
             )

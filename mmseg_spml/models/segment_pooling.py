@@ -114,6 +114,8 @@ class SegmentPoolingNeck(BaseModule):
 def stack_weak_annotations(data_samples: Sequence) -> Tuple[Tensor, Tensor, Tensor]:
     """Label maps ``(N, H, W)``, region maps ``(N, H, W)`` and tags ``(N, C)``.
 
+    Tags that the data set ignores (``ignore_tags`` of a sample) are False.
+
     Raises:
         ValueError: If a sample lacks one of them.
     """
@@ -128,4 +130,6 @@ def stack_weak_annotations(data_samples: Sequence) -> Tuple[Tensor, Tensor, Tens
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
     regions = torch.stack([sample.region_map.data[0] for sample in data_samples])
     tags = torch.stack([sample.gt_tags.multi_hot for sample in data_samples])
+    for row, sample in zip(tags, data_samples):
+        row[list(sample.metainfo.get('ignore_tags', ()))] = False
     return labels, regions, tags

@@ -52,11 +52,11 @@ def test_every_parameter_by_place_and_kind():
 
 def test_factors_of_the_config():
     model = build()
-    options = dict(head_lr_mult=3, bias_lr_mult=5, bias_decay_mult=0.5)
+    options = dict(head_lr_mult=3, bias_lr_mult=5)
     found = settings(model, construct(model, options))
-    assert found['backbone.layer2.0.bn1.bias'] == (5, DECAY / 2)
+    assert found['backbone.layer2.0.bn1.bias'] == (5, 0)
     assert found['neck.projection.project.weight'] == (3, DECAY)
-    assert found['neck.projection.project.bias'] == (15, DECAY / 2)
+    assert found['neck.projection.project.bias'] == (15, 0)
 
 
 def test_fixed_parameters_are_in_no_group():

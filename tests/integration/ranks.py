@@ -209,6 +209,7 @@ def golden_step(inputs: dict) -> dict:
             concentration=config['sem_occ_concentration'],
             loss_weight=config['sem_occ_loss_weight'],
             tagless='exact',
+            ignore_tags=(0,),
         ),
         dict(
             type='ImageSimilarityLoss',

@@ -21,6 +21,7 @@ FOUR_RELATIONS = [
     dict(type='SemanticAnnotationLoss', concentration=6, loss_weight=0.7),
     dict(
         type='SemanticCooccurrenceLoss',
+        ignore_tags=(0,),
         concentration=8,
         loss_weight=0.5,
         watch_steps=0,

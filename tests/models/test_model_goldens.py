@@ -114,7 +114,7 @@ class HeadCase:
 
         second = ('FeatureAffinityLoss', {})
         if not self.dense:
-            options = dict(tagless='exact', watch_steps=0)
+            options = dict(tagless='exact', watch_steps=0, ignore_tags=(0,))
             second = ('SemanticCooccurrenceLoss', options)
         features = 'plain' if self.dense else 'located'
         channels = self.golden.tensor(self._input('emb')).shape[1]

@@ -1,7 +1,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import LabelData, PixelData
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from models.small_segmentor import C, D, batch, sample, weak_maps
 
@@ -132,3 +134,17 @@ def test_missing_annotation_is_named(name):
     samples[1].set_metainfo(dict(img_path='images/7.jpg'))
     with pytest.raises(ValueError, match=rf'images/7\.jpg has no {name}.*LoadRegions'):
         neck().pool(torch.randn(2, D, 8, 8), samples)
+
+
+def test_tags_that_the_data_set_ignores_are_left_out():
+    samples = []
+    for ignored in ((0,), ()):
+        sample = SegDataSample(metainfo=dict(ignore_tags=ignored))
+        maps = torch.zeros(1, 4, 4, dtype=torch.long)
+        sample.gt_sem_seg = PixelData(data=maps)
+        sample.region_map = PixelData(data=maps)
+        sample.gt_tags = LabelData(multi_hot=torch.tensor([True, True, False]))
+        samples.append(sample)
+    _, _, tags = stack_weak_annotations(samples)
+    assert tags.tolist() == [[False, True, False], [True, True, False]]
+    assert samples[0].gt_tags.multi_hot.tolist() == [True, True, False]
