@@ -23,8 +23,15 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmseg_spml', 'mmseg_spml.*']),
-    python_requires='>=3.9',
-    install_requires=['numpy', 'opencv-python', 'scikit-image', 'torch>=2.0'],
+    python_requires='>=3.10',
+    install_requires=[
+        'numpy',
+        'opencv-python',
+        'pillow',
+        'scikit-image',
+        'scipy',
+        'torch>=2.0',
+    ],
     # Both lineages provide the modules mmengine, mmcv and mmseg: install one.
     extras_require={
         'onedl': [

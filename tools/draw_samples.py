@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 from mmseg.apis import init_model
 from mmseg.registry import DATASETS
@@ -34,6 +34,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--split', default='train', choices=('train', 'val'))
     parser.add_argument('--truth-dir', help='folder of full masks <stem>.png')
     parser.add_argument('--device', default='cpu')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='key=value ...'
+    )
     parser.add_argument('--height', type=int, default=192, help='of a panel, pixels')
     args = parser.parse_args()
     if args.num < 1:
@@ -62,8 +65,10 @@ def read_truth(folder: str, image_path: str) -> np.ndarray:
 def main() -> None:
     """Draw the chosen images and write the picture."""
     args = parse_args()
-    model = init_model(args.config, args.checkpoint, device=args.device)
-    dataset = build_dataset(Config.fromfile(args.config), args.split)
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options)
+    model = init_model(config, args.checkpoint, device=args.device)
+    dataset = build_dataset(config, args.split)
     count = min(args.num, len(dataset))
     chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
     samples = []

@@ -26,7 +26,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(seg_map_path='masks/train', region_map_path=None),
+        label_dir='{{$CAMVID_ROOT:data/camvid}}/masks/train',
         pipeline=train_pipeline,
     ),
 )

@@ -26,7 +26,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(seg_map_path='{{$CAMVID_WEAK:../camvid_weak}}/scribbles'),
+        label_dir='{{$CAMVID_WEAK:data/camvid_weak}}/scribbles',
         pipeline=train_pipeline,
     ),
 )

@@ -17,7 +17,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(seg_map_path='masks', region_map_path=None),
+        label_dir='{{$CCP_ROOT:data/ccp}}/masks',
         pipeline=train_pipeline,
     ),
 )

@@ -7,6 +7,6 @@ _base_ = [
 ]
 train_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(seg_map_path='{{$CCP_WEAK:../ccp_weak}}/points'),
+        label_dir='{{$CCP_WEAK:data/ccp_weak}}/points',
     ),
 )

@@ -19,7 +19,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(seg_map_path='{{$CCP_WEAK:../ccp_weak}}/points'),
+        label_dir='{{$CCP_WEAK:data/ccp_weak}}/points',
         pipeline=train_pipeline,
     ),
 )

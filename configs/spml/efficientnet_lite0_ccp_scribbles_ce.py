@@ -17,7 +17,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(seg_map_path='{{$CCP_WEAK:../ccp_weak}}/scribbles'),
+        label_dir='{{$CCP_WEAK:data/ccp_weak}}/scribbles',
         pipeline=train_pipeline,
     ),
 )

@@ -94,6 +94,7 @@ def write_index_map(path: str, ids: np.ndarray) -> None:
     try:
         with os.fdopen(handle, 'wb') as file:
             Image.fromarray(ids.astype(dtype)).save(file, format='PNG')
+        os.chmod(temporary, 0o644)  # mkstemp lets nobody else read
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -21,13 +21,16 @@ from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.functional.oversegmentation import REGION_METHODS
 
 
-def _check_size(shape: tuple, results: dict, what: str, path: str) -> None:
-    if 'img' in results and tuple(results['img'].shape[:2]) != tuple(shape):
-        height, width = results['img'].shape[:2]
+def _check_size(
+    map_: np.ndarray, results: dict, what: str, path: str, after_resize: bool = False
+) -> None:
+    image = results.get('img', map_)
+    height, width = results['ori_shape'] if after_resize else image.shape[:2]
+    if map_.shape != (height, width):
         raise ValueError(
-            f'the {what} {path} is {shape[0]}x{shape[1]} (height x width) but the '
-            f'image {results.get("img_path")} is {height}x{width}. Make the {what} '
-            'from the image at its own size, and load it before any augmentation'
+            f'the {what} {path} is {map_.shape[0]}x{map_.shape[1]} (height x width) '
+            f'but the image {results.get("img_path")} is {height}x{width}. Make the '
+            f'{what} from the image at its own size, and load it before augmentation'
         )
 
 
@@ -45,6 +48,8 @@ class LoadWeakAnnotations(BaseTransform):
         unlabelled_value (int, optional): None: as the data set says, else C.
         label_range (str, optional): 'strict' or 'release'. None: as the data set
             says, else 'strict'.
+        after_resize (bool): The image was resized before, the map keeps the size of
+            its file: for testing.
         backend_args (dict, optional): See `mmengine.fileio`.
 
     Raises:
@@ -59,8 +64,10 @@ class LoadWeakAnnotations(BaseTransform):
         num_classes: Optional[int] = None,
         unlabelled_value: Optional[int] = None,
         label_range: Optional[str] = None,
+        after_resize: bool = False,
         backend_args: Optional[dict] = None,
     ) -> None:
+        self.after_resize = after_resize
         if num_classes is not None:
             value = num_classes if unlabelled_value is None else unlabelled_value
             check_label_options(num_classes, value, label_range or 'strict')
@@ -94,12 +101,13 @@ class LoadWeakAnnotations(BaseTransform):
         results['gt_seg_map'] = labels
         results['tags'] = np.asarray(tags, bool)
         results['num_classes'] = num_classes
+        results.setdefault('ignore_tags', (0,))
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
     def _read(self, path: str, num_classes: int, results: dict) -> np.ndarray:
         stored = read_index_map(path, 'label map', self.backend_args)
-        _check_size(stored.shape, results, 'label map', path)
+        _check_size(stored, results, 'label map', path, self.after_resize)
         value = self.unlabelled_value
         if value is None:
             value = results.get('unlabelled_value')
@@ -163,7 +171,7 @@ class LoadRegions(BaseTransform):
         path = results.get('region_map_path')
         if path is not None:
             regions = read_index_map(path, 'region map', self.backend_args)
-            _check_size(regions.shape, results, 'region map', path)
+            _check_size(regions, results, 'region map', path)
         elif self.generate is None:
             raise ValueError(
                 f'the image {results.get("img_path")} has no region map. Give the '

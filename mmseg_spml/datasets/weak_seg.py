@@ -44,6 +44,7 @@ class WeakSegDataset(BaseSegDataset):
         label_dir (str, optional): Read the label map of each image from
             `<label_dir>/<image stem>.png` instead, such as pseudo labels; relative
             to the working folder or absolute.
+        region_dir (str, optional): The same for region maps.
         tags_file (str, optional): Explicit tags, see :class:`TagTable`; else the
             tags are the classes of the whole label map.
         ignore_tags (Sequence[int], optional): Classes that say nothing as tags, such
@@ -73,6 +74,7 @@ class WeakSegDataset(BaseSegDataset):
         unlabelled_value: Optional[int] = None,
         label_range: str = 'strict',
         label_dir: Optional[str] = None,
+        region_dir: Optional[str] = None,
         tags_file: Optional[str] = None,
         ignore_tags: Optional[Sequence[int]] = None,
         metainfo: Optional[Mapping] = None,
@@ -118,7 +120,7 @@ class WeakSegDataset(BaseSegDataset):
         self.label_range = label_range
         self.list_format = list_format
         self.region_map_suffix = region_map_suffix
-        self.label_dir = label_dir
+        self.map_dirs = dict(seg_map_path=label_dir, region_map_path=region_dir)
         self.tags_file = tags_file
         self._draw: Optional[Draw] = None
         prefix = dict(img_path='') if data_prefix is None else dict(data_prefix)
@@ -159,10 +161,10 @@ class WeakSegDataset(BaseSegDataset):
                 f'no image in {self.ann_file or self.data_prefix["img_path"]} (suffix '
                 f'{self.img_suffix!r}); check the list, or `img_suffix`'
             )
-        if self.label_dir is not None:
-            for sample in samples:
+        for key, folder in self.map_dirs.items():
+            for sample in samples if folder is not None else ():
                 stem = osp.splitext(osp.basename(sample['img_path']))[0]
-                sample['seg_map_path'] = osp.join(self.label_dir, f'{stem}.png')
+                sample[key] = osp.join(folder, f'{stem}.png')
         self._check_files(samples[0])
         table = None
         if self.tags_file is not None:

@@ -114,7 +114,13 @@ def _training_images(cfg) -> dict:
     Not of the tests, whose pipeline may be one of test-time augmentation.
     """
     dataloader = copy.deepcopy(cfg.val_dataloader)
-    pipeline = dataloader.dataset.pipeline
+    pipeline = [
+        # Weak labels: their unlabelled value is the data set's to say.
+        dict(type='LoadWeakAnnotations', after_resize=True)
+        if step['type'] == 'LoadAnnotations'
+        else step
+        for step in dataloader.dataset.pipeline
+    ]
     # round_up would put an image in twice where the ranks have unequal shares.
     dataloader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
     dataloader.dataset = copy.deepcopy(cfg.train_dataloader.dataset)

@@ -92,6 +92,14 @@ class PSPEmbedding(BaseModule):
         )
         self.project = nn.Conv2d(channels, embedding_dim, 1)
 
+    def init_weights(self) -> None:
+        """PyTorch's initialisation, as in the release, instead of MMCV's."""
+        super().init_weights()
+        if self.init_cfg is None:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.reset_parameters()
+
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """``[(N, in_channels, h, w)]`` to ``(N, D, h, w)``."""
         (features,) = features
@@ -149,7 +157,7 @@ class LateralEmbedding(BaseModule):
         channels: Channels of the laterals and of the 3 x 3 convolution, which is
             followed by normalisation and ReLU.
         norm_cfg: Normalisation layer.
-        init_cfg: Initialisation; PyTorch's default if None.
+        init_cfg: Initialisation; that of PyTorch and MMCV's ``ConvModule`` if None.
 
     Example:
         >>> embed = LateralEmbedding([4, 6], 8, channels=16, norm_cfg=dict(type='BN'))

@@ -230,8 +230,8 @@ class SemanticCooccurrenceLoss(RelationLoss):
         if share < self._INERT_SHARE:
             print_log(
                 f'Only {share:.2%} of the segment pairs come from images without a '
-                'common tag: SemanticCooccurrenceLoss has next to nothing to repel. Add '
-                "the tags that nearly every image carries to the data set's or the "
+                'common tag: SemanticCooccurrenceLoss has next to nothing to repel. '
+                "Add the tags that nearly every image carries to the data set's or the "
                 "loss's ignore_tags, or leave the loss out.",
                 logger='current',
                 level=logging.WARNING,

@@ -14,7 +14,8 @@ from mmseg_spml.functional.segments import Segments
 
 def _gather_rows(rows: Tensor, lengths: List[int]) -> Tensor:
     """Concatenate the ranks' rows; ``lengths`` says how many each rank has."""
-    padded = rows.new_zeros(max(lengths), *rows.shape[1:])
+    # At least one row: not every backend can gather nothing.
+    padded = rows.new_zeros(max(1, *lengths), *rows.shape[1:])
     padded[: len(rows)] = rows
     received = [torch.empty_like(padded) for _ in lengths]
     dist.all_gather(received, padded.contiguous())

@@ -45,7 +45,7 @@ class SegmentMemory(nn.Module):
         """All kept segments from oldest to newest, or None if there are none."""
         if not self._kept:
             return None
-        return _moved(Segments.concat(list(self._kept)), device)
+        return Segments.concat([_moved(kept, device) for kept in self._kept])
 
     def append(self, segments: Segments, num_images: int) -> None:
         """Keep the segments of a training step.
@@ -63,7 +63,11 @@ class SegmentMemory(nn.Module):
         self._pending = [kept.shift_images(num_images) for kept in self._pending]
         self._pending.append(segments.to_memory().shift_images(num_images))
         if len(self._pending) >= self.forwards_per_step:
-            self._kept.append(Segments.concat(self._pending))
+            # A resumed checkpoint lies on the CPU.
+            device = segments.label.device
+            self._kept.append(
+                Segments.concat([_moved(part, device) for part in self._pending])
+            )
             self._pending = []
 
     def get_extra_state(self) -> Tensor:

@@ -4,11 +4,15 @@ from typing import Iterator, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_spml.functional.segments import VOID, resize_labels
+
+from .spml_head import log_frequencies
 
 
 @MODELS.register_module()
@@ -64,7 +68,16 @@ class SPMLSegmentor(EncoderDecoder):
         Args:
             inputs: Normalised images ``(N, 3, H, W)``.
             data_samples: Samples with weak labels, regions and tags.
+
+        Raises:
+            ValueError: If nothing would train the embedding.
         """
+        head = self.decode_head
+        if not (self.freeze_embedding or len(head.relations) or not head.detach):
+            raise ValueError(
+                'without relations nothing trains the embedding: add relation losses, '
+                'set detach=False in the head, or freeze_embedding=True'
+            )
         features = self.extract_feat(inputs)
         segments = None
         if len(self.decode_head.relations):
@@ -74,6 +87,32 @@ class SPMLSegmentor(EncoderDecoder):
         if self.with_auxiliary_head:
             losses.update(self._auxiliary_head_forward_train(features, data_samples))
         return losses
+
+    def _auxiliary_head_forward_train(
+        self, inputs: Sequence[Tensor], data_samples: Sequence
+    ) -> dict:
+        """Losses of ordinary heads, which know no unlabelled value but 255."""
+        copies = []
+        for sample in data_samples:
+            labels = sample.gt_sem_seg.data
+            unlabelled = labels >= self.num_classes
+            copy = SegDataSample(metainfo=sample.metainfo)
+            copy.gt_sem_seg = PixelData(data=labels.masked_fill(unlabelled, VOID))
+            copies.append(copy)
+        return super()._auxiliary_head_forward_train(inputs, copies)
+
+    def postprocess_result(self, seg_logits: Tensor, data_samples=None) -> list:
+        """Predictions at the image's size; of retrieval, *frequencies* are resized.
+
+        Between log-frequencies a class that is rare on both sides of a border could
+        win on it.
+        """
+        if self.decode_head.predictor == 'softmax':
+            return super().postprocess_result(seg_logits, data_samples)
+        data_samples = super().postprocess_result(seg_logits.exp(), data_samples)
+        for sample in data_samples:
+            sample.seg_logits.data = log_frequencies(sample.seg_logits.data)
+        return data_samples
 
     def inference(self, inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
         """Scores ``(N, C, H, W)`` of the chosen predictor."""

@@ -31,7 +31,7 @@ class SPMLHead(BaseDecodeHead):
 
     Prediction: by the classifier, or by nearest-segment retrieval from a bank of
     labelled segments, which a
-    :class:`~mmseg_spml.engine.segment_bank_hook.SegmentBankHook` builds before testing.
+    :class:`~mmseg_spml.engine.hooks.SegmentBankHook` builds before testing.
 
     Args:
         embedding_dim: ``D``.
@@ -105,6 +105,7 @@ class SPMLHead(BaseDecodeHead):
         self.relations = nn.ModuleList(
             MODELS.build(relation, default_args=defaults) for relation in relations
         )
+        self._check_loss_names()
         self.memory = MODELS.build(memory) if memory else None
         self.classifier_weight = self._classifier_weight(classifier_weight)
         self.detach = detach
@@ -129,13 +130,24 @@ class SPMLHead(BaseDecodeHead):
     def _classifier_weight(self, weight: Union[str, float]) -> float:
         if not isinstance(weight, str):
             return float(weight)
-        _check_option('classifier_weight', weight, ('annotation', 'a number'))
+        if weight != 'annotation':
+            raise ValueError(
+                f"classifier_weight must be a number or 'annotation', got {weight!r}"
+            )
         weights = [
             relation.loss_weight
             for relation in self.relations
             if isinstance(relation, SemanticAnnotationLoss)
         ]
         return weights[0] if weights else 1.0
+
+    def _check_loss_names(self) -> None:
+        names = [relation.loss_name for relation in self.relations]
+        if len(set(names)) < len(names) or not all('loss' in name for name in names):
+            raise ValueError(
+                "each relation needs a loss_name of its own that contains 'loss' "
+                f'(others are not added to the total), got {names}'
+            )
 
     @property
     def bank(self) -> SegmentBank:
@@ -181,6 +193,11 @@ class SPMLHead(BaseDecodeHead):
         logits = self.forward([embedding.detach() if self.detach else embedding])
         losses = self.loss_by_feat(logits, batch_data_samples)
         if self.relations:
+            if segments is None:
+                raise ValueError(
+                    'SPMLHead has relations but was given no segments: use it in an '
+                    'SPMLSegmentor'
+                )
             losses.update(self._relation_losses(segments, len(embedding)))
         return losses
 
@@ -247,7 +264,7 @@ class SPMLHead(BaseDecodeHead):
         frequencies = bank.class_frequencies(
             segments.prototypes, self.retrieval['neighbours'], self.num_classes
         )
-        scores = frequencies.clamp_min(_LEAST_FREQUENCY).log()
+        scores = log_frequencies(frequencies)
         painted = scores.new_zeros(*valid.shape, self.num_classes)
         painted[valid] = scores[segments.pixel_segment]
         return painted.permute(0, 3, 1, 2)
@@ -258,16 +275,24 @@ class SPMLHead(BaseDecodeHead):
     ) -> Tuple[Tensor, Tensor]:
         """Prototypes ``(B, D)`` and labels ``(B,)`` of labelled segments, for a bank.
 
-        k-means runs on all pixels that are not void; the labelled ones of a cluster
-        form a prototype for each label.
+        Segments are made as those of a query: clusters of all pixels that are not
+        void. Each takes the majority of its labelled pixels (ties: the lowest class);
+        those without a labelled pixel are left out.
 
         Args:
             embedding: Embedding maps ``(N, D, h, w)``.
             labels: Weak label maps ``(N, h, w)``.
         """
-        segments = self._pool_plain(embedding, labels)
-        labelled = segments.label < self.num_classes
-        return segments.prototypes[labelled], segments.label[labelled]
+        valid = labels != VOID
+        segments = self._pool_plain(embedding, torch.where(valid, 0, VOID))
+        pixel_label = labels[valid]
+        labelled = pixel_label < self.num_classes
+        cell = segments.pixel_segment[labelled] * self.num_classes
+        cell = cell + pixel_label[labelled]
+        votes = torch.bincount(cell, minlength=len(segments) * self.num_classes)
+        votes = votes.view(len(segments), self.num_classes)
+        kept = votes.any(dim=1)
+        return segments.prototypes[kept], votes.argmax(dim=1)[kept]
 
     def _pool_plain(self, embedding: Tensor, labels: Tensor) -> Segments:
         """Segments without a split by region."""
@@ -281,6 +306,11 @@ class SPMLHead(BaseDecodeHead):
                 iterations=self.retrieval['iterations'],
                 num_classes=self.num_classes,
             )
+
+
+def log_frequencies(frequencies: Tensor) -> Tensor:
+    """Logarithm of class frequencies, finite where a class has none."""
+    return frequencies.clamp_min(_LEAST_FREQUENCY).log()
 
 
 def _check_option(name: str, value: str, known: Sequence[str]) -> None:

@@ -261,7 +261,7 @@ def test_default_images_are_the_training_set_as_validation_reads_it(event, loade
         dataset=dict(
             type='WeakSegDataset',
             ann_file='train.txt',
-            pipeline=[dict(type='LoadAnnotations')],
+            pipeline=[dict(type='LoadWeakAnnotations', after_resize=True)],
             test_mode=True,
         ),
     )

@@ -8,7 +8,7 @@ from models.small_segmentor import C, D, batch, build, pooled
 from torch import nn
 
 from mmseg_spml.functional.segments import Segments
-from mmseg_spml.models import SegmentMemory
+from mmseg_spml.models import SegmentMemory, segment_memory
 
 CPU = torch.device('cpu')
 FIELDS = ('prototypes', 'prototypes_loc', 'label', 'region', 'image', 'tags')
@@ -227,3 +227,11 @@ def test_head_appends_after_comparing():
     for name, value in first.items():
         changed = abs(value.item() - second[name].item()) > 1e-5
         assert changed != (name in same or 'acc' in name), name
+
+
+def test_a_resumed_memory_moves_to_the_device_of_the_training():
+    """Two kept steps on two devices are joined; the meta device stands for CUDA."""
+    memory = filled(steps=2)
+    elsewhere = torch.device('meta')
+    memory._kept[1] = segment_memory._moved(memory._kept[1], elsewhere)
+    assert memory.segments(elsewhere).prototypes.device == elsewhere

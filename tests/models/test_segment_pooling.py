@@ -8,7 +8,8 @@ from mmseg.utils import register_all_modules
 from models.small_segmentor import C, D, batch, sample, weak_maps
 
 from mmseg_spml.functional.kmeans import location_colour_features
-from mmseg_spml.functional.segments import pool_segments, resize_labels
+from mmseg_spml.functional.segments import VOID, pool_segments, resize_labels
+from mmseg_spml.models import segment_pooling
 from mmseg_spml.models.segment_pooling import stack_weak_annotations
 
 
@@ -148,3 +149,20 @@ def test_tags_that_the_data_set_ignores_are_left_out():
     _, _, tags = stack_weak_annotations(samples)
     assert tags.tolist() == [[False, True, False], [True, True, False]]
     assert samples[0].gt_tags.multi_hot.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize('value, warned', [(0, True), (C, False), (VOID, True)])
+def test_maps_without_unlabelled_pixels_are_pointed_out_once(
+    value, warned, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(
+        segment_pooling, 'print_log', lambda text, **_: seen.append(text)
+    )
+    monkeypatch.setattr(segment_pooling, '_WATCH_STEPS', 2)
+    module = neck()
+    for step in range(4):
+        module._watch(torch.full((1, 2, 2), value)) if step < 2 else None
+        assert len(seen) == (warned and step >= 1)
+    if warned:
+        assert 'unlabelled_value=255' in seen[0]

@@ -304,19 +304,34 @@ def test_labelled_segments():
     x = embedding_map().detach()
     labels = weak_maps(2, (6, 7))[0]
     prototypes, label = one.labelled_segments(x, labels)
+    # Whole clusters, as a query has them, whatever the labels of their pixels.
     segments = pool_segments(
         x,
-        labels,
+        torch.where(labels == 255, 255, 0),
         torch.zeros_like(labels),
         torch.zeros(2, C, dtype=torch.bool),
         grid=(2, 2),
         iterations=3,
         num_classes=C,
     )
-    known = segments.label < C
-    assert 0 < known.sum() < len(segments)
-    assert torch.equal(label, segments.label[known])
-    assert torch.equal(prototypes, segments.prototypes[known])
+    pixel_label = labels[labels != 255].tolist()
+    votes = [[0] * C for _ in range(len(segments))]
+    for segment, known in zip(segments.pixel_segment.tolist(), pixel_label):
+        if known < C:
+            votes[segment][known] += 1
+    kept = [number for number, row in enumerate(votes) if any(row)]
+    assert label.tolist() == [votes[n].index(max(votes[n])) for n in kept]
+    assert torch.equal(prototypes, segments.prototypes[kept])
+
+
+def test_clusters_without_a_labelled_pixel_are_not_in_the_bank():
+    one = head()
+    x = embedding_map().detach()
+    labels = torch.full(x.shape[:1] + x.shape[2:], C)
+    assert [len(part) for part in one.labelled_segments(x, labels)] == [0, 0]
+    labels[0, 0, 0] = 2
+    prototypes, label = one.labelled_segments(x, labels)
+    assert label.tolist() == [2] and prototypes.shape == (1, D)
 
 
 def test_bank_comes_from_the_named_file(tmp_path):

@@ -1,11 +1,11 @@
 # CamVid in 11 classes with simulated weak labels: 367 training and 101 val images.
 #
 # See the README for both. Environment variables CAMVID_ROOT and CAMVID_WEAK name other
-# folders; the second is relative to the first, or absolute.
+# folders.
 dataset_type = 'CamVidDataset'
 data_root = '{{$CAMVID_ROOT:data/camvid}}'
 # Written by tools/prepare_photographs.py: points/, scribbles/, regions/.
-weak_root = '{{$CAMVID_WEAK:../camvid_weak}}'
+weak_root = '{{$CAMVID_WEAK:data/camvid_weak}}'
 crop_size = (160, 208)
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
@@ -31,10 +31,8 @@ train_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         split='train',
-        data_prefix=dict(
-            seg_map_path=weak_root + '/scribbles',
-            region_map_path=weak_root + '/regions',
-        ),
+        label_dir=weak_root + '/scribbles',
+        region_dir=weak_root + '/regions',
         pipeline=train_pipeline,
     ),
 )

@@ -1,11 +1,11 @@
 # Clothing Co-Parsing with simulated weak labels: 704 training and 150 val images.
 #
 # See the README for both. Environment variables CCP_ROOT and CCP_WEAK name other
-# folders; the second is relative to the first, or absolute.
+# folders.
 dataset_type = 'CCPDataset'
 data_root = '{{$CCP_ROOT:data/ccp}}'
 # Written by tools/prepare_photographs.py: points/, scribbles/, regions/.
-weak_root = '{{$CCP_WEAK:../ccp_weak}}'
+weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
 crop_size = (192, 144)
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
@@ -31,10 +31,8 @@ train_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         ann_file='train_masks.txt',
-        data_prefix=dict(
-            seg_map_path=weak_root + '/scribbles',
-            region_map_path=weak_root + '/regions',
-        ),
+        label_dir=weak_root + '/scribbles',
+        region_dir=weak_root + '/regions',
         pipeline=train_pipeline,
     ),
 )
