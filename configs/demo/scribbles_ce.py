@@ -15,14 +15,4 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 default_hooks = dict(logger=dict(interval=10))
-train_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
-    dict(type='WeakRandomFlip', prob=0.5),
-    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
-    dict(type='PadToCropSize', size={{_base_.crop_size}}),
-    dict(type='RandomCrop', crop_size={{_base_.crop_size}}, cat_max_ratio=1.0),
-    dict(type='UnlabelledToVoid'),
-    dict(type='PackWeakSegInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(pipeline={{_base_.labels_alone_pipeline}}))

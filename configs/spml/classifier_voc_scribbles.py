@@ -1,58 +1,11 @@
-# Second stage of deeplabv2_voc_scribbles.py: a fresh classifier on the frozen
-# embedding, trained on pseudo labels (one <image name>.png each).
-_base_ = [
-    '../_base_/models/deeplabv2_r101_spml.py',
-    '../_base_/datasets/voc_scribbles.py',
-    '../_base_/schedules/schedule_30k.py',
-    '../_base_/default_runtime.py',
-]
-max_iters = 4000
-total_batch_size = 16
+# Second stage of deeplabv2_voc_scribbles.py, as classifier_voc_tags.py is of its run.
+_base_ = ['./classifier_voc_tags.py']
 stage1 = 'work_dirs/deeplabv2_voc_scribbles/iter_30000.pth'
 pseudo_labels = 'work_dirs/deeplabv2_voc_scribbles/pseudo_labels'
 model = dict(
-    freeze_embedding=True,
-    # Backbone and neck of stage 1; the classifier starts afresh.
-    backbone=dict(
-        init_cfg=dict(type='Pretrained', checkpoint=stage1, prefix='backbone.')
-    ),
-    neck=dict(init_cfg=dict(type='Pretrained', checkpoint=stage1, prefix='neck.')),
-    decode_head=dict(
-        relations=[],
-        memory=None,
-        dropout_ratio=0.65,
-        classifier_weight=1.0,
-        norm_cfg=dict(_delete_=True, type='BN'),
-    ),
+    backbone=dict(init_cfg=dict(checkpoint=stage1)),
+    neck=dict(init_cfg=dict(checkpoint=stage1)),
 )
-crop_size = (512, 512)
-train_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
-    dict(type='WeakRandomFlip', prob=0.5),
-    dict(type='RandomResizeOfImage', ratio_range=(0.5, 2.0)),
-    dict(type='PadToCropSize', size=crop_size),
-    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),
-    dict(type='RandomGrey', prob=0.3),
-    dict(type='RandomGaussianBlur5', prob=0.5, sigma=(0.1, 5.0)),
-    dict(type='PackWeakSegInputs'),
-]
 train_dataloader = dict(
-    batch_size=16,
-    dataset=dict(label_dir=pseudo_labels, pipeline=train_pipeline),
+    dataset=dict(ann_file='lists/scribble_train+_d3_hed.txt', label_dir=pseudo_labels)
 )
-optim_wrapper = dict(
-    optimizer=dict(lr=3e-3, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(head_lr_mult=10, bias_lr_mult=2),
-)
-param_scheduler = [
-    dict(
-        type='WarmupPolyLR',
-        power=0.9,
-        warmup_iters=100,
-        warmup_ratio=0.1,
-        max_iters=max_iters,
-        by_epoch=False,
-    )
-]
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

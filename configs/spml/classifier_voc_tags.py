@@ -3,11 +3,9 @@
 _base_ = [
     '../_base_/models/deeplabv2_r101_spml.py',
     '../_base_/datasets/voc_tags.py',
-    '../_base_/schedules/schedule_30k.py',
+    '../_base_/schedules/schedule_classifier.py',
     '../_base_/default_runtime.py',
 ]
-max_iters = 4000
-total_batch_size = 16
 stage1 = 'work_dirs/deeplabv2_voc_tags/iter_30000.pth'
 pseudo_labels = 'work_dirs/deeplabv2_voc_tags/pseudo_labels'
 model = dict(
@@ -41,18 +39,3 @@ train_dataloader = dict(
     batch_size=16,
     dataset=dict(label_dir=pseudo_labels, pipeline=train_pipeline),
 )
-optim_wrapper = dict(
-    optimizer=dict(lr=3e-3, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(head_lr_mult=10, bias_lr_mult=2),
-)
-param_scheduler = [
-    dict(
-        type='WarmupPolyLR',
-        power=0.9,
-        warmup_iters=100,
-        warmup_ratio=0.1,
-        max_iters=max_iters,
-        by_epoch=False,
-    )
-]
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

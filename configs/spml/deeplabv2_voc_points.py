@@ -5,8 +5,6 @@ _base_ = [
     '../_base_/schedules/schedule_30k.py',
     '../_base_/default_runtime.py',
 ]
-max_iters = 30000
-total_batch_size = 16
 model = dict(
     neck=dict(grid=(6, 6), iterations=10),
     decode_head=dict(
@@ -32,18 +30,3 @@ model = dict(
         retrieval=dict(grid=(12, 12), iterations=10, neighbours=20),
     ),
 )
-optim_wrapper = dict(
-    optimizer=dict(lr=3e-3, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(head_lr_mult=10, bias_lr_mult=2),
-)
-param_scheduler = [
-    dict(
-        type='WarmupPolyLR',
-        power=0.9,
-        warmup_iters=100,
-        warmup_ratio=0.1,
-        max_iters=max_iters,
-        by_epoch=False,
-    )
-]
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

@@ -5,19 +5,9 @@ _base_ = [
     '../_base_/schedules/schedule_small.py',
     '../_base_/default_runtime.py',
 ]
-train_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
-    dict(type='WeakRandomFlip', prob=0.5),
-    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
-    dict(type='PadToCropSize', size={{_base_.crop_size}}),
-    dict(type='RandomCrop', crop_size={{_base_.crop_size}}, cat_max_ratio=1.0),
-    dict(type='UnlabelledToVoid'),
-    dict(type='PackWeakSegInputs'),
-]
 train_dataloader = dict(
     dataset=dict(
         label_dir='{{$CCP_WEAK:data/ccp_weak}}/scribbles',
-        pipeline=train_pipeline,
+        pipeline={{_base_.labels_alone_pipeline}},
     ),
 )

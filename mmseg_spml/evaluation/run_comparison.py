@@ -55,7 +55,7 @@ def _scalars(work_dir: Path) -> List[dict]:
 def _call(command: Sequence[str], log: Path, stage: str, report: Report) -> None:
     """Run a tool; its output goes to ``log``, its progress to ``report``."""
     with (
-        open(log, 'a') as file,
+        open(log, 'a', buffering=1) as file,
         subprocess.Popen(
             [sys.executable, '-u', *command],
             stdout=subprocess.PIPE,
