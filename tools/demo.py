@@ -77,6 +77,8 @@ def main() -> None:
     scores = {}
     for number, name in enumerate(CONFIGS, start=1):
         cell = Cell(f'configs/demo/{name}.py', args.seed)
+        # A demo that is asked for again runs again.
+        (args.out / f'{cell.name}.json').unlink(missing_ok=True)
         report = reporter(f'[{number}/{len(CONFIGS)}] {name:<13}')
         result = run_cell(cell, args.out, args.out, report, keep_checkpoint=True)
         for predictor, score in result['mIoU'].items():

@@ -40,13 +40,11 @@ class Comparison:
         anchors: Indices of the pixels ``(P',)``.
         row: Row of the table of each anchor ``(P',)``.
         table: ``(R, S)`` int8: 1 same, -1 different, 0 not compared.
-        group: Numbers ``(R,)`` of rows that compare the same segments, or None.
     """
 
     anchors: Tensor
     row: Tensor
     table: Tensor
-    group: Optional[Tensor] = None
 
 
 def _table(same: Tensor, different: Tensor) -> Tensor:
@@ -69,9 +67,6 @@ class RelationLoss(nn.Module):
 
     uses_other_images = True
     """Whether segments of other images, ranks and steps are compared."""
-
-    located = False
-    """Whether the features carry the local features (``w``) or not (``v``)."""
 
     def __init__(
         self,
@@ -98,11 +93,6 @@ class RelationLoss(nn.Module):
         """The relation between the pixels of ``segments`` and its segments."""
         raise TypeError(f'{type(self).__name__} must define compare()')
 
-    def pixel_weights(self, segments: Segments, anchors: Tensor) -> Tensor:
-        """Weight of each anchor ``(P',)``: one over their number."""
-        count = torch.tensor(len(anchors), device=anchors.device)
-        return (1 / divisor(count, self.reduction)).expand(len(anchors))
-
     def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
         """Weighted loss of the relation.
 
@@ -116,17 +106,16 @@ class RelationLoss(nn.Module):
         if memory is not None and self.uses_other_images:
             segments = Segments.concat([segments, memory])
         found = self.compare(segments)
-        pixels = segments.pixels_loc if self.located else segments.pixels
-        prototypes = segments.prototypes_loc if self.located else segments.prototypes
+        count = torch.tensor(len(found.anchors), device=found.anchors.device)
+        weight = 1 / divisor(count, self.reduction)
         loss = pixel_to_segment_loss(
-            pixels[found.anchors],
-            prototypes,
+            segments.pixels[found.anchors],
+            segments.prototypes,
             segments.pixel_segment[found.anchors],
             found.row,
             found.table,
             self.concentration,
-            self.pixel_weights(segments, found.anchors),
-            found.group,
+            weight.expand(len(found.anchors)),
         )
         return self.loss_weight * loss
 
@@ -272,23 +261,35 @@ class ImageSimilarityLoss(RelationLoss):
             raise ValueError(f"features must be 'located' or 'plain', got {features!r}")
         self.located = features == 'located'
 
-    def compare(self, segments: Segments) -> Comparison:
-        """Rows are the regions of all images; those of one image form a group."""
-        image, region = segments.image, segments.region
-        regions, row = (image << 32 | region).unique(return_inverse=True)
-        group = regions >> 32
-        of_image = group[:, None] == image
-        same = of_image & ((regions & 0xFFFFFFFF)[:, None] == region)
-        own = segments.pixel_segment
-        anchors = torch.arange(len(own), device=own.device)
-        return Comparison(anchors, row[own], _table(same, of_image & ~same), group)
+    def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
+        """Weighted loss, image by image; see :meth:`RelationLoss.forward`."""
+        present = torch.bincount(segments.pixel_image) > 0
+        images = divisor(present.sum(), self.reduction)
+        numbers = segments.image.unique().tolist()
+        losses = [self._of_image(segments, number) for number in numbers]
+        if not losses:
+            losses = [0 * (segments.pixels.sum() + segments.prototypes.sum())]
+        return self.loss_weight * sum(losses) / images
 
-    def pixel_weights(self, segments: Segments, anchors: Tensor) -> Tensor:
-        """One over the number of images times the pixels of the image."""
-        image = segments.pixel_image
-        pixels_per_image = torch.bincount(image)
-        images = divisor((pixels_per_image > 0).sum(), self.reduction)
-        return 1 / (pixels_per_image[image].float() * images)
+    def _of_image(self, segments: Segments, number: int) -> Tensor:
+        """Mean loss of the pixels of one image; table rows are its regions."""
+        chosen = (segments.image == number).nonzero().squeeze(1)
+        rows = (segments.pixel_image == number).nonzero().squeeze(1)
+        pixels = segments.pixels_loc if self.located else segments.pixels
+        prototypes = segments.prototypes_loc if self.located else segments.prototypes
+        own = torch.searchsorted(chosen, segments.pixel_segment[rows])
+        region = segments.region[chosen]
+        regions, row = region.unique(return_inverse=True)
+        same = regions[:, None] == region
+        return pixel_to_segment_loss(
+            pixels[rows],
+            prototypes[chosen],
+            own,
+            row[own],
+            _table(same, ~same),
+            self.concentration,
+            group=torch.zeros_like(regions),
+        )
 
 
 @MODELS.register_module()
