@@ -34,7 +34,7 @@ class RandomResizeOfImage(BaseTransform):
     the maps by nearest neighbour.
 
     Args:
-        ratio_range (Tuple[float, float]): Smallest and largest ratio.
+        ratio_range: Smallest and largest ratio.
 
     Example:
         >>> resize = RandomResizeOfImage(ratio_range=(0.5, 0.5))
@@ -48,7 +48,7 @@ class RandomResizeOfImage(BaseTransform):
         self.ratio_range = tuple(ratio_range)
 
     def transform(self, results: dict) -> dict:
-        """Resize the image and every map in `seg_fields`."""
+        """Resize the image and every map in ``seg_fields``."""
         height, width = results['img'].shape[:2]
         ratio = np.random.uniform(*self.ratio_range)
         new_h, new_w = max(int(ratio * height), 1), max(int(ratio * width), 1)
@@ -71,14 +71,14 @@ class RandomResizeOfImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PadToCropSize(BaseTransform):
-    """Pad on the right and at the bottom where the image is smaller than `size`.
+    """Pad on the right and at the bottom where the image is smaller than ``size``.
 
     The image is padded with its channel means, the label map with void (255), the
     region map with 0.
 
     Args:
-        size (int or Tuple[int, int]): (height, width) at least.
-        pad_val (Sequence[float]): Channel values in the image's channel order. The
+        size: (height, width) at least.
+        pad_val: Channel values in the image's channel order. The
             default is the ImageNet mean in BGR order.
 
     Example:
@@ -101,7 +101,7 @@ class PadToCropSize(BaseTransform):
         self.pad_val = tuple(pad_val)
 
     def transform(self, results: dict) -> dict:
-        """Pad the image and every map in `seg_fields`."""
+        """Pad the image and every map in ``seg_fields``."""
         image = results['img']
         height, width = image.shape[:2]
         new_h, new_w = max(height, self.size[0]), max(width, self.size[1])
@@ -127,8 +127,8 @@ class WeakRandomFlip(BaseTransform):
     """Flip left to right; labels with a side change to the other side.
 
     Args:
-        prob (float): Chance of a flip.
-        swap_labels (Sequence[Tuple[int, int]], optional): Pairs of class ids to be
+        prob: Chance of a flip.
+        swap_labels: Pairs of class ids to be
             exchanged in the label map and in the tags. Region ids never change.
 
     Example:
@@ -196,7 +196,7 @@ class RandomGrey(BaseTransform):
     """Turn the image grey, with three equal channels: .3 R + .59 G + .11 B.
 
     Args:
-        prob (float): Chance of a grey image.
+        prob: Chance of a grey image.
         channel_order (str): 'bgr' or 'rgb'.
 
     Example:
@@ -212,7 +212,7 @@ class RandomGrey(BaseTransform):
         self.channel_order = channel_order
 
     def transform(self, results: dict) -> dict:
-        """Replace `img`, or leave it alone."""
+        """Replace ``img``, or leave it alone."""
         if np.random.uniform() < self.prob:
             image = results['img']
             weights = np.array([0.3, 0.59, 0.11], np.float32)
@@ -237,8 +237,8 @@ class RandomGaussianBlur5(BaseTransform):
     mirrored without repeating the edge pixel.
 
     Args:
-        prob (float): Chance of a blur.
-        sigma (Tuple[float, float]): Range of the uniform draw, in pixels.
+        prob: Chance of a blur.
+        sigma: Range of the uniform draw, in pixels.
 
     Example:
         >>> blur = RandomGaussianBlur5(prob=1.0)
@@ -263,7 +263,7 @@ class RandomGaussianBlur5(BaseTransform):
         return weights / weights.sum()
 
     def transform(self, results: dict) -> dict:
-        """Replace `img`, or leave it alone."""
+        """Replace ``img``, or leave it alone."""
         if np.random.uniform() < self.prob:
             kernel = self.kernel(np.random.uniform(*self.sigma))
             results['img'] = cv2.filter2D(

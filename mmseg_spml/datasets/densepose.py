@@ -13,8 +13,8 @@ class DensePosePointDataset(WeakSegDataset):
     """DensePose, 14 body parts and background, labelled at single points.
 
     Lists and label values are those of the authors' release. A horizontal flip must
-    exchange the sides: `dict(type='WeakRandomFlip', swap_labels=[...])` with the
-    pairs of `SWAP_LABELS`.
+    exchange the sides: ``dict(type='WeakRandomFlip', swap_labels=[...])`` with the
+    pairs of ``SWAP_LABELS``.
 
     Args:
         list_format (str): 'triple' or 'stem'.

@@ -15,7 +15,7 @@ class UnlabelledToVoid(BaseTransform):
     """Make unlabelled pixels void, for losses that know only 255 as "ignore".
 
     Args:
-        num_classes (int, optional): C. None: as the data set says.
+        num_classes: C. None: as the data set says.
 
     Example:
         >>> labels = np.array([[0, 2]], np.uint8)
@@ -27,7 +27,7 @@ class UnlabelledToVoid(BaseTransform):
         self.num_classes = num_classes
 
     def transform(self, results: dict) -> dict:
-        """Replace `gt_seg_map`."""
+        """Replace ``gt_seg_map``."""
         num_classes = _num_classes(self, results)
         labels = results['gt_seg_map']
         results['gt_seg_map'] = np.where(labels == num_classes, VOID, labels).astype(
@@ -47,7 +47,7 @@ class ExpandLabelsToRegions(BaseTransform):
     :func:`mmseg_spml.functional.oversegmentation.expand_labels_to_regions`.
 
     Args:
-        num_classes (int, optional): C. None: as the data set says.
+        num_classes: C. None: as the data set says.
 
     Example:
         >>> spread = ExpandLabelsToRegions(num_classes=2)
@@ -60,7 +60,7 @@ class ExpandLabelsToRegions(BaseTransform):
         self.num_classes = num_classes
 
     def transform(self, results: dict) -> dict:
-        """Replace `gt_seg_map`."""
+        """Replace ``gt_seg_map``."""
         if 'region_map' not in results:
             raise ValueError(
                 'ExpandLabelsToRegions needs `region_map`: put LoadRegions before it'

@@ -11,8 +11,8 @@ def tags_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
     """Which classes occur in a canonical label map.
 
     Args:
-        labels (ndarray): (H, W) ids; C and above are no classes.
-        num_classes (int): C.
+        labels: (H, W) ids; C and above are no classes.
+        num_classes: C.
 
     Returns:
         ndarray: (C,) bool.
@@ -35,13 +35,13 @@ def canonical_labels(
     """Label values of a file -> 0..C-1 labelled, C unlabelled, 255 void.
 
     Args:
-        labels (ndarray): (H, W) values as stored.
-        num_classes (int): C <= 254.
-        unlabelled_value (int, optional): The value in C..255 that means
+        labels: (H, W) values as stored.
+        num_classes: C <= 254.
+        unlabelled_value: The value in C..255 that means
             "unlabelled" in the file. None: C. With 255 nothing is void.
         label_range (str): 'strict' admits no other value in C..254; 'release'
             takes all of C..254 as unlabelled, like the authors' release.
-        source (str): The file, for error messages.
+        source: The file, for error messages.
 
     Returns:
         ndarray: (H, W) uint8.

@@ -20,9 +20,9 @@ def read_index_map(
     Palette files give their indices. 16-bit files keep their range.
 
     Args:
-        path (str): The file.
-        what (str): What the file should be, for error messages.
-        backend_args (dict, optional): See `mmengine.fileio`.
+        path: The file.
+        what: What the file should be, for error messages.
+        backend_args: See ``mmengine.fileio``.
 
     Returns:
         ndarray: (H, W), uint8, uint16 or int32.
@@ -76,8 +76,8 @@ def write_index_map(path: str, ids: np.ndarray) -> None:
     workers may write the same one.
 
     Args:
-        path (str): The file; its folder is created.
-        ids (ndarray): (H, W) integers in 0..65535.
+        path: The file; its folder is created.
+        ids: (H, W) integers in 0..65535.
 
     Raises:
         ValueError: an id is out of range.

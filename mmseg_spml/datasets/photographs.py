@@ -1,7 +1,7 @@
 """Two small sets of photographs with full masks, for studies on one machine.
 
-Weak labels are simulated from the masks; point `data_prefix['seg_map_path']` (and
-`region_map_path`) at the folder that holds them.
+Weak labels are simulated from the masks; point ``data_prefix['seg_map_path']`` (and
+``region_map_path``) at the folder that holds them.
 """
 
 from typing import Any, Optional
@@ -20,13 +20,13 @@ def _folders(default: dict, given: Optional[dict]) -> dict:
 class CCPDataset(WeakSegDataset):
     """Clothing Co-Parsing (Yang, Luo and Lin, CVPR 2014) in 10 merged classes.
 
-    Below `data_root`: `images/*.jpg`, `masks/*.png`, list files of stems, and
-    `tags.json`. For images that have tags only, set `tags_file='tags.json'` and
-    `data_prefix=dict(seg_map_path=None)`.
+    Below ``data_root``: ``images/*.jpg``, ``masks/*.png``, list files of stems, and
+    ``tags.json``. For images that have tags only, set ``tags_file='tags.json'`` and
+    ``data_prefix=dict(seg_map_path=None)``.
 
     Args:
-        ann_file (str): List of stems, such as `train_masks.txt` or `val.txt`.
-        data_prefix (dict, optional): Folders that differ from the above.
+        ann_file: List of stems, such as ``train_masks.txt`` or ``val.txt``.
+        data_prefix: Folders that differ from the above.
         **kwargs: Those of :class:`WeakSegDataset`.
 
     Example:
@@ -64,12 +64,12 @@ class CCPDataset(WeakSegDataset):
 class CamVidDataset(WeakSegDataset):
     """CamVid (Brostow, Fauqueur and Cipolla, 2009) in 11 classes, 255 void.
 
-    Below `data_root`: `images/{train,val}/*.jpg`, `masks/{train,val}/*.png`. Class
-    0 is sky, not background: no tag is ignored.
+    Below ``data_root``: ``images/{train,val}/*.jpg``, ``masks/{train,val}/*.png``.
+    Class 0 is sky, not background: no tag is ignored.
 
     Args:
-        split (str): Folder below `images` and `masks`.
-        data_prefix (dict, optional): Folders that differ from the above.
+        split: Folder below ``images`` and ``masks``.
+        data_prefix: Folders that differ from the above.
         **kwargs: Those of :class:`WeakSegDataset`.
 
     Example:

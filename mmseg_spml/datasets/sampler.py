@@ -14,11 +14,11 @@ from mmseg.registry import DATA_SAMPLERS
 class Draw(int):
     """An index that remembers which draw of the training run it is.
 
-    `%` and `-`, which data set wrappers apply to indices, keep the draw.
+    ``%`` and ``-``, which data set wrappers apply to indices, keep the draw.
 
     Attributes:
-        draw (int): Number of the draw over all ranks, from 0.
-        seed (int): The sampler's seed.
+        draw: Number of the draw over all ranks, from 0.
+        seed: The sampler's seed.
         attempt (int): 0, or how often another sample was taken in its place.
 
     Example:
@@ -56,19 +56,19 @@ class Draw(int):
         return self.at(int(self) - other)
 
     def generator_state(self, count: int) -> np.ndarray:
-        """`count` random 32-bit words of (seed, draw, attempt), uint32."""
+        """``count`` random 32-bit words of (seed, draw, attempt), uint32."""
         key = [self.seed, self.draw, self.attempt]
         return np.random.SeedSequence(key).generate_state(count)
 
 
 @contextmanager
 def randomness_of(draw: Draw) -> Iterator[None]:
-    """Seed `random`, `numpy.random` and torch's CPU generator for one draw.
+    """Seed ``random``, ``numpy.random`` and torch's CPU generator for one draw.
 
     The former states come back at the end.
 
     Args:
-        draw (Draw): Its seed, draw number and attempt make the state.
+        draw: Its seed, draw number and attempt make the state.
 
     Example:
         >>> with randomness_of(Draw(0, draw=3, seed=1)):
@@ -99,9 +99,9 @@ class DrawSampler(InfiniteSampler):
     on the number of loader workers, nor on where a run was resumed.
 
     Args:
-        dataset (Sized): The data set.
-        shuffle (bool): Whether each pass takes a new order.
-        seed (int, optional): None: a random one, shared by all ranks.
+        dataset: The data set.
+        shuffle: Whether each pass takes a new order.
+        seed: None: a random one, shared by all ranks.
 
     Example:
         >>> sampler = DrawSampler(range(3), shuffle=False, seed=0)
@@ -123,10 +123,10 @@ class DrawSampler(InfiniteSampler):
         """Go to a position of this rank's stream, counted from its start.
 
         Args:
-            num_samples (int): How many samples this rank has consumed.
+            num_samples: How many samples this rank has consumed.
 
         Raises:
-            ValueError: `num_samples` is negative.
+            ValueError: ``num_samples`` is negative.
         """
         if num_samples < 0:
             raise ValueError(f'`num_samples` must be >= 0, got {num_samples}')

@@ -10,7 +10,7 @@ import numpy as np
 
 
 def _encode(text: str, encoding: str = 'latin1') -> bytes:
-    """Stand-in for `_codecs.encode`, by which old protocols store bytes."""
+    """Stand-in for ``_codecs.encode``, by which old protocols store bytes."""
     if encoding != 'latin1':
         raise pickle.UnpicklingError(f'it asks for the codec {encoding!r}')
     return text.encode('latin1')
@@ -47,17 +47,17 @@ class NumpyUnpickler(pickle.Unpickler):
 
 
 def load_numpy_object(path: str) -> Any:
-    """Load a `.npy` file, also one that holds a pickled dictionary.
+    """Load a ``.npy`` file, also one that holds a pickled dictionary.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Returns:
         The array, or the object in a 0-d object array.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not a `.npy` file, or its pickle holds something else than
+        ValueError: not a ``.npy`` file, or its pickle holds something else than
             plain types and numpy arrays.
 
     Example:
@@ -91,15 +91,15 @@ def load_numpy_object(path: str) -> Any:
 class TagTable:
     """Tags by image name.
 
-    JSON files hold `{name: [class ids]}`, or the same under "tags" beside a list
-    "classes". `.npy` files hold a dictionary of arrays: class ids, or multi-hot
+    JSON files hold ``{name: [class ids]}``, or the same under "tags" beside a list
+    "classes". ``.npy`` files hold a dictionary of arrays: class ids, or multi-hot
     vectors of C entries, or of C-1 entries without class 0 (whose tag is then
     False). Names may carry a folder and a suffix.
 
     Args:
-        path (str): The file.
-        num_classes (int): C.
-        classes (Sequence[str]): Class names, compared with the file's if it has any.
+        path: The file.
+        num_classes: C.
+        classes: Class names, compared with the file's if it has any.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -38,19 +38,19 @@ def _check_size(
 class LoadWeakAnnotations(BaseTransform):
     """Load a weak label map and the image's tags.
 
-    Adds `gt_seg_map` ((H, W) uint8: 0..C-1 labelled, C unlabelled, 255 void) and
-    `tags` ((C,) bool: the classes in the whole map, unless the data set gave
+    Adds ``gt_seg_map`` ((H, W) uint8: 0..C-1 labelled, C unlabelled, 255 void) and
+    ``tags`` ((C,) bool: the classes in the whole map, unless the data set gave
     explicit tags). An image with explicit tags and no map is all unlabelled.
     Use it before any augmentation. See :func:`canonical_labels`.
 
     Args:
-        num_classes (int, optional): C. None: as the data set says.
-        unlabelled_value (int, optional): None: as the data set says, else C.
+        num_classes: C. None: as the data set says.
+        unlabelled_value: None: as the data set says, else C.
         label_range (str, optional): 'strict' or 'release'. None: as the data set
             says, else 'strict'.
-        after_resize (bool): The image was resized before, the map keeps the size of
+        after_resize: The image was resized before, the map keeps the size of
             its file: for testing.
-        backend_args (dict, optional): See `mmengine.fileio`.
+        backend_args: See ``mmengine.fileio``.
 
     Raises:
         FileNotFoundError, ValueError: at loading; the message names the file.
@@ -77,7 +77,7 @@ class LoadWeakAnnotations(BaseTransform):
         self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
-        """Add `gt_seg_map`, `tags`, `num_classes` to `results`."""
+        """Add ``gt_seg_map``, ``tags``, ``num_classes`` to ``results``."""
         num_classes = self.num_classes or results.get('num_classes')
         if num_classes is None:
             raise ValueError(
@@ -128,15 +128,15 @@ class LoadWeakAnnotations(BaseTransform):
 class LoadRegions(BaseTransform):
     """Load the image's region map, or make one from the image.
 
-    Adds `region_map` ((H, W) int32, ids >= 0). Use it before any augmentation.
+    Adds ``region_map`` ((H, W) int32, ids >= 0). Use it before any augmentation.
 
     Args:
-        generate (dict, optional): How to make regions where the data set names no
-            file: `method` ('felzenszwalb' or 'slic') and that function's options.
-        cache_dir (str, optional): Keep made region maps here as PNG files, under
+        generate: How to make regions where the data set names no
+            file: ``method`` ('felzenszwalb' or 'slic') and that function's options.
+        cache_dir: Keep made region maps here as PNG files, under
             the hash of the image and of the options.
         channel_order (str): 'bgr' (LoadImageFromFile) or 'rgb'.
-        backend_args (dict, optional): See `mmengine.fileio`.
+        backend_args: See ``mmengine.fileio``.
 
     Raises:
         FileNotFoundError, ValueError: at loading; the message names the file.
@@ -167,7 +167,7 @@ class LoadRegions(BaseTransform):
         self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
-        """Add `region_map` to `results`."""
+        """Add ``region_map`` to ``results``."""
         path = results.get('region_map_path')
         if path is not None:
             regions = read_index_map(path, 'region map', self.backend_args)
@@ -213,13 +213,13 @@ class LoadRegions(BaseTransform):
 class PackWeakSegInputs(PackSegInputs):
     """Pack an image with its weak labels, regions and tags, those present.
 
-    `inputs` is (3, H, W). The sample's `gt_sem_seg` and `region_map` are
-    PixelData of (1, H, W) int64, its `gt_tags` LabelData with `multi_hot`, (C,)
+    ``inputs`` is (3, H, W). The sample's ``gt_sem_seg`` and ``region_map`` are
+    PixelData of (1, H, W) int64, its ``gt_tags`` LabelData with ``multi_hot``, (C,)
     bool.
 
     Args:
-        meta_keys (Sequence[str]): What to keep as meta information.
-        tags_from_crop (bool): Take the tags from the augmented label map and not
+        meta_keys: What to keep as meta information.
+        tags_from_crop: Take the tags from the augmented label map and not
             from the whole one.
 
     Example:
@@ -251,7 +251,7 @@ class PackWeakSegInputs(PackSegInputs):
         self.tags_from_crop = tags_from_crop
 
     def transform(self, results: dict) -> dict:
-        """Pack `results` into `inputs` and `data_samples`."""
+        """Pack ``results`` into ``inputs`` and ``data_samples``."""
         packed = super().transform(results)
         fields = {}
         if 'region_map' in results:

@@ -14,7 +14,7 @@ def voc_palette(num_colours: int) -> List[List[int]]:
     green; 2, 5, 8, ... those of blue.
 
     Args:
-        num_colours (int): How many.
+        num_colours: How many.
 
     Returns:
         list: [red, green, blue] of each id, 0..255.
@@ -37,9 +37,9 @@ def voc_palette(num_colours: int) -> List[List[int]]:
 class VOCWeakDataset(WeakSegDataset):
     """PASCAL VOC 2012, 21 classes with background.
 
-    Lists are those of the authors' release (`image semantic instance`), and its
+    Lists are those of the authors' release (``image semantic instance``), and its
     label values are accepted: C..254 unlabelled, 255 void. For maps in which 255
-    marks unlabelled pixels set `unlabelled_value=255`.
+    marks unlabelled pixels set ``unlabelled_value=255``.
 
     Args:
         list_format (str): 'triple' or 'stem'.

@@ -23,35 +23,35 @@ class WeakSegDataset(BaseSegDataset):
     """Images with weak label maps, region maps and tags.
 
     Three layouts. *List of triples* (the authors' release): each line of
-    `ann_file` is `image semantic instance`, separated by single spaces, relative to
-    `data_root` or absolute; a line of one column is an image alone. *List of
+    ``ann_file`` is ``image semantic instance``, separated by single spaces, relative to
+    ``data_root`` or absolute; a line of one column is an image alone. *List of
     stems*: each line is an image's name without suffix, found below
-    `data_prefix` with the suffixes. *Folders*: no `ann_file`, every image below
-    `data_prefix['img_path']`. Prefixes are relative to `data_root` or absolute; a
+    ``data_prefix`` with the suffixes. *Folders*: no ``ann_file``, every image below
+    ``data_prefix['img_path']``. Prefixes are relative to ``data_root`` or absolute; a
     prefix of None means that there are no such files.
 
     With :class:`DrawSampler` an augmentation depends on the seed and the number of
     the draw alone.
 
     Args:
-        ann_file (str): List file, relative to `data_root` or absolute.
+        ann_file: List file, relative to ``data_root`` or absolute.
         list_format (str): 'stem' or 'triple'.
-        data_prefix (dict): Folders `img_path`, `seg_map_path`, `region_map_path`.
-        region_map_suffix (str): Suffix of region maps.
-        unlabelled_value (int, optional): The value in the label files that means
+        data_prefix: Folders ``img_path``, ``seg_map_path``, ``region_map_path``.
+        region_map_suffix: Suffix of region maps.
+        unlabelled_value: The value in the label files that means
             "unlabelled", in C..255. None: C.
         label_range (str): 'strict', or 'release' (C..254 are all unlabelled).
-        label_dir (str, optional): Read the label map of each image from
-            `<label_dir>/<image stem>.png` instead, such as pseudo labels; relative
+        label_dir: Read the label map of each image from
+            ``<label_dir>/<image stem>.png`` instead, such as pseudo labels; relative
             to the working folder or absolute.
-        region_dir (str, optional): The same for region maps.
-        tags_file (str, optional): Explicit tags, see :class:`TagTable`; else the
+        region_dir: The same for region maps.
+        tags_file: Explicit tags, see :class:`TagTable`; else the
             tags are the classes of the whole label map.
-        ignore_tags (Sequence[int], optional): Classes that say nothing as tags, such
-            as background: co-occurrence leaves them out. None: as `metainfo` says,
+        ignore_tags: Classes that say nothing as tags, such
+            as background: co-occurrence leaves them out. None: as ``metainfo`` says,
             else (0,).
-        metainfo (dict): `classes` are needed, `palette` is optional.
-        **kwargs: Those of mmseg's `BaseSegDataset`.
+        metainfo: ``classes`` are needed, ``palette`` is optional.
+        **kwargs: Those of mmseg's ``BaseSegDataset``.
 
     Raises:
         FileNotFoundError: a folder, the list, the tags or the first sample's files
@@ -145,8 +145,8 @@ class WeakSegDataset(BaseSegDataset):
         """The samples' paths, tags and label conventions.
 
         Returns:
-            list[dict]: `img_path`, `seg_map_path`, `region_map_path` (None: no
-            such file), `num_classes`, `unlabelled_value`, `label_range`, `tags`
+            list[dict]: ``img_path``, ``seg_map_path``, ``region_map_path`` (None: no
+            such file), ``num_classes``, ``unlabelled_value``, ``label_range``, ``tags``
             ((C,) bool, if explicit), and what mmseg's loaders read.
         """
         if self.ann_file and not osp.isfile(self.ann_file):
@@ -254,7 +254,7 @@ class WeakSegDataset(BaseSegDataset):
                 )
 
     def prepare_data(self, idx: Union[int, Draw]) -> Any:
-        """Run the pipeline, with the randomness of the draw if `idx` is one."""
+        """Run the pipeline, with the randomness of the draw if ``idx`` is one."""
         self._draw = idx if isinstance(idx, Draw) else None
         if self._draw is None:
             return self._run_pipeline(idx)

@@ -11,7 +11,7 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
-    """`OptimWrapper` whose forward pass runs under bfloat16 autocast on the CPU.
+    """``OptimWrapper`` whose forward pass runs under bfloat16 autocast on the CPU.
 
     MMEngine's ``AmpOptimWrapper`` refuses to run without an accelerator.
     bfloat16 has the range of float32, so no loss scaling is needed.

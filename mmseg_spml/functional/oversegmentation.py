@@ -30,7 +30,7 @@ def renumber_regions(regions: np.ndarray) -> np.ndarray:
     """Region ids renumbered to 0..R-1 in the order of the old ids.
 
     Args:
-        regions (ndarray): (H, W) integer ids.
+        regions: (H, W) integer ids.
 
     Returns:
         ndarray: (H, W) int32.
@@ -49,19 +49,19 @@ def felzenszwalb_regions(
     """Graph-based regions (Felzenszwalb and Huttenlocher, IJCV 2004).
 
     The defaults give about 110 regions on a photograph of 256x192 pixels. Scale
-    `min_size` with the number of pixels to keep that count on larger images.
+    ``min_size`` with the number of pixels to keep that count on larger images.
 
     Args:
-        image (ndarray): (H, W, 3) uint8, RGB.
-        scale (float): Larger means larger regions.
-        sigma (float): Smoothing before the segmentation, in pixels.
-        min_size (int): Smallest region, in pixels.
+        image: (H, W, 3) uint8, RGB.
+        scale: Larger means larger regions.
+        sigma: Smoothing before the segmentation, in pixels.
+        min_size: Smallest region, in pixels.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
 
     Raises:
-        ValueError: `image` is not (H, W, 3) uint8.
+        ValueError: ``image`` is not (H, W, 3) uint8.
         ImportError: scikit-image is missing.
 
     Example:
@@ -84,15 +84,15 @@ def slic_regions(
     photograph of 256x192 pixels.
 
     Args:
-        image (ndarray): (H, W, 3) uint8, RGB.
-        num_regions (int): Number of regions asked for.
-        compactness (float): Larger means squarer regions.
+        image: (H, W, 3) uint8, RGB.
+        num_regions: Number of regions asked for.
+        compactness: Larger means squarer regions.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
 
     Raises:
-        ValueError: `image` is not (H, W, 3) uint8.
+        ValueError: ``image`` is not (H, W, 3) uint8.
         ImportError: scikit-image is missing.
 
     Example:
@@ -121,12 +121,12 @@ def expand_labels_to_regions(
     they are, and so do regions without any labelled pixel.
 
     Args:
-        labels (ndarray): (H, W) canonical labels: 0..C-1, C unlabelled, 255 void.
-        regions (ndarray): (H, W) integer region ids >= 0.
-        num_classes (int): C.
+        labels: (H, W) canonical labels: 0..C-1, C unlabelled, 255 void.
+        regions: (H, W) integer region ids >= 0.
+        num_classes: C.
 
     Returns:
-        ndarray: (H, W), dtype of `labels`; the inputs are left alone.
+        ndarray: (H, W), dtype of ``labels``; the inputs are left alone.
 
     Raises:
         ValueError: the two maps differ in shape.

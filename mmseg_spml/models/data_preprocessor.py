@@ -18,22 +18,22 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
     """MMSegmentation's preprocessor, which pads every map of a sample.
 
     The parent pads label, edge and depth maps only; here all PixelData of a sample
-    follow the image in training: region maps with 0, others with `seg_pad_val`.
-    Padding is on the right and at the bottom, up to `size` or to the largest image
-    of the batch, whichever is larger, rounded up to `size_divisor`. In testing,
-    images of different sizes are padded alike (and up to `test_cfg`), maps stay, and
-    `img_padding_size` tells MMSegmentation to cut the predictions back.
+    follow the image in training: region maps with 0, others with ``seg_pad_val``.
+    Padding is on the right and at the bottom, up to ``size`` or to the largest image
+    of the batch, whichever is larger, rounded up to ``size_divisor``. In testing,
+    images of different sizes are padded alike (and up to ``test_cfg``), maps stay, and
+    ``img_padding_size`` tells MMSegmentation to cut the predictions back.
 
     The samples handed in are never changed: new ones are returned in training.
 
     Args:
-        size (Tuple[int, int], optional): (height, width) at least.
-        size_divisor (int, optional): Only without `size`.
-        **kwargs: The rest as in `mmseg.models.SegDataPreProcessor`.
+        size: (height, width) at least.
+        size_divisor: Only without ``size``.
+        **kwargs: The rest as in ``mmseg.models.SegDataPreProcessor``.
 
     Raises:
-        ValueError: both `size` and `size_divisor` given; or a map's size differs from
-            its image's.
+        ValueError: both ``size`` and ``size_divisor`` given; or a map's size differs
+            from its image's.
 
     Example:
         >>> preprocessor = SPMLDataPreProcessor()
@@ -62,12 +62,12 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
         """Move to the device, normalise, pad and stack.
 
         Args:
-            data (dict): `inputs` (list of (3, H, W), or (N, 3, H, W)) and
-                `data_samples`.
-            training (bool): Whether the maps are padded too.
+            data: ``inputs`` (list of (3, H, W), or (N, 3, H, W)) and
+                ``data_samples``.
+            training: Whether the maps are padded too.
 
         Returns:
-            dict: `inputs` (N, 3, H, W) float32 and `data_samples`.
+            dict: ``inputs`` (N, 3, H, W) float32 and ``data_samples``.
         """
         data = self.cast_data(data)
         samples = data.get('data_samples')
@@ -163,5 +163,5 @@ def _target(
 
 
 def _padding(image: Tensor, target: Size) -> Tuple[int, int, int, int]:
-    """(left, right, top, bottom), as `torch.nn.functional.pad` wants it."""
+    """(left, right, top, bottom), as ``torch.nn.functional.pad`` wants it."""
     return 0, target[1] - image.shape[-1], 0, target[0] - image.shape[-2]

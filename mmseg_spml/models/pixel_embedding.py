@@ -63,7 +63,7 @@ class PSPEmbedding(BaseModule):
         embedding_dim: ``D``.
         channels: Channels of each pooled branch and of the 3 x 3 convolution.
         pool_scales: Cells per side of each pooled branch.
-        norm_cfg: Normalisation layer.
+        norm_cfg: Normalisation layer; BN by default.
         init_cfg: Initialisation; PyTorch's default if None.
 
     Example:
@@ -82,7 +82,7 @@ class PSPEmbedding(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg)
-        norm_cfg = norm_cfg or dict(type='SyncBN')
+        norm_cfg = norm_cfg or dict(type='BN')
         layers = dict(conv_cfg=None, norm_cfg=norm_cfg, act_cfg=dict(type='ReLU'))
         self.pyramid = PPM(
             pool_scales, in_channels, channels, align_corners=False, **layers
@@ -156,7 +156,7 @@ class LateralEmbedding(BaseModule):
         embedding_dim: ``D``.
         channels: Channels of the laterals and of the 3 x 3 convolution, which is
             followed by normalisation and ReLU.
-        norm_cfg: Normalisation layer.
+        norm_cfg: Normalisation layer; BN by default.
         init_cfg: Initialisation; that of PyTorch and MMCV's ``ConvModule`` if None.
 
     Example:
@@ -174,7 +174,7 @@ class LateralEmbedding(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg)
-        norm_cfg = norm_cfg or dict(type='SyncBN')
+        norm_cfg = norm_cfg or dict(type='BN')
         self.laterals = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
         self.merge = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
         self.project = nn.Conv2d(channels, embedding_dim, 1)

@@ -52,7 +52,7 @@ class SPMLHead(BaseDecodeHead):
             (file to load; by default the hook sets one).
         reduction: ``'rank_mean'`` averages each loss over the rank's own pixels,
             ``'global_mean'`` over those of all ranks.
-        norm_cfg: Normalisation of the classifier.
+        norm_cfg: Normalisation of the classifier; BN by default.
         loss_decode: Classifier loss; unlabelled and void pixels are ignored.
         **kwargs: As for MMSegmentation's ``BaseDecodeHead``.
 
@@ -82,7 +82,7 @@ class SPMLHead(BaseDecodeHead):
             channels=2 * embedding_dim,
             num_classes=num_classes,
             dropout_ratio=0,
-            norm_cfg=norm_cfg or dict(type='SyncBN'),
+            norm_cfg=norm_cfg or dict(type='BN'),
             loss_decode=loss_decode
             or dict(type='CrossEntropyLoss', avg_non_ignore=True),
             # The parent's default initialises the convolution that is deleted below.
