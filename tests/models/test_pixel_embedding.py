@@ -72,7 +72,7 @@ def test_psp_by_hand():
 
 def test_psp_norms_of_the_release():
     embed = PSPEmbedding(3, 4, channels=5)
-    norms = [m for m in embed.modules() if isinstance(m, torch.nn.SyncBatchNorm)]
+    norms = [m for m in embed.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert len(norms) == 5
     assert {norm.momentum for norm in norms} == {0.1}
 
