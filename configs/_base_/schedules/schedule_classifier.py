@@ -1,11 +1,6 @@
 # The separate classifier stage: 4,000 iterations under the same rates and decay.
+_base_ = ['./schedule_30k.py']
 max_iters = 4000
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='LRMomentumSGD', lr=3e-3, momentum=0.9, weight_decay=5e-4),
-    constructor='SPMLOptimWrapperConstructor',
-    paramwise_cfg=dict(head_lr_mult=10, bias_lr_mult=2),
-)
 param_scheduler = [
     dict(
         type='WarmupPolyLR',
@@ -16,8 +11,4 @@ param_scheduler = [
         by_epoch=False,
     )
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-# Images of one optimiser step over all processes; tools/train.py shares them out.
-total_batch_size = 16
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
