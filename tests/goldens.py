@@ -5,9 +5,10 @@ repository. Tests that need it are skipped where it is missing. Every array read
 noted, so that a test can tell which arrays nobody looked at.
 """
 
+import fnmatch
 import os
 from pathlib import Path
-from typing import Dict, List, Set
+from typing import Dict, Iterable, List, Set
 
 import numpy as np
 import pytest
@@ -63,3 +64,31 @@ class Golden:
 
 def file_names() -> List[str]:
     return sorted(path.stem for path in folder().glob('*.npz'))
+
+
+def skip_unless_whole_file_ran(request: pytest.FixtureRequest) -> None:
+    """What was read says something only if all tests of a file ran in this process."""
+    config = request.config
+    partial = (
+        config.getoption('keyword')
+        or any('::' in argument for argument in config.args)
+        or hasattr(config, 'workerinput')
+    )
+    if partial:
+        pytest.skip('only meaningful when this whole file has run in one process')
+
+
+def assert_read_or_left_out(file: str, patterns: Iterable[str]) -> None:
+    """Every array of a file was read or matches a pattern, and no pattern is idle."""
+    names = Golden(file).names
+    unread = set(names) - ACCESSED[file]
+    unexplained = {
+        name
+        for name in unread
+        if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+    }
+    assert not unexplained, f'{file}: nobody reads {sorted(unexplained)}'
+    for pattern in patterns:
+        matching = set(fnmatch.filter(names, pattern))
+        assert matching, f'{file}: {pattern} matches nothing'
+        assert matching & unread, f'{file}: {pattern} is read after all'

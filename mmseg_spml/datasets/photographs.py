@@ -1,7 +1,7 @@
 """Two small sets of photographs with full masks, for studies on one machine.
 
-Weak labels are simulated from the masks; point ``data_prefix['seg_map_path']`` (and
-``region_map_path``) at the folder that holds them.
+Weak labels are simulated from the masks; point ``label_dir`` (and ``region_dir``) at
+the folders that hold them.
 """
 
 from typing import Any, Optional

@@ -204,13 +204,15 @@ class SPMLHead(BaseDecodeHead):
     def _relation_losses(self, segments: Segments, num_images: int) -> dict:
         with torch.autocast(segments.pixels.device.type, enabled=False):
             gathered, total_images = gather_segments(segments, num_images)
-            memory = None
+            everything = gathered
             if self.memory is not None:
                 memory = self.memory.segments(segments.pixels.device)
+                if memory is not None:
+                    everything = Segments.concat([gathered, memory])
             losses = {}
             for relation in self.relations:
-                seen = gathered if relation.uses_other_images else segments
-                losses[relation.loss_name] = relation(seen, memory)
+                seen = everything if relation.uses_other_images else segments
+                losses[relation.loss_name] = relation(seen)
         if self.memory is not None and self.training and torch.is_grad_enabled():
             self.memory.append(gathered, total_images)
         return losses

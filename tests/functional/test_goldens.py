@@ -571,27 +571,9 @@ def test_joining_devices(devices, dtype):
 
 def test_every_array_is_used_or_left_out_for_a_reason(request):
     """Keep this test last: it looks at what the others have read."""
-    config = request.config
-    partial = (
-        config.getoption('keyword')
-        or any('::' in argument for argument in config.args)
-        or hasattr(config, 'workerinput')
-    )
-    if partial:
-        pytest.skip('only meaningful when this whole file has run in one process')
+    goldens.skip_unless_whole_file_ran(request)
     for file in goldens.file_names():
         if file not in LEFT_OUT:
             assert any(fnmatch.fnmatch(file, p) for p in FILES_LEFT_OUT), file
             continue
-        names = Golden(file).names
-        unread = set(names) - goldens.ACCESSED[file]
-        unexplained = {
-            name
-            for name in unread
-            if not any(fnmatch.fnmatch(name, p) for p in LEFT_OUT[file])
-        }
-        assert not unexplained, f'{file}: nobody reads {sorted(unexplained)}'
-        for pattern in LEFT_OUT[file]:
-            matching = set(fnmatch.filter(names, pattern))
-            assert matching, f'{file}: {pattern} matches nothing'
-            assert matching & unread, f'{file}: {pattern} is read after all'
+        goldens.assert_read_or_left_out(file, LEFT_OUT[file])

@@ -561,26 +561,9 @@ def test_parameter_groups(name, monkeypatch):
 
 def test_every_array_is_used_or_left_out_for_a_reason(request):
     """Keep this test last: it looks at what the others have read."""
-    config = request.config
-    partial = (
-        config.getoption('keyword')
-        or any('::' in argument for argument in config.args)
-        or hasattr(config, 'workerinput')
-    )
-    if partial:
-        pytest.skip('only meaningful when this whole file has run in one process')
+    goldens.skip_unless_whole_file_ran(request)
     mine = fnmatch.filter(goldens.file_names(), 'head_*')
     mine += fnmatch.filter(goldens.file_names(), 'network_*')
     assert set(mine) <= set(LEFT_OUT)
     for file, patterns in LEFT_OUT.items():
-        names = Golden(file).names
-        unread = set(names) - goldens.ACCESSED[file]
-        unexplained = {
-            name
-            for name in unread
-            if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
-        }
-        assert not unexplained, f'{file}: nobody reads {sorted(unexplained)}'
-        for pattern in patterns:
-            matching = set(fnmatch.filter(names, pattern))
-            assert matching & unread, f'{file}: {pattern} matches nothing unread'
+        goldens.assert_read_or_left_out(file, patterns)
