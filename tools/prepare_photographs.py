@@ -26,8 +26,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('dataset', choices=('ccp', 'camvid'))
     parser.add_argument('data_root', help='folder of the data set')
-    parser.add_argument('out', help='folder to write points/, scribbles/, regions/ to')
-    parser.add_argument('--kinds', nargs='*', choices=KINDS, default=KINDS)
+    parser.add_argument('out', help='folder to write a folder of each kind and regions/ to')
+    parser.add_argument(
+        '--kinds', nargs='*', choices=KINDS, default=KINDS, help='of weak labels'
+    )
     parser.add_argument('--seed', type=int, default=0, help='>= 0')
     parser.add_argument('--workers', type=int, default=2, help='processes')
     parser.add_argument(

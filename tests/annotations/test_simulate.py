@@ -14,9 +14,11 @@ from mmseg_spml.annotations.simulate import (
 VOID = 255
 
 
-def points(mask, seed=0, num_classes=3, **options):
+def points(mask, seed=0, num_classes=3, place='interior', **options):
     rng = np.random.default_rng(seed)
-    return simulate_points(mask, num_classes=num_classes, rng=rng, **options)
+    return simulate_points(
+        mask, num_classes=num_classes, rng=rng, place=place, **options
+    )
 
 
 def scribbles(mask, seed=0, num_classes=3, **options):
@@ -99,6 +101,25 @@ def test_points_keep_away_from_the_image_border():
     mask = np.zeros((7, 9), np.uint8)
     for seed in range(20):
         assert (points(mask, seed) == 0).sum() == 13
+
+
+def test_points_on_strokes_lie_on_the_scribble():
+    pytest.importorskip('skimage')
+    mask = blobs(1)
+    clicked = set()
+    for seed in range(30):
+        marked = points(mask, seed, place='stroke', radius=0) != 3
+        assert (scribbles(mask, width=1)[marked] == mask[marked]).all()
+        clicked |= set(map(tuple, np.argwhere(marked)))
+    assert len(clicked) > 3 * marked.sum()  # anywhere on it
+
+
+def test_points_in_the_centre_are_at_the_deepest_pixel():
+    mask = np.full((40, 40), VOID, np.uint8)
+    cv2.circle(mask, (15, 20), 9, 1, -1)
+    for seed in range(5):
+        marked = points(mask, seed, place='centre', radius=0) == 1
+        assert np.argwhere(marked).tolist() == [[20, 15]]
 
 
 def test_radius_zero_is_one_pixel():
@@ -307,6 +328,8 @@ def test_refused_arguments(simulate):
 
 def test_refused_options():
     mask = np.zeros((5, 5), np.uint8)
+    with pytest.raises(ValueError, match='place'):
+        points(np.zeros((5, 5), np.uint8), place='edge')
     with pytest.raises(ValueError, match='radius'):
         points(mask, radius=-1)
     with pytest.raises(ValueError, match='width'):

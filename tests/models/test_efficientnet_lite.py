@@ -48,16 +48,28 @@ def test_blocks_after_the_last_output_are_not_built():
 @pytest.mark.parametrize('kernel, stride', [(3, 1), (3, 2), (5, 1), (5, 2), (1, 1)])
 @pytest.mark.parametrize('size', [(8, 8), (9, 8), (7, 9)])
 def test_same_padding(kernel, stride, size):
-    """Padding sums to what is needed; the odd pixel goes right and bottom."""
+    """As TensorFlow at even sizes; cell i is centred on the same pixel at any size."""
     conv = _SamePadConv(2, 3, kernel, stride, bias=False)
     x = torch.rand(1, 2, *size)
     pads = []
     for length in reversed(size):
-        out = -(-length // stride)
-        total = max((out - 1) * stride + kernel - length, 0)
-        pads += [total // 2, total - total // 2]
+        even = length + length % 2
+        total = max((-(-even // stride) - 1) * stride + kernel - even, 0)
+        missing = even - length if stride == 2 else 0
+        pads += [total // 2, total - total // 2 + missing]
     expected = F.conv2d(F.pad(x, pads), conv.weight, stride=stride)
+    assert conv(x).shape[2:] == tuple(-(-length // stride) for length in size)
     assert torch.allclose(conv(x), expected, atol=1e-6)
+
+
+def test_an_odd_size_shifts_nothing():
+    """Far from the border, features of a cropped image are those of the whole."""
+    image = torch.rand(1, 3, 128, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = built(out_indices=(2,))(image)[0]
+        cropped = built(out_indices=(2,))(image[..., :171])[0]
+    inner = slice(0, 171 // 8 - 8)
+    assert torch.allclose(cropped[..., inner], whole[..., inner], atol=1e-5)
 
 
 def test_momentum_and_epsilon():

@@ -9,6 +9,8 @@ from mmseg_spml.models import (
     PSPEmbedding,
 )
 
+from mmseg_spml.models.pixel_embedding import _upsample
+
 BN = dict(type='BN')
 
 
@@ -99,7 +101,8 @@ def test_laterals_by_hand():
     embed = LateralEmbedding((3, 2), 4, channels=5, norm_cfg=BN).eval()
     fine, coarse = torch.randn(1, 3, 8, 9), torch.randn(1, 2, 4, 5)
     first, second = embed.laterals
-    merged = first(fine) + resized(second(coarse), (8, 9))
+    # 5 columns of stride 2 cover 10: the last one is cut, the others keep their place
+    merged = first(fine) + resized(second(coarse), (8, 10))[..., :9]
     assert embed.merge.conv.bias is None
     merged = F.conv2d(merged, embed.merge.conv.weight, padding=1)
     norm = embed.merge.bn
@@ -113,6 +116,20 @@ def test_laterals_by_hand():
     ).relu()
     expected = F.conv2d(merged, embed.project.weight, embed.project.bias)
     assert torch.allclose(embed([fine, coarse]), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('size', [(16, 16), (13, 9), (15, 16), (3, 11)])
+def test_levels_keep_their_place_at_sizes_that_strides_do_not_divide(size):
+    """A ramp, averaged to strides 2 and 4, meets the ramp again off the border."""
+    ramp = torch.arange(16.0).expand(1, 1, 16, 16)
+    fine = ramp[:, :, : size[0], : size[1]]
+    for stride in (2, 4):
+        cells = [-(-length // stride) for length in size]
+        coarse = F.avg_pool2d(ramp, stride)[:, :, : cells[0], : cells[1]]
+        difference = _upsample(coarse, fine) - fine
+        assert difference.shape == fine.shape
+        inner = slice(stride, min(size[1], stride * cells[1] - stride // 2))
+        assert difference[..., inner].abs().max() < 1e-5
 
 
 def test_input_maps_are_not_changed():

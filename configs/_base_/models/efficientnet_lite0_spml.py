@@ -8,6 +8,8 @@ data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
+    # Of a size that is no multiple, coarse levels would be stretched.
+    test_cfg=dict(size_divisor=32),
 )
 model = dict(
     type='SPMLSegmentor',
