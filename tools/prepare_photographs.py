@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('dataset', choices=('ccp', 'camvid'))
     parser.add_argument('data_root', help='folder of the data set')
-    parser.add_argument('out', help='folder to write a folder of each kind and regions/ to')
+    parser.add_argument('out', help='a folder of each kind and regions/ go there')
     parser.add_argument(
         '--kinds', nargs='*', choices=KINDS, default=KINDS, help='of weak labels'
     )

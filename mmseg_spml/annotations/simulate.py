@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 import cv2
 import numpy as np
 
-VOID = 255
+from mmseg_spml.functional.segments import VOID
 
 PLACES = ('stroke', 'interior', 'centre')
 

@@ -4,7 +4,7 @@ from typing import Optional
 
 import numpy as np
 
-VOID = 255
+from mmseg_spml.functional.segments import VOID
 
 
 def tags_of(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -1,13 +1,13 @@
 """Label maps and region maps as PNG files."""
 
 import io
-import os
-import tempfile
 from typing import Optional
 
 import numpy as np
 from mmengine import fileio
 from PIL import Image
+
+from mmseg_spml.atomic_file import atomic_file
 
 _GREY_OR_INDEX = ('L', 'P', '1', 'I', 'I;16', 'I;16B', 'I;16L')
 
@@ -33,7 +33,7 @@ def read_index_map(
             2-bit or 4-bit grey file (decoders rescale those values).
 
     Example:
-        >>> import tempfile
+        >>> import os, tempfile
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.png')
         >>> write_index_map(path, np.array([[0, 300]]))
         >>> read_index_map(path).tolist()
@@ -87,15 +87,6 @@ def write_index_map(path: str, ids: np.ndarray) -> None:
             f'expected (H, W) ids in 0..65535 for {path}, got shape {ids.shape} and '
             f'values {ids.min()}..{ids.max()}'
         )
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
     dtype = np.uint8 if ids.max() < 256 else np.uint16
-    handle, temporary = tempfile.mkstemp(suffix='.part', dir=folder)
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            Image.fromarray(ids.astype(dtype)).save(file, format='PNG')
-        os.chmod(temporary, 0o644)  # mkstemp lets nobody else read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_file(path) as file:
+        Image.fromarray(ids.astype(dtype)).save(file, format='PNG')

@@ -1,7 +1,6 @@
 """Train configs under several seeds, keep each result, make tables of them."""
 
 import json
-import os
 import re
 import shutil
 import statistics
@@ -14,6 +13,8 @@ from typing import Callable, Dict, List, Optional, Sequence
 import mmengine
 import torch
 from mmengine.config import Config
+
+from mmseg_spml.atomic_file import atomic_file
 
 Report = Callable[[str, int, int, str], None]
 """Takes a stage, the iterations done, their number and the time left."""
@@ -159,10 +160,8 @@ def run_cell(
 
 
 def _write_json(content: dict, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f'.{os.getpid()}.partial')
-    partial.write_text(json.dumps(content, indent=2) + '\n')
-    os.replace(partial, path)
+    with atomic_file(path) as file:
+        file.write((json.dumps(content, indent=2) + '\n').encode())
 
 
 def _mean_and_spread(values: Sequence[float]) -> str:

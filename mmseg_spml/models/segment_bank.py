@@ -1,6 +1,5 @@
 """Bank of labelled prototypes that retrieval looks up."""
 
-import os
 from pathlib import Path
 from typing import List, Tuple, Union
 from zipfile import BadZipFile
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.functional.retrieval import class_frequencies, nearest_segments
 
 # What numpy raises for files that are empty, cut short or something else.
@@ -59,16 +59,12 @@ class SegmentBank:
 
     def save(self, path: Union[str, Path]) -> None:
         """Write ``prototypes`` and ``labels`` to an ``.npz`` file, atomically."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-        with open(partial, 'wb') as file:
+        with atomic_file(path) as file:
             np.savez(
                 file,
                 prototypes=self.prototypes.cpu().numpy(),
                 labels=self.labels.cpu().numpy(),
             )
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: Union[str, Path]) -> 'SegmentBank':

@@ -9,7 +9,8 @@ from typing import NamedTuple, Optional
 import cv2
 import numpy as np
 
-VOID = 255
+from mmseg_spml.functional.segments import VOID
+
 UNLABELLED_COLOUR = (255, 255, 255)
 VOID_COLOUR = (128, 128, 128)
 Colour = tuple[int, int, int]

@@ -6,12 +6,12 @@ python tools/model_converters/cuhk2mmseg.py resnet-101-cuhk.pth \
 
 import argparse
 import os
-import tempfile
 from typing import Optional, Sequence
 
 import torch
 from mmseg.models.backbones import ResNetV1c
 
+from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.models.checkpoint_names import complete_state, rename_imagenet
 
 
@@ -56,31 +56,14 @@ def load_state(path: str) -> dict:
     return state
 
 
-def save_atomically(state: dict, path: str) -> None:
-    """Write a checkpoint so that ``path`` is either whole or not there."""
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix='.tmp')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            torch.save(state, file)
-        # mkstemp makes the file private; give it the usual rights of a new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Read, rename, compare with a fresh backbone, write."""
     args = parse_args(argv)
     backbone = ResNetV1c(depth=args.depth, stem_channels=128)
     state = rename_imagenet(load_state(args.source), args.ignore)
     state = complete_state(state, backbone.state_dict())
-    save_atomically(dict(state_dict=state, meta=dict()), args.target)
+    with atomic_file(args.target) as file:
+        torch.save(dict(state_dict=state, meta=dict()), file)
     print(f'{len(state)} tensors written to {args.target}')
 
 

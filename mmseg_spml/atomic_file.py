@@ -1,0 +1,41 @@
+"""Files that are whole or not there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Union
+
+
+@contextmanager
+def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
+    """Open a binary file that takes its name only once it is written completely.
+
+    Several processes may write the same file; an error or a kill leaves the old one.
+
+    Args:
+        path: The file; its folder is created.
+
+    Example:
+        >>> path = os.path.join(tempfile.mkdtemp(), 'new', 'a.txt')
+        >>> with atomic_file(path) as file:
+        ...     _ = file.write(b'whole')
+        ...     os.path.exists(path)
+        False
+        >>> open(path).read()
+        'whole'
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(suffix='.partial', dir=folder)
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            yield file
+        # mkstemp makes the file private; give it the usual rights of a new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
