@@ -7,7 +7,7 @@ as rows of a small table; the contrastive core is the same for all
 
 import logging
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 import torch
 from mmengine.dist import all_reduce
@@ -93,16 +93,18 @@ class RelationLoss(nn.Module):
         """The relation between the pixels of ``segments`` and its segments."""
         raise TypeError(f'{type(self).__name__} must define compare()')
 
-    def forward(self, segments: Segments) -> Tensor:
+    def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
         """Weighted loss of the relation.
 
         Args:
-            segments: This rank's pixels, and the segments that they are compared with:
-                of all ranks and earlier steps if ``uses_other_images``.
+            segments: This rank's pixels, and the segments of all ranks.
+            memory: Segments of earlier steps, or None.
 
         Returns:
             Scalar; zero, but attached to the graph, where there is nothing to compare.
         """
+        if memory is not None and self.uses_other_images:
+            segments = Segments.concat([segments, memory])
         found = self.compare(segments)
         count = torch.tensor(len(found.anchors), device=found.anchors.device)
         weight = 1 / divisor(count, self.reduction)
@@ -259,7 +261,7 @@ class ImageSimilarityLoss(RelationLoss):
             raise ValueError(f"features must be 'located' or 'plain', got {features!r}")
         self.located = features == 'located'
 
-    def forward(self, segments: Segments) -> Tensor:
+    def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
         """Weighted loss, image by image; see :meth:`RelationLoss.forward`."""
         present = torch.bincount(segments.pixel_image) > 0
         images = divisor(present.sum(), self.reduction)

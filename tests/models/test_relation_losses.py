@@ -82,22 +82,13 @@ def memory_of_two_steps():
     return Segments.concat([old[0].shift_images(6), old[1].shift_images(3)])
 
 
-def with_memory(segments):
-    return Segments.concat([segments, memory_of_two_steps()])
-
-
-@pytest.mark.parametrize('remember', [False, True])
+@pytest.mark.parametrize('with_memory', [False, True])
 @pytest.mark.parametrize('kind', KINDS)
-def test_value_and_gradient(kind, remember):
-    memory = memory_of_two_steps() if remember else None
+def test_value_and_gradient(kind, with_memory):
+    memory = memory_of_two_steps() if with_memory else None
     embedding, segments = pooled()
     target = expected(kind, segments, memory, 8.0)
-    relation = quiet(kind, loss_weight=0.3)
-    value = relation(
-        Segments.concat([segments, memory])
-        if memory is not None and relation.uses_other_images
-        else segments
-    )
+    value = quiet(kind, loss_weight=0.3)(segments, memory)
     assert target > 0.01
     assert value.item() == pytest.approx(0.3 * target.item(), rel=1e-6)
     (grad,) = torch.autograd.grad(value, embedding, retain_graph=True)
@@ -110,13 +101,14 @@ def test_value_and_gradient(kind, remember):
 def test_memory_takes_part(kind):
     _, segments = pooled()
     loss = quiet(kind)
-    alone, together = loss(segments), loss(with_memory(segments))
+    alone, together = loss(segments), loss(segments, memory_of_two_steps())
     assert abs(alone - together) > 1e-3
 
 
-def test_image_similarity_is_given_one_image_alone():
-    uses = {kind: quiet(kind).uses_other_images for kind in KINDS}
-    assert [kind for kind in KINDS if not uses[kind]] == ['image_similarity']
+def test_image_similarity_ignores_memory():
+    _, segments = pooled()
+    loss = quiet('image_similarity')
+    assert loss(segments) == loss(segments, memory_of_two_steps())
 
 
 def test_image_similarity_without_local_features():
@@ -326,7 +318,7 @@ def test_nothing_to_learn_is_an_attached_zero(kind, reduction, change):
 def test_nothing_of_this_rank_beside_a_memory(kind):
     """A rank without a pixel adds nothing, whatever its memory holds."""
     embedding, segments = pooled(2, maps=all_void(*weak_maps(2, (6, 7))))
-    value = quiet(kind)(with_memory(segments))
+    value = quiet(kind)(segments, memory_of_two_steps())
     assert value.item() == 0
     (grad,) = torch.autograd.grad(value, embedding)
     assert not grad.any()
