@@ -19,13 +19,17 @@ from mmseg_spml.functional.segments import VOID
 PLACES = ('stroke', 'interior', 'centre')
 
 
-class _Component(NamedTuple):
-    """One connected component, cropped with a border of one pixel."""
+class Component(NamedTuple):
+    """One connected component, cropped with a border of one pixel.
+
+    ``label``: its class. ``top``, ``left``: of its bounding box, without the border.
+    ``inside``: (h + 2, w + 2) bool.
+    """
 
     label: int
     top: int
     left: int
-    inside: np.ndarray  # (h + 2, w + 2) bool
+    inside: np.ndarray
 
 
 def simulate_points(
@@ -80,8 +84,8 @@ def simulate_points(
         raise ValueError(f'place must be one of {PLACES}, got {place!r}')
     weak = _blank(mask, num_classes, unlabelled, min_area)
     disc = _disc(2 * radius + 1, radius**2)
-    for component in _components(mask, num_classes, min_area):
-        candidates = _click_candidates(component.inside, place, radius)
+    for component in components(mask, num_classes, min_area):
+        candidates = click_candidates(component.inside, place, radius)
         mark = np.zeros(component.inside.shape, np.uint8)
         mark[tuple(candidates[rng.integers(len(candidates))])] = 1
         _paint(weak, component, cv2.dilate(mark, disc))
@@ -137,16 +141,34 @@ def simulate_scribbles(
         raise ValueError(f'length is a fraction in [0, 1], got {length}')
     weak = _blank(mask, num_classes, unlabelled, min_area)
     nib = _disc(width, (width / 2) ** 2)
-    for component in _components(mask, num_classes, min_area):
-        path = longest_skeleton_path(component.inside)
-        kept = max(1, round(length * len(path)))
-        # floor(u (n - kept)) makes strokes of one seed nested in one another
-        start = int(rng.random() * (len(path) - kept))
-        rows, columns = path[start : start + kept].T
+    for component in components(mask, num_classes, min_area):
+        rows, columns = part_of_stroke(component.inside, length, rng).T
         mark = np.zeros(component.inside.shape, np.uint8)
         mark[rows, columns] = 1
         _paint(weak, component, cv2.dilate(mark, nib))
     return weak
+
+
+def part_of_stroke(
+    inside: np.ndarray, length: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A contiguous part, at a random position, of :func:`longest_skeleton_path`.
+
+    With the same seed a shorter part lies inside a longer one.
+
+    Args:
+        inside: As there.
+        length: Fraction to keep, in [0, 1]; one pixel at least.
+        rng: Source of the position.
+
+    Returns:
+        (L, 2) int64 (row, column), L >= 1.
+    """
+    path = longest_skeleton_path(inside)
+    kept = max(1, round(length * len(path)))
+    # floor(u (n - kept)) makes parts of one seed nested in one another
+    start = int(rng.random() * (len(path) - kept))
+    return path[start : start + kept]
 
 
 def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
@@ -195,7 +217,7 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
     return np.stack([rows[path], columns[path]], axis=1).astype(np.int64)
 
 
-def _click_candidates(inside: np.ndarray, place: str, radius: int) -> np.ndarray:
+def click_candidates(inside: np.ndarray, place: str, radius: int) -> np.ndarray:
     """(L, 2) int64 (row, column), L >= 1: where a click may fall."""
     if place == 'stroke':
         return longest_skeleton_path(inside)
@@ -232,9 +254,9 @@ def _pixel_graph(
     return csr_matrix((np.concatenate(weights), edges), shape=size)
 
 
-def _components(
+def components(
     mask: np.ndarray, num_classes: int, min_area: int
-) -> Iterator[_Component]:
+) -> Iterator[Component]:
     """Components by class, then in raster order; void belongs to none."""
     for label in np.unique(mask[mask < num_classes]):
         _, ids, stats, _ = cv2.connectedComponentsWithStats(
@@ -245,10 +267,10 @@ def _components(
             if area < min_area:
                 continue
             inside = np.pad(ids[top : top + h, left : left + w] == number, 1)
-            yield _Component(int(label), top, left, inside)
+            yield Component(int(label), top, left, inside)
 
 
-def _paint(weak: np.ndarray, component: _Component, mark: np.ndarray) -> None:
+def _paint(weak: np.ndarray, component: Component, mark: np.ndarray) -> None:
     """Write the component's label where the mark lies inside it."""
     clipped = (mark.astype(bool) & component.inside)[1:-1, 1:-1]
     h, w = clipped.shape
@@ -278,6 +300,25 @@ def _blank(
     mask: np.ndarray, num_classes: int, unlabelled: Optional[int], min_area: int
 ) -> np.ndarray:
     """Check the common arguments; an all-unlabelled map."""
+    check_mask(mask, num_classes)
+    if min_area < 1:
+        raise ValueError(f'min_area must be 1 or more pixels, got {min_area}')
+    value = num_classes if unlabelled is None else unlabelled
+    if not num_classes <= value <= VOID:
+        raise ValueError(
+            f'unlabelled must be in {num_classes}..{VOID}, '
+            f'outside the class ids, got {value}'
+        )
+    return np.full(mask.shape, value, np.uint8)
+
+
+def check_mask(mask: np.ndarray, num_classes: int) -> None:
+    """Refuse what is no full mask.
+
+    Raises:
+        TypeError: not (H, W) uint8.
+        ValueError: it holds values that are neither classes nor void.
+    """
     if not isinstance(mask, np.ndarray) or mask.dtype != np.uint8 or mask.ndim != 2:
         got = (getattr(mask, 'dtype', type(mask)), getattr(mask, 'shape', None))
         raise TypeError(f'mask must be a (H, W) uint8 array, got {got}')
@@ -289,12 +330,3 @@ def _blank(
             f'mask must hold 0..{num_classes - 1} and {VOID} (void), '
             f'but also holds {foreign.tolist()}: map these values first'
         )
-    if min_area < 1:
-        raise ValueError(f'min_area must be 1 or more pixels, got {min_area}')
-    value = num_classes if unlabelled is None else unlabelled
-    if not num_classes <= value <= VOID:
-        raise ValueError(
-            f'unlabelled must be in {num_classes}..{VOID}, '
-            f'outside the class ids, got {value}'
-        )
-    return np.full(mask.shape, value, np.uint8)

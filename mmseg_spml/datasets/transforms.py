@@ -12,6 +12,7 @@ from mmengine.structures import LabelData, PixelData
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
+from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.datasets.label_values import (
     canonical_labels,
     check_label_options,
@@ -40,8 +41,9 @@ class LoadWeakAnnotations(BaseTransform):
 
     Adds ``gt_seg_map`` ((H, W) uint8: 0..C-1 labelled, C unlabelled, 255 void) and
     ``tags`` ((C,) bool: the classes in the whole map, unless the data set gave
-    explicit tags). An image with explicit tags and no map is all unlabelled.
-    Use it before any augmentation. See :func:`canonical_labels`.
+    explicit tags). An image with explicit tags and no map is all unlabelled; the marks
+    of an annotation file are drawn. Use it before any augmentation. See
+    :func:`canonical_labels` and :func:`~mmseg_spml.annotations.label_map.label_map`.
 
     Args:
         num_classes: C. None: as the data set says.
@@ -50,6 +52,9 @@ class LoadWeakAnnotations(BaseTransform):
             says, else 'strict'.
         after_resize: The image was resized before, the map keeps the size of
             its file: for testing.
+        drawing: How to draw the marks of an annotation file: the options
+            ``point_radius``, ``stroke_width``, ``fill_boxes``, ``priority`` of
+            ``label_map``.
         backend_args: See ``mmengine.fileio``.
 
     Raises:
@@ -65,9 +70,11 @@ class LoadWeakAnnotations(BaseTransform):
         unlabelled_value: Optional[int] = None,
         label_range: Optional[str] = None,
         after_resize: bool = False,
+        drawing: Optional[dict] = None,
         backend_args: Optional[dict] = None,
     ) -> None:
         self.after_resize = after_resize
+        self.drawing = dict(drawing or {})
         if num_classes is not None:
             value = num_classes if unlabelled_value is None else unlabelled_value
             check_label_options(num_classes, value, label_range or 'strict')
@@ -88,6 +95,8 @@ class LoadWeakAnnotations(BaseTransform):
         tags = results.get('tags')
         if path is not None:
             labels = self._read(path, num_classes, results)
+        elif results.get('annotation') is not None:
+            labels = self._draw(results)
         elif tags is not None and 'img' in results:
             labels = np.full(results['img'].shape[:2], num_classes, np.uint8)
         else:
@@ -116,11 +125,22 @@ class LoadWeakAnnotations(BaseTransform):
             stored, num_classes, value, label_range, f'the label map {path}'
         )
 
+    def _draw(self, results: dict) -> np.ndarray:
+        labels = label_map(
+            results['annotation'],
+            results['class_names'],
+            background=results['background'],
+            **self.drawing,
+        )
+        path = f'of {results["annotation"].image}'
+        _check_size(labels, results, 'annotation', path, self.after_resize)
+        return labels
+
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(num_classes={self.num_classes}, '
             f'unlabelled_value={self.unlabelled_value}, '
-            f'label_range={self.label_range!r})'
+            f'label_range={self.label_range!r}, drawing={self.drawing})'
         )
 
 

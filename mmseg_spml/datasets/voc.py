@@ -4,6 +4,7 @@ from typing import Any, List
 
 from mmseg.registry import DATASETS
 
+from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 from mmseg_spml.datasets.weak_seg import WeakSegDataset
 
 
@@ -52,29 +53,7 @@ class VOCWeakDataset(WeakSegDataset):
     """
 
     METAINFO = dict(
-        classes=(
-            'background',
-            'aeroplane',
-            'bicycle',
-            'bird',
-            'boat',
-            'bottle',
-            'bus',
-            'car',
-            'cat',
-            'chair',
-            'cow',
-            'diningtable',
-            'dog',
-            'horse',
-            'motorbike',
-            'person',
-            'pottedplant',
-            'sheep',
-            'sofa',
-            'train',
-            'tvmonitor',
-        ),
+        classes=VOC_CLASSES,
         palette=voc_palette(21),
         ignore_tags=(0,),
     )

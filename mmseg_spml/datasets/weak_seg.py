@@ -11,10 +11,12 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
+from mmseg_spml.datasets.annotation_samples import annotation_samples
 from mmseg_spml.datasets.label_values import check_label_options
 from mmseg_spml.datasets.sampler import Draw, randomness_of
 from mmseg_spml.datasets.tag_files import TagTable
 
+_LIST_FORMATS = ('stem', 'triple', 'annotations')
 _MAPS = ('seg_map_path', 'region_map_path')
 
 
@@ -22,12 +24,14 @@ _MAPS = ('seg_map_path', 'region_map_path')
 class WeakSegDataset(BaseSegDataset):
     """Images with weak label maps, region maps and tags.
 
-    Three layouts. *List of triples* (the authors' release): each line of
+    Four layouts. *List of triples* (the authors' release): each line of
     ``ann_file`` is ``image semantic instance``, separated by single spaces, relative to
     ``data_root`` or absolute; a line of one column is an image alone. *List of
     stems*: each line is an image's name without suffix, found below
     ``data_prefix`` with the suffixes. *Folders*: no ``ann_file``, every image below
-    ``data_prefix['img_path']``. Prefixes are relative to ``data_root`` or absolute; a
+    ``data_prefix['img_path']``. *Annotations*: ``ann_file`` is a file (or folder) of
+    marks and tags in any format of :mod:`mmseg_spml.annotations.formats`, each image
+    with what is known of it. Prefixes are relative to ``data_root`` or absolute; a
     prefix of None means that there are no such files.
 
     With :class:`DrawSampler` an augmentation depends on the seed and the number of
@@ -35,7 +39,8 @@ class WeakSegDataset(BaseSegDataset):
 
     Args:
         ann_file: List file, relative to ``data_root`` or absolute.
-        list_format (str): 'stem' or 'triple'.
+        list_format (str): 'stem', 'triple' or 'annotations'.
+        annotation_format: Format of the annotations; detected if None.
         data_prefix: Folders ``img_path``, ``seg_map_path``, ``region_map_path``.
         region_map_suffix: Suffix of region maps.
         unlabelled_value: The value in the label files that means
@@ -69,6 +74,7 @@ class WeakSegDataset(BaseSegDataset):
         self,
         ann_file: str = '',
         list_format: str = 'stem',
+        annotation_format: Optional[str] = None,
         data_prefix: Optional[dict] = None,
         region_map_suffix: str = '.png',
         unlabelled_value: Optional[int] = None,
@@ -95,9 +101,9 @@ class WeakSegDataset(BaseSegDataset):
                 'another choice or order is not supported. Convert the label maps and '
                 'use WeakSegDataset'
             )
-        if list_format not in ('stem', 'triple'):
+        if list_format not in _LIST_FORMATS:
             raise ValueError(
-                f'`list_format` must be "stem" or "triple", got {list_format!r}'
+                f'`list_format` must be one of {_LIST_FORMATS}, got {list_format!r}'
             )
         if reduce_zero_label:
             raise ValueError(
@@ -119,6 +125,7 @@ class WeakSegDataset(BaseSegDataset):
             )
         self.label_range = label_range
         self.list_format = list_format
+        self.annotation_format = annotation_format
         self.region_map_suffix = region_map_suffix
         self.map_dirs = dict(seg_map_path=label_dir, region_map_path=region_dir)
         self.tags_file = tags_file
@@ -149,13 +156,24 @@ class WeakSegDataset(BaseSegDataset):
             such file), ``num_classes``, ``unlabelled_value``, ``label_range``, ``tags``
             ((C,) bool, if explicit), and what mmseg's loaders read.
         """
-        if self.ann_file and not osp.isfile(self.ann_file):
+        # annotations may be a folder of files
+        exists = osp.exists if self.list_format == 'annotations' else osp.isfile
+        if self.ann_file and not exists(self.ann_file):
             raise FileNotFoundError(
                 f'list file not found: {self.ann_file}. Check `data_root` '
                 f'({self.data_root}) and `ann_file`'
             )
-        triples = bool(self.ann_file) and self.list_format == 'triple'
-        samples = self._samples_of_triples() if triples else self._samples_of_names()
+        if self.ann_file and self.list_format == 'triple':
+            samples = self._samples_of_triples()
+        elif self.ann_file and self.list_format == 'annotations':
+            samples = annotation_samples(
+                self.ann_file,
+                self.data_prefix.get('img_path', ''),
+                self._metainfo['classes'],
+                self.annotation_format,
+            )
+        else:
+            samples = self._samples_of_names()
         if not samples:
             raise ValueError(
                 f'no image in {self.ann_file or self.data_prefix["img_path"]} (suffix '
@@ -243,7 +261,8 @@ class WeakSegDataset(BaseSegDataset):
 
     def _check_files(self, sample: dict) -> None:
         """Missing files of the first sample are an error now, others at loading."""
-        for key, path in sample.items():
+        for key in ('img_path', *_MAPS):
+            path = sample.get(key)
             if path is None or (self.test_mode and key == 'region_map_path'):
                 continue
             if not os.path.exists(path):

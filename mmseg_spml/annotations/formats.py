@@ -1,0 +1,111 @@
+"""All annotation formats by name; which one a file is in; reading and writing any.
+
+A format is a module with
+
+* ``NAME``: what ``--format`` calls it;
+* ``recognises(path, head)``: whether a file (``head``: its first bytes) or a folder
+  (``head`` is empty) is in this format;
+* ``read(path, *, images=None, classes=None)``: an iterator of annotations;
+* ``write(annotations, path, *, classes=None)``: the inverse, as far as the format can
+  express an annotation; the number of marks it had to leave out.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Optional, Union
+
+from mmseg_spml.annotations import json_lines
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+
+_HEAD = 65_536
+
+FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (json_lines,)}
+
+
+def detect_format(path: Union[str, Path]) -> str:
+    """Name of the format that a file or folder is in.
+
+    Raises:
+        AnnotationError: no format recognises it, or several do.
+        FileNotFoundError: there is nothing at ``path``.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f'there is no annotation file or folder {path}')
+    head = b''
+    if path.is_file():
+        with open(path, 'rb') as file:
+            head = file.read(_HEAD)
+    names = [name for name, module in FORMATS.items() if module.recognises(path, head)]
+    if len(names) != 1:
+        found = f'may be any of {names}' if names else 'is in no known format'
+        raise AnnotationError(
+            f'{found}; name one of {sorted(FORMATS)} by --format', file=path
+        )
+    return names[0]
+
+
+def read_annotations(
+    path: Union[str, Path],
+    format: Optional[str] = None,
+    *,
+    images: Union[str, Path, None] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a file or folder, one by one.
+
+    Args:
+        path: File, or folder of files.
+        format: Name of a format; detected if None.
+        images: Folder of the images, for formats that do not state their sizes.
+        classes: Class names in the order of their ids, for formats of ids.
+
+    Raises:
+        AnnotationError: naming the file and the place in it.
+        FileNotFoundError: a file is missing.
+    """
+    return _module(format or detect_format(path)).read(
+        Path(path), images=None if images is None else Path(images), classes=classes
+    )
+
+
+def write_annotations(
+    annotations: Iterable[WeakAnnotation],
+    path: Union[str, Path],
+    format: str,
+    *,
+    classes: Optional[Sequence[str]] = None,
+) -> int:
+    """Write annotations in a format.
+
+    Returns:
+        The number of marks and tags that the format cannot express.
+    """
+    return _module(format).write(annotations, Path(path), classes=classes)
+
+
+def format_of_name(path: Union[str, Path]) -> str:
+    """Name of the format that a file to be written is meant to be in, by its suffix.
+
+    Raises:
+        AnnotationError: several formats share the suffix, or none has it.
+
+    Example:
+        >>> format_of_name('weak.jsonl')
+        'jsonl'
+    """
+    suffix = Path(path).suffix
+    if suffix != '.jsonl':
+        raise AnnotationError(
+            f'which format is meant? Name one of {sorted(FORMATS)} by --to', file=path
+        )
+    return json_lines.NAME
+
+
+def _module(name: str) -> ModuleType:
+    if name not in FORMATS:
+        raise AnnotationError(
+            f'{name!r} is no known format; known are {sorted(FORMATS)}'
+        )
+    return FORMATS[name]

@@ -1,0 +1,259 @@
+"""The canonical file: JSON Lines, one image a line, nothing lost.
+
+Keys that say nothing are left out. ``weak_annotation.schema.json`` beside this file
+describes a line.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+from PIL import Image
+
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    DenseMap,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+    checked_size,
+)
+from mmseg_spml.annotations.run_length import decode_mask, encode_mask
+from mmseg_spml.atomic_file import atomic_file
+
+NAME = 'jsonl'
+SCHEMA = Path(__file__).with_name('weak_annotation.schema.json')
+
+_KEYS = {
+    'image', 'size', 'tags', 'absent', 'tags_complete', 'boxes', 'boxes_complete',
+    'points', 'strokes', 'polygons', 'masks', 'dense',
+}  # fmt: skip
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file's first line looks like a record of :func:`to_record`."""
+    line = head.lstrip().split(b'\n', 1)[0]
+    return path.suffix == '.jsonl' or (
+        line.startswith(b'{') and b'"image":' in line and b'"size":' in line
+    )
+
+
+def read(
+    path: Union[str, Path],
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a JSON Lines file, one by one.
+
+    Args:
+        path: The file.
+        images: Unused.
+        classes: Unused.
+
+    Raises:
+        AnnotationError: naming the file and the line.
+        FileNotFoundError: there is no such file.
+    """
+    with open(path, encoding='utf-8') as file:
+        try:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _of_line(line, path, number)
+        except UnicodeDecodeError as error:
+            raise AnnotationError(f'not UTF-8 text ({error})', file=path) from error
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Union[str, Path],
+    *,
+    classes: Optional[Sequence[str]] = None,
+) -> int:
+    """Write annotations; the file appears when it is complete.
+
+    Returns:
+        0: nothing is left out.
+    """
+    with atomic_file(path) as file:
+        for annotation in annotations:
+            line = json.dumps(to_record(annotation), ensure_ascii=False)
+            file.write(line.encode() + b'\n')
+    return 0
+
+
+def to_record(annotation: WeakAnnotation) -> dict:
+    """One annotation as plain JSON values."""
+    record = {
+        'image': annotation.image,
+        'size': [annotation.height, annotation.width],
+        'tags': sorted(annotation.tags),
+        'absent': sorted(annotation.absent),
+        'tags_complete': annotation.tags_complete,
+        'boxes': [
+            {'label': box.label, 'box': [box.x0, box.y0, box.x1, box.y1]}
+            for box in annotation.boxes
+        ],
+        'boxes_complete': annotation.boxes_complete,
+        'points': [
+            {'label': point.label, 'at': [point.x, point.y]}
+            for point in annotation.points
+        ],
+        'strokes': [_stroke_record(stroke) for stroke in annotation.strokes],
+        'polygons': [
+            {'label': polygon.label, 'rings': polygon.rings}
+            for polygon in annotation.polygons
+        ],
+        'masks': [
+            {'label': mask.label, 'rle': encode_mask(mask.mask)}
+            for mask in annotation.masks
+        ],
+        'dense': annotation.dense and _dense_record(annotation.dense),
+    }
+    return {key: value for key, value in record.items() if value}
+
+
+def of_record(record: Any) -> WeakAnnotation:
+    """The annotation of a record of :func:`to_record`.
+
+    Raises:
+        AnnotationError: the record is malformed.
+    """
+    _check_keys(record, 'the line', _KEYS, ('image', 'size'))
+    size = _list(record['size'], 'size')
+    if len(size) != 2:
+        raise AnnotationError(f'size is [height, width], got {size!r}')
+    height, width = checked_size(*size)
+    return WeakAnnotation(
+        record['image'],
+        height,
+        width,
+        tags=_texts(record, 'tags'),
+        absent=_texts(record, 'absent'),
+        tags_complete=_flag(record, 'tags_complete'),
+        boxes=_marks(record, 'boxes', ('box',), _box),
+        boxes_complete=_flag(record, 'boxes_complete'),
+        points=_marks(record, 'points', ('at',), _point),
+        strokes=_marks(record, 'strokes', ('path',), _stroke, ('width',)),
+        polygons=_marks(record, 'polygons', ('rings',), _polygon),
+        masks=_marks(
+            record, 'masks', ('rle',), lambda mark: _mask(mark, (height, width))
+        ),
+        dense=_dense(record['dense'], (height, width)) if 'dense' in record else None,
+    )
+
+
+def _of_line(line: str, path: Union[str, Path], number: int) -> WeakAnnotation:
+    place = f'line {number}'
+    try:
+        return of_record(json.loads(line))
+    except AnnotationError as error:
+        raise error.at(file=path, place=place) from error
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(
+            f'not a JSON object ({error})', file=path, place=place
+        ) from error
+
+
+def _stroke_record(stroke: Stroke) -> dict:
+    record = {'label': stroke.label, 'path': stroke.path}
+    return record if stroke.width is None else {**record, 'width': stroke.width}
+
+
+def _dense_record(dense: DenseMap) -> dict:
+    stream = io.BytesIO()
+    Image.fromarray(dense.labels).save(stream, format='PNG')
+    png = base64.b64encode(stream.getvalue()).decode('ascii')
+    return {'classes': list(dense.classes), 'png': png}
+
+
+def _box(mark: dict) -> Box:
+    corners = _list(mark['box'], 'box')
+    if len(corners) != 4:
+        raise AnnotationError(f'a box is [x0, y0, x1, y1], got {corners!r}')
+    return Box(mark['label'], *corners)
+
+
+def _point(mark: dict) -> Point:
+    place = _list(mark['at'], 'at')
+    if len(place) != 2:
+        raise AnnotationError(f'a point is at [x, y], got {place!r}')
+    return Point(mark['label'], *place)
+
+
+def _stroke(mark: dict) -> Stroke:
+    return Stroke(mark['label'], mark['path'], mark.get('width'))
+
+
+def _polygon(mark: dict) -> Polygon:
+    return Polygon(mark['label'], mark['rings'])
+
+
+def _mask(mark: dict, size: tuple[int, int]) -> Mask:
+    return Mask(mark['label'], decode_mask(mark['rle'], size))
+
+
+def _dense(record: Any, size: tuple[int, int]) -> DenseMap:
+    _check_keys(record, 'dense', {'classes', 'png'}, ('classes', 'png'))
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(record['png'], validate=True)))
+        # before decoding: a few bytes may claim billions of pixels
+        if image.format != 'PNG' or image.mode != 'L' or image.size != size[::-1]:
+            raise AnnotationError(
+                f'dense.png must be an 8-bit grey PNG of {size[0]} x {size[1]}, got '
+                f'{image.format} {image.mode} {image.size[::-1]}'
+            )
+        labels = np.asarray(image)
+    except AnnotationError:
+        raise
+    except (ValueError, TypeError, OSError, SyntaxError) as error:
+        raise AnnotationError(f'dense.png cannot be decoded ({error})') from error
+    return DenseMap(_list(record['classes'], 'classes'), labels)
+
+
+def _marks(record, key, needed, build, optional=()) -> list:
+    marks = []
+    for number, mark in enumerate(_list(record.get(key, []), key)):
+        place = f'{key}[{number}]'
+        _check_keys(mark, place, {'label', *needed, *optional}, ('label', *needed))
+        try:
+            marks.append(build(mark))
+        except AnnotationError as error:
+            raise error.at(place=place) from error
+    return marks
+
+
+def _check_keys(record: Any, what: str, known: set, needed: tuple) -> None:
+    if not isinstance(record, dict):
+        raise AnnotationError(f'{what} is no JSON object: {str(record)[:40]!r}')
+    missing = [key for key in needed if key not in record]
+    unknown = sorted(set(record) - known)
+    if missing or unknown:
+        raise AnnotationError(
+            f'{what} lacks {missing} and has unknown {unknown}; known keys are '
+            f'{sorted(known)}'
+        )
+
+
+def _list(value: Any, what: str) -> list:
+    if not isinstance(value, list):
+        raise AnnotationError(f'{what} must be a list, got {str(value)[:40]!r}')
+    return value
+
+
+def _texts(record: dict, key: str) -> list:
+    return _list(record.get(key, []), key)
+
+
+def _flag(record: dict, key: str) -> bool:
+    value = record.get(key, False)
+    if not isinstance(value, bool):
+        raise AnnotationError(f'{key} must be true or false, got {value!r}')
+    return value

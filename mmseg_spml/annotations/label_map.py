@@ -1,0 +1,197 @@
+"""From a weak annotation to what training reads: a label map, and known tags.
+
+Letters: H, W image size, C classes.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Optional
+
+import numpy as np
+
+from mmseg_spml.annotations.model import (
+    DENSE_UNLABELLED,
+    DENSE_VOID,
+    AnnotationError,
+    Label,
+    WeakAnnotation,
+)
+from mmseg_spml.functional.rasterize import (
+    box_mask,
+    disc_mask,
+    polygon_mask,
+    stroke_mask,
+)
+from mmseg_spml.functional.segments import VOID
+
+PRIORITY = ('boxes', 'dense', 'polygons', 'masks', 'strokes', 'points')
+
+
+def label_map(
+    annotation: WeakAnnotation,
+    classes: Sequence[str],
+    *,
+    unlabelled: Optional[int] = None,
+    background: Optional[str] = 'background',
+    priority: Sequence[str] = PRIORITY,
+    fill_boxes: bool = False,
+    point_radius: float = 2,
+    stroke_width: float = 3,
+) -> np.ndarray:
+    """Label of every pixel: a class, unlabelled, or void.
+
+    A pixel is *labelled* if a mark covers it; *void* if a mark without a class does;
+    else *unlabelled*. Marks of a later kind in ``priority`` cover those of an earlier
+    one; among marks of one kind the later one wins, among filled boxes the smaller.
+    Pixels in a box are unlabelled unless ``fill_boxes``: a box says where to look, not
+    which pixels. Outside of all boxes is background if ``boxes_complete``; so is the
+    whole image if it is declared to show no class (``tags_complete`` without tags).
+
+    Args:
+        annotation: What is known of the image.
+        classes: C class names; the value of a name is its place.
+        unlabelled: C..254 or 255; C if None.
+        background: Name of the class outside of objects; None if there is none.
+        priority: Kinds, weakest first; kinds left out are not drawn.
+        fill_boxes: Label all pixels of a box (a baseline for comparisons).
+        point_radius: Of the disc of a click, in pixels.
+        stroke_width: Of strokes that state none, in pixels.
+
+    Returns:
+        (H, W) uint8: 0..C-1, ``unlabelled``, or 255 (void).
+
+    Raises:
+        AnnotationError: a label is none of ``classes``.
+        ValueError: an option is wrong.
+
+    Example:
+        >>> from mmseg_spml.annotations.model import Box, Point
+        >>> annotation = WeakAnnotation('a.jpg', 2, 4, boxes=[Box('cat', 0, 0, 3, 2)],
+        ...     boxes_complete=True, points=[Point('cat', 0.5, 0.5)])
+        >>> label_map(annotation, ('background', 'cat'), point_radius=0).tolist()
+        [[1, 2, 2, 0], [2, 2, 2, 0]]
+    """
+    value = len(classes) if unlabelled is None else unlabelled
+    if not len(classes) <= value <= VOID or len(classes) > 254:
+        raise ValueError(
+            f'unlabelled must be in {len(classes)}..{VOID} (at most 254 classes), got '
+            f'{value}'
+        )
+    unknown = sorted(set(priority) - set(PRIORITY))
+    if unknown or len(set(priority)) < len(priority):
+        raise ValueError(
+            f'priority takes each of {PRIORITY} once at most, got {tuple(priority)}'
+        )
+    ids = {None: VOID, **{name: i for i, name in enumerate(classes)}}
+    empty = annotation.tags_complete and not annotation.tags - {background}
+    # int16 for a while: 255 may be both void and unlabelled
+    labels = np.full(annotation.size, -1, np.int16)
+    if empty and background in ids:
+        labels[:] = ids[background]
+    for kind in priority:
+        for label, covered in _layers(
+            kind, annotation, background, fill_boxes, point_radius, stroke_width
+        ):
+            labels[covered] = _id_of(label, ids, kind)
+    return np.where(labels < 0, value, labels).astype(np.uint8)
+
+
+def known_tags(
+    annotation: WeakAnnotation,
+    classes: Sequence[str],
+    background: Optional[str] = 'background',
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which classes an image is known to show, and which not to.
+
+    Present are the tags and the labels of all marks. Absent are those declared absent,
+    and with ``tags_complete`` all others except the background.
+
+    Returns:
+        (C,) bool, (C,) bool: present, absent. Classes that are neither are unknown.
+
+    Raises:
+        AnnotationError: a name is none of ``classes``; a mark shows what the tags
+            exclude.
+
+    Example:
+        >>> annotation = WeakAnnotation('a.jpg', 2, 4, tags={'cat'}, absent={'dog'})
+        >>> present, absent = known_tags(annotation, ('background', 'cat', 'dog'))
+        >>> present.tolist(), absent.tolist()
+        ([False, True, False], [False, False, True])
+    """
+    ids = {name: i for i, name in enumerate(classes)}
+    present, absent = np.zeros(len(classes), bool), np.zeros(len(classes), bool)
+    for name in annotation.shown():
+        present[_id_of(name, ids, 'tags and marks')] = True
+    for name in annotation.absent:
+        absent[_id_of(name, ids, 'absent')] = True
+    if annotation.tags_complete:
+        absent[:] = [
+            name != background and name not in annotation.tags for name in classes
+        ]
+    contradicted = [classes[i] for i in np.flatnonzero(present & absent)]
+    if contradicted:
+        raise AnnotationError(
+            f'the tags exclude {contradicted}, which are marked in the image: correct '
+            'the tags or the marks',
+            place=annotation.image,
+        )
+    return present, absent
+
+
+def _layers(
+    kind: str,
+    annotation: WeakAnnotation,
+    background: Optional[str],
+    fill_boxes: bool,
+    point_radius: float,
+    stroke_width: float,
+) -> Iterator[tuple[Label, np.ndarray]]:
+    """Label and (H, W) bool of what one kind says, in the order of drawing."""
+    size = annotation.size
+    if kind == 'boxes':
+        yield from _box_layers(annotation, background, fill_boxes)
+    elif kind == 'dense' and annotation.dense is not None:
+        labels = annotation.dense.labels
+        for value in np.unique(labels[labels != DENSE_UNLABELLED]).tolist():
+            name = None if value == DENSE_VOID else annotation.dense.classes[value]
+            yield name, labels == value
+    elif kind == 'polygons':
+        for polygon in annotation.polygons:
+            yield polygon.label, polygon_mask(size, polygon.rings)
+    elif kind == 'masks':
+        for mask in annotation.masks:
+            yield mask.label, mask.mask
+    elif kind == 'strokes':
+        for stroke in annotation.strokes:
+            width = stroke_width if stroke.width is None else stroke.width
+            yield stroke.label, stroke_mask(size, stroke.path, width)
+    elif kind == 'points':
+        for point in annotation.points:
+            yield point.label, disc_mask(size, (point.x, point.y), point_radius)
+
+
+def _box_layers(
+    annotation: WeakAnnotation, background: Optional[str], fill_boxes: bool
+) -> Iterator[tuple[Label, np.ndarray]]:
+    corners = [(box.x0, box.y0, box.x1, box.y1) for box in annotation.boxes]
+    masks = [box_mask(annotation.size, corner) for corner in corners]
+    if annotation.boxes_complete and background is not None:
+        inside = np.logical_or.reduce(masks) if masks else np.zeros((), bool)
+        yield background, np.broadcast_to(~inside, annotation.size)
+    if fill_boxes:
+        areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in corners]
+        for number in sorted(range(len(areas)), key=lambda i: -areas[i]):
+            yield annotation.boxes[number].label, masks[number]
+    else:  # void boxes ("ignore this region") are void in either case
+        for box, mask in zip(annotation.boxes, masks):
+            if box.label is None:
+                yield None, mask
+
+
+def _id_of(label: Label, ids: dict, what: str) -> int:
+    if label not in ids:
+        raise AnnotationError(
+            f'{what}: the class {label!r} is none of {[n for n in ids if n]}; rename '
+            'it or add it to the classes'
+        )
+    return ids[label]

@@ -1,0 +1,67 @@
+"""Several annotations of one image into one."""
+
+from collections.abc import Iterable
+
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+
+
+def merge_by_image(annotations: Iterable[WeakAnnotation]) -> list[WeakAnnotation]:
+    """Join the annotations of each image, in the order of its first one.
+
+    Marks and tags add up. What one part declares complete stays so.
+
+    Raises:
+        AnnotationError: two parts differ in size, both have a dense map, or one shows
+            what another excludes.
+
+    Example:
+        >>> parts = [WeakAnnotation('a.jpg', 2, 3, tags={'cat'}),
+        ...          WeakAnnotation('a.jpg', 2, 3, tags={'dog'})]
+        >>> (merged,) = merge_by_image(parts)
+        >>> sorted(merged.tags)
+        ['cat', 'dog']
+    """
+    merged: dict[str, WeakAnnotation] = {}
+    for annotation in annotations:
+        known = merged.get(annotation.image)
+        merged[annotation.image] = (
+            annotation if known is None else _join(known, annotation)
+        )
+    return list(merged.values())
+
+
+def _join(first: WeakAnnotation, second: WeakAnnotation) -> WeakAnnotation:
+    place = first.image
+    if first.size != second.size:
+        raise AnnotationError(
+            f'is {first.size} in one file and {second.size} in another (height, '
+            'width): are these the same image?',
+            place=place,
+        )
+    if first.dense is not None and second.dense is not None:
+        raise AnnotationError('has two dense maps: keep one', place=place)
+    for whole, part in ((first, second), (second, first)):
+        beyond = sorted(part.tags - whole.tags) if whole.tags_complete else []
+        if beyond:
+            raise AnnotationError(
+                f'{beyond} are tags in one file, while another declares its tags '
+                f'{sorted(whole.tags)} complete',
+                place=place,
+            )
+    try:
+        return WeakAnnotation(
+            first.image,
+            *first.size,
+            tags=first.tags | second.tags,
+            absent=first.absent | second.absent,
+            tags_complete=first.tags_complete or second.tags_complete,
+            boxes=first.boxes + second.boxes,
+            boxes_complete=first.boxes_complete or second.boxes_complete,
+            points=first.points + second.points,
+            strokes=first.strokes + second.strokes,
+            polygons=first.polygons + second.polygons,
+            masks=first.masks + second.masks,
+            dense=first.dense or second.dense,
+        )
+    except AnnotationError as error:
+        raise error.at(place=place) from error

@@ -1,0 +1,189 @@
+"""Weak annotations simulated from full masks, with an annotator's mistakes.
+
+:mod:`~mmseg_spml.annotations.simulate` decides where marks lie; here they become a
+:class:`~mmseg_spml.annotations.model.WeakAnnotation`, as an annotation tool would have
+written it. Letters: H, W image size, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from mmseg_spml.annotations.model import Box, Point, Stroke, WeakAnnotation
+from mmseg_spml.annotations.simulate import (
+    PLACES,
+    Component,
+    check_mask,
+    click_candidates,
+    components,
+    part_of_stroke,
+)
+
+KINDS = ('tags', 'boxes', 'points', 'strokes')
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """How an annotator works, and how often errs.
+
+    Args:
+        kinds: What is annotated, any of ``KINDS``.
+        points: Clicks per connected component.
+        place: Where clicks fall, see :func:`~mmseg_spml.annotations.simulate_points`.
+        length: Fraction of each stroke that is drawn, 0 to 1.
+        width: Of strokes, in pixels.
+        background: Name of the class that gets neither tag nor box; None if all
+            classes are objects.
+        mark_background: Whether background gets clicks and strokes.
+        min_area: Components of fewer pixels are overlooked, always.
+        missed: Probability that a mark or tag is forgotten.
+        wrong_class: Probability that a mark or tag gets another class.
+        jitter: Standard deviation of the hand, in pixels.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    kinds: Sequence[str] = KINDS
+    points: int = 1
+    place: str = 'stroke'
+    length: float = 1.0
+    width: float = 3.0
+    background: Optional[str] = 'background'
+    mark_background: bool = True
+    min_area: int = 10
+    missed: float = 0.0
+    wrong_class: float = 0.0
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.kinds) - set(KINDS))
+        if unknown or not self.kinds:
+            raise ValueError(f'kinds must be some of {KINDS}, got {self.kinds}')
+        if self.place not in PLACES:
+            raise ValueError(f'place must be one of {PLACES}, got {self.place!r}')
+        for name in ('length', 'missed', 'wrong_class'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(
+                    f'{name} must lie in [0, 1], got {getattr(self, name)}'
+                )
+        if self.points < 1 or self.min_area < 1 or self.width <= 0 or self.jitter < 0:
+            raise ValueError(
+                'points and min_area must be 1 or more, width above 0 and jitter 0 or '
+                f'more, got {self.points}, {self.min_area}, {self.width}, {self.jitter}'
+            )
+
+    def annotate(
+        self,
+        mask: np.ndarray,
+        classes: Sequence[str],
+        image: str,
+        rng: np.random.Generator,
+    ) -> WeakAnnotation:
+        """What this annotator writes about an image.
+
+        Tags and boxes are declared complete unless something was left out.
+
+        Args:
+            mask: (H, W) uint8: 0..C-1, 255 void.
+            classes: C names.
+            image: Name of the image file.
+            rng: Source of all randomness.
+
+        Raises:
+            TypeError, ValueError: the mask is not as described.
+
+        Example:
+            >>> mask = np.zeros((20, 30), np.uint8)
+            >>> mask[5:15, 10:25] = 1
+            >>> weak = Annotator(kinds=['tags', 'boxes']).annotate(
+            ...     mask, ('background', 'cat'), 'a.jpg', np.random.default_rng(0))
+            >>> sorted(weak.tags), weak.boxes
+            (['cat'], [Box(label='cat', x0=10.0, y0=5.0, x1=25.0, y1=15.0)])
+        """
+        check_mask(mask, len(classes))
+        found = list(components(mask, len(classes), self.min_area))
+        overlooked = len(found) < len(list(components(mask, len(classes), 1)))
+        hand = _Hand(self, classes, mask.shape, rng)
+        objects = [part for part in found if classes[part.label] != self.background]
+        marked = found if self.mark_background else objects
+        weak = WeakAnnotation(image, *mask.shape)
+        if 'tags' in self.kinds:
+            present = sorted({classes[part.label] for part in objects})
+            weak.tags = frozenset(hand.label(name) for name in present if hand.kept())
+            weak.tags_complete = len(present) == len(weak.tags) and not overlooked
+        if 'boxes' in self.kinds:
+            weak.boxes = [hand.box(part) for part in objects if hand.kept()]
+            weak.boxes_complete = len(weak.boxes) == len(objects) and not overlooked
+        if 'points' in self.kinds:
+            chosen = [part for part in marked for _ in range(self.points)]
+            weak.points = [hand.point(part) for part in chosen if hand.kept()]
+        if 'strokes' in self.kinds:
+            weak.strokes = [hand.stroke(part) for part in marked if hand.kept()]
+        return weak
+
+
+@dataclass(frozen=True)
+class _Hand:
+    """Makes single marks, with the annotator's habits and mistakes."""
+
+    annotator: Annotator
+    classes: Sequence[str]
+    size: tuple[int, int]
+    rng: np.random.Generator
+
+    def kept(self) -> bool:
+        """Whether the next mark is made at all."""
+        return self.rng.random() >= self.annotator.missed
+
+    def label(self, name: str) -> str:
+        """The class as it is written down."""
+        others = [
+            other
+            for other in self.classes
+            if other not in (name, self.annotator.background)
+        ]
+        if others and self.rng.random() < self.annotator.wrong_class:
+            return others[self.rng.integers(len(others))]
+        return name
+
+    def box(self, part: Component) -> Box:
+        rows, columns = np.nonzero(part.inside)
+        corners = np.array(
+            [
+                [columns.min() + part.left - 1, rows.min() + part.top - 1],
+                [columns.max() + part.left, rows.max() + part.top],
+            ],
+            float,
+        )
+        low, high = np.sort(self._shaken(corners), axis=0)
+        high = np.maximum(high, low + 1e-3)  # a shaken box keeps an area
+        return Box(self.label(self.classes[part.label]), *low, *high)
+
+    def point(self, part: Component) -> Point:
+        radius = 2  # clicks keep off the edge where there is room, as discs do
+        candidates = click_candidates(part.inside, self.annotator.place, radius)
+        chosen = candidates[self.rng.integers(len(candidates))]
+        ((x, y),) = self._placed(part, chosen[None])
+        return Point(self.label(self.classes[part.label]), x, y)
+
+    def stroke(self, part: Component) -> Stroke:
+        path = part_of_stroke(part.inside, self.annotator.length, self.rng)
+        vertices = self._placed(part, path).tolist()
+        name = self.label(self.classes[part.label])
+        return Stroke(name, vertices, self.annotator.width)
+
+    def _placed(self, part: Component, pixels: np.ndarray) -> np.ndarray:
+        """(x, y) of the centres of (row, column) in a component's own frame."""
+        offset = np.array([part.left, part.top]) - 0.5  # its border is a pixel wide
+        return self._shaken(pixels[:, ::-1] + offset)
+
+    def _shaken(self, vertices: np.ndarray) -> np.ndarray:
+        """Vertices as the hand puts them: moved as a whole, still in the image."""
+        if not self.annotator.jitter:
+            return vertices
+        moved = vertices + self.rng.normal(0, self.annotator.jitter, 2)
+        height, width = self.size
+        return moved.clip(0, (width, height))

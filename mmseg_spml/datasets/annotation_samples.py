@@ -1,0 +1,65 @@
+"""Samples of a data set from an annotation file of any format."""
+
+import os.path as osp
+from typing import Dict, List, Optional, Sequence
+
+from mmseg_spml.annotations.formats import detect_format, read_annotations
+from mmseg_spml.annotations.label_map import known_tags
+from mmseg_spml.annotations.model import AnnotationError
+
+
+def annotation_samples(
+    path: str,
+    images: str,
+    classes: Sequence[str],
+    format: Optional[str] = None,
+) -> List[Dict]:
+    """One sample for each annotated image.
+
+    Args:
+        path: Annotation file, or folder of files.
+        images: Folder of the images.
+        classes: Class names; ``'background'`` is the background if it is one of them.
+        format: Format of the file; detected if None.
+
+    Returns:
+        list[dict]: ``img_path``, ``annotation``, ``class_names``, ``background`` and
+        ``tags`` ((C,) bool, what the image is known to show).
+
+    Raises:
+        AnnotationError: a class is unknown, tags and marks contradict each other, an
+            image is listed twice, or the file is malformed.
+
+    Example:
+        >>> import tempfile
+        >>> path = osp.join(tempfile.mkdtemp(), 'weak.jsonl')
+        >>> with open(path, 'w') as file:
+        ...     _ = file.write('{"image": "a.jpg", "size": [4, 6], "tags": ["cat"]}')
+        >>> (sample,) = annotation_samples(path, 'images', ('background', 'cat'))
+        >>> sample['img_path'], sample['tags'].tolist()
+        ('images/a.jpg', [False, True])
+    """
+    format = format or detect_format(path)
+    background = 'background' if 'background' in classes else None
+    samples: Dict[str, dict] = {}
+    for annotation in read_annotations(path, format, images=images, classes=classes):
+        if annotation.image in samples:
+            raise AnnotationError(
+                'is listed twice: merge its annotations', file=path,
+                place=annotation.image,
+            )  # fmt: skip
+        try:
+            present, _ = known_tags(annotation, classes, background)
+        except AnnotationError as error:
+            place = None if error.place else annotation.image
+            raise error.at(file=path, place=place) from error
+        samples[annotation.image] = dict(
+            img_path=osp.join(images, annotation.image),
+            seg_map_path=None,
+            region_map_path=None,
+            annotation=annotation,
+            class_names=tuple(classes),
+            background=background,
+            tags=present,
+        )
+    return list(samples.values())

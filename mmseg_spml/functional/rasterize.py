@@ -1,0 +1,150 @@
+"""Geometry to pixels: which pixels a box, a click, a stroke or a polygon covers.
+
+Coordinates are continuous, x to the right and y down; the pixel in row r and column c
+covers [c, c + 1) x [r, r + 1), and its centre is (c + 1/2, r + 1/2). What lies outside
+of the image is cut off. Letters: H, W image size, L vertices.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Vertices = Sequence[tuple[float, float]]
+Size = tuple[int, int]
+
+# Bounds the memory of one polygon, whatever its number of vertices.
+_CROSSINGS_AT_ONCE = 2**20
+
+
+def box_mask(size: Size, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Pixels whose centres lie in a box.
+
+    Args:
+        size: (H, W).
+        box: (x0, y0, x1, y1), the right and lower edges excluded.
+
+    Returns:
+        (H, W) bool.
+
+    Example:
+        >>> box_mask((2, 4), (1, 0, 3, 1)).astype(int).tolist()
+        [[0, 1, 1, 0], [0, 0, 0, 0]]
+    """
+    x0, y0, x1, y1 = box
+    x, y = _centres(size)
+    return ((y >= y0) & (y < y1)) & ((x >= x0) & (x < x1))
+
+
+def disc_mask(size: Size, centre: tuple[float, float], radius: float) -> np.ndarray:
+    """Disc around the pixel that a click fell on; radius 0 is that pixel.
+
+    Args:
+        size: (H, W).
+        centre: (x, y) of the click.
+        radius: In pixels, between centres of pixels.
+
+    Returns:
+        (H, W) bool; nothing if the click is outside of the image.
+
+    Example:
+        >>> disc_mask((3, 3), (1.9, 1.2), 1).astype(int).tolist()
+        [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
+    """
+    mask = np.zeros(size, bool)
+    column, row = int(np.floor(centre[0])), int(np.floor(centre[1]))
+    if not (0 <= row < size[0] and 0 <= column < size[1]):
+        return mask
+    rows, columns = np.ogrid[: size[0], : size[1]]
+    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+
+
+def stroke_mask(size: Size, path: Vertices, width: float) -> np.ndarray:
+    """Pixels within half a width of a line, and the pixels of its vertices.
+
+    Args:
+        size: (H, W).
+        path: (x, y) of L >= 1 vertices; the line has round ends and corners.
+        width: In pixels.
+
+    Returns:
+        (H, W) bool.
+
+    Example:
+        >>> stroke_mask((3, 5), [(1.5, 1.5), (3.5, 1.5)], 1).astype(int).tolist()
+        [[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
+    """
+    mask = np.zeros(size, bool)
+    vertices = np.asarray(path, float).reshape(-1, 2)
+    for x, y in np.floor(vertices):
+        if 0 <= y < size[0] and 0 <= x < size[1]:
+            mask[int(y), int(x)] = True
+    starts = vertices[:-1] if len(vertices) > 1 else vertices
+    ends = vertices[1:] if len(vertices) > 1 else vertices
+    for start, end in zip(starts, ends):
+        _add_capsule(mask, start, end, width / 2)
+    return mask
+
+
+def polygon_mask(size: Size, rings: Sequence[Vertices]) -> np.ndarray:
+    """Pixels whose centres lie in a polygon, by the even-odd rule.
+
+    Args:
+        size: (H, W).
+        rings: Rings of L >= 3 vertices (x, y); a ring inside of another is a hole.
+
+    Returns:
+        (H, W) bool.
+
+    Example:
+        >>> polygon_mask((3, 4), [[(1, 0), (3, 0), (3, 2), (1, 2)]]).sum().item()
+        4
+    """
+    starts = [np.asarray(ring, float).reshape(-1, 2) for ring in rings]
+    ends = [np.roll(ring, -1, axis=0) for ring in starts]
+    edges = np.hstack([np.concatenate(starts), np.concatenate(ends)])
+    # edges that cross the centre line of a row, [low, high): horizontal ones none
+    low, high = (
+        np.minimum(edges[:, 1], edges[:, 3]),
+        np.maximum(edges[:, 1], edges[:, 3]),
+    )
+    first = np.ceil(low - 0.5).clip(0, size[0]).astype(int)
+    crossed = np.ceil(high - 0.5).clip(0, size[0]).astype(int) - first
+    crossings = np.zeros((size[0], size[1] + 1), np.int32)
+    pieces = int(crossed.sum()) // _CROSSINGS_AT_ONCE + 1
+    for piece in np.array_split(np.arange(len(edges)), pieces):
+        _add_crossings(crossings, edges[piece], first[piece], crossed[piece])
+    return crossings[:, :-1].cumsum(axis=1) % 2 == 1
+
+
+def _add_crossings(
+    crossings: np.ndarray, edges: np.ndarray, first: np.ndarray, crossed: np.ndarray
+) -> None:
+    """Count in each row the crossings left of each pixel's centre, at their column."""
+    edge = np.repeat(np.arange(len(edges)), crossed)
+    within = np.arange(len(edge)) - np.repeat(np.cumsum(crossed) - crossed, crossed)
+    row = first[edge] + within
+    x0, y0, x1, y1 = edges[edge].T
+    x = x0 + (row + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+    column = np.ceil(x - 0.5).clip(0, crossings.shape[1] - 1).astype(int)
+    np.add.at(crossings, (row, column), 1)
+
+
+def _centres(size: Size) -> tuple[np.ndarray, np.ndarray]:
+    """X (1, W) and y (H, 1) of the pixels' centres."""
+    return np.arange(size[1])[None] + 0.5, np.arange(size[0])[:, None] + 0.5
+
+
+def _add_capsule(
+    mask: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float
+) -> None:
+    """Add the pixels within ``radius`` of a line segment to ``mask``."""
+    low = np.floor(np.minimum(start, end) - radius).clip(0, mask.shape[::-1])
+    high = np.ceil(np.maximum(start, end) + radius).clip(0, mask.shape[::-1])
+    (left, top), (right, bottom) = low.astype(int), high.astype(int)
+    x = np.arange(left, right)[None] + 0.5 - start[0]
+    y = np.arange(top, bottom)[:, None] + 0.5 - start[1]
+    direction = end - start
+    along = x * direction[0] + y * direction[1]
+    along = (along / max(direction @ direction, np.finfo(float).tiny)).clip(0, 1)
+    squared = (x - along * direction[0]) ** 2 + (y - along * direction[1]) ** 2
+    mask[top:bottom, left:right] |= squared <= radius**2

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from mmseg_spml.annotations.merge import merge_by_image
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    DenseMap,
+    Point,
+    WeakAnnotation,
+)
+
+
+def part(name='a.jpg', size=(2, 3), **parts):
+    return WeakAnnotation(name, *size, **parts)
+
+
+def test_marks_add_up_and_order_is_kept():
+    dense = DenseMap(['cat'], np.zeros((2, 3), np.uint8))
+    merged = merge_by_image(
+        [
+            part(tags={'cat'}, points=[Point('cat', 1, 1)]),
+            part('b.jpg', tags_complete=True),
+            part(absent={'dog'}, points=[Point('cat', 2, 1)], dense=dense),
+            part(boxes=[Box('cat', 0, 0, 1, 1)], boxes_complete=True),
+        ]
+    )
+    assert merged == [
+        part(
+            tags={'cat'},
+            absent={'dog'},
+            points=[Point('cat', 1, 1), Point('cat', 2, 1)],
+            boxes=[Box('cat', 0, 0, 1, 1)],
+            boxes_complete=True,
+            dense=dense,
+        ),
+        part('b.jpg', tags_complete=True),
+    ]
+
+
+def test_complete_tags_stay_complete():
+    complete = part(tags={'cat', 'dog'}, tags_complete=True)
+    (merged,) = merge_by_image([part(tags={'cat'}), complete])
+    assert merged == complete
+
+
+DENSE = DenseMap(['cat'], np.zeros((2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    'first, second, what',
+    [
+        (part(), part(size=(3, 2)), r'is \(2, 3\) in one file and \(3, 2\)'),
+        (part(dense=DENSE), part(dense=DENSE), 'two dense maps'),
+        (part(tags={'a'}, tags_complete=True), part(tags={'b'}), r"\['b'\] are tags"),
+        (part(tags={'a'}), part(absent={'a'}), 'present and absent'),
+    ],
+)
+def test_contradictions_name_the_image(first, second, what):
+    with pytest.raises(AnnotationError, match=f'^a.jpg: .*{what}'):
+        merge_by_image([first, second])
+    with pytest.raises(AnnotationError, match='^a.jpg: '):
+        merge_by_image([second, first])

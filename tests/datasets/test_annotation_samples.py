@@ -1,0 +1,93 @@
+"""A data set whose list is an annotation file."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.datasets import WeakSegDataset
+
+CLASSES = ('background', 'cat', 'dog')
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadWeakAnnotations', drawing=dict(point_radius=0)),
+    dict(type='LoadRegions'),
+    dict(type='PackWeakSegInputs'),
+]
+A = {
+    'image': 'sub/a.jpg',
+    'size': [2, 3],
+    'points': [{'label': 'cat', 'at': [1.5, 0.5]}],
+}
+B = {'image': 'b.jpg', 'size': [2, 3], 'tags': ['dog'], 'tags_complete': True}
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ('sub/a', 'b'):
+        for folder, suffix in (('images', 'jpg'), ('regions', 'png')):
+            path = tmp_path / folder / f'{name}.{suffix}'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shape = (2, 3, 3) if suffix == 'jpg' else (2, 3)
+            Image.fromarray(np.zeros(shape, np.uint8)).save(path)
+    return tmp_path
+
+
+def dataset(root, *records, pipeline=PIPELINE, **options):
+    (root / 'weak.jsonl').write_text('\n'.join(map(json.dumps, records)))
+    (root / 'flat').mkdir(exist_ok=True)
+    for path in (root / 'regions').rglob('*.png'):
+        (root / 'flat' / path.name).write_bytes(path.read_bytes())
+    return WeakSegDataset(
+        ann_file='weak.jsonl',
+        list_format='annotations',
+        data_root=str(root),
+        data_prefix=dict(img_path='images'),
+        region_dir=str(root / 'flat'),
+        metainfo=dict(classes=CLASSES),
+        pipeline=pipeline,
+        **options,
+    )
+
+
+def test_each_image_has_its_own_kinds(root):
+    marked, tagged = dataset(root, A, B)
+    assert marked['data_samples'].gt_sem_seg.data[0].tolist() == [[3, 1, 3], [3, 3, 3]]
+    assert tagged['data_samples'].gt_sem_seg.data[0].tolist() == [[3, 3, 3]] * 2
+    tags = [
+        sample['data_samples'].gt_tags.multi_hot.bool().tolist()
+        for sample in (marked, tagged)
+    ]
+    assert tags == [[False, True, False], [False, False, True]]
+
+
+@pytest.mark.parametrize(
+    'records, what',
+    [
+        ([A, A], 'sub/a.jpg: is listed twice'),
+        ([{**B, 'tags': ['cow']}], "b.jpg.*'cow' is none of"),
+        ([{**A, 'absent': ['cat']}], "sub/a.jpg.*exclude .'cat'"),
+        ([{**A, 'size': [0, 3]}], 'line 1: the height'),
+    ],
+)
+def test_errors_name_file_and_image(root, records, what):
+    with pytest.raises(AnnotationError, match=f'weak.jsonl, {what}'):
+        dataset(root, *records)
+
+
+def test_an_image_of_another_size(root):
+    with pytest.raises(ValueError, match='annotation of b.jpg is 4x3 .* 2x3'):
+        dataset(root, {**B, 'size': [4, 3]})[0]
+
+
+def test_missing_files(root):
+    with pytest.raises(FileNotFoundError, match='c.jpg'):
+        dataset(root, {**B, 'image': 'c.jpg'})
+    (root / 'weak.jsonl').unlink()
+    with pytest.raises(FileNotFoundError, match='weak.jsonl'):
+        WeakSegDataset(
+            ann_file='weak.jsonl', list_format='annotations', data_root=str(root),
+            metainfo=dict(classes=CLASSES),
+        )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Convert weak annotations between formats, and join those of several files.
+
+Formats are detected; what a format cannot express is counted and reported. Examples:
+
+    python tools/convert_annotations.py labelme_folder/ weak.jsonl
+    python tools/convert_annotations.py tags.csv boxes.json weak.jsonl --images images
+    python tools/convert_annotations.py weak.jsonl coco.json --to coco
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.utils import ProgressBar
+
+from mmseg_spml.annotations.formats import (
+    FORMATS,
+    format_of_name,
+    read_annotations,
+    write_annotations,
+)
+from mmseg_spml.annotations.merge import merge_by_image
+from mmseg_spml.annotations.model import AnnotationError
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('inputs', nargs='+', help='files or folders of annotations')
+    parser.add_argument('out', help='file or folder to write')
+    parser.add_argument(
+        '--format', choices=sorted(FORMATS), help='of the inputs; detected by default'
+    )
+    parser.add_argument(
+        '--to', choices=sorted(FORMATS), help='format to write; by default that of OUT'
+    )
+    parser.add_argument(
+        '--images', help='folder of the images, for formats that state no image size'
+    )
+    parser.add_argument(
+        '--classes', nargs='+', help='class names in the order of ids, or one text file'
+    )
+    return parser.parse_args()
+
+
+def class_names(given: list) -> list:
+    """The names given, or the lines of the one file given."""
+    if len(given) == 1 and Path(given[0]).is_file():
+        return Path(given[0]).read_text(encoding='utf-8').split('\n')
+    return given
+
+
+def main() -> None:
+    """Read everything, join, write."""
+    args = parse_args()
+    classes = args.classes and [name for name in class_names(args.classes) if name]
+    annotations, bar = [], ProgressBar()
+    try:
+        to = args.to or format_of_name(args.out)
+        for path in args.inputs:
+            for annotation in read_annotations(
+                path, args.format, images=args.images, classes=classes
+            ):
+                annotations.append(annotation)
+                bar.update()
+        merged = merge_by_image(annotations)
+        left_out = write_annotations(merged, args.out, to, classes=classes)
+    except (AnnotationError, FileNotFoundError) as error:
+        sys.exit(f'\n{error}')
+    print(f'\n{len(merged)} images written to {args.out} ({to})')
+    if left_out:
+        print(f'{left_out} marks or tags left out: {to} cannot express them')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,106 @@
+r"""Simulate weak annotations from full masks: tags, boxes, points, scribbles.
+
+Examples:
+    python tools/simulate_annotations.py masks/ weak.jsonl --classes background cat dog
+    python tools/simulate_annotations.py configs/my_data.py weak.jsonl \
+        --kinds strokes --length 0.5 --missed 0.1
+"""
+
+import argparse
+import sys
+import zlib
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.utils import track_parallel_progress
+
+from mmseg_spml.annotations.formats import FORMATS, write_annotations
+from mmseg_spml.annotations.simulate import PLACES
+from mmseg_spml.annotations.simulate_annotation import KINDS, Annotator
+from mmseg_spml.datasets.full_masks import FullMask, masks_of_config, masks_of_folder
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'masks', help='folder of index PNGs, or a config of MMSegmentation'
+    )
+    parser.add_argument('out', help='file to write')
+    parser.add_argument('--to', choices=sorted(FORMATS), default='jsonl')
+    parser.add_argument('--split', default='train', help='of the config')
+    parser.add_argument('--classes', nargs='+', help='names, for a folder')
+    parser.add_argument('--suffix', default='.jpg', help='of images, for a folder')
+    parser.add_argument('--kinds', nargs='+', choices=KINDS, default=list(KINDS))
+    parser.add_argument('--points', type=int, default=1, help='clicks a component')
+    parser.add_argument('--place', choices=PLACES, default='stroke', help='of clicks')
+    parser.add_argument('--length', type=float, default=1.0, help='of strokes, 0 to 1')
+    parser.add_argument('--width', type=float, default=3.0, help='of strokes, pixels')
+    parser.add_argument(
+        '--background', default='background', help='class without tag and box'
+    )
+    parser.add_argument(
+        '--no-background-marks',
+        action='store_true',
+        help='no clicks and strokes on the background',
+    )
+    parser.add_argument('--min-area', type=int, default=10, help='pixels')
+    parser.add_argument('--missed', type=float, default=0.0, help='share of marks')
+    parser.add_argument('--wrong-class', type=float, default=0.0, help='share of marks')
+    parser.add_argument('--jitter', type=float, default=0.0, help='pixels')
+    parser.add_argument('--seed', type=int, default=0, help='>= 0')
+    parser.add_argument('--workers', type=int, default=2, help='processes')
+    return parser.parse_args()
+
+
+def annotate(source: FullMask, annotator: Annotator, classes: list, seed: int):
+    """Annotate one mask; the result depends on the seed and the image's name alone."""
+    rng = np.random.default_rng([seed, zlib.crc32(source.image.encode())])
+    try:
+        return annotator.annotate(source.read(), classes, source.image, rng)
+    except ValueError as error:
+        raise ValueError(f'{source.image}: {error}') from error
+
+
+def main() -> None:
+    """Annotate all masks of the folder or config."""
+    args = parse_args()
+    try:
+        if Path(args.masks).is_dir():
+            if not args.classes:
+                raise ValueError('a folder of masks needs --classes')
+            sources, classes = masks_of_folder(args.masks, args.suffix), args.classes
+        else:
+            sources, classes = masks_of_config(args.masks, args.split)
+        annotator = Annotator(
+            kinds=args.kinds,
+            points=args.points,
+            place=args.place,
+            length=args.length,
+            width=args.width,
+            background=args.background,
+            mark_background=not args.no_background_marks,
+            min_area=args.min_area,
+            missed=args.missed,
+            wrong_class=args.wrong_class,
+            jitter=args.jitter,
+        )
+        cv2.setNumThreads(1)  # the processes share the cores already
+        work = partial(
+            annotate, annotator=annotator, classes=list(classes), seed=args.seed
+        )
+        annotations = track_parallel_progress(work, sources, args.workers, chunksize=8)
+        left_out = write_annotations(annotations, args.out, args.to, classes=classes)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'\n{error}')
+    print(f'\n{len(annotations)} images written to {args.out}')
+    if left_out:
+        print(f'{left_out} marks or tags left out: {args.to} cannot express them')
+
+
+if __name__ == '__main__':
+    main()
