@@ -1,0 +1,136 @@
+"""Each kind of mistake is found, and clean annotations give no finding."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_spml.annotations.check import check_annotations
+from mmseg_spml.annotations.model import (
+    Box,
+    DenseMap,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+)
+
+CLASSES = ('background', 'cat', 'dog')
+
+
+def annotated(name='a.jpg', size=(4, 6), **parts):
+    return WeakAnnotation(name, *size, **parts)
+
+
+def clean(name='a.jpg', **parts):
+    marks = [Point('background', 0.5, 0.5), Point('cat', 3, 2), Point('dog', 5, 3)]
+    return annotated(name, points=marks, **parts)
+
+
+def found(*annotations, **options):
+    report = check_annotations(annotations, CLASSES, **options)
+    return [str(finding) for finding in report.findings], report.failed
+
+
+def test_nothing_wrong():
+    assert found(clean(), clean('b.jpg')) == ([], False)
+
+
+@pytest.mark.parametrize(
+    'annotation, what',
+    [
+        (
+            clean(boxes=[Box('cow', 0, 0, 1, 1)]),
+            "error: a.jpg: tags and marks: .*'cow'",
+        ),
+        (clean(absent={'cat'}), r"error: a.jpg: the tags exclude \['cat'\]"),
+        (clean(boxes=[Box('cat', 3, 0, 7, 2)]), 'box of .cat. reaches out'),
+        (clean(boxes=[Box('cat', 6, 0, 7, 2)]), 'box of .cat. lies outside'),
+        (clean(strokes=[Stroke('cat', [(-3, 1), (-2, 1)])]), 'stroke .* lies outside'),
+        (
+            clean(polygons=[Polygon('dog', [[(0, 4), (5, 4), (5, 9)]])]),
+            'polygon .* lies outside',
+        ),
+        (
+            clean(dense=DenseMap(['cat'], np.full((4, 6), 255, np.uint8))),
+            '100 % of its dense map is void',
+        ),
+    ],
+)
+def test_one_thing_wrong(annotation, what):
+    findings, failed = found(annotation, clean('b.jpg'))
+    assert len(findings) == 1
+    assert re.search(what, findings[0]), findings
+    assert failed == findings[0].startswith('error')
+
+
+def test_marks_that_end_on_the_border_are_inside():
+    whole = [(0, 0), (6, 0), (6, 4), (0, 4)]
+    annotation = clean(
+        boxes=[Box('cat', 0, 0, 6, 4)], polygons=[Polygon('cat', [whole])]
+    )
+    assert found(annotation, clean('b.jpg')) == ([], False)
+
+
+def test_an_image_of_which_nothing_is_known():
+    findings, failed = found(clean(), annotated('b.jpg'))
+    assert findings == ['warning: b.jpg: nothing is known of it']
+    assert not failed
+
+
+def test_images_listed_twice():
+    findings, failed = found(clean(), clean())
+    assert findings == ['error: a.jpg: is listed twice: merge its annotations']
+    assert failed
+
+
+def test_classes_and_background_that_are_never_marked():
+    findings, _ = found(annotated(points=[Point('cat', 1, 1)]))
+    assert findings == [
+        "warning: a.jpg: no pixel of 'background' is marked",
+        "warning: 'background' is marked nowhere: the class cannot be learnt",
+        "warning: 'dog' is marked nowhere: the class cannot be learnt",
+        "warning: no pixel of 'background' is labelled in any image: everything will "
+        'be taken for an object',
+    ]
+    # complete boxes make background of the rest
+    boxes = [Box('cat', 0, 0, 2, 2), Box('dog', 2, 2, 3, 3)]
+    assert found(annotated(boxes=boxes, boxes_complete=True)) == ([], False)
+
+
+def test_images_are_opened(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ('a', 'b'):
+        noise = rng.integers(0, 255, (4, 6, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(tmp_path / f'{name}.png')
+    (tmp_path / 'c.png').write_bytes((tmp_path / 'a.png').read_bytes())
+    (tmp_path / 'd.png').write_bytes(b'no picture')
+    names = ('a.png', 'b.png', 'c.png', 'd.png', 'e.png')
+    wrong = annotated('b.png', (5, 6), points=clean().points)
+    annotations = [wrong if name == 'b.png' else clean(name) for name in names]
+    findings, failed = found(*annotations, images=tmp_path)
+    assert failed
+    assert findings[0] == 'error: b.png: is 4x6, its annotation 5x6 (height x width)'
+    assert findings[1] == 'warning: c.png: is the same picture as a.png'
+    assert findings[2].startswith('error: d.png: cannot be opened')
+    assert findings[3].startswith('error: e.png: cannot be opened')
+    assert len(findings) == 4
+
+
+def test_counts():
+    mask = np.zeros((4, 6), bool)
+    mask[0, :3] = True
+    first = annotated(tags={'cat'}, masks=[Mask('cat', mask), Mask(None, ~mask)])
+    second = annotated('b.jpg', points=[Point('dog', 1, 1), Point('dog', 2, 1)])
+    report = check_annotations([first, second], CLASSES)
+    assert report.counts == {
+        ('cat', 'tags'): 1,
+        ('cat', 'masks'): 1,
+        ('dog', 'points'): 1,
+    }
+    assert report.pixels['cat'] == 3
+    assert report.total_pixels == 48
+    table = report.table(CLASSES).splitlines()
+    assert table[2].split() == ['cat', '1', '0', '0', '0', '0', '1', '0', '6.250', '%']

@@ -1,0 +1,64 @@
+r"""Look through weak annotations for mistakes before training.
+
+Prints what is annotated, class by class, then what looks wrong. Ends with code 1 if
+there is an error (with ``--strict``: or a warning), so that it serves in CI. Example:
+
+    python tools/check_annotations.py weak.jsonl --classes background cat dog \
+        --images images
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.utils import ProgressBar
+
+from mmseg_spml.annotations.check import check_annotations
+from mmseg_spml.annotations.formats import FORMATS, read_annotations
+from mmseg_spml.annotations.model import AnnotationError
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('annotations', help='file or folder')
+    parser.add_argument('--format', choices=sorted(FORMATS), help='detected by default')
+    parser.add_argument('--classes', nargs='+', required=True, help='names, in order')
+    parser.add_argument('--images', type=Path, help='folder of the images')
+    parser.add_argument('--background', default='background', help='background class')
+    parser.add_argument('--most', type=int, default=50, help='findings to print')
+    parser.add_argument('--strict', action='store_true', help='fail on warnings too')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Check, print, exit."""
+    args = parse_args()
+    bar = ProgressBar(file=sys.stderr)
+
+    def watched():
+        for annotation in read_annotations(
+            args.annotations, args.format, images=args.images, classes=args.classes
+        ):
+            yield annotation
+            bar.update()
+
+    try:
+        report = check_annotations(
+            watched(), args.classes, images=args.images, background=args.background
+        )
+    except (AnnotationError, FileNotFoundError) as error:
+        sys.exit(f'\n{error}')
+    print('\n' + report.table(args.classes))
+    errors_first = sorted(report.findings, key=lambda finding: finding.level)
+    for finding in errors_first[: args.most]:
+        print(finding)
+    if len(errors_first) > args.most:
+        print(f'... and {len(errors_first) - args.most} more (--most)')
+    sys.exit(report.failed or (args.strict and bool(report.findings)))
+
+
+if __name__ == '__main__':
+    main()
