@@ -1,0 +1,63 @@
+"""The ImageNet file of the release, converted by the command line."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from mmseg.models.backbones import ResNetV1c
+
+TOOL = Path(__file__).parents[2] / 'tools/model_converters/cuhk2mmseg.py'
+
+
+@pytest.fixture(scope='module')
+def convert():
+    return runpy.run_path(str(TOOL))['main']
+
+
+@pytest.fixture(scope='module')
+def backbone():
+    torch.manual_seed(0)
+    return ResNetV1c(depth=50, stem_channels=128)
+
+
+def released(backbone):
+    """Its state by the names of the release's file."""
+    state = {}
+    for name, tensor in backbone.state_dict().items():
+        name = re.sub(r'^stem\.7\.', 'bn1.', name)
+        state['module.' + re.sub(r'^stem\.', 'conv1.', name)] = tensor
+    return {**state, 'module.fc.weight': torch.zeros(1)}
+
+
+def test_every_tensor_arrives(convert, backbone, tmp_path, capsys):
+    torch.save(released(backbone), tmp_path / 'in.pth')
+    target = tmp_path / 'new' / 'out.pth'
+    convert([str(tmp_path / 'in.pth'), str(target), '--depth', '50'])
+    count = len(backbone.state_dict())
+    assert f'{count} tensors written' in capsys.readouterr().out
+    loaded = torch.load(target, weights_only=True)['state_dict']
+    other = ResNetV1c(depth=50, stem_channels=128)
+    other.load_state_dict(loaded)  # strict
+    for name, tensor in backbone.state_dict().items():
+        assert torch.equal(loaded[name], tensor), name
+
+
+@pytest.mark.parametrize('lost', ['module.conv1.0.weight', 'module.layer3.2.bn1.bias'])
+def test_a_missing_tensor_is_an_error(convert, backbone, tmp_path, lost):
+    state = released(backbone)
+    del state[lost]
+    torch.save(state, tmp_path / 'in.pth')
+    target = tmp_path / 'out.pth'
+    with pytest.raises(ValueError, match='(stem.0.weight|layer3.2.bn1.bias)'):
+        convert([str(tmp_path / 'in.pth'), str(target), '--depth', '50'])
+    assert not target.exists()
+
+
+def test_other_files_are_refused(convert, tmp_path):
+    with pytest.raises(FileNotFoundError, match='resnet-101-cuhk.pth'):
+        convert([str(tmp_path / 'in.pth'), 'out.pth'])
+    torch.save([1, 2], tmp_path / 'in.pth')
+    with pytest.raises(ValueError, match='no.* dictionary of tensors'):
+        convert([str(tmp_path / 'in.pth'), 'out.pth'])
