@@ -23,7 +23,10 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmseg_spml', 'mmseg_spml.*']),
-    package_data={'mmseg_spml.annotations': ['*.schema.json']},
+    package_data={
+        'mmseg_spml.annotations': ['*.schema.json'],
+        'mmseg_spml.visualization': ['*.html'],
+    },
     python_requires='>=3.10',
     install_requires=[
         'defusedxml',

@@ -1,0 +1,104 @@
+r"""Pictures of weak annotations: a page to look through, or contact sheets.
+
+Example:
+    python tools/browse_annotations.py weak.jsonl --images images \
+        --classes background cat dog --page weak.html --sheets sheets/
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.utils import ProgressBar
+
+from mmseg_spml.annotations.formats import FORMATS, read_annotations
+from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.datasets.voc import voc_palette
+from mmseg_spml.visualization.annotations import (
+    annotation_layer,
+    annotation_page,
+    draw_annotation,
+    shrink,
+)
+from mmseg_spml.visualization.panels import panel_grid
+
+_COLUMNS, _ROWS = 6, 5
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('annotations', help='file or folder')
+    parser.add_argument('--format', choices=sorted(FORMATS), help='detected by default')
+    parser.add_argument('--images', type=Path, required=True, help='folder of images')
+    parser.add_argument('--classes', nargs='+', required=True, help='names, in order')
+    parser.add_argument('--page', type=Path, help='HTML file to write')
+    parser.add_argument('--sheets', type=Path, help='folder to write pictures to')
+    parser.add_argument('--most', type=int, default=200, help='images, from the first')
+    parser.add_argument('--side', type=int, default=256, help='of a picture, pixels')
+    args = parser.parse_args()
+    if not (args.page or args.sheets):
+        parser.error('say what to write: --page or --sheets')
+    return args
+
+
+def load(path: Path, side: int) -> np.ndarray:
+    """A small RGB picture of an image file."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise AnnotationError('the image is missing or cannot be decoded', file=path)
+    return shrink(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), side)
+
+
+def write_sheets(pictures: list, args: argparse.Namespace, palette: list) -> int:
+    """Write contact sheets; how many."""
+    args.sheets.mkdir(parents=True, exist_ok=True)
+    cells = []
+    for annotation, image in pictures:
+        layer = annotation_layer(annotation, args.classes, palette, image.shape[:2])
+        cells.append((annotation.image, draw_annotation(image, layer)))
+    per_sheet = _COLUMNS * _ROWS
+    for number, start in enumerate(range(0, len(cells), per_sheet)):
+        chosen = cells[start : start + per_sheet]
+        rows = [chosen[i : i + _COLUMNS] for i in range(0, len(chosen), _COLUMNS)]
+        sheet = panel_grid(rows, legend=(args.classes, palette))
+        path = args.sheets / f'sheet_{number:03d}.jpg'
+        if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+            raise OSError(f'{path} could not be written: check space and permissions')
+    return -(-len(cells) // per_sheet)
+
+
+def main() -> None:
+    """Read, draw, write."""
+    args = parse_args()
+    palette = voc_palette(len(args.classes))
+    pictures, bar = [], ProgressBar()
+    try:
+        for annotation in read_annotations(
+            args.annotations, args.format, images=args.images, classes=args.classes
+        ):
+            if len(pictures) == args.most:
+                break
+            image = load(args.images / annotation.image, args.side)
+            pictures.append((annotation, image))
+            bar.update()
+        print()
+        if args.page:
+            page = annotation_page(
+                pictures, args.classes, palette, Path(args.annotations).name
+            )
+            args.page.write_text(page, encoding='utf-8')
+            print(f'{len(pictures)} images written to {args.page}')
+        if args.sheets:
+            count = write_sheets(pictures, args, palette)
+            print(f'{count} sheets written to {args.sheets}')
+    except (AnnotationError, FileNotFoundError) as error:
+        sys.exit(f'\n{error}')
+
+
+if __name__ == '__main__':
+    main()
