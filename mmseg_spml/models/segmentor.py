@@ -122,7 +122,10 @@ class SPMLSegmentor(EncoderDecoder):
         embedding = self.embed(inputs)
         valid = resize_labels(valid, embedding.shape[2:])
         scores = self.decode_head.retrieve(embedding, valid)
-        return F.interpolate(scores, size=inputs.shape[2:], mode='nearest')
+        if scores.shape[2:] == inputs.shape[2:]:
+            return scores
+        # coarser clusters: as the classifier's logits, but see postprocess_result
+        return log_frequencies(_resize(scores.exp(), inputs.shape[2:]))
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Embedding maps for retrieval, by the test mode (whole or slide).

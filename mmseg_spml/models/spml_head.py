@@ -277,24 +277,16 @@ class SPMLHead(BaseDecodeHead):
     ) -> Tuple[Tensor, Tensor]:
         """Prototypes ``(B, D)`` and labels ``(B,)`` of labelled segments, for a bank.
 
-        Segments are made as those of a query: clusters of all pixels that are not
-        void. Each takes the majority of its labelled pixels (ties: the lowest class);
-        those without a labelled pixel are left out.
+        Clusters as of a query, split by label as in training, so that a few labelled
+        pixels do not name a cluster that is mostly something else.
 
         Args:
             embedding: Embedding maps ``(N, D, h, w)``.
             labels: Weak label maps ``(N, h, w)``.
         """
-        valid = labels != VOID
-        segments = self._pool_plain(embedding, torch.where(valid, 0, VOID))
-        pixel_label = labels[valid]
-        labelled = pixel_label < self.num_classes
-        cell = segments.pixel_segment[labelled] * self.num_classes
-        cell = cell + pixel_label[labelled]
-        votes = torch.bincount(cell, minlength=len(segments) * self.num_classes)
-        votes = votes.view(len(segments), self.num_classes)
-        kept = votes.any(dim=1)
-        return segments.prototypes[kept], votes.argmax(dim=1)[kept]
+        segments = self._pool_plain(embedding, labels)
+        kept = segments.label < self.num_classes
+        return segments.prototypes[kept], segments.label[kept]
 
     def _pool_plain(self, embedding: Tensor, labels: Tensor) -> Segments:
         """Segments without a split by region."""

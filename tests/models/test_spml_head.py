@@ -304,8 +304,7 @@ def test_labelled_segments():
     x = embedding_map().detach()
     labels = weak_maps(2, (6, 7))[0]
     prototypes, label = one.labelled_segments(x, labels)
-    # Whole clusters, as a query has them, whatever the labels of their pixels.
-    segments = pool_segments(
+    clusters = pool_segments(
         x,
         torch.where(labels == 255, 255, 0),
         torch.zeros_like(labels),
@@ -314,14 +313,18 @@ def test_labelled_segments():
         iterations=3,
         num_classes=C,
     )
-    pixel_label = labels[labels != 255].tolist()
-    votes = [[0] * C for _ in range(len(segments))]
-    for segment, known in zip(segments.pixel_segment.tolist(), pixel_label):
-        if known < C:
-            votes[segment][known] += 1
-    kept = [number for number, row in enumerate(votes) if any(row)]
-    assert label.tolist() == [votes[n].index(max(votes[n])) for n in kept]
-    assert torch.equal(prototypes, segments.prototypes[kept])
+    valid = labels != 255
+    pixels, known = clusters.pixels, labels[valid]
+    expected = set()
+    for cluster in range(len(clusters)):
+        for value in range(C):
+            part = pixels[(clusters.pixel_segment == cluster) & (known == value)]
+            if len(part):
+                mean = torch.nn.functional.normalize(part.sum(0), dim=0)
+                expected.add((value, *mean.mul(1e4).round().int().tolist()))
+    rows = prototypes.mul(1e4).round().int().tolist()
+    assert {(value, *row) for value, row in zip(label.tolist(), rows)} == expected
+    assert len(label) == len(expected) > 4
 
 
 def test_clusters_without_a_labelled_pixel_are_not_in_the_bank():
