@@ -31,6 +31,14 @@ from mmseg_spml.atomic_file import atomic_file
 NAME = 'jsonl'
 SCHEMA = Path(__file__).with_name('weak_annotation.schema.json')
 
+# What Pillow and base64 raise for texts that are no picture, or a bomb.
+_NO_PICTURE = (
+    ValueError,
+    TypeError,
+    OSError,
+    SyntaxError,
+    Image.DecompressionBombError,
+)
 _KEYS = {
     'image', 'size', 'tags', 'absent', 'tags_complete', 'boxes', 'boxes_complete',
     'points', 'strokes', 'polygons', 'masks', 'dense',
@@ -213,7 +221,7 @@ def _dense(record: Any, size: tuple[int, int]) -> DenseMap:
         labels = np.asarray(image)
     except AnnotationError:
         raise
-    except (ValueError, TypeError, OSError, SyntaxError) as error:
+    except _NO_PICTURE as error:
         raise AnnotationError(f'dense.png cannot be decoded ({error})') from error
     return DenseMap(_list(record['classes'], 'classes'), labels)
 

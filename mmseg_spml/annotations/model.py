@@ -300,7 +300,7 @@ def checked_image_name(name: object) -> str:
         >>> checked_image_name('JPEGImages/a.jpg')
         'JPEGImages/a.jpg'
     """
-    if not isinstance(name, str) or not name or '\0' in name:
+    if not _is_text(name) or not name.strip('./\\ ') or '\0' in name:
         raise AnnotationError(f'an image needs a file name, got {name!r}')
     parts = name.replace('\\', '/').split('/')
     drive = len(parts[0]) == 2 and parts[0][1] == ':'
@@ -336,8 +336,18 @@ def checked_size(height: object, width: object) -> tuple[int, int]:
 
 
 def _check_label(label: object) -> None:
-    if label is not None and (not isinstance(label, str) or not label.strip()):
+    if label is not None and not _is_text(label):
         raise AnnotationError(f'a label is a class name or None (void), got {label!r}')
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text with a letter that can be written to a file.
+
+    Half of a surrogate pair, which JSON can spell, cannot.
+    """
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return not any('\ud800' <= character <= '\udfff' for character in value)
 
 
 def _names(names: object, what: str) -> frozenset[str]:

@@ -1,7 +1,9 @@
 """The canonical file: nothing lost, everything described, nothing else accepted."""
 
+import base64
 import json
 import random
+import zlib
 
 import numpy as np
 import pytest
@@ -178,6 +180,15 @@ def test_malformed_records(change, what, tmp_path):
     next(reader)
     with pytest.raises(AnnotationError, match=rf'weak.jsonl, line 2.*{what}'):
         next(reader)
+
+
+def test_a_dense_map_that_claims_billions_of_pixels():
+    header = b'IHDR' + (60_000).to_bytes(4, 'big') * 2 + bytes([8, 0, 0, 0, 0])
+    bomb = b'\x89PNG\r\n\x1a\n' + (13).to_bytes(4, 'big') + header
+    bomb += zlib.crc32(header).to_bytes(4, 'big')
+    dense = {'classes': ['cat'], 'png': base64.b64encode(bomb).decode()}
+    with pytest.raises(AnnotationError, match='cannot be decoded'):
+        json_lines.of_record({'image': 'a.jpg', 'size': [2, 3], 'dense': dense})
 
 
 def test_a_dense_map_of_another_size_is_not_even_decoded(tmp_path):

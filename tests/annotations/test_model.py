@@ -30,7 +30,7 @@ def test_coordinates_are_finite_numbers_near_the_image(value):
             build()
 
 
-@pytest.mark.parametrize('label', ['', ' ', 3, ['cat'], b'cat'])
+@pytest.mark.parametrize('label', ['', ' ', '\ud800', 3, ['cat'], b'cat'])
 def test_labels_are_names(label):
     with pytest.raises(AnnotationError, match='class name'):
         Point(label, 0, 0)
@@ -73,7 +73,7 @@ def test_sizes(size):
 
 @pytest.mark.parametrize(
     'name', ['/etc/passwd', '../a.jpg', 'a/../../b.jpg', 'C:\\a.jpg', '\\a.jpg',
-             '..\\a.jpg', '', 'a\0b', None, 5],
+             '..\\a.jpg', '', '.', 'x/..', 'a\0b', None, 5],
 )  # fmt: skip
 def test_names_stay_in_their_folder(name):
     with pytest.raises(AnnotationError, match='image'):
