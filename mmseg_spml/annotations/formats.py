@@ -15,12 +15,45 @@ from pathlib import Path
 from types import ModuleType
 from typing import Optional, Union
 
-from mmseg_spml.annotations import json_lines
+from mmseg_spml.annotations import (
+    coco,
+    cvat,
+    index_png,
+    json_lines,
+    label_studio,
+    labelme,
+    list_files,
+    qupath,
+    sbd,
+    scribblesup,
+    tag_csv,
+    tag_npy,
+    voc_xml,
+    whats_the_point,
+)
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 
 _HEAD = 65_536
 
-FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (json_lines,)}
+FORMATS: dict[str, ModuleType] = {
+    module.NAME: module
+    for module in (
+        json_lines,
+        coco,
+        cvat,
+        index_png,
+        label_studio,
+        labelme,
+        list_files,
+        qupath,
+        sbd,
+        scribblesup,
+        tag_csv,
+        tag_npy,
+        voc_xml,
+        whats_the_point,
+    )
+}
 
 
 def detect_format(path: Union[str, Path]) -> str:

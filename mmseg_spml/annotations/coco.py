@@ -1,0 +1,295 @@
+"""COCO: objects, keypoints and image-level categories in one JSON file.
+
+Format 1.0 of https://cocodataset.org/#format-data, as ``pycocotools`` loads it and
+CVAT, Label Studio, Roboflow and FiftyOne export it. LVIS adds categories that an image
+does not show (``neg_category_ids``: absent) and may name it by ``coco_url`` alone: its
+last two parts are the name, as in ``train2017/000000155379.jpg``.
+
+* A ``segmentation`` gives the area, its ``bbox`` nothing more. A list holds the parts
+  of an object, whose union is meant: a polygon each. Run-length codes are masks.
+* A ``bbox`` [x, y, width, height] without a segmentation is a box. Both are continuous
+  from the top left corner: columns c0..c1 have x = c0 and width = c1 + 1 - c0.
+* ``keypoints`` [x, y, v, ...] of v = 2 (visible) are points of the category; at
+  occluded ones (v = 1) the image shows something else. COCO counts pixels from 0: a
+  JSON integer is a pixel, the point its centre. Tools that place keypoints freely write
+  fractions, which are taken as they are. A bbox without area beside keypoints only
+  repeats a click.
+* An annotation with none of these is a tag.
+* Crowds (``iscrowd``) are labelled like others; ``ignore`` and ``score`` are not used.
+
+Neither tags nor boxes are taken to be complete: the format does not say so. Captions,
+panoptic maps, videos and rotated boxes are refused. Strokes, dense maps, void marks and
+completeness are not written; polygons of several rings become run-length codes.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from mmseg_spml.annotations.coco_write import write as write
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    Mask,
+    Point,
+    Polygon,
+    WeakAnnotation,
+    checked_size,
+)
+from mmseg_spml.annotations.run_length import decode_mask
+
+NAME = 'coco'
+
+_Id = Union[int, str]
+_Mark = Union[Box, Point, Polygon, Mask]
+_PARTS = {Box: 'boxes', Point: 'points', Polygon: 'polygons', Mask: 'masks'}
+
+_IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\{[^\[\]{}]*"(file_name|coco_url)"\s*:')
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file is an object with COCO's lists, as far as its head shows them."""
+    if not head.removeprefix(b'\xef\xbb\xbf').lstrip().startswith(b'{'):
+        return False
+    if any(key in head for key in (b'"segments_info"', b'"videos"', b'"caption"')):
+        return False
+    all_lists = all(
+        key in head for key in (b'"images"', b'"annotations"', b'"categories"')
+    )
+    annotations_first = all(
+        key in head for key in (b'"annotations"', b'"image_id"', b'"category_id"')
+    )
+    return all_lists or annotations_first or _IMAGES.search(head) is not None
+
+
+def read(
+    path: Union[str, Path],
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a COCO file, in the order of its images.
+
+    Args:
+        path: The file.
+        images: Unused.
+        classes: Unused: the file names its categories.
+
+    Raises:
+        AnnotationError: naming the file and the entry.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        yield from _annotations(_document(Path(path)))
+    except AnnotationError as error:
+        raise error.at(file=path) from error
+    except RecursionError as error:
+        raise AnnotationError('lists are nested too deeply', file=path) from error
+
+
+def _document(path: Path) -> dict:
+    if path.is_dir():
+        raise AnnotationError('expected a COCO file, got a folder: name the file')
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise AnnotationError(f'not a JSON file ({error})') from error
+    if not isinstance(document, dict):
+        raise AnnotationError(
+            'expected a JSON object with images, annotations and categories, got a '
+            f'{type(document).__name__}'
+        )
+    if 'videos' in document:
+        raise AnnotationError('videos are not supported: export frames as images')
+    return document
+
+
+def _annotations(document: dict) -> Iterator[WeakAnnotation]:
+    names: dict[_Id, str] = {}
+    for place, category in _entries(document, 'categories'):
+        _add(names, _id(category, 'id', place), _name(category, place), place)
+    images: dict[_Id, tuple[str, dict]] = {}
+    for place, image in _entries(document, 'images'):
+        _add(images, _id(image, 'id', place), (place, image), place)
+    records: dict[_Id, list[tuple[str, dict]]] = {image_id: [] for image_id in images}
+    for place, record in _entries(document, 'annotations'):
+        image_id = _id(record, 'image_id', place)
+        if image_id not in records:
+            raise AnnotationError(f'no image has the id {image_id!r}', place=place)
+        records[image_id].append((place, record))
+    for image_id, (place, image) in images.items():
+        yield _annotation(image, place, records[image_id], names)
+
+
+def _annotation(
+    image: dict, place: str, records: list[tuple[str, dict]], names: dict[_Id, str]
+) -> WeakAnnotation:
+    parts: dict[str, list[_Mark]] = {part: [] for part in _PARTS.values()}
+    tags = set()
+    try:
+        size = checked_size(image.get('height'), image.get('width'))
+        absent = [
+            _category(one, names) for one in _list(image.get('neg_category_ids') or [])
+        ]
+    except AnnotationError as error:
+        raise error.at(place=place) from error
+    for record_place, record in records:
+        try:
+            label = _category(record.get('category_id'), names)
+            marks = _marks(record, label, size)
+        except AnnotationError as error:
+            raise error.at(place=record_place) from error
+        for mark in marks:
+            parts[_PARTS[type(mark)]].append(mark)
+        if not marks:
+            tags.add(label)
+    try:
+        return WeakAnnotation(
+            _image_name(image), *size, tags=tags, absent=absent, **parts
+        )
+    except AnnotationError as error:
+        raise error.at(place=place) from error
+
+
+def _marks(record: dict, label: str, size: tuple[int, int]) -> list[_Mark]:
+    """What one annotation marks; nothing if it is a tag."""
+    if 'segments_info' in record:
+        raise AnnotationError('panoptic maps (segments_info) are not supported')
+    segmentation, box = record.get('segmentation'), record.get('bbox')
+    keypoints = record.get('keypoints')
+    marks: list[_Mark] = []
+    if segmentation not in (None, []):
+        marks += _areas(segmentation, label, size)
+    elif box not in (None, []):
+        box = _list(box)
+        if 0 not in box[2:] or keypoints in (None, []):
+            marks.append(_box(box, label, record.get('attributes')))
+    if keypoints not in (None, []):
+        marks += _clicks(_list(keypoints), label)
+    return marks
+
+
+def _areas(
+    segmentation: Any, label: str, size: tuple[int, int]
+) -> list[Union[Polygon, Mask]]:
+    if isinstance(segmentation, dict):
+        if segmentation.get('size') != list(size):
+            raise AnnotationError(
+                f'the run-length code needs size {list(size)} (height, width) like its '
+                f'image, got {str(segmentation.get("size"))[:40]}'
+            )
+        return [Mask(label, decode_mask(segmentation.get('counts'), size))]
+    return [_polygon(_list(part), label) for part in _list(segmentation)]
+
+
+def _polygon(flat: list, label: str) -> Polygon:
+    if len(flat) % 2:
+        raise AnnotationError(
+            f'a part of a segmentation is [x, y, x, y, ...], got {len(flat)} numbers'
+        )
+    polygon = Polygon(label, [list(zip(flat[::2], flat[1::2]))])
+    (ring,) = polygon.rings
+    closed = len(ring) > 3 and ring[0] == ring[-1]
+    return Polygon(label, [ring[:-1]]) if closed else polygon
+
+
+def _box(box: list, label: str, attributes: Any) -> Box:
+    if len(box) != 4:
+        raise AnnotationError(f'bbox is [x, y, width, height], got {len(box)} numbers')
+    # CVAT writes the box before its rotation
+    if isinstance(attributes, dict) and attributes.get('rotation'):
+        raise AnnotationError(
+            'rotated boxes (attributes.rotation) are not supported: export polygons'
+        )
+    for value in box:
+        _check_number(value)
+    return Box(label, box[0], box[1], box[0] + box[2], box[1] + box[3])
+
+
+def _clicks(keypoints: list, label: str) -> list[Point]:
+    if len(keypoints) % 3:
+        raise AnnotationError(
+            f'keypoints are [x, y, v, ...], got {len(keypoints)} numbers'
+        )
+    points = []
+    for x, y, visible in zip(keypoints[::3], keypoints[1::3], keypoints[2::3]):
+        _check_number(visible)
+        if visible not in (0, 1, 2):
+            raise AnnotationError(
+                f'the visibility of a keypoint is 0, 1 or 2, got {visible!r}'
+            )
+        if visible == 2:
+            points.append(Point(label, _centre(x), _centre(y)))
+    return points
+
+
+def _centre(value: Any) -> float:
+    _check_number(value)
+    return value + 0.5 if isinstance(value, int) else value
+
+
+def _check_number(value: Any) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not abs(value) < 1e9:  # larger ones overflow in sums
+        raise AnnotationError(f'expected a number of pixels, got {str(value)[:40]!r}')
+
+
+def _entries(document: dict, key: str) -> Iterator[tuple[str, dict]]:
+    """Place and content of each entry of one of the lists."""
+    entries = document.get(key)
+    if not isinstance(entries, list):
+        raise AnnotationError(
+            f'expected a list of {key}, got {str(entries)[:40]!r}', place=key
+        )
+    for number, entry in enumerate(entries):
+        place = f'{key}[{number}]'
+        if not isinstance(entry, dict):
+            raise AnnotationError(
+                f'expected an object, got {str(entry)[:40]!r}', place=place
+            )
+        yield place, entry
+
+
+def _add(known: dict, key: _Id, value: Any, place: str) -> None:
+    if key in known:
+        raise AnnotationError(f'the id {key!r} is taken already', place=place)
+    known[key] = value
+
+
+def _id(entry: dict, key: str, place: str) -> _Id:
+    value = entry.get(key)
+    if not isinstance(value, (int, str)) or isinstance(value, bool):
+        raise AnnotationError(
+            f'{key} is a whole number or text, got {str(value)[:40]!r}', place=place
+        )
+    return value
+
+
+def _name(category: dict, place: str) -> str:
+    name = category.get('name')
+    if not isinstance(name, str) or not name.strip():
+        raise AnnotationError(
+            f'a category needs a name, got {str(name)[:40]!r}', place=place
+        )
+    return name
+
+
+def _category(value: Any, names: dict[_Id, str]) -> str:
+    known = isinstance(value, (int, str)) and not isinstance(value, bool)
+    if not known or value not in names:
+        raise AnnotationError(f'no category has the id {str(value)[:40]!r}')
+    return names[value]
+
+
+def _image_name(image: dict) -> Any:
+    if 'file_name' not in image and isinstance(image.get('coco_url'), str):
+        return '/'.join(image['coco_url'].split('/')[-2:])
+    return image.get('file_name')
+
+
+def _list(value: Any) -> list:
+    if not isinstance(value, list):
+        raise AnnotationError(f'expected a list, got {str(value)[:40]!r}')
+    return value

@@ -1,0 +1,297 @@
+"""CVAT for images 1.1: one XML file with all images.
+
+The export of that name of CVAT 2 (``annotations.xml``). Conventions, from CVAT's
+description (docs.cvat.ai, "XML annotation format") and its exporter
+(``cvat/apps/dataset_manager/formats/cvat.py``):
+
+* Coordinates are continuous, the top left corner of the image is (0, 0): positions on
+  CVAT's canvas, to a hundredth of a pixel. Nothing is shifted.
+* ``mask`` has runs that alternate between outside and inside, outside first, row by row
+  within the rectangle of ``width`` x ``height`` pixels at (``left``, ``top``).
+* ``rotation`` is in degrees, clockwise on the screen, around the middle of the shape. A
+  box that is turned becomes a polygon; so does an ellipse, to a twentieth of a pixel.
+* ``tag`` is a tag; ``points`` are as many clicks.
+* Shapes of a higher ``z_order`` lie on top: the marks of a kind are sorted by it.
+
+Refused by name: tracks of videos, cuboids, skeletons and unknown elements. Ignored:
+attributes, groups, occlusion, subsets and tasks. CVAT has no void. Not written: void
+marks, polygons of several rings, dense maps, empty masks, widths of strokes, what is
+absent or complete, labels with characters that XML has not.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+import defusedxml.ElementTree
+import numpy as np
+
+from mmseg_spml.annotations.marks import (
+    Mark,
+    Ring,
+    annotation_of_marks,
+    drawable_path,
+    ellipse_ring,
+    pixel_bounds,
+    turned,
+)
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+    checked_size,
+)
+from mmseg_spml.annotations.run_length import encode_counts
+from mmseg_spml.atomic_file import atomic_file
+
+NAME = 'cvat'
+
+_CORNERS = ('xtl', 'ytl', 'xbr', 'ybr')
+# Bounded: very long numbers take very long.
+_FORMS = {
+    float: re.compile(
+        r'[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?', re.ASCII
+    ),
+    int: re.compile(r'[+-]?\d{1,18}', re.ASCII),
+}
+# Each branch can match in one way only, or a hostile head would take for ever.
+_ROOT = re.compile(
+    rb'\s*(?:(?:<\?[^>]*>|<!--(?:(?!-->).)*-->)\s*)*<annotations[\s>]', re.DOTALL
+)
+_CONTENT = re.compile(rb'<(image|track)\s|<meta>\s*<(task|project|job)>')
+_NO_XML_TEXT = re.compile('[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+# LookupError and ValueError: unknown encodings; ValueError: what defusedxml refuses.
+_XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file's root is CVAT's, with images, tracks or the data of a task."""
+    is_root = _ROOT.match(head.removeprefix(b'\xef\xbb\xbf')) is not None
+    return is_root and _CONTENT.search(head) is not None
+
+
+def read(
+    path: Path,
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a file, image by image.
+
+    Args:
+        path: The XML file.
+        images: Unused.
+        classes: Unused.
+
+    Raises:
+        AnnotationError: naming the file, the image and the element.
+        FileNotFoundError: there is no such file.
+    """
+    for number, element in enumerate(_root(Path(path))):
+        try:
+            if element.tag == 'image':
+                yield _annotation(element)
+            elif element.tag not in ('version', 'meta'):
+                raise AnnotationError(
+                    'cannot be used: export the task as "CVAT for images 1.1"'
+                )
+        except AnnotationError as error:
+            name = element.get('name', '')[:80]
+            place = f'{element.tag[:40]} {name!r} (element {number} of the root)'
+            raise error.at(file=path, place=place) from error
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Path,
+    *,
+    classes: Optional[Sequence[str]] = None,
+) -> int:
+    """Write a file that CVAT can load as "CVAT 1.1".
+
+    Returns:
+        The number of marks and tags left out.
+
+    Raises:
+        AnnotationError: the name of an image has characters that XML has not.
+    """
+    root, left, names = Element('annotations'), 0, set()
+    SubElement(root, 'version').text = '1.1'
+    labels = SubElement(SubElement(SubElement(root, 'meta'), 'task'), 'labels')
+    for number, annotation in enumerate(annotations):
+        if _NO_XML_TEXT.search(annotation.image):
+            raise AnnotationError(
+                f'the name {annotation.image!r} cannot be written as XML: rename it'
+            )
+        size = {'width': str(annotation.width), 'height': str(annotation.height)}
+        image = SubElement(root, 'image', id=str(number), name=annotation.image, **size)
+        left += annotation.dense is not None
+        shapes = [(mark.label, _shape(mark)) for mark in annotation.marks()]
+        shapes += [(tag, ('tag', {})) for tag in sorted(annotation.tags)]
+        for label, shape in shapes:
+            if shape is None or label is None or _NO_XML_TEXT.search(label):
+                left += 1
+                continue
+            names.add(label)
+            SubElement(image, shape[0], label=label, source='manual', **shape[1])
+    for name in sorted(names):
+        SubElement(SubElement(labels, 'label'), 'name').text = name
+    ElementTree.indent(root)
+    with atomic_file(path) as file:
+        file.write(ElementTree.tostring(root, 'utf-8', xml_declaration=True) + b'\n')
+    return left
+
+
+def _root(path: Path) -> Element:
+    if path.is_dir():
+        raise AnnotationError('is a folder: give its annotations.xml', file=path)
+    with open(path, 'rb') as file:
+        try:
+            root = defusedxml.ElementTree.parse(file).getroot()
+        except _XML_ERRORS as error:
+            raise AnnotationError(f'not an XML file ({error})', file=path) from error
+    if root.tag != 'annotations':
+        raise AnnotationError(
+            f'not a file of CVAT: expected <annotations>, got <{root.tag[:40]}>',
+            file=path,
+            place='the root',
+        )
+    return root
+
+
+def _annotation(image: Element) -> WeakAnnotation:
+    size = checked_size(*(_attribute(image, name, int) for name in ('height', 'width')))
+    name, tags, layers = _attribute(image, 'name'), set(), []
+    for number, element in enumerate(image):
+        try:
+            if element.tag == 'tag':
+                tags.add(_attribute(element, 'label'))
+            else:
+                layers.append((_optional(element, 'z_order'), _marks(element, size)))
+        except AnnotationError as error:
+            place = f'{element.tag[:40]} (element {number} of the image)'
+            raise error.at(place=place) from error
+    layers.sort(key=lambda layer: layer[0])
+    marks = [mark for _, marks in layers for mark in marks]
+    return annotation_of_marks(name, size, marks, tags)
+
+
+def _marks(element: Element, size: tuple[int, int]) -> list[Mark]:
+    """The marks of one shape: several for ``points``, else one."""
+    label = _attribute(element, 'label')
+    if element.tag == 'box':
+        box = Box(label, *(_attribute(element, name, float) for name in _CORNERS))
+        degrees = _optional(element, 'rotation')
+        if degrees % 360 == 0:
+            return [box]
+        x, y = (box.x1 - box.x0) / 2, (box.y1 - box.y0) / 2
+        corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
+        return [Polygon(label, [turned(corners, (box.x0 + x, box.y0 + y), degrees)])]
+    if element.tag == 'ellipse':
+        cx, cy, rx, ry = (
+            _attribute(element, name, float) for name in ('cx', 'cy', 'rx', 'ry')
+        )
+        degrees = _optional(element, 'rotation')
+        return [Polygon(label, [ellipse_ring((cx, cy), (rx, ry), degrees)])]
+    if element.tag == 'points':
+        return [Point(label, x, y) for x, y in _vertices(element)]
+    if element.tag == 'polyline':
+        return [Stroke(label, _vertices(element))]
+    if element.tag == 'polygon':
+        return [Polygon(label, [_vertices(element)])]
+    if element.tag == 'mask':
+        return [Mask(label, _mask(element, size))]
+    raise AnnotationError(
+        'cannot be used: known are box, ellipse, mask, points, polygon, polyline, tag'
+    )
+
+
+def _mask(element: Element, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool."""
+    left, top, width, height = (
+        _attribute(element, name, int) for name in ('left', 'top', 'width', 'height')
+    )
+    inside = 0 <= left < left + width <= size[1] and 0 <= top < top + height <= size[0]
+    if not inside:
+        raise AnnotationError(
+            f'a mask of {width} x {height} pixels at {(left, top)} does not fit into '
+            f'its image of {size[1]} x {size[0]}'
+        )
+    texts = _attribute(element, 'rle').split(',')
+    counts = [_parsed(text, 'rle', int) for text in texts]
+    if min(counts) < 0 or sum(counts) != width * height:
+        raise AnnotationError(
+            'the runs of a mask must be 0 or more and add up to its '
+            f'{width} x {height} = {width * height} pixels, got {sum(counts)}'
+        )
+    mask = np.zeros(size, bool)
+    crop = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(height, width)
+    mask[top : top + height, left : left + width] = crop
+    return mask
+
+
+def _vertices(element: Element) -> list[list[float]]:
+    """(x, y) of each vertex."""
+    vertices = []
+    for text in _attribute(element, 'points').split(';'):
+        vertex = [_parsed(number, 'points', float) for number in text.split(',')]
+        if len(vertex) != 2:
+            raise AnnotationError(f'points must be "x,y;x,y", got {text[:40]!r}')
+        vertices.append(vertex)
+    return vertices
+
+
+def _optional(element: Element, name: str) -> float:
+    return _attribute(element, name, float) if name in element.attrib else 0.0
+
+
+def _attribute(element: Element, name: str, kind: type = str) -> Any:
+    if name not in element.attrib:
+        raise AnnotationError(f'lacks the attribute {name!r}')
+    text = element.attrib[name]
+    return text if kind is str else _parsed(text, name, kind)
+
+
+def _parsed(text: str, name: str, kind: type) -> Any:
+    number = kind(text) if _FORMS[kind].fullmatch(text.strip()) else math.nan
+    if not math.isfinite(number):
+        raise AnnotationError(f'{name!r} must hold numbers, got {text[:40]!r}')
+    return number
+
+
+def _shape(mark: Mark) -> Optional[tuple[str, dict[str, str]]]:
+    """Element and attributes of a mark; None if CVAT has none like it."""
+    if isinstance(mark, Box):
+        corners = zip(_CORNERS, (mark.x0, mark.y0, mark.x1, mark.y1))
+        return 'box', {name: repr(value) for name, value in corners}
+    if isinstance(mark, Point):
+        return 'points', _path([(mark.x, mark.y)])
+    if isinstance(mark, Stroke):
+        return 'polyline', _path(drawable_path(mark))
+    if isinstance(mark, Polygon):
+        return ('polygon', _path(mark.rings[0])) if len(mark.rings) == 1 else None
+    bounds = pixel_bounds(mark.mask)
+    if bounds is None:
+        return None
+    left, top, right, bottom = bounds
+    # encode_counts goes down the columns, CVAT along the rows
+    counts = encode_counts(mark.mask[top : bottom + 1, left : right + 1].T)
+    return 'mask', {
+        'rle': ', '.join(map(str, counts)),
+        'left': str(left),
+        'top': str(top),
+        'width': str(right - left + 1),
+        'height': str(bottom - top + 1),
+    }
+
+
+def _path(path: Ring) -> dict[str, str]:
+    return {'points': ';'.join(f'{x!r},{y!r}' for x, y in path)}

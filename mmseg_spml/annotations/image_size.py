@@ -1,0 +1,52 @@
+"""Sizes of image files, for formats that do not state them."""
+
+import os
+from pathlib import Path
+from typing import Optional
+
+from PIL import Image
+
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    checked_image_name,
+    checked_size,
+)
+
+_ORIENTATION = 0x0112
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+
+
+def image_size(folder: Optional[Path], name: str) -> tuple[int, int]:
+    """(H, W) of an image as it is shown: turned as its Exif orientation says.
+
+    Only the head of the file is read.
+
+    Args:
+        folder: Folder of images.
+        name: The image's name in it.
+
+    Raises:
+        AnnotationError: ``folder`` is None, the name leads out of it, or the file is no
+            image.
+        FileNotFoundError: there is no such file.
+    """
+    if folder is None:
+        raise AnnotationError(
+            f'the size of the image {name!r} is not stated; give the folder of images '
+            'by --images'
+        )
+    path = Path(folder) / checked_image_name(name)
+    # os.path's isfile, unlike Path's, is False for names that no file can have
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'there is no image {path}; check the folder given by --images'
+        )
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
+    except Exception as error:  # decoders meet damaged files with errors of any kind
+        raise AnnotationError(
+            f'the image {path} cannot be read ({error}); replace it'
+        ) from error
+    return checked_size(*((width, height) if turned else (height, width)))

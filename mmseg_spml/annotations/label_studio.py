@@ -1,0 +1,298 @@
+"""Label Studio's export "JSON": a list of tasks with their annotations.
+
+Fields as in https://labelstud.io/guide/export (Label Studio 1.x; ``completions`` of 0.x
+is read too) and https://labelstud.io/tags. Coordinates are percentages of
+``original_width`` and ``original_height`` from the image's top left corner; they are
+rounded to a billionth of a pixel, which restores whole pixels. A rectangle is turned
+clockwise around its own top left corner.
+
+======================  ===============================================================
+``choices``             tags, those of all groups alike; choices of a region say
+                        nothing of the image and are ignored
+``rectanglelabels``     box; turned: polygon
+``keypointlabels``      point
+``polygonlabels``       polygon
+``brushlabels``         mask, see :mod:`mmseg_spml.annotations.label_studio_brush`
+======================  ===============================================================
+
+Relations, texts, ratings, numbers, dates, drafts and predictions are ignored; other
+kinds of results are refused. Tasks without an annotation, or with cancelled ones only,
+are left out; a task with several annotations is refused, for one cannot know which of
+its annotators is right. For the names of images see
+:mod:`mmseg_spml.annotations.label_studio_names`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.label_studio_brush import decode_brush
+from mmseg_spml.annotations.label_studio_names import image_name
+from mmseg_spml.annotations.label_studio_write import write as write
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    Mask,
+    Point,
+    Polygon,
+    WeakAnnotation,
+    checked_size,
+)
+
+NAME = 'label_studio'
+
+_IGNORED = ('relation', 'textarea', 'rating', 'number', 'datetime')
+_LARGEST_NUMBER = 1e9
+_DECIMALS = 9
+
+_Mark = Union[Box, Point, Polygon, Mask]
+_PARTS = {'boxes': Box, 'points': Point, 'polygons': Polygon, 'masks': Mask}
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file is a list of tasks with results."""
+    keys = (b'"annotations"', b'"completions"')
+    marks = (b'"from_name"', b'"was_cancelled"', b'"data"')
+    return (
+        re.match(rb'(\xef\xbb\xbf)?\s*\[\s*\{', head) is not None
+        and b'"result"' in head
+        and any(key in head for key in keys)
+        and any(mark in head for mark in marks)
+    )
+
+
+def read(
+    path: Union[str, Path],
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of an export, one by one.
+
+    Args:
+        path: The file.
+        images: Folder of images, for tasks whose results do not state the image's size:
+            those with tags alone.
+        classes: Unused.
+
+    Raises:
+        AnnotationError: naming the file, the task and the result.
+        FileNotFoundError: there is no such file, or no image of which to take the size.
+    """
+    places: dict[str, str] = {}
+    for index, task in enumerate(_tasks(path)):
+        number = task.get('id') if isinstance(task, dict) else None
+        known = isinstance(number, (int, str))
+        place = f'task[{index}]' + (f' (id {str(number)[:40]})' if known else '')
+        try:
+            annotation = _of_task(task, images)
+            if annotation is None:
+                continue
+            other = places.setdefault(annotation.image, place)
+            if other != place:
+                raise AnnotationError(
+                    f'{other} is of the image {annotation.image!r}, too; keep one'
+                )
+        except AnnotationError as error:
+            raise error.at(file=path, place=place) from error
+        except RecursionError as error:
+            raise AnnotationError('too deep lists', file=path, place=place) from error
+        yield annotation
+
+
+def _tasks(path: Union[str, Path]) -> list:
+    try:
+        tasks = json.loads(Path(path).read_bytes())
+    except IsADirectoryError as error:
+        raise AnnotationError('expected a file, got a folder', file=path) from error
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f'not a JSON file ({error})', file=path) from error
+    if not isinstance(tasks, list):
+        raise AnnotationError(
+            'expected a list of tasks; export the project as "JSON"', file=path
+        )
+    return tasks
+
+
+def _of_task(task: Any, images: Optional[Path]) -> Optional[WeakAnnotation]:
+    task = _dict(task, 'a task')
+    keys = [key for key in ('annotations', 'completions') if key in task]
+    if not keys:
+        raise AnnotationError(
+            'a task needs `annotations`; export the project as "JSON", not "JSON-MIN"'
+        )
+    done = [one for one in _dicts(task[keys[0]], keys[0]) if not _cancelled(one)]
+    if not done:
+        return None
+    if len(done) > 1:
+        raise AnnotationError(
+            f'there are {len(done)} annotations of one image; keep one, or cancel the '
+            'others in Label Studio'
+        )
+    name = image_name(task.get('data'))
+    results = _dicts(done[0].get('result'), 'result')
+    size = _size(results) or image_size(images, name)
+    regions = [one for one in results if str(one.get('type')) in _READERS]
+    if len({str(one.get('to_name')) for one in regions}) > 1:
+        raise AnnotationError('the results are of several images; split the task')
+    ids = {str(one['id']) for one in regions if 'id' in one}
+    marks, tags = [], set()
+    for number, result in enumerate(results):
+        kind = str(result.get('type'))
+        try:
+            value = result.get('value')
+            if kind in _READERS:
+                _check_frame(result)
+                marks.append(_mark(kind, _dict(value, 'value'), size))
+            elif kind == 'choices' and str(result.get('id')) not in ids:
+                tags.update(_texts(_dict(value, 'value'), kind))
+            elif kind not in ('choices', *_IGNORED):
+                raise AnnotationError(
+                    f'results of type {kind[:40]!r} cannot be expressed; known are '
+                    f'{["choices", *_READERS]}. Delete them, or label with these'
+                )
+        except AnnotationError as error:
+            raise error.at(place=f'result[{number}]') from error
+    parts = {
+        part: [mark for mark in marks if isinstance(mark, kind_of_mark)]
+        for part, kind_of_mark in _PARTS.items()
+    }
+    return WeakAnnotation(name, *size, tags=tags, **parts)
+
+
+def _mark(kind: str, value: dict, size: tuple[int, int]) -> _Mark:
+    labels = _texts(value, kind)
+    if len(labels) != 1:
+        raise AnnotationError(
+            f'a region needs one label, got {len(labels)}: {str(labels)[:40]}; delete '
+            'the region, or split it'
+        )
+    return _READERS[kind](labels[0], value, size)
+
+
+def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Union[Box, Polygon]:
+    x, width = (_pixels(value.get(key), key, size[1]) for key in ('x', 'width'))
+    y, height = (_pixels(value.get(key), key, size[0]) for key in ('y', 'height'))
+    degrees = _number(value.get('rotation', 0), 'rotation')
+    box = Box(label, x, y, round(x + width, _DECIMALS), round(y + height, _DECIMALS))
+    if degrees % 360 == 0:
+        return box
+    # in pixels: percentages of the two sides differ
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = ((0, 0), (width, 0), (width, height), (0, height))
+    ring = [(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in corners]
+    return Polygon(
+        label, [[(round(x, _DECIMALS), round(y, _DECIMALS)) for x, y in ring]]
+    )
+
+
+def _keypoint(label: str, value: dict, size: tuple[int, int]) -> Point:
+    return Point(label, *_xy([value.get('x'), value.get('y')], size))
+
+
+def _polygon(label: str, value: dict, size: tuple[int, int]) -> Polygon:
+    if value.get('closed') is False:
+        raise AnnotationError('the polygon is not closed; finish it in Label Studio')
+    ring = [_xy(at, size) for at in _list(value.get('points'), 'points')]
+    return Polygon(label, [ring])
+
+
+def _brush(label: str, value: dict, size: tuple[int, int]) -> Mask:
+    if value.get('format') != 'rle':
+        raise AnnotationError(
+            f'the format of a brush is "rle", got {str(value.get("format"))[:40]!r}'
+        )
+    return Mask(label, decode_brush(value.get('rle'), size))
+
+
+_READERS = {
+    'rectanglelabels': _rectangle,
+    'keypointlabels': _keypoint,
+    'polygonlabels': _polygon,
+    'brushlabels': _brush,
+}
+
+
+def _size(results: list[dict]) -> Optional[tuple[int, int]]:
+    """(H, W) that the results state; None if none does."""
+    stated: set[tuple[int, int]] = set()
+    for number, result in enumerate(results):
+        sides = result.get('original_height'), result.get('original_width')
+        if sides == (None, None):
+            continue
+        try:
+            stated.add(checked_size(*sides))
+        except AnnotationError as error:
+            raise error.at(place=f'result[{number}]') from error
+    if len(stated) > 1:
+        raise AnnotationError(f'the results state several sizes: {sorted(stated)}')
+    return stated.pop() if stated else None
+
+
+def _check_frame(result: dict) -> None:
+    """That coordinates are those of the one image, as it is."""
+    if result.get('image_rotation') not in (None, 0):
+        raise AnnotationError(
+            'the image was turned in Label Studio; turn the image file instead, and '
+            'label it again'
+        )
+    if result.get('item_index') not in (None, 0):
+        raise AnnotationError('results on several pages or images cannot be expressed')
+
+
+def _texts(value: dict, key: str) -> list[str]:
+    texts = _list(value.get(key), key)
+    if not all(isinstance(text, str) for text in texts):
+        raise AnnotationError(f'{key} is a list of names, got {str(texts)[:40]!r}')
+    return texts
+
+
+def _xy(at: Any, size: tuple[int, int]) -> tuple[float, float]:
+    pair = _list(at, 'a point')
+    if len(pair) != 2:
+        raise AnnotationError(f'a point is [x, y], got {str(pair)[:40]!r}')
+    return _pixels(pair[0], 'x', size[1]), _pixels(pair[1], 'y', size[0])
+
+
+def _pixels(percentage: Any, what: str, side: int) -> float:
+    return round(_number(percentage, what) * side / 100, _DECIMALS)
+
+
+def _number(value: Any, what: str) -> float:
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not plain or not abs(value) <= _LARGEST_NUMBER:
+        raise AnnotationError(f'{what} is a number below 1e9, got {str(value)[:40]!r}')
+    return value
+
+
+def _cancelled(annotation: dict) -> bool:
+    for key in ('was_cancelled', 'skipped'):
+        value = annotation.get(key)
+        if value not in (None, True, False):
+            raise AnnotationError(f'{key} is true or false, got {str(value)[:40]!r}')
+        if value:
+            return True
+    return False
+
+
+def _dicts(values: Any, what: str) -> list[dict]:
+    return [
+        _dict(value, f'{what}[{number}]')
+        for number, value in enumerate(_list(values, what))
+    ]
+
+
+def _dict(value: Any, what: str) -> dict:
+    if not isinstance(value, dict):
+        raise AnnotationError(f'{what} is a JSON object, got {str(value)[:40]!r}')
+    return value
+
+
+def _list(value: Any, what: str) -> list:
+    if not isinstance(value, list):
+        raise AnnotationError(f'{what} is a list, got {str(value)[:40]!r}')
+    return value

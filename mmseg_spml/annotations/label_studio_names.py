@@ -1,0 +1,67 @@
+"""Names of images in Label Studio's tasks.
+
+The name within ``/data/local-files/?d=NAME`` or ``/data/upload/PROJECT/NAME`` is taken,
+wherever the server is; it keeps the characters that Label Studio put before the name of
+an uploaded file. Of another address (``https://HOST/NAME?...``, ``s3://BUCKET/NAME``,
+``/NAME``) the whole path is taken. Addresses of a web server are percent-decoded, other
+names are taken as they are.
+"""
+
+import re
+from typing import Any
+from urllib.parse import unquote, unquote_plus
+
+from mmseg_spml.annotations.model import AnnotationError, checked_image_name
+
+_LONGEST_ADDRESS = 4096
+_WEB = re.compile(r'https?://[^/?#]*', re.IGNORECASE)
+_STORAGE = re.compile(r'[a-z][a-z0-9+.-]*://[^/]*/', re.IGNORECASE)
+_LOCAL_FILE = re.compile(r'/data/local-files/?\?(?:[^#]*&)?d=([^&#]*)')
+_UPLOAD = re.compile(r'/data/upload/(?:\d+/)?')
+
+
+def image_name(data: Any) -> str:
+    """Name of the image of a task, relative to the folder of images.
+
+    Args:
+        data: The task's ``data``: ``image`` is taken, or the only value.
+
+    Raises:
+        AnnotationError: there is no such value, or it names no file.
+
+    Example:
+        >>> image_name({'image': '/data/upload/3/1a2b3c4d-a%20b.jpg'})
+        '1a2b3c4d-a b.jpg'
+    """
+    if not isinstance(data, dict):
+        raise AnnotationError(
+            f'`data` of a task is a JSON object, got {str(data)[:40]!r}'
+        )
+    if 'image' in data or len(data) != 1:
+        source = data.get('image')
+    else:
+        (source,) = data.values()
+    if not isinstance(source, str):
+        raise AnnotationError(
+            '`data` of a task needs the address of one image as `image`, or no other '
+            f'value; got {str(data)[:80]!r}'
+        )
+    # a longer text could keep the search busy for hours
+    path = _within_images(source) if len(source) <= _LONGEST_ADDRESS else ''
+    name = path and checked_image_name(path)
+    if not name or path.endswith('/') or source.startswith('data:'):
+        raise AnnotationError(f'the address {source[:80]!r} names no image file')
+    return name
+
+
+def _within_images(source: str) -> str:
+    path = _WEB.sub('', source, count=1) if _WEB.match(source) else source
+    if path == source and not source.startswith('/'):
+        storage = _STORAGE.match(source)
+        return source[storage.end() :] if storage else source
+    local_file = _LOCAL_FILE.search(path)
+    if local_file:
+        return unquote_plus(local_file[1]).lstrip('/')
+    path = re.split('[?#]', path, maxsplit=1)[0]
+    upload = _UPLOAD.search(path)
+    return unquote(path[upload.end() :] if upload else path).lstrip('/')

@@ -1,0 +1,265 @@
+"""Files of labelme: JSON, one file per image.
+
+Written for labelme 6.3, read from version 3 on. Conventions, from labelme's source:
+
+* Coordinates are continuous, the top left corner of the image is (0, 0) (the canvas
+  draws the image there and saves unrounded positions), so nothing is shifted.
+* ``rectangle`` has two opposite corners in any order, and becomes a box; with four
+  corners, as ``oriented_rectangle``, it becomes a box if it is axis-parallel (within
+  a hundredth of a pixel) and a polygon if not.
+* ``circle`` has its centre and a point of its rim, and becomes a polygon that lies
+  within a twentieth of a pixel of it.
+* ``mask`` is a PNG whose top left pixel is the first point; the second point names the
+  last row and column, included (``shapes_to_label`` of ``labelme/utils/shape.py``).
+* A file without ``shape_type`` is older than version 3.16: all shapes are polygons.
+* The label ``__ignore__`` is void (labelme's ``examples/semantic_segmentation``).
+* ``flags`` of the image that are true are tags. False ones say nothing: that is what
+  every flag is before anybody looks.
+* ``imagePath`` is relative to the file. If it leads out of the folder that is read
+  (labelme's ``--output`` writes such paths), only its last part counts, in the
+  subfolder that the file is in: it must then lie likewise in the folder of images.
+
+Ignored: imageData, descriptions, group ids, flags of shapes. Not written: polygons of
+several rings, dense maps, empty masks, widths of strokes, what is absent or complete.
+"""
+
+import base64
+import io
+import json
+import math
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+from PIL import Image
+
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.labelme_write import VOID_LABEL
+from mmseg_spml.annotations.labelme_write import write as write
+from mmseg_spml.annotations.marks import Mark, annotation_of_marks, ellipse_ring
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    Label,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+    checked_image_name,
+    checked_size,
+)
+
+NAME = 'labelme'
+
+# What Pillow raises for damaged files.
+_PNG_ERRORS = (
+    OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error, zlib.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
+_AXIS_PARALLEL = 0.01
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file, or the first of a folder, has labelme's list of shapes."""
+    if path.is_dir():
+        files = _files(path)
+        if not files:
+            return False
+        with open(files[0], 'rb') as stream:
+            head = stream.read(65_536)
+    return (
+        head.removeprefix(b'\xef\xbb\xbf').lstrip().startswith(b'{')
+        and b'"shapes"' in head
+        and (b'"shape_type"' in head or b'"imagePath"' in head)
+    )
+
+
+def read(
+    path: Path,
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a file, or of all files of a folder and its subfolders.
+
+    Args:
+        path: The file or folder.
+        images: Folder of the images; opened where a file does not state the size.
+        classes: Unused.
+
+    Raises:
+        AnnotationError: naming the file and the shape.
+        FileNotFoundError: there is nothing at ``path``.
+    """
+    path = Path(path)
+    files = _files(path) if path.is_dir() else [path]
+    if not files:
+        raise AnnotationError('the folder holds no .json file', file=path)
+    file_of: dict[str, Path] = {}
+    for file in files:
+        subfolder = file.relative_to(path).parent.parts if file != path else ()
+        try:
+            annotation = _annotation(_document(file), subfolder, images)
+        except AnnotationError as error:
+            raise error.at(file=file) from error
+        except RecursionError as error:
+            raise AnnotationError('is nested too deeply', file=file) from error
+        other = file_of.setdefault(annotation.image, file)
+        if other != file:
+            raise AnnotationError(
+                f'is of the image {annotation.image!r}, and so is {other}: join them',
+                file=file,
+            )
+        yield annotation
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob('*.json') if file.is_file())
+
+
+def _document(file: Path) -> dict:
+    try:
+        document = json.loads(file.read_bytes().decode('utf-8-sig'))
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f'not a JSON file ({error})') from error
+    if not isinstance(document, dict) or 'imagePath' not in document:
+        raise AnnotationError(
+            "not a file of labelme: expected an object with 'imagePath' and 'shapes'"
+        )
+    return document
+
+
+def _annotation(
+    document: dict, subfolder: tuple[str, ...], images: Optional[Path]
+) -> WeakAnnotation:
+    name = _image_name(document['imagePath'], subfolder)
+    height, width = document.get('imageHeight'), document.get('imageWidth')
+    if height is None or width is None:
+        height, width = image_size(images, name)
+    size = checked_size(height, width)
+    shapes = document.get('shapes')
+    if not isinstance(shapes, list):
+        raise AnnotationError(f'shapes must be a list, got {str(shapes)[:40]!r}')
+    marks = []
+    for number, shape in enumerate(shapes):
+        try:
+            marks += _marks(shape, size)
+        except AnnotationError as error:
+            raise error.at(place=f'shapes[{number}]') from error
+    return annotation_of_marks(name, size, marks, _tags(document.get('flags')))
+
+
+def _image_name(value: Any, subfolder: tuple[str, ...]) -> str:
+    if not isinstance(value, str):
+        raise AnnotationError(f'imagePath must be text, got {str(value)[:40]!r}')
+    value = value.replace('\\', '/')
+    parts = [part for part in value.split('/') if part not in ('', '.')]
+    outside = value.startswith('/') or value.split('/')[0].endswith(':')
+    resolved = list(subfolder)
+    for part in parts:
+        if part != '..':
+            resolved.append(part)
+        elif resolved:
+            resolved.pop()
+        else:
+            outside = True
+    return checked_image_name(
+        '/'.join([*subfolder, *parts[-1:]] if outside else resolved)
+    )
+
+
+def _tags(flags: Any) -> frozenset[str]:
+    flags = {} if flags is None else flags
+    if not isinstance(flags, dict) or not all(
+        isinstance(value, bool) for value in flags.values()
+    ):
+        raise AnnotationError(
+            f'flags must be an object of true and false, got {str(flags)[:40]!r}'
+        )
+    return frozenset(name for name, value in flags.items() if value)
+
+
+def _marks(shape: Any, size: tuple[int, int]) -> list[Mark]:
+    """The marks of one shape: several for ``points``, else one."""
+    if not isinstance(shape, dict):
+        raise AnnotationError(f'a shape must be an object, got {str(shape)[:40]!r}')
+    label, kind = shape.get('label'), shape.get('shape_type')
+    if not isinstance(label, str):
+        raise AnnotationError(f'the label must be text, got {str(label)[:40]!r}')
+    label = None if label == VOID_LABEL else label
+    points = _points(shape.get('points'), label)
+    path = [(point.x, point.y) for point in points]
+    if kind in ('point', 'points') and points:
+        return points
+    if kind in ('rectangle', 'oriented_rectangle') and len(path) in (2, 4):
+        return [_rectangle(label, path)]
+    if kind is None or kind == 'polygon':
+        return [Polygon(label, [path])]
+    if kind in ('line', 'linestrip'):
+        return [Stroke(label, path)]
+    if kind == 'circle' and len(path) == 2:
+        radius = math.dist(*path)
+        return [Polygon(label, [ellipse_ring(path[0], (radius, radius))])]
+    if kind == 'mask' and len(path) == 2:
+        return [Mask(label, _mask(shape.get('mask'), path, size))]
+    raise AnnotationError(
+        f'cannot use a shape of shape_type {str(kind)[:40]!r} with {len(path)} points: '
+        'known are rectangle, oriented_rectangle, polygon, point, points, line, '
+        'linestrip, circle and mask'
+    )
+
+
+def _points(points: Any, label: Label) -> list[Point]:
+    if not isinstance(points, list):
+        raise AnnotationError(f'points must be a list, got {str(points)[:40]!r}')
+    for point in points:
+        if not isinstance(point, list) or len(point) != 2:
+            raise AnnotationError(f'a point is [x, y], got {str(point)[:40]!r}')
+    return [Point(label, *point) for point in points]
+
+
+def _rectangle(label: Label, path: list[tuple[float, float]]) -> Union[Box, Polygon]:
+    x, y = zip(*path)
+    x0, y0, x1, y1 = min(x), min(y), max(x), max(y)
+    box = Box(label, x0, y0, x1, y1)
+    if len(path) == 2:
+        return box
+    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+    close = all(
+        min(math.dist(corner, vertex) for vertex in path) <= _AXIS_PARALLEL
+        for corner in corners
+    )
+    return box if close else Polygon(label, [path])
+
+
+def _mask(code: Any, path: list, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool: the PNG at its place."""
+    (left, top), (right, bottom) = [(int(x), int(y)) for x, y in path]
+    inside = 0 <= left <= right < size[1] and 0 <= top <= bottom < size[0]
+    if not inside:
+        raise AnnotationError(
+            f'a mask from {(left, top)} to {(right, bottom)} lies outside of its image '
+            f'of {size} (height, width)'
+        )
+    expected = right - left + 1, bottom - top + 1
+    try:
+        data = base64.b64decode(code, validate=True)
+        image = Image.open(io.BytesIO(data), formats=('PNG',))
+        # before decoding: a few bytes may claim billions of pixels
+        if image.mode not in ('1', 'L') or image.size != expected:
+            raise AnnotationError(
+                f'a mask must be a black and white or 8-bit grey PNG of {expected} '
+                f'(width, height), got {image.mode} {image.size}'
+            )
+        crop = np.asarray(image).astype(bool)
+    except AnnotationError:
+        raise
+    except _PNG_ERRORS as error:
+        raise AnnotationError(f'the mask cannot be decoded ({error})') from error
+    mask = np.zeros(size, bool)
+    mask[top : bottom + 1, left : right + 1] = crop
+    return mask

@@ -1,0 +1,115 @@
+"""List files of the SPML authors' release: one image a line, with its label map.
+
+A line is ``image semantic instance``, separated by single spaces: paths of the image,
+of its label map and of its region map, relative to the root. By default that is the
+folder above the one that holds the list, as in the release's ``lists/train.txt``. The
+label map is an index PNG, see :mod:`mmseg_spml.annotations.index_png`; region maps are
+no annotation and are not opened. Of an image alone on its line nothing is known.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Optional, Union
+
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.index_png import read_dense_map
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    WeakAnnotation,
+    checked_image_name,
+)
+from mmseg_spml.annotations.voc_classes import VOC_CLASSES
+
+NAME = 'list_file'
+
+_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file's first line names an image and two PNGs."""
+    lines = head.decode('utf-8-sig', errors='replace').splitlines()
+    columns = next((line.strip() for line in lines if line.strip()), '').split(' ')
+    return (
+        path.suffix == '.txt'
+        and len(columns) == 3
+        and columns[0].lower().endswith(_IMAGE_SUFFIXES)
+        and all(column.endswith('.png') for column in columns[1:])
+    )
+
+
+def read(
+    path: Union[str, Path],
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a list, one by one.
+
+    Args:
+        path: The list.
+        images: The root; the folder above that of the list if None.
+        classes: Class names in the order of their ids; those of PASCAL VOC if None.
+
+    Raises:
+        AnnotationError: naming the list and the line.
+        FileNotFoundError: the list is missing, or a file that a line names.
+    """
+    root = Path(os.path.abspath(path)).parent.parent if images is None else Path(images)
+    names = VOC_CLASSES if classes is None else classes
+    if os.path.isdir(path):
+        raise AnnotationError('expected a list file, got a folder', file=path)
+    with open(path, encoding='utf-8-sig') as file:
+        try:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _of_line(line, root, names, path, f'line {number}')
+        except UnicodeDecodeError as error:
+            raise AnnotationError(f'not UTF-8 text ({error})', file=path) from error
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Union[str, Path],
+    *,
+    classes: Optional[Sequence[str]] = None,
+) -> int:
+    """Not supported: a list alone holds no labels.
+
+    Raises:
+        AnnotationError: always.
+    """
+    raise AnnotationError(
+        'lists are read only; write the format "index_png", a folder of label maps, '
+        'which training reads by `data_prefix`',
+        file=path,
+    )
+
+
+def _of_line(
+    line: str, root: Path, classes: Sequence[str], path: Union[str, Path], place: str
+) -> WeakAnnotation:
+    columns = line.strip().split(' ')
+    try:
+        if len(columns) not in (1, 3) or any(
+            column.split() != [column] for column in columns
+        ):
+            raise AnnotationError(
+                'expected "image semantic instance" separated by single spaces, or an '
+                f'image alone, got {line.strip()[:80]!r}'
+            )
+        names = [checked_image_name(column) for column in columns]
+        if len(names) == 1:
+            return WeakAnnotation(names[0], *image_size(root, names[0]))
+        label_map = root / names[1]
+        if not os.path.isfile(label_map):
+            raise FileNotFoundError(
+                f'there is no label map {label_map}; give the folder that the list is '
+                'relative to by --images'
+            )
+        dense = read_dense_map(label_map, classes)
+        return WeakAnnotation(names[0], *dense.labels.shape, dense=dense)
+    except AnnotationError as error:
+        raise error.at(file=path, place=place) from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{path}, {place}: {error}') from error

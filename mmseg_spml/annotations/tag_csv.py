@@ -1,0 +1,245 @@
+"""Image tags as a CSV table (UTF-8, commas, a header), in one of two forms.
+
+*Lists*: ``image,tags``, the tags separated by ``;`` or, where there is none, by white
+space, as in Kaggle's "Planet" (``image_name,tags``) and in fastai's copy of PASCAL VOC
+(``fname,labels,is_valid``). Other classes may be in the image: lists are not complete.
+
+*Multi-hot*: ``image,cat,dog``, one column a class. 1 is shown, 0 not shown, -1 or an
+empty cell not known, as in CheXpert. (PASCAL VOC's own lists differ: -1 is not shown, 0
+is difficult; convert them first.) A row that knows every class is a complete list of
+tags. A column ``tags_complete`` (1 or 0), if there is one, says so instead: it is
+written where a row knows all columns, but not whether the image shows more.
+
+The suffix of an image may be left out. The table states no sizes: they come from the
+images. Written are the tags of an image and the labels of its marks, as lists if
+nothing is said to be absent or complete. The marks themselves are left out.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Optional, Union
+
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.image_tags import (
+    count_marks,
+    find_image,
+    shown_tags,
+    tag_names,
+)
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.atomic_file import atomic_file
+
+NAME = 'tag_csv'
+
+_IMAGE = ('image', 'image_name', 'filename', 'file_name', 'fname')
+_TAGS = ('tags', 'labels')
+_METADATA = ('is_valid',)
+_COMPLETE = 'tags_complete'
+_VALUES = {
+    **{'1': True, '0': False, '-1': None, '': None},
+    **{'1.0': True, '0.0': False, '-1.0': None},
+}
+_ROWS_LOOKED_AT = 20
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a CSV file's header names images, and tags or multi-hot columns."""
+    if path.suffix.lower() != '.csv':
+        return False
+    text = head.decode('utf-8-sig', errors='replace')
+    try:
+        rows = list(islice(csv.reader(io.StringIO(text)), _ROWS_LOOKED_AT + 1))
+        columns = _columns(rows[0] if rows else [])
+    except (csv.Error, AnnotationError):
+        return False
+    if _is_list(columns):
+        return True
+    whole = [row for row in rows[1:] if len(row) == len(columns)]
+    values = {cell.strip() for row in whole for cell in row[1:]}
+    return bool(whole) and values <= set(_VALUES)
+
+
+def read(
+    path: Union[str, Path],
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a table, row by row.
+
+    Args:
+        path: The file.
+        images: Folder of the images.
+        classes: Unused: the table names its classes.
+
+    Raises:
+        AnnotationError: naming the file and the line.
+        FileNotFoundError: there is no such file.
+    """
+    columns: Optional[list[str]] = None
+    for place, cells in _rows(Path(path)):
+        try:
+            if columns is None:
+                columns = _columns(cells)
+            else:
+                yield _annotation(columns, cells, images)
+        except AnnotationError as error:
+            raise error.at(file=path, place=place) from error
+    if columns is None:
+        raise AnnotationError('expected a header such as image,tags', file=path)
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Union[str, Path],
+    *,
+    classes: Optional[Sequence[str]] = None,
+) -> int:
+    """Write a table: lists, or multi-hot if something is absent or complete.
+
+    Args:
+        annotations: Any.
+        path: The file.
+        classes: Columns of a multi-hot table; those that occur if None.
+
+    Returns:
+        The number of boxes, points, strokes, areas and dense maps: they are left out.
+
+    Raises:
+        AnnotationError: a class is none of ``classes`` or cannot be written, or a mark
+            shows what the tags exclude.
+    """
+    annotations = list(annotations)
+    names = tag_names(annotations, classes)
+    for name in names:
+        _check_name(name)
+    if any(one.absent or one.tags_complete for one in annotations):
+        rows = _multi_hot_rows(annotations, names)
+    else:
+        tags = [sorted(shown_tags(one)) for one in annotations]
+        lists = zip((one.image for one in annotations), map(_joined, tags))
+        rows = [('image', 'tags'), *lists]
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows(rows)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
+    return sum(count_marks(one) for one in annotations)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Place and cells of each row that is not empty."""
+    if path.is_dir():
+        raise AnnotationError('expected a CSV file, got a folder', file=path)
+    data = path.read_bytes()
+    try:
+        text = data.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        line = data.count(b'\n', 0, error.start) + 1
+        raise AnnotationError(
+            f'not UTF-8 text ({error.reason})', file=path, place=f'line {line}'
+        ) from error
+    reader = csv.reader(io.StringIO(text, newline=''), strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield f'line {reader.line_num}', row
+    except csv.Error as error:
+        raise AnnotationError(
+            f'not a CSV table ({error})', file=path, place=f'line {reader.line_num}'
+        ) from error
+
+
+def _columns(header: list[str]) -> list[str]:
+    columns = [cell.strip() for cell in header]
+    if len(columns) < 2 or columns[0].lower() not in _IMAGE:
+        raise AnnotationError(
+            f'the header must name the image (one of {_IMAGE}), then tags or classes, '
+            f'got {columns[:9]}'
+        )
+    if '' in columns or len(set(columns)) < len(columns):
+        raise AnnotationError(f'the columns need different names, got {columns[:30]}')
+    if columns[1].lower() in _TAGS and not _is_list(columns):
+        raise AnnotationError(
+            f'beside {columns[1]!r}, lists of tags, there can be no {columns[2:]}'
+        )
+    return columns
+
+
+def _is_list(columns: list[str]) -> bool:
+    return columns[1].lower() in _TAGS and set(columns[2:]) <= set(_METADATA)
+
+
+def _annotation(
+    columns: list[str], cells: list[str], images: Optional[Path]
+) -> WeakAnnotation:
+    if len(cells) != len(columns):
+        raise AnnotationError(
+            f'expected {len(columns)} cells like the header, got {len(cells)}'
+        )
+    image = find_image(images, cells[0])
+    size = image_size(images, image)
+    if _is_list(columns):
+        separator = ';' if ';' in cells[1] else None
+        tags = {tag.strip() for tag in cells[1].split(separator)} - {''}
+        return WeakAnnotation(image, *size, tags=tags)
+    known = {name: _value(name, cell) for name, cell in zip(columns[1:], cells[1:])}
+    complete = known.pop(_COMPLETE, None not in known.values())
+    if complete is None or (complete and None in known.values()):
+        raise AnnotationError(
+            f'{_COMPLETE} is 1 or 0, and 1 only where no class is unknown'
+        )
+    tags = {name for name, value in known.items() if value}
+    absent = {name for name, value in known.items() if value is False}
+    return WeakAnnotation(
+        image,
+        *size,
+        tags=tags,
+        absent=frozenset() if complete else absent,
+        tags_complete=complete,
+    )
+
+
+def _value(name: str, cell: str) -> Optional[bool]:
+    if cell.strip() not in _VALUES:
+        raise AnnotationError(
+            f'{name!r} is 1 (shown), 0 (not shown), -1 or empty (unknown), got '
+            f'{cell[:40]!r}'
+        )
+    return _VALUES[cell.strip()]
+
+
+def _check_name(name: str) -> None:
+    if name != name.strip() or ';' in name or name.lower() in (*_TAGS, _COMPLETE):
+        raise AnnotationError(
+            f'a table of tags cannot hold the class {name!r}: rename it'
+        )
+
+
+def _joined(tags: list[str]) -> str:
+    spaced = any(len(tag.split()) > 1 for tag in tags)
+    # a separator after the last one too: it may be the only one
+    return ''.join(f'{tag};' for tag in tags) if spaced else ' '.join(tags)
+
+
+def _multi_hot_rows(
+    annotations: list[WeakAnnotation], names: list[str]
+) -> list[list[str]]:
+    rows, complete = [], [one.tags_complete for one in annotations]
+    for annotation in annotations:
+        shown = shown_tags(annotation)
+        excluded = set(names) if annotation.tags_complete else annotation.absent
+        rows.append(
+            [
+                '1' if name in shown else '0' if name in excluded else '-1'
+                for name in names
+            ]
+        )
+    stated = []
+    if not names or complete != ['-1' not in row for row in rows]:
+        stated = [_COMPLETE]
+        rows = [[*row, str(int(flag))] for row, flag in zip(rows, complete)]
+    named = [[one.image, *row] for one, row in zip(annotations, rows)]
+    return [['image', *names, *stated], *named]

@@ -1,0 +1,296 @@
+"""PASCAL VOC annotation XML: boxes, one file per image.
+
+Written by the devkit of the PASCAL VOC challenges 2007-2012 and, among many tools, by
+labelImg. Conventions, by the devkit's documentation ("the top-left pixel in the image
+has coordinates (1,1)"):
+
+* ``bndbox`` names the outermost pixels of an object, counted from 1, both ends
+  included, so x0 = xmin - 1, y0 = ymin - 1, x1 = xmax, y1 = ymax. Fractions, which
+  later releases have, are treated alike. Tools that count from 0 make files that look
+  the same: their boxes begin one pixel too far up and left.
+* VOC annotates all objects of its classes, other makers need not, and a file cannot
+  say which: ``boxes_complete`` and ``tags_complete`` stay False.
+* Objects marked ``difficult``, ``truncated`` or ``occluded`` are boxes as all others.
+* ``filename`` is the name of the image; ``folder`` and ``path`` are not used.
+
+Ignored: pose, actions and parts (head, hand, foot) of an object, and outlines that some
+tools add to its box. An object without ``bndbox`` (a rotated box, say) is an error.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Optional
+from xml.etree import ElementTree
+
+import defusedxml.ElementTree
+
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    WeakAnnotation,
+    checked_size,
+)
+from mmseg_spml.annotations.whats_the_point import count_left_out
+from mmseg_spml.atomic_file import atomic_file
+
+NAME = 'voc_xml'
+
+_HEAD = 65_536
+_NUMBER = re.compile(
+    r'[+-]?(\d{1,99}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?', re.ASCII
+)
+_ROOT = re.compile(rb'<annotation[\s>]')  # other tools have `annotations`
+_NO_XML_TEXT = re.compile('[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]')
+# What the parser raises: LookupError and ValueError for unknown encodings, and
+# ValueError also for the entities that defusedxml refuses.
+_XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file, or the first of a folder, has VOC's boxes or no object at all."""
+    head = xml_head(path, head)
+    if b'<object>' in head:
+        return b'<bndbox>' in head
+    return b'<filename>' in head and b'<size>' in head and b'<polygon>' not in head
+
+
+def read(
+    path: Path,
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a file, or of all files of a folder and its subfolders.
+
+    Args:
+        path: The file or folder.
+        images: Unused.
+        classes: Unused.
+
+    Raises:
+        AnnotationError: naming the file and the element.
+        FileNotFoundError: there is nothing at ``path``.
+    """
+    for file in annotation_files(path):
+        try:
+            annotation = _annotation(parse_annotation(file))
+        except AnnotationError as error:
+            raise error.at(file=file) from error
+        yield annotation
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Path,
+    *,
+    classes: Optional[Sequence[str]] = None,
+) -> int:
+    """Write one file per image: ``a/b.jpg`` becomes ``a/b.xml`` in a folder.
+
+    Returns:
+        The number of marks, tags and absent classes left out: all but boxes with a
+        class, and tags that a box implies. That tags or boxes are complete is lost.
+
+    Raises:
+        AnnotationError: two images would share a file, or a name is no XML text.
+    """
+    left, taken = 0, set()
+    for annotation in annotations:
+        root = new_annotation(annotation, segmented=False)
+        boxes = [box for box in annotation.boxes if box.label is not None]
+        for box in boxes:
+            _add_object(root, box)
+        write_annotation(root, path, annotation.image, taken)
+        left += count_left_out(annotation, boxes)
+    return left
+
+
+def _annotation(root: ElementTree.Element) -> WeakAnnotation:
+    if root.find('polygon') is not None:
+        problem = 'strokes instead of objects with <bndbox>: read it as scribblesup'
+        raise AnnotationError(problem, place='polygon[0]')
+    height, width = size_of(root)
+    boxes = []
+    for number, element in enumerate(root.findall('object')):
+        try:
+            boxes.append(_box(element))
+        except AnnotationError as error:
+            raise error.at(place=f'object[{number}]') from error
+    return WeakAnnotation(text_of(root, 'filename'), height, width, boxes=boxes)
+
+
+def _box(element: ElementTree.Element) -> Box:
+    label = text_of(element, 'name')
+    corners = only_child(element, 'bndbox')
+    x0, y0 = number_of(corners, 'xmin') - 1, number_of(corners, 'ymin') - 1
+    x1, y1 = number_of(corners, 'xmax'), number_of(corners, 'ymax')
+    return Box(label, float(x0), float(y0), float(x1), float(y1))
+
+
+def _add_object(root: ElementTree.Element, box: Box) -> None:
+    element = ElementTree.SubElement(root, 'object')
+    add_text(element, 'name', box.label)
+    add_text(element, 'pose', 'Unspecified')
+    add_text(element, 'truncated', '0')
+    add_text(element, 'difficult', '0')
+    corners = ElementTree.SubElement(element, 'bndbox')
+    # in decimals, which unlike binary fractions survive +1 and -1
+    x0, y0, x1, y1 = (Decimal(repr(v)) for v in (box.x0, box.y0, box.x1, box.y1))
+    values = {'xmin': x0 + 1, 'ymin': y0 + 1, 'xmax': x1, 'ymax': y1}
+    for name, value in values.items():
+        add_text(corners, name, format(value.normalize(), 'f'))
+
+
+def annotation_files(path: Path) -> list[Path]:
+    """The file itself, or all XML files of a folder and its subfolders, sorted.
+
+    Raises:
+        AnnotationError: the folder has no XML file.
+        FileNotFoundError: there is nothing at ``path``.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f'there is no annotation file or folder {path}')
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob('*.xml') if file.is_file())
+    if not files:
+        raise AnnotationError('the folder has no .xml file', file=path)
+    return files
+
+
+def xml_head(path: Path, head: bytes) -> bytes:
+    """First bytes of an annotation file, or of a folder's first; else nothing."""
+    if path.is_dir():
+        path = min(path.rglob('*.xml'), default=path)
+        if not path.is_file():
+            return b''
+        with open(path, 'rb') as file:
+            head = file.read(_HEAD)
+    is_one = path.suffix == '.xml' and _ROOT.search(head)
+    return head if is_one else b''
+
+
+def parse_annotation(file: Path) -> ElementTree.Element:
+    """The root element ``annotation`` of a file.
+
+    Raises:
+        AnnotationError: it is malformed, declares entities, or has another root.
+    """
+    try:
+        root = defusedxml.ElementTree.parse(file).getroot()
+    except _XML_ERRORS as error:
+        raise AnnotationError(f'malformed XML ({error})', file=file) from error
+    if root.tag != 'annotation':
+        raise AnnotationError(
+            f'expected the root element <annotation>, got <{root.tag[:40]}>', file=file
+        )
+    return root
+
+
+def only_child(element: ElementTree.Element, name: str) -> ElementTree.Element:
+    """The one child of that name.
+
+    Raises:
+        AnnotationError: there is none, or several.
+    """
+    children = element.findall(name)
+    if len(children) != 1:
+        others = sorted({child.tag[:40] for child in element})[:10]
+        raise AnnotationError(
+            f'<{element.tag}> needs one <{name}>, got {len(children)}; it has {others}',
+            place=name,
+        )
+    return children[0]
+
+
+def text_of(element: ElementTree.Element, name: str) -> str:
+    """Text of the one child of that name, without surrounding space.
+
+    Raises:
+        AnnotationError: there is no such child, or it holds no text.
+    """
+    child = only_child(element, name)
+    text = (child.text or '').strip()
+    if not text or len(child):
+        raise AnnotationError(f'expected text only, got {text[:40]!r}', place=name)
+    return text
+
+
+def number_of(element: ElementTree.Element, name: str) -> Decimal:
+    """Finite number that the one child of that name holds.
+
+    Raises:
+        AnnotationError: there is no such child, or it holds no number.
+    """
+    text = text_of(element, name)
+    if not _NUMBER.fullmatch(text):
+        raise AnnotationError(f'expected a number, got {text[:40]!r}', place=name)
+    return Decimal(text)
+
+
+def size_of(root: ElementTree.Element) -> tuple[int, int]:
+    """(H, W) by the element ``size``.
+
+    Raises:
+        AnnotationError: it is missing or malformed.
+    """
+    element = only_child(root, 'size')
+    sides = [number_of(element, name) for name in ('height', 'width')]
+    whole = [int(n) if n == n.to_integral_value() else float(n) for n in sides]
+    try:
+        return checked_size(*whole)
+    except AnnotationError as error:
+        raise error.at(place='size') from error
+
+
+def new_annotation(
+    annotation: WeakAnnotation, *, segmented: bool
+) -> ElementTree.Element:
+    """A root element that names the image and its size; colour images are assumed."""
+    root = ElementTree.Element('annotation')
+    add_text(root, 'filename', annotation.image)
+    size = ElementTree.SubElement(root, 'size')
+    add_text(size, 'width', str(annotation.width))
+    add_text(size, 'height', str(annotation.height))
+    add_text(size, 'depth', '3')
+    add_text(root, 'segmented', str(int(segmented)))
+    return root
+
+
+def add_text(element: ElementTree.Element, name: str, text: str) -> None:
+    """Add a child that holds a text.
+
+    Raises:
+        AnnotationError: it is empty, begins or ends with space, or has control
+            characters: reading would not give it back.
+    """
+    if not text or text != text.strip() or _NO_XML_TEXT.search(text):
+        raise AnnotationError(f'{text!r} cannot be kept in XML: rename it')
+    ElementTree.SubElement(element, name).text = text
+
+
+def write_annotation(
+    root: ElementTree.Element, folder: Path, image: str, taken: set[Path]
+) -> None:
+    """Write the file of an image, which joins those that are ``taken``.
+
+    Raises:
+        AnnotationError: the folder is a file, or the name of the file is taken.
+    """
+    if Path(folder).suffix == '.xml' or Path(folder).is_file():
+        raise AnnotationError(
+            'one file per image is written: give a folder, not a file', file=folder
+        )
+    file = Path(folder, os.path.splitext(image)[0] + '.xml')
+    if file in taken:
+        raise AnnotationError(
+            f'{image!r} and another image would share this file: rename one', file=file
+        )
+    taken.add(file)
+    ElementTree.indent(root)
+    with atomic_file(file) as stream:
+        stream.write(ElementTree.tostring(root, encoding='utf-8') + b'\n')

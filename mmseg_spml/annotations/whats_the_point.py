@@ -1,0 +1,242 @@
+"""Clicks of "What's the Point" (Bearman et al., ECCV 2016): one JSON file.
+
+``pascal2012_trainval_main.json`` and ``pascal2012_trainval_supp.json`` of
+``whats_the_point_data``: ``{image id: [{"x": .., "y": .., "cls": .., "rank": ..}]}``.
+By the README of the data
+
+* the id is that of a PASCAL VOC 2012 image, so the image is ``<id>.jpg``;
+* x and y are zero-indexed pixels, so the click is at (x + 1/2, y + 1/2); clicks outside
+  of the image occur and stay;
+* cls is 1-20 in the alphabetical order of VOC's classes, the value of VOC's masks;
+* rank N marks the Nth click of the annotator. It is ignored; writing counts the clicks
+  on each class of an image from 1, which may differ from the original.
+
+The file states no sizes: the images are needed. Fractions of x and y are cut off as in
+published code, which takes ``int(x)``; writing names the pixel that a click fell on.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Point,
+    WeakAnnotation,
+    checked_image_name,
+)
+from mmseg_spml.annotations.voc_classes import VOC_CLASSES
+from mmseg_spml.atomic_file import atomic_file
+
+NAME = 'whats_the_point'
+
+_SUFFIXES = ('.jpg', '.jpeg', '.png')
+_KEYS = {'x', 'y', 'cls', 'rank'}
+_LARGEST = 1e6
+# {"id": [], "id": [{the first click}
+_FIRST_CLICK = re.compile(
+    rb'\s*\{(?:\s*"[^"\\]*"\s*:\s*\[\s*\]\s*,)*\s*"[^"\\]*"\s*:\s*\[\s*(\{[^{}\[\]]*\})'
+)
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether the first click of a JSON file has the four keys and no other."""
+    match = _FIRST_CLICK.match(head) if path.suffix == '.json' else None
+    try:
+        return match is not None and set(json.loads(match[1])) == _KEYS
+    except ValueError:
+        return False
+
+
+def read(
+    path: Path,
+    *,
+    images: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
+) -> Iterator[WeakAnnotation]:
+    """The annotations of a file, in its order.
+
+    Args:
+        path: The file.
+        images: Folder of the images.
+        classes: Class names, those of VOC by default; ``cls`` i is ``classes[i]``,
+            and ``classes[0]`` the background, which is never clicked on.
+
+    Raises:
+        AnnotationError: naming the file, the image and the click.
+        FileNotFoundError: there is no such file, or no image of an id.
+    """
+    names = _class_names(classes)
+    for key, clicks in _load(path).items():
+        try:
+            annotation = _annotation(key, clicks, images, names)
+        except AnnotationError as error:
+            raise error.at(file=path, place=repr(key[:80])) from error
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'{path}, {key[:80]!r}: {error}') from error
+        yield annotation
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Path,
+    *,
+    classes: Optional[Sequence[str]] = None,
+) -> int:
+    """Write the points; the file appears when it is complete.
+
+    Returns:
+        The number of marks, tags and absent classes left out: all but points of a
+        class other than the background, and tags that a point implies.
+
+    Raises:
+        AnnotationError: a class has no id, or two images differ in their suffix only.
+    """
+    names = _class_names(classes)
+    ids = {name: number for number, name in enumerate(names)}
+    left, file_content = 0, {}
+    for annotation in annotations:
+        key = os.path.splitext(annotation.image)[0]
+        if key in file_content:
+            raise AnnotationError(
+                f'two images have the id {key!r}: rename one', file=path
+            )
+        points = [p for p in annotation.points if p.label not in (None, names[0])]
+        try:
+            file_content[key] = _clicks(points, ids)
+        except AnnotationError as error:
+            raise error.at(place=annotation.image) from error
+        left += count_left_out(annotation, points)
+    with atomic_file(path) as file:
+        file.write(json.dumps(file_content, ensure_ascii=False).encode() + b'\n')
+    return left
+
+
+def count_left_out(annotation: WeakAnnotation, written: Sequence) -> int:
+    """How many marks, tags and absent classes of an annotation were not written.
+
+    Args:
+        annotation: All that is known of the image.
+        written: The marks that were written; tags that they imply count as written.
+    """
+    implied = {mark.label for mark in written}
+    marks = sum(1 for _ in annotation.marks()) + (annotation.dense is not None)
+    names = len(annotation.tags - implied) + len(annotation.absent)
+    return marks - len(written) + names
+
+
+def _class_names(classes: Optional[Sequence[str]]) -> tuple[str, ...]:
+    names = VOC_CLASSES if classes is None else tuple(classes)
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise AnnotationError(
+            'classes are different names, the background first and then at least one '
+            f'other, got {names}'
+        )
+    return names
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """The JSON object of a file, checked to be one."""
+    try:
+        content = json.loads(
+            Path(path).read_bytes(), object_pairs_hook=_without_duplicates
+        )
+    except AnnotationError as error:
+        raise error.at(file=path) from error
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(
+            f'no JSON that can be read ({error})', file=path
+        ) from error
+    if not isinstance(content, dict):
+        raise AnnotationError(
+            f'expected an object of image ids, got {_brief(content)}', file=path
+        )
+    return content
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise AnnotationError('a key of an object occurs twice', place=repr(twice[:80]))
+    return content
+
+
+def _annotation(
+    key: str, clicks: Any, images: Optional[Path], names: Sequence[str]
+) -> WeakAnnotation:
+    if not isinstance(clicks, list):
+        raise AnnotationError(f'expected a list of clicks, got {_brief(clicks)}')
+    points = []
+    for number, click in enumerate(clicks):
+        try:
+            points.append(_point(click, names))
+        except AnnotationError as error:
+            raise error.at(place=f'click {number}') from error
+    image = _image_of(key, images)
+    return WeakAnnotation(image, *image_size(images, image), points=points)
+
+
+def _image_of(key: str, images: Optional[Path]) -> str:
+    """Name of the image of an id: the first that exists, else that of VOC."""
+    candidates = [checked_image_name(key + suffix) for suffix in _SUFFIXES]
+    existing = (
+        name
+        for name in candidates
+        if images is not None and os.path.isfile(os.path.join(images, name))
+    )
+    return next(existing, candidates[0])
+
+
+def _point(click: Any, names: Sequence[str]) -> Point:
+    if not isinstance(click, dict) or not {'x', 'y', 'cls'} <= set(click):
+        raise AnnotationError(
+            f'a click is an object with x, y and cls, got {_brief(click)}'
+        )
+    number = click['cls']
+    whole = isinstance(number, int) and not isinstance(number, bool)
+    if not whole or not 1 <= number < len(names):
+        raise AnnotationError(
+            f'cls is a whole number in 1..{len(names) - 1} (0, {names[0]!r}, is never '
+            f'clicked on), got {_brief(number)}'
+        )
+    return Point(names[number], _centre(click['x']), _centre(click['y']))
+
+
+def _centre(pixel: Any) -> float:
+    number = isinstance(pixel, (int, float)) and not isinstance(pixel, bool)
+    if not number or not abs(pixel) < _LARGEST:
+        raise AnnotationError(f'x and y are numbers of pixels, got {_brief(pixel)}')
+    return math.floor(pixel) + 0.5
+
+
+def _brief(value: Any) -> str:
+    """The value for a message; of a list or object, which may be huge, its type."""
+    scalar = value is None or isinstance(value, (str, int, float))
+    return repr(value)[:40] if scalar else type(value).__name__
+
+
+def _clicks(points: Sequence[Point], ids: dict[str, int]) -> list[dict[str, int]]:
+    clicks, counts = [], {}
+    for point in points:
+        if point.label not in ids:
+            raise AnnotationError(
+                f'the class {point.label!r} is none of {list(ids)}: give the class '
+                'names by --classes'
+            )
+        counts[point.label] = counts.get(point.label, 0) + 1
+        clicks.append(
+            {
+                'x': math.floor(point.x),
+                'y': math.floor(point.y),
+                'cls': ids[point.label],
+                'rank': counts[point.label],
+            }
+        )
+    return clicks

@@ -1,0 +1,98 @@
+"""Each format's file is recognised as that format and as no other."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_spml.annotations.formats import (
+    FORMATS,
+    detect_format,
+    format_of_name,
+    read_annotations,
+    write_annotations,
+)
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    DenseMap,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+)
+
+CLASSES = ('background', 'cat', 'dog')
+OUT = {
+    'coco': 'a.json', 'cvat': 'a.xml', 'jsonl': 'a.jsonl', 'label_studio': 'a.json',
+    'tag_csv': 'a.csv', 'tag_npy': 'a.npy', 'whats_the_point': 'a.json',
+    'index_png': 'maps', 'labelme': 'folder', 'qupath': 'folder',
+    'scribblesup': 'folder', 'voc_xml': 'folder',
+}  # fmt: skip
+# index PNGs of a data set's list, and MATLAB files, are not written
+READ_ONLY = {'list_file', 'sbd'}
+
+
+def everything(name):
+    mask = np.zeros((20, 30), bool)
+    mask[3:9, 4:12] = True
+    return WeakAnnotation(
+        name,
+        20,
+        30,
+        tags={'cat', 'dog'},
+        tags_complete=True,
+        boxes=[Box('cat', 2, 3, 15, 12)],
+        points=[Point('dog', 4.5, 6.5)],
+        strokes=[Stroke('cat', [(1.5, 1.5), (9.5, 7.5)], 3)],
+        polygons=[Polygon('dog', [[(1, 1), (9, 1), (9, 8)]])],
+        masks=[Mask('cat', mask)],
+        dense=DenseMap(CLASSES, mask.astype(np.uint8)),
+    )
+
+
+@pytest.fixture
+def images(tmp_path):
+    (tmp_path / 'images').mkdir()
+    for name in ('a', 'b'):
+        image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
+        image.save(tmp_path / f'images/{name}.jpg')
+    return tmp_path / 'images'
+
+
+def test_all_formats_are_covered():
+    assert set(OUT) | READ_ONLY == set(FORMATS)
+
+
+@pytest.mark.parametrize('name', sorted(OUT))
+def test_written_files_are_recognised_and_read(name, images, tmp_path):
+    path = tmp_path / OUT[name]
+    known = [everything('a.jpg'), everything('b.jpg')]
+    left_out = write_annotations(known, path, name, classes=CLASSES)
+    assert detect_format(path) == name
+    found = list(read_annotations(path, images=images, classes=CLASSES))
+    assert [annotation.image for annotation in found] == ['a.jpg', 'b.jpg']
+    assert all(annotation.size == (20, 30) for annotation in found)
+    assert all(annotation.kinds() for annotation in found)
+    assert (left_out == 0) == (found == known) == (name == 'jsonl')
+
+
+@pytest.mark.parametrize('name', sorted(READ_ONLY))
+def test_formats_that_are_only_read(name, tmp_path):
+    with pytest.raises(AnnotationError, match='index'):
+        write_annotations([everything('a.jpg')], tmp_path / 'a', name, classes=CLASSES)
+
+
+@pytest.mark.parametrize('content', [b'', b'{}', b'[]', b'<a/>', b'PK\3\4', b'\x89PNG'])
+@pytest.mark.parametrize('suffix', ['json', 'xml', 'csv', 'npy', 'txt', 'mat', 'png'])
+def test_other_files_are_in_no_known_format(content, suffix, tmp_path):
+    path = tmp_path / f'file.{suffix}'
+    path.write_bytes(content)
+    with pytest.raises(AnnotationError, match=f'file.{suffix}: is in no known format'):
+        detect_format(path)
+
+
+def test_format_to_write_by_the_name():
+    assert format_of_name('a.jsonl') == 'jsonl'
+    with pytest.raises(AnnotationError, match='--to'):
+        format_of_name('a.json')

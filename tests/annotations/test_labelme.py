@@ -1,0 +1,416 @@
+"""labelme's files: read as labelme itself writes and draws them, and refused if bad."""
+
+import base64
+import copy
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mmseg_spml.annotations import labelme
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    DenseMap,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+)
+from mmseg_spml.functional.rasterize import polygon_mask
+
+# examples/bbox_detection/data_annotated/2011_000003.json of labelme
+BOXES = """{
+  "version": "4.0.0",
+  "flags": {},
+  "shapes": [
+    {
+      "label": "person",
+      "points": [[191.0, 107.36900369003689], [313.0, 329.36900369003695]],
+      "group_id": null,
+      "shape_type": "rectangle",
+      "flags": {}
+    },
+    {
+      "label": "person",
+      "points": [[365.0, 83.0], [500.0, 333.0]],
+      "group_id": null,
+      "shape_type": "rectangle",
+      "flags": {}
+    }
+  ],
+  "imagePath": "2011_000003.jpg",
+  "imageData": null,
+  "imageHeight": 338,
+  "imageWidth": 500
+}"""
+
+
+def png(array):
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, format='PNG')
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def shape(kind, points, label='cat', **more):
+    return {'label': label, 'points': points, 'shape_type': kind, **more}
+
+
+def document(*shapes, **more):
+    return {
+        'flags': {},
+        'shapes': list(shapes),
+        'imagePath': 'a.jpg',
+        'imageHeight': 8,
+        'imageWidth': 10,
+        **more,
+    }
+
+
+def read_one(folder, value, name='a.json', **options):
+    file = folder / name
+    file.parent.mkdir(exist_ok=True, parents=True)
+    file.write_text(value if isinstance(value, str) else json.dumps(value))
+    (annotation,) = labelme.read(file, **options)
+    return annotation
+
+
+FULL = WeakAnnotation(
+    'sub/船.jpg',
+    8,
+    10,
+    tags={'cat', 'Łódź'},
+    boxes=[Box('cat', 0.5, 1, 9.25, 7), Box(None, 0, 0, 1, 1)],
+    points=[Point('dog', 0.1, 0.2), Point('cat', 3, 4)],
+    strokes=[Stroke('cat', [(0, 0), (1, 2), (3, 4)]), Stroke(None, [(1, 1), (2, 2)])],
+    polygons=[Polygon('cat', [[(0, 0), (5, 0), (5, 5)]])],
+    masks=[
+        Mask('cat', np.eye(8, 10, 2, dtype=bool)),
+        Mask(None, np.ones((8, 10), bool)),
+    ],
+)
+
+
+def test_an_example_of_labelme_gives_its_boxes(tmp_path):
+    assert read_one(tmp_path, BOXES) == WeakAnnotation(
+        '2011_000003.jpg',
+        338,
+        500,
+        boxes=[
+            Box('person', 191.0, 107.36900369003689, 313.0, 329.36900369003695),
+            Box('person', 365.0, 83.0, 500.0, 333.0),
+        ],
+    )
+
+
+def test_what_labelme_writes_is_read(tmp_path):
+    # written by labelme 6.3
+    tool = pytest.importorskip('labelme', exc_type=ImportError)
+    crop = np.array([[1, 0, 1], [0, 1, 1]], np.uint8)
+    tool.LabelFile().save(
+        str(tmp_path / 'a.json'),
+        shapes=[
+            shape(
+                'mask', [(4.0, 3.0), (6.0, 4.0)], mask=tool.utils.img_arr_to_b64(crop)
+            ),
+            shape('point', [(1.5, 2.5)], '__ignore__'),
+        ],
+        image_path='a.jpg',
+        image_height=8,
+        image_width=10,
+        flags={'cat': True, 'dog': False},
+    )
+    mask = np.zeros((8, 10), bool)
+    mask[3:5, 4:7] = crop
+    (annotation,) = labelme.read(tmp_path)
+    assert annotation == WeakAnnotation(
+        'a.jpg',
+        8,
+        10,
+        tags={'cat'},
+        points=[Point(None, 1.5, 2.5)],
+        masks=[Mask('cat', mask)],
+    )
+
+
+def test_labelme_reads_what_is_written(tmp_path):
+    tool = pytest.importorskip('labelme', exc_type=ImportError)
+    mask = np.zeros((8, 10), bool)
+    mask[2:5, 3] = True
+    mask[4, 9] = True
+    annotation = WeakAnnotation(
+        'a.png',
+        8,
+        10,
+        tags={'cat'},
+        boxes=[Box('dog', 1, 2, 3, 4)],
+        masks=[Mask('cat', mask)],
+    )
+    assert labelme.write([annotation], tmp_path) == 0
+    Image.new('RGB', (10, 8)).save(tmp_path / 'a.png')
+    loaded = tool.LabelFile(str(tmp_path / 'a.json'))
+    assert loaded.flags == {'cat': True}
+    assert loaded.shapes[0]['points'] == [[1.0, 2.0], [3.0, 4.0]]
+    drawn, _ = tool.utils.shapes_to_label((8, 10), loaded.shapes[1:], {'cat': 1})
+    np.testing.assert_array_equal(drawn == 1, mask)
+
+
+def test_all_that_labelme_has_survives(tmp_path):
+    assert labelme.write([FULL], tmp_path) == 0
+    assert (tmp_path / 'sub' / '船.json').is_file()
+    assert list(labelme.read(tmp_path)) == [FULL]
+    assert labelme.recognises(tmp_path, b'')
+
+
+def test_what_labelme_has_not_is_counted(tmp_path):
+    triangle = [(0, 0), (5, 0), (5, 5)]
+    annotation = WeakAnnotation(
+        'a.jpg',
+        8,
+        10,
+        strokes=[Stroke('cat', [(1, 2)], width=3)],
+        polygons=[Polygon('cat', [triangle, triangle])],
+        masks=[Mask('cat', np.zeros((8, 10), bool))],
+        dense=DenseMap(('cat',), np.zeros((8, 10), np.uint8)),
+    )
+    assert labelme.write([annotation], tmp_path) == 3
+    (back,) = labelme.read(tmp_path)
+    assert back == WeakAnnotation(
+        'a.jpg', 8, 10, strokes=[Stroke('cat', [(1, 2), (1, 2)])]
+    )
+
+
+def test_images_of_one_stem_cannot_share_a_file(tmp_path):
+    both = [WeakAnnotation(name, 8, 10) for name in ('a.jpg', 'a.png')]
+    with pytest.raises(AnnotationError, match=r'a\.json, a\.png: two images'):
+        labelme.write(both, tmp_path)
+
+
+@pytest.mark.parametrize('kind', ['rectangle', 'oriented_rectangle'])
+def test_rectangles_are_boxes_if_axis_parallel(tmp_path, kind):
+    for points in (
+        [[5, 6], [1, 2]],
+        [[1, 6], [5, 2]],
+        [[1, 2], [5, 2], [5, 6.001], [1, 6]],
+    ):
+        annotation = read_one(tmp_path, document(shape(kind, points)))
+        assert annotation.boxes == [Box('cat', 1, 2, 5, max(y for _, y in points))]
+    rhomb = [[3, 1], [5, 3], [3, 5], [1, 3]]
+    annotation = read_one(tmp_path, document(shape(kind, rhomb)))
+    assert annotation.boxes == []
+    assert annotation.polygons == [Polygon('cat', [rhomb])]
+
+
+def test_marks_cover_the_pixels_they_are_drawn_on(tmp_path):
+    # continuous coordinates: a square from 2 to 4 covers the pixels 2 and 3
+    square = [[2, 1], [4, 1], [4, 3], [2, 3]]
+    annotation = read_one(tmp_path, document(shape(None, square)))
+    covered = polygon_mask(annotation.size, annotation.polygons[0].rings)
+    assert np.argwhere(covered).tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+    # the second point of a mask names its last pixel
+    code = png(np.ones((1, 2), bool))
+    annotation = read_one(
+        tmp_path, document(shape('mask', [[8.0, 7.0], [9.0, 7.0]], mask=code))
+    )
+    assert np.argwhere(annotation.masks[0].mask).tolist() == [[7, 8], [7, 9]]
+
+
+def test_kinds_of_points_and_lines(tmp_path):
+    annotation = read_one(
+        tmp_path,
+        document(
+            shape('points', [[1, 2], [3, 4]]),
+            shape('line', [[0, 0], [5, 5]]),
+            shape('linestrip', [[0, 0], [5, 5], [6, 0]], 'dog'),
+        ),
+    )
+    assert annotation.points == [Point('cat', 1, 2), Point('cat', 3, 4)]
+    assert annotation.strokes == [
+        Stroke('cat', [(0, 0), (5, 5)]),
+        Stroke('dog', [(0, 0), (5, 5), (6, 0)]),
+    ]
+
+
+def test_a_circle_is_a_polygon_close_to_it(tmp_path):
+    circle = document(shape('circle', [[50, 60], [80, 100]]))
+    (polygon,) = read_one(tmp_path, circle).polygons
+    (ring,) = polygon.rings
+    for (x0, y0), (x1, y1) in zip(ring, ring[1:] + ring[:1]):
+        assert math.dist((x0, y0), (50, 60)) == pytest.approx(50)
+        assert 49.95 <= math.dist(((x0 + x1) / 2, (y0 + y1) / 2), (50, 60)) < 50
+
+
+@pytest.mark.parametrize(
+    ('path', 'file', 'image'),
+    [
+        ('a.jpg', 'a.json', 'a.jpg'),
+        ('a.jpg', 'sub/a.json', 'sub/a.jpg'),
+        ('../images/a.jpg', 'labels/a.json', 'images/a.jpg'),
+        ('..\\images\\a.jpg', 'a.json', 'a.jpg'),
+        ('../../images/sub/a.jpg', 'sub/a.json', 'sub/a.jpg'),
+        ('C:\\images\\a.jpg', 'a.json', 'a.jpg'),
+        ('/images/a.jpg', 'sub/a.json', 'sub/a.jpg'),
+        ('.//x/../a.jpg', 'a.json', 'a.jpg'),
+    ],
+)
+def test_image_names_are_relative_to_the_file(tmp_path, path, file, image):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(json.dumps(document(imagePath=path)))
+    (annotation,) = labelme.read(tmp_path)
+    assert annotation.image == image
+
+
+def test_two_files_of_one_image_are_refused(tmp_path):
+    for name in ('a.json', 'b.json'):
+        (tmp_path / name).write_text(json.dumps(document()))
+    with pytest.raises(AnnotationError, match=r"b\.json: is of the image 'a\.jpg'"):
+        list(labelme.read(tmp_path))
+
+
+def test_a_missing_size_is_that_of_the_image(tmp_path):
+    (tmp_path / 'images').mkdir()
+    Image.new('L', (6, 4)).save(tmp_path / 'images' / 'a.jpg')
+    value = document(imageHeight=None, imageWidth=None)
+    annotation = read_one(tmp_path, value, images=tmp_path / 'images')
+    assert annotation.size == (4, 6)
+    with pytest.raises(AnnotationError, match=r'a\.json.*--images'):
+        read_one(tmp_path, value)
+
+
+def test_recognises_its_files_only(tmp_path):
+    assert labelme.recognises(tmp_path / 'a.json', BOXES.encode())
+    assert labelme.recognises(tmp_path / 'a.json', b'\xef\xbb\xbf' + BOXES.encode())
+    for head in (b'', b'{"images": [], "annotations": []}', b'<annotations>', b'[1]'):
+        assert not labelme.recognises(tmp_path / 'a.json', head)
+    assert not labelme.recognises(tmp_path, b'')
+
+
+def test_missing_file_and_empty_folder(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        list(labelme.read(tmp_path / 'none.json'))
+    with pytest.raises(AnnotationError, match='no .json file'):
+        list(labelme.read(tmp_path))
+
+
+BAD = {
+    'truncated': (BOXES[:300], 'not a JSON file'),
+    'nested': ('[' * 100_000, 'not a JSON file'),
+    'a list': ([], 'not a file of labelme'),
+    'of another tool': ({'images': []}, 'not a file of labelme'),
+    'no shapes': (document(shapes=None), 'shapes must be a list'),
+    'image': (document(imagePath=7), 'imagePath must be text'),
+    'outside': (document(imagePath='..'), 'needs a file name|leads out'),
+    'no image': (document(imagePath=''), 'needs a file name'),
+    'size': (document(imageHeight='8'), 'height'),
+    'huge size': (document(imageWidth=10**30), 'width'),
+    'fractional size': (document(imageWidth=9.5), 'width'),
+    'flags': (document(flags=['cat']), 'flags must be'),
+    'flag': (document(flags={'cat': 1}), 'flags must be'),
+    'empty flag': (document(flags={' ': True}), 'class name'),
+}
+SQUARE = [[1, 1], [3, 1], [3, 3]]
+BAD_SHAPES = {
+    'no object': ([], 'a shape must be an object'),
+    'label': (shape('polygon', SQUARE, 5), 'the label must be text'),
+    'empty label': (shape('polygon', SQUARE, ''), 'class name'),
+    'cuboid': (shape('cuboid', SQUARE), "shape_type 'cuboid'"),
+    'unhashable': (shape(['polygon'], SQUARE), 'shape_type'),
+    'points': (shape('polygon', {}), 'points must be a list'),
+    'none': (shape('point', []), 'with 0 points'),
+    'a pair': (shape('polygon', SQUARE[:2]), 'at least 3'),
+    'three': (shape('point', [[1, 2, 3]]), r'a point is \[x, y\]'),
+    'text': (shape('point', [['1', 2]]), 'a coordinate is a number'),
+    'nan': (shape('point', [[math.nan, 2]]), 'a coordinate must lie within'),
+    'huge': (shape('circle', [[0, 0], [10**400, 2]]), 'a coordinate must lie'),
+    'bool': (shape('point', [[True, 2]]), 'a coordinate is a number'),
+    'flat': (shape('rectangle', [[1, 2], [5, 2]]), 'a box needs'),
+    'circle': (shape('circle', [[1, 2], [1, 2]]), 'radii above 0'),
+    'no mask': (shape('mask', [[1, 1], [2, 2]]), 'cannot be decoded'),
+    'mask': (shape('mask', [[1, 1], [2, 2]], mask='AAAA'), 'cannot be decoded'),
+    'cut mask': (
+        shape('mask', [[0, 0], [9, 7]], mask=png(np.eye(8, 10, dtype=bool))[:88]),
+        'cannot be decoded',
+    ),
+    'wide mask': (
+        shape('mask', [[1, 1], [3, 2]], mask=png(np.ones((2, 2), bool))),
+        'a mask must be',
+    ),
+    'colour mask': (
+        shape('mask', [[1, 1], [2, 2]], mask=png(np.ones((2, 2, 3), np.uint8))),
+        'a mask must be',
+    ),
+    'mask outside': (
+        shape('mask', [[9, 1], [10, 2]], mask=png(np.ones((2, 2), bool))),
+        'lies outside',
+    ),
+}
+
+
+@pytest.mark.parametrize('name', BAD)
+def test_bad_files_are_named(tmp_path, name):
+    value, message = BAD[name]
+    with pytest.raises(AnnotationError, match=rf'^\S*a\.json: .*({message})'):
+        read_one(tmp_path, value)
+
+
+@pytest.mark.parametrize('name', BAD_SHAPES)
+def test_bad_shapes_are_named(tmp_path, name):
+    value, message = BAD_SHAPES[name]
+    good = shape('point', [[1, 2]])
+    with pytest.raises(
+        AnnotationError, match=rf'^\S*a\.json, shapes\[1\]: .*{message}'
+    ):
+        read_one(tmp_path, document(good, value))
+
+
+def test_text_that_is_not_utf_8(tmp_path):
+    (tmp_path / 'a.json').write_bytes(b'{"imagePath": "\xff"}')
+    with pytest.raises(AnnotationError, match=r'a\.json: not a JSON file'):
+        list(labelme.read(tmp_path))
+
+
+VALID = document(
+    shape('rectangle', [[1, 2], [3, 4]]),
+    shape('polygon', SQUARE),
+    shape('circle', [[1, 2], [3, 4]]),
+    shape('mask', [[1, 1], [2, 2]], mask=png(np.ones((2, 2), bool))),
+    flags={'cat': True},
+)
+VALUES = st.sampled_from(
+    [None, True, 0, -1, 1e308, 10**400, math.nan, math.inf, 'nan', '', [], {}, [[1]]]
+)
+
+
+def places(value, path=()):
+    yield path
+    if isinstance(value, (dict, list)):
+        keys = value if isinstance(value, dict) else range(len(value))
+        for key in keys:
+            yield from places(value[key], (*path, key))
+
+
+@given(st.sampled_from(sorted(places(VALID), key=str)), VALUES, st.integers(0, 2000))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_any_damage_gives_annotations_or_a_named_error(
+    tmp_path_factory, place, value, end
+):
+    damaged = copy.deepcopy(VALID)
+    inner = damaged
+    for key in place[:-1]:
+        inner = inner[key]
+    if place:
+        inner[place[-1]] = value
+    file = tmp_path_factory.mktemp('damaged') / 'a.json'
+    text = json.dumps(damaged).encode()
+    for data in (text, text[:end]):
+        file.write_bytes(data)
+        try:
+            assert all(isinstance(a, WeakAnnotation) for a in labelme.read(file))
+        except AnnotationError as error:
+            assert error.file == file
