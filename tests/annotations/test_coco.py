@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+from annotations.damaged_json import mutated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -402,19 +403,6 @@ def test_files_of_something_else(tmp_path):
 )
 def test_recognition(head, known, tmp_path):
     assert coco.recognises(tmp_path / 'a.json', head) == known
-
-
-STRANGE = [None, True, -1, 10**30, 1e308, float('nan'), '', 'x', [], [[]], {}, '\0', 2]
-
-
-def mutated(value, rng):
-    """A copy of a JSON value with one place replaced."""
-    if isinstance(value, (dict, list)) and value and rng.random() < 0.9:
-        copy = value.copy()
-        key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
-        copy[key] = mutated(value[key], rng)
-        return copy
-    return rng.choice(STRANGE)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)

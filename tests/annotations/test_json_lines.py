@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from annotations.damaged_json import mutated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -213,19 +214,6 @@ def test_files_of_something_else(content, what, tmp_path):
     path.write_bytes(content)
     with pytest.raises(AnnotationError, match=f'weak.jsonl.*{what}'):
         list(read_annotations(path))
-
-
-STRANGE = [None, True, -1, 10**30, 1e308, float('nan'), '', 'x', [], [[]], {}, '\0']
-
-
-def mutated(value, rng):
-    """A copy of a JSON value with one place replaced."""
-    if isinstance(value, (dict, list)) and value and rng.random() < 0.8:
-        copy = value.copy()
-        key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
-        copy[key] = mutated(value[key], rng)
-        return copy
-    return rng.choice(STRANGE)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+from annotations.damaged_json import mutated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -511,22 +512,6 @@ def test_other_files_are_not_recognised(tmp_path):
         b'',
     ):
         assert not label_studio.recognises(tmp_path / 'a.json', content)
-
-
-STRANGE = [
-    None, True, -1, 0, 10**30, 1e308, float('nan'), '', 'x', '..', [], [[]], {}, '\0',
-    'NaN', [None], 'choices', 255,
-]  # fmt: skip
-
-
-def mutated(value, rng):
-    """A copy of a JSON value with one place replaced."""
-    if isinstance(value, (dict, list)) and value and rng.random() < 0.9:
-        copied = value.copy()
-        key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
-        copied[key] = mutated(value[key], rng)
-        return copied
-    return rng.choice(STRANGE)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
