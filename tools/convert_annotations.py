@@ -5,12 +5,14 @@ Formats are detected; what a format cannot express is counted and reported. Exam
     python tools/convert_annotations.py labelme_folder/ weak.jsonl
     python tools/convert_annotations.py tags.csv boxes.json weak.jsonl --images images
     python tools/convert_annotations.py weak.jsonl coco.json --to coco
+    python tools/convert_annotations.py weak.jsonl weak_50.jsonl --sample 50
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
 from mmengine.utils import ProgressBar
 
 from mmseg_spml.annotations.formats import (
@@ -42,6 +44,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--classes', nargs='+', help='class names in the order of ids, or one text file'
     )
+    parser.add_argument(
+        '--sample',
+        type=int,
+        metavar='N',
+        help='keep N images, drawn at random; with one seed, few are among many',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of --sample')
     return parser.parse_args()
 
 
@@ -50,6 +59,17 @@ def class_names(given: list) -> list:
     if len(given) == 1 and Path(given[0]).is_file():
         return Path(given[0]).read_text(encoding='utf-8').split('\n')
     return given
+
+
+def drawn(annotations: list, number: int, seed: int) -> list:
+    """So many of the annotations, in their order."""
+    if not 1 <= number <= len(annotations):
+        raise AnnotationError(
+            f'--sample must be in 1..{len(annotations)}, the number of images, got '
+            f'{number}'
+        )
+    order = np.random.default_rng(seed).permutation(len(annotations))
+    return [annotations[index] for index in sorted(order[:number])]
 
 
 def main() -> None:
@@ -66,6 +86,8 @@ def main() -> None:
                 annotations.append(annotation)
                 bar.update()
         merged = merge_by_image(annotations)
+        if args.sample is not None:
+            merged = drawn(merged, args.sample, args.seed)
         left_out = write_annotations(merged, args.out, to, classes=classes)
     except (AnnotationError, FileNotFoundError) as error:
         sys.exit(f'\n{error}')

@@ -7,53 +7,28 @@ class names; the label None marks void, where nothing is to be learnt.
 Letters: H, W image size, L vertices.
 """
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Optional, Union
 
 import numpy as np
 
+from mmseg_spml.annotations.checks import (
+    AnnotationError,
+    check_label,
+    check_shape,
+    checked_coordinate,
+    checked_image_name,
+    checked_list,
+    checked_names,
+    checked_size,
+    checked_vertices,
+)
+
 DENSE_UNLABELLED = 254
 DENSE_VOID = 255
 
-# Far outside of any image, yet exact in float32 arithmetic.
-_LARGEST_COORDINATE = 1e6
-_LARGEST_SIDE = 65_535
-_MOST_PIXELS = 2**28
-
 Label = Optional[str]
-
-
-class AnnotationError(ValueError):
-    """An annotation file that cannot be used: what is wrong, and where.
-
-    Args:
-        problem: What was expected, what came, and what to do.
-        file: The file.
-        place: Where in the file: a line, an element, the key of an image.
-    """
-
-    def __init__(
-        self, problem: str, *, file: object = None, place: Optional[str] = None
-    ) -> None:
-        where = [str(part) for part in (file, place) if part is not None]
-        super().__init__(': '.join([', '.join(where), problem] if where else [problem]))
-        self.problem = problem
-        self.file = file
-        self.place = place
-
-    def at(
-        self, *, file: object = None, place: Optional[str] = None
-    ) -> 'AnnotationError':
-        """The same problem at a known place; parts that are known already stay."""
-        outer, inner = place, self.place
-        places = [part for part in (outer, inner) if part is not None]
-        return AnnotationError(
-            self.problem,
-            file=self.file if self.file is not None else file,
-            place=', '.join(places) if places else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -71,9 +46,9 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
-        _check_label(self.label)
+        check_label(self.label)
         for name in ('x0', 'y0', 'x1', 'y1'):
-            object.__setattr__(self, name, _coordinate(getattr(self, name)))
+            object.__setattr__(self, name, checked_coordinate(getattr(self, name)))
         if self.x1 <= self.x0 or self.y1 <= self.y0:
             raise AnnotationError(
                 'a box needs x0 < x1 and y0 < y1, got '
@@ -90,9 +65,9 @@ class Point:
     y: float
 
     def __post_init__(self) -> None:
-        _check_label(self.label)
+        check_label(self.label)
         for name in ('x', 'y'):
-            object.__setattr__(self, name, _coordinate(getattr(self, name)))
+            object.__setattr__(self, name, checked_coordinate(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -110,10 +85,10 @@ class Stroke:
     width: Optional[float] = None
 
     def __post_init__(self) -> None:
-        _check_label(self.label)
-        object.__setattr__(self, 'path', _vertices(self.path, 1, 'a stroke'))
+        check_label(self.label)
+        object.__setattr__(self, 'path', checked_vertices(self.path, 1, 'a stroke'))
         if self.width is not None:
-            width = _coordinate(self.width)
+            width = checked_coordinate(self.width)
             if width <= 0:
                 raise AnnotationError(f'a stroke needs a width above 0, got {width}')
             object.__setattr__(self, 'width', width)
@@ -132,8 +107,10 @@ class Polygon:
     rings: tuple[tuple[tuple[float, float], ...], ...]
 
     def __post_init__(self) -> None:
-        _check_label(self.label)
-        rings = tuple(_vertices(ring, 3, 'a ring') for ring in _listed(self.rings))
+        check_label(self.label)
+        rings = tuple(
+            checked_vertices(ring, 3, 'a ring') for ring in checked_list(self.rings)
+        )
         if not rings:
             raise AnnotationError('a polygon needs at least one ring')
         object.__setattr__(self, 'rings', rings)
@@ -147,7 +124,7 @@ class Mask:
     mask: np.ndarray
 
     def __post_init__(self) -> None:
-        _check_label(self.label)
+        check_label(self.label)
         if self.mask.dtype != bool or self.mask.ndim != 2:
             raise AnnotationError(
                 f'a mask is a (H, W) bool array, got {self.mask.dtype} '
@@ -173,10 +150,10 @@ class DenseMap:
     labels: np.ndarray
 
     def __post_init__(self) -> None:
-        classes = tuple(_listed(self.classes))
+        classes = tuple(checked_list(self.classes))
         object.__setattr__(self, 'classes', classes)
         for name in classes:
-            _check_label(name)
+            check_label(name)
         if None in classes or len(set(classes)) != len(classes) or len(classes) > 254:
             raise AnnotationError(
                 'a dense map needs at most 254 different class names, got '
@@ -250,16 +227,16 @@ class WeakAnnotation:
     def __post_init__(self) -> None:
         self.image = checked_image_name(self.image)
         self.height, self.width = checked_size(self.height, self.width)
-        self.tags = _names(self.tags, 'tags')
-        self.absent = _names(self.absent, 'absent')
+        self.tags = checked_names(self.tags, 'tags')
+        self.absent = checked_names(self.absent, 'absent')
         both = sorted(self.tags & self.absent)
         if both:
             raise AnnotationError(f'{both} are said to be present and absent')
         size = (self.height, self.width)
         for mask in self.masks:
-            _check_shape(mask.mask, size, f'the mask of {mask.label!r}')
+            check_shape(mask.mask, size, f'the mask of {mask.label!r}')
         if self.dense is not None:
-            _check_shape(self.dense.labels, size, 'the dense map')
+            check_shape(self.dense.labels, size, 'the dense map')
 
     @property
     def size(self) -> tuple[int, int]:
@@ -288,116 +265,3 @@ class WeakAnnotation:
         """Names of the parts that hold something; none where nothing is known."""
         parts = [part.name for part in fields(self)]
         return [name for name in parts[3:] if getattr(self, name)]
-
-
-def checked_image_name(name: object) -> str:
-    """A relative image name with slashes that stays within its folder.
-
-    Raises:
-        AnnotationError: it is no text, absolute, or climbs out by ``..``.
-
-    Example:
-        >>> checked_image_name('JPEGImages/a.jpg')
-        'JPEGImages/a.jpg'
-    """
-    if not _is_text(name) or not name.strip('./\\ ') or '\0' in name:
-        raise AnnotationError(f'an image needs a file name, got {name!r}')
-    parts = name.replace('\\', '/').split('/')
-    drive = len(parts[0]) == 2 and parts[0][1] == ':'
-    if '..' in parts or parts[0] == '' or drive:
-        raise AnnotationError(
-            f'the image name {name!r} leads out of the folder of images: make it '
-            'relative to that folder'
-        )
-    return '/'.join(part for part in parts if part not in ('', '.'))
-
-
-def checked_size(height: object, width: object) -> tuple[int, int]:
-    """(H, W) as plain integers.
-
-    Raises:
-        AnnotationError: a side is no whole number in 1..65535, or their product is
-            above 2^28.
-    """
-    sides = []
-    for name, side in (('height', height), ('width', width)):
-        whole = isinstance(side, (int, np.integer)) and not isinstance(side, bool)
-        if not whole or not 1 <= side <= _LARGEST_SIDE:
-            raise AnnotationError(
-                f'the {name} of an image is a whole number in 1..{_LARGEST_SIDE}, '
-                f'got {side!r}'
-            )
-        sides.append(int(side))
-    if sides[0] * sides[1] > _MOST_PIXELS:
-        raise AnnotationError(
-            f'an image of {sides[0]} x {sides[1]} has more than {_MOST_PIXELS} pixels'
-        )
-    return sides[0], sides[1]
-
-
-def _check_label(label: object) -> None:
-    if label is not None and not _is_text(label):
-        raise AnnotationError(f'a label is a class name or None (void), got {label!r}')
-
-
-def _is_text(value: object) -> bool:
-    """Whether it is text with a letter that can be written to a file.
-
-    Half of a surrogate pair, which JSON can spell, cannot.
-    """
-    if not isinstance(value, str) or not value.strip():
-        return False
-    return not any('\ud800' <= character <= '\udfff' for character in value)
-
-
-def _names(names: object, what: str) -> frozenset[str]:
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise AnnotationError(f'{what} is a collection of class names, got {names!r}')
-    listed = list(names)
-    for name in listed:
-        if not isinstance(name, str):
-            raise AnnotationError(f'{what} holds {name!r}, which is no class name')
-        _check_label(name)
-    return frozenset(listed)
-
-
-def _coordinate(value: object) -> float:
-    number = isinstance(value, (int, float, np.integer, np.floating))
-    if not number or isinstance(value, bool):
-        raise AnnotationError(f'a coordinate is a number, got {value!r}')
-    # not float(value): a huge int would overflow
-    if not abs(value) <= _LARGEST_COORDINATE or not math.isfinite(value):
-        raise AnnotationError(
-            f'a coordinate must lie within +-{_LARGEST_COORDINATE:.0f} pixels, got '
-            f'{str(value)[:40]}'
-        )
-    return float(value)
-
-
-def _listed(values: object) -> Sequence:
-    if isinstance(values, np.ndarray):
-        return values.tolist()
-    if not isinstance(values, (list, tuple)):
-        raise AnnotationError(f'expected a list, got {str(values)[:40]!r}')
-    return values
-
-
-def _vertices(values: object, least: int, what: str) -> tuple[tuple[float, float], ...]:
-    vertices = []
-    for vertex in _listed(values):
-        pair = _listed(vertex)
-        if len(pair) != 2:
-            raise AnnotationError(f'{what} has a vertex that is no (x, y): {pair!r}')
-        vertices.append((_coordinate(pair[0]), _coordinate(pair[1])))
-    if len(vertices) < least:
-        raise AnnotationError(
-            f'{what} needs at least {least} vertices, got {len(vertices)}'
-        )
-    return tuple(vertices)
-
-
-def _check_shape(array: np.ndarray, size: tuple[int, int], what: str) -> None:
-    if array.shape != size:
-        raise AnnotationError(
-            f'{what} is {array.shape}, its image {size} (height, width)'
-        )

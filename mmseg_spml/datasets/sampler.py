@@ -3,7 +3,7 @@
 import itertools
 import random
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Iterator, List, Optional, Sized
 
 import numpy as np
 import torch
@@ -102,6 +102,12 @@ class DrawSampler(InfiniteSampler):
         dataset: The data set.
         shuffle: Whether each pass takes a new order.
         seed: None: a random one, shared by all ranks.
+        marked_share: Share of the draws, in (0, 1), that are images with marks; the
+            others have tags alone. Each kind has passes of its own. None draws all
+            images alike, whatever is known of them.
+
+    Raises:
+        ValueError: ``marked_share`` is out of range, or one of the kinds is missing.
 
     Example:
         >>> sampler = DrawSampler(range(3), shuffle=False, seed=0)
@@ -109,6 +115,43 @@ class DrawSampler(InfiniteSampler):
         >>> [(int(i), i.draw) for i in itertools.islice(sampler, 3)]
         [(2, 2), (0, 3), (1, 4)]
     """
+
+    def __init__(
+        self,
+        dataset: Sized,
+        shuffle: bool = True,
+        seed: Optional[int] = None,
+        marked_share: Optional[float] = None,
+    ) -> None:
+        self.marked_share = marked_share
+        self.kinds: Optional[List[np.ndarray]] = None
+        if marked_share is not None:
+            marked = dataset.marked()
+            self.kinds = [np.flatnonzero(marked), np.flatnonzero(~marked)]
+            if not 0 < marked_share < 1 or not all(map(len, self.kinds)):
+                raise ValueError(
+                    '`marked_share` must lie in (0, 1), and the data set hold images '
+                    f'with marks and images with tags alone; got {marked_share}, '
+                    f'{len(self.kinds[0])} and {len(self.kinds[1])} images'
+                )
+        super().__init__(dataset, shuffle, seed)
+
+    def _infinite_indices(self) -> Iterator[int]:
+        """Indices for all ranks, in the order of the draws."""
+        if self.kinds is None:
+            yield from super()._infinite_indices()
+            return
+        streams = [self._passes(kind, i) for i, kind in enumerate(self.kinds)]
+        for draw in itertools.count():
+            share = self.marked_share
+            is_marked = int((draw + 1) * share) > int(draw * share)
+            yield next(streams[0 if is_marked else 1])
+
+    def _passes(self, indices: np.ndarray, stream: int) -> Iterator[int]:
+        generator = np.random.default_rng([self.seed, stream])
+        while True:
+            order = generator.permutation(indices) if self.shuffle else indices
+            yield from order.tolist()
 
     def _indices_of_rank(self, start: int = 0) -> Iterator[Draw]:
         first = self.rank + start * self.world_size

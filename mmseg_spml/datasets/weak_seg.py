@@ -272,6 +272,12 @@ class WeakSegDataset(BaseSegDataset):
                     f'({self.data_root}), `data_prefix` and the suffixes'
                 )
 
+    def marked(self) -> np.ndarray:
+        """Which images have marks or a label map, and not tags alone; (len,) bool."""
+        return np.array(
+            [_is_marked(self.get_data_info(index)) for index in range(len(self))]
+        )
+
     def prepare_data(self, idx: Union[int, Draw]) -> Any:
         """Run the pipeline, with the randomness of the draw if ``idx`` is one."""
         self._draw = idx if isinstance(idx, Draw) else None
@@ -298,3 +304,10 @@ class WeakSegDataset(BaseSegDataset):
         key = [self._draw.seed, self._draw.draw, self._draw.attempt, len(self)]
         index = np.random.default_rng(key).integers(len(self))
         return self._draw.at(int(index), attempt=self._draw.attempt + 1)
+
+
+def _is_marked(sample: dict) -> bool:
+    annotation = sample.get('annotation')
+    if annotation is None:
+        return sample['seg_map_path'] is not None
+    return bool(set(annotation.kinds()) - {'tags', 'absent', 'tags_complete'})

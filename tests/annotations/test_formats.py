@@ -25,9 +25,9 @@ from mmseg_spml.annotations.model import (
 CLASSES = ('background', 'cat', 'dog')
 OUT = {
     'coco': 'a.json', 'cvat': 'a.xml', 'jsonl': 'a.jsonl', 'label_studio': 'a.json',
-    'tag_csv': 'a.csv', 'tag_npy': 'a.npy', 'whats_the_point': 'a.json',
-    'index_png': 'maps', 'labelme': 'folder', 'qupath': 'folder',
-    'scribblesup': 'folder', 'voc_xml': 'folder',
+    'tag_csv': 'a.csv', 'tag_json': 'a.json', 'tag_npy': 'a.npy',
+    'whats_the_point': 'a.json', 'index_png': 'maps', 'labelme': 'folder',
+    'qupath': 'folder', 'scribblesup': 'folder', 'voc_xml': 'folder',
 }  # fmt: skip
 # index PNGs of a data set's list, and MATLAB files, are not written
 READ_ONLY = {'list_file', 'sbd'}

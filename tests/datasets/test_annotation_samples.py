@@ -91,3 +91,9 @@ def test_missing_files(root):
             ann_file='weak.jsonl', list_format='annotations', data_root=str(root),
             metainfo=dict(classes=CLASSES),
         )  # fmt: skip
+
+
+def test_images_with_marks_are_known(root):
+    assert dataset(root, A, B).marked().tolist() == [True, False]
+    boxes = {**B, 'boxes': [{'label': 'dog', 'box': [0, 0, 1, 1]}]}
+    assert dataset(root, boxes).marked().tolist() == [True]

@@ -194,3 +194,50 @@ def test_another_sample_in_its_place_depends_on_the_draw(dataset):
         outcomes.append([dataset[Draw(1, n, 7)]['inputs'] for n in range(6)])
     for one, other in zip(*outcomes):
         assert torch.equal(one, other)
+
+
+class Mixed:
+    """Ten images, the first three with marks."""
+
+    def __len__(self):
+        return 10
+
+    def marked(self):
+        return np.arange(10) < 3
+
+
+@pytest.mark.parametrize('share', [0.5, 0.25, 0.9])
+def test_share_of_marked_images(share):
+    sampler = DrawSampler(Mixed(), seed=3, marked_share=share)
+    drawn = [int(index) for index in itertools.islice(sampler, 240)]
+    assert sum(index < 3 for index in drawn) == 240 * share
+    # each kind has whole passes of its own
+    marked = [index for index in drawn if index < 3]
+    others = [index for index in drawn if index >= 3]
+    for stream, size in ((marked, 3), (others, 7)):
+        for start in range(0, len(stream) - size, size):
+            assert len(set(stream[start : start + size])) == size
+    assert marked[:3] != marked[3:6] or marked[:3] != marked[6:9]
+
+
+def test_share_and_skip():
+    whole = DrawSampler(Mixed(), seed=3, marked_share=0.5)
+    drawn = [(int(index), index.draw) for index in itertools.islice(whole, 40)]
+    late = DrawSampler(Mixed(), seed=3, marked_share=0.5)
+    late.skip(17)
+    assert [(int(i), i.draw) for i in itertools.islice(late, 23)] == drawn[17:]
+
+
+@pytest.mark.parametrize('share', [0, 1, -1])
+def test_refused_shares(share):
+    with pytest.raises(ValueError, match='marked_share'):
+        DrawSampler(Mixed(), seed=3, marked_share=share)
+
+
+def test_a_share_needs_both_kinds():
+    class Tagged(Mixed):
+        def marked(self):
+            return np.zeros(10, bool)
+
+    with pytest.raises(ValueError, match='0 and 10 images'):
+        DrawSampler(Tagged(), seed=3, marked_share=0.5)

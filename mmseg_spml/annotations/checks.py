@@ -1,0 +1,191 @@
+"""What parts of an annotation accept: names, sizes, labels, coordinates.
+
+Letters: H, W image size, L vertices.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Optional
+
+import numpy as np
+
+# Far outside of any image, yet exact in float32 arithmetic.
+_LARGEST_COORDINATE = 1e6
+_LARGEST_SIDE = 65_535
+_MOST_PIXELS = 2**28
+
+
+class AnnotationError(ValueError):
+    """An annotation file that cannot be used: what is wrong, and where.
+
+    Args:
+        problem: What was expected, what came, and what to do.
+        file: The file.
+        place: Where in the file: a line, an element, the key of an image.
+    """
+
+    def __init__(
+        self, problem: str, *, file: object = None, place: Optional[str] = None
+    ) -> None:
+        where = [str(part) for part in (file, place) if part is not None]
+        super().__init__(': '.join([', '.join(where), problem] if where else [problem]))
+        self.problem = problem
+        self.file = file
+        self.place = place
+
+    def at(
+        self, *, file: object = None, place: Optional[str] = None
+    ) -> 'AnnotationError':
+        """The same problem at a known place; parts that are known already stay."""
+        outer, inner = place, self.place
+        places = [part for part in (outer, inner) if part is not None]
+        return AnnotationError(
+            self.problem,
+            file=self.file if self.file is not None else file,
+            place=', '.join(places) if places else None,
+        )
+
+
+def checked_image_name(name: object) -> str:
+    """A relative image name with slashes that stays within its folder.
+
+    Raises:
+        AnnotationError: it is no text, absolute, or climbs out by ``..``.
+
+    Example:
+        >>> checked_image_name('JPEGImages/a.jpg')
+        'JPEGImages/a.jpg'
+    """
+    if not _is_text(name) or not name.strip('./\\ ') or '\0' in name:
+        raise AnnotationError(f'an image needs a file name, got {name!r}')
+    parts = name.replace('\\', '/').split('/')
+    drive = len(parts[0]) == 2 and parts[0][1] == ':'
+    if '..' in parts or parts[0] == '' or drive:
+        raise AnnotationError(
+            f'the image name {name!r} leads out of the folder of images: make it '
+            'relative to that folder'
+        )
+    return '/'.join(part for part in parts if part not in ('', '.'))
+
+
+def checked_size(height: object, width: object) -> tuple[int, int]:
+    """(H, W) as plain integers.
+
+    Raises:
+        AnnotationError: a side is no whole number in 1..65535, or their product is
+            above 2^28.
+    """
+    sides = []
+    for name, side in (('height', height), ('width', width)):
+        whole = isinstance(side, (int, np.integer)) and not isinstance(side, bool)
+        if not whole or not 1 <= side <= _LARGEST_SIDE:
+            raise AnnotationError(
+                f'the {name} of an image is a whole number in 1..{_LARGEST_SIDE}, '
+                f'got {side!r}'
+            )
+        sides.append(int(side))
+    if sides[0] * sides[1] > _MOST_PIXELS:
+        raise AnnotationError(
+            f'an image of {sides[0]} x {sides[1]} has more than {_MOST_PIXELS} pixels'
+        )
+    return sides[0], sides[1]
+
+
+def check_label(label: object) -> None:
+    """Refuse what is neither a class name nor None (void).
+
+    Raises:
+        AnnotationError: it is no text, or text without a letter.
+    """
+    if label is not None and not _is_text(label):
+        raise AnnotationError(f'a label is a class name or None (void), got {label!r}')
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text with a letter that can be written to a file.
+
+    Half of a surrogate pair, which JSON can spell, cannot.
+    """
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return not any('\ud800' <= character <= '\udfff' for character in value)
+
+
+def checked_names(names: object, what: str) -> frozenset[str]:
+    """A set of class names; ``what`` they are, for messages.
+
+    Raises:
+        AnnotationError: it is no collection, or holds something else.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise AnnotationError(f'{what} is a collection of class names, got {names!r}')
+    listed = list(names)
+    for name in listed:
+        if not isinstance(name, str):
+            raise AnnotationError(f'{what} holds {name!r}, which is no class name')
+        check_label(name)
+    return frozenset(listed)
+
+
+def checked_coordinate(value: object) -> float:
+    """A finite number of pixels near an image.
+
+    Raises:
+        AnnotationError: it is no number, or larger than any image.
+    """
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if not number or isinstance(value, bool):
+        raise AnnotationError(f'a coordinate is a number, got {value!r}')
+    # not float(value): a huge int would overflow
+    if not abs(value) <= _LARGEST_COORDINATE or not math.isfinite(value):
+        raise AnnotationError(
+            f'a coordinate must lie within +-{_LARGEST_COORDINATE:.0f} pixels, got '
+            f'{str(value)[:40]}'
+        )
+    return float(value)
+
+
+def checked_list(values: object) -> Sequence:
+    """A list or tuple, or an array as one.
+
+    Raises:
+        AnnotationError: it is something else.
+    """
+    if isinstance(values, np.ndarray):
+        return values.tolist()
+    if not isinstance(values, (list, tuple)):
+        raise AnnotationError(f'expected a list, got {str(values)[:40]!r}')
+    return values
+
+
+def checked_vertices(
+    values: object, least: int, what: str
+) -> tuple[tuple[float, float], ...]:
+    """L >= ``least`` pairs (x, y); ``what`` they are of, for messages.
+
+    Raises:
+        AnnotationError: they are fewer, or one is no pair of coordinates.
+    """
+    vertices = []
+    for vertex in checked_list(values):
+        pair = checked_list(vertex)
+        if len(pair) != 2:
+            raise AnnotationError(f'{what} has a vertex that is no (x, y): {pair!r}')
+        vertices.append((checked_coordinate(pair[0]), checked_coordinate(pair[1])))
+    if len(vertices) < least:
+        raise AnnotationError(
+            f'{what} needs at least {least} vertices, got {len(vertices)}'
+        )
+    return tuple(vertices)
+
+
+def check_shape(array: np.ndarray, size: tuple[int, int], what: str) -> None:
+    """Refuse an array that has not the size of its image.
+
+    Raises:
+        AnnotationError: it has another.
+    """
+    if array.shape != size:
+        raise AnnotationError(
+            f'{what} is {array.shape}, its image {size} (height, width)'
+        )
