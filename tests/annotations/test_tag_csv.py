@@ -228,7 +228,7 @@ def test_what_cannot_be_written(tmp_path):
         ('image,tags\n../images/a.jpg,cat\n', 'line 2: .*leads out'),
         ('image,tags\n/etc/passwd,cat\n', 'line 2: .*leads out'),
         ('image,tags\n,cat\n', 'line 2: an image needs a file name'),
-        ('image,tags\n.,cat\n', 'line 2: there is no image'),
+        ('image,tags\n.,cat\n', 'line 2: an image needs a file name'),
         ('image,tags\nx,cat\n', 'line 2: there is no image'),
         ('image,tags\n' + 'a' * 9999 + ',cat\n', 'line 2: there is no image'),
         ('image,tags\na\0.jpg,cat\n', 'line 2: '),

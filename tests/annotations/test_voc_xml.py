@@ -265,7 +265,7 @@ def test_what_cannot_be_written_is_counted(tmp_path):
         ([WeakAnnotation('a.jpg', 2, 3), WeakAnnotation('a.png', 2, 3)], 'share'),
         ([WeakAnnotation('a\x01.jpg', 2, 3)], 'rename'),
         ([WeakAnnotation('a', 2, 3, boxes=[Box(' cat', 0, 0, 1, 1)])], 'rename'),
-        ([WeakAnnotation('a', 2, 3, boxes=[Box('c\ud800', 0, 0, 1, 1)])], 'rename'),
+        ([WeakAnnotation('a', 2, 3, boxes=[Box('c\x01', 0, 0, 1, 1)])], 'rename'),
     ],
 )
 def test_names_that_files_cannot_have_are_refused(tmp_path, annotations, problem):
