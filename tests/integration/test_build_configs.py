@@ -119,6 +119,16 @@ def test_model_trains_and_predicts(path):
     assert scores.shape == (2, classes, *SIZE)
 
 
+class Four:
+    """Stand-in for a data set: two images with marks, two without."""
+
+    def __len__(self):
+        return 4
+
+    def marked(self):
+        return np.array([True, True, False, False])
+
+
 @every
 def test_parts_are_registered(path):
     """Data sets, pipelines, samplers, hooks, metrics: every name and option exists."""
@@ -127,7 +137,7 @@ def test_parts_are_registered(path):
         loader = cfg[f'{split}_dataloader']
         dataset = DATASETS.build(dict(loader.dataset, lazy_init=True))
         assert dataset.num_classes == cfg.model.decode_head.num_classes
-        DATA_SAMPLERS.build(loader.sampler, default_args=dict(dataset=range(4), seed=0))
+        DATA_SAMPLERS.build(loader.sampler, default_args=dict(dataset=Four(), seed=0))
     # A visualizer of its own name, since it is global.
     VISUALIZERS.build(dict(cfg.visualizer, name=f'of {path.stem}'))
     for hook in (*cfg.default_hooks.values(), *cfg.custom_hooks):
