@@ -30,6 +30,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--kinds', nargs='*', choices=KINDS, default=KINDS, help='of weak labels'
     )
+    parser.add_argument(
+        '--length', type=float, default=1.0, help='of each scribble, 0 to 1'
+    )
     parser.add_argument('--seed', type=int, default=0, help='>= 0')
     parser.add_argument('--workers', type=int, default=2, help='processes')
     parser.add_argument(
@@ -54,6 +57,7 @@ def main() -> None:
         prepare_photograph,
         out=args.out,
         kinds=tuple(args.kinds),
+        length=args.length,
         seed=args.seed,
         regions=regions,
     )

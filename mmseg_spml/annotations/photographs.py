@@ -102,6 +102,7 @@ def prepare_photograph(
     out: Union[str, Path],
     *,
     kinds: Sequence[str] = KINDS,
+    length: float = 1.0,
     seed: int = 0,
     regions: Optional[dict] = None,
 ) -> PhotographStatistics:
@@ -117,6 +118,7 @@ def prepare_photograph(
         kinds: any of ``KINDS``: ``'points'`` on the strokes that are
             ``'scribbles'``, ``'points_interior'`` anywhere inside,
             ``'points_centre'`` at the deepest pixel.
+        length: fraction of each scribble that is drawn, 0 to 1.
         seed: >= 0.
         regions: options of ``felzenszwalb_regions`` (``scale``, ``sigma``,
             ``min_size``); None makes no regions.
@@ -127,7 +129,8 @@ def prepare_photograph(
     mask = _read(photograph.mask, cv2.IMREAD_GRAYSCALE)
     labelled, strokes = {}, {}
     for kind in kinds:
-        weak = _simulate(kind, photograph, mask, seed)
+        options = {'length': length} if kind == 'scribbles' else {}
+        weak = _simulate(kind, photograph, mask, seed, options)
         _write(Path(out) / kind / f'{photograph.stem}.png', weak)
         labelled[kind] = float((weak < photograph.num_classes).mean())
         strokes[kind] = _count_marks(weak, photograph.num_classes)
@@ -186,7 +189,7 @@ def summarise(statistics: Sequence[PhotographStatistics]) -> str:
 
 
 def _simulate(
-    kind: str, photograph: Photograph, mask: np.ndarray, seed: int
+    kind: str, photograph: Photograph, mask: np.ndarray, seed: int, options: dict
 ) -> np.ndarray:
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
@@ -194,7 +197,9 @@ def _simulate(
     words = [zlib.crc32(text.encode()) for text in (photograph.stem, kind)]
     rng = np.random.default_rng([seed, *words])
     try:
-        return _SIMULATIONS[kind](mask, num_classes=photograph.num_classes, rng=rng)
+        return _SIMULATIONS[kind](
+            mask, num_classes=photograph.num_classes, rng=rng, **options
+        )
     except ValueError as error:
         raise ValueError(f'{photograph.mask}: {error}') from error
 

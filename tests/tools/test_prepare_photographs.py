@@ -155,6 +155,20 @@ def test_errors_name_the_file(ccp, tmp_path):
         list_photographs('voc', ccp)
 
 
+def test_shorter_scribbles_lie_on_longer_ones(ccp, tmp_path):
+    photographs = list_photographs('ccp', ccp)
+    for length in (1.0, 0.3):
+        for photograph in photographs:
+            prepare_photograph(photograph, tmp_path / str(length), length=length)
+    long, short = contents(tmp_path / '1.0'), contents(tmp_path / '0.3')
+    assert long['points/0001.png'] == short['points/0001.png']
+    paths = [tmp_path / length / 'scribbles/0001.png' for length in ('1.0', '0.3')]
+    whole, part = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in paths)
+    marked = part < 3
+    assert 0 < marked.sum() < 0.6 * (whole < 3).sum()
+    assert (whole[marked] == part[marked]).all()
+
+
 def test_unknown_kind(camvid, tmp_path):
     photograph = list_photographs('camvid', camvid)[0]
     with pytest.raises(ValueError, match="'points', .*'scribbles'.*'boxes'"):
