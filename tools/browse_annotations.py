@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from mmengine.utils import ProgressBar
 
+from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.datasets.voc import voc_palette
@@ -35,7 +36,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('annotations', help='file or folder')
     parser.add_argument('--format', choices=sorted(FORMATS), help='detected by default')
     parser.add_argument('--images', type=Path, required=True, help='folder of images')
-    parser.add_argument('--classes', nargs='+', required=True, help='names, in order')
+    parser.add_argument(
+        '--classes', nargs='+', required=True, help='names in order, or one text file'
+    )
     parser.add_argument('--page', type=Path, help='HTML file to write')
     parser.add_argument('--sheets', type=Path, help='folder to write pictures to')
     parser.add_argument('--most', type=int, default=200, help='images, from the first')
@@ -43,6 +46,7 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if not (args.page or args.sheets):
         parser.error('say what to write: --page or --sheets')
+    args.classes = class_names(args.classes)
     return args
 
 
@@ -96,7 +100,7 @@ def main() -> None:
         if args.sheets:
             count = write_sheets(pictures, args, palette)
             print(f'{count} sheets written to {args.sheets}')
-    except (AnnotationError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError) as error:
         sys.exit(f'\n{error}')
 
 

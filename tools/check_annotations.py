@@ -14,8 +14,8 @@ from pathlib import Path
 from mmengine.utils import ProgressBar
 
 from mmseg_spml.annotations.check import check_annotations
+from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
-from mmseg_spml.annotations.model import AnnotationError
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,12 +25,15 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('annotations', help='file or folder')
     parser.add_argument('--format', choices=sorted(FORMATS), help='detected by default')
-    parser.add_argument('--classes', nargs='+', required=True, help='names, in order')
+    parser.add_argument(
+        '--classes', nargs='+', required=True, help='names in order, or one text file'
+    )
     parser.add_argument('--images', type=Path, help='folder of the images')
-    parser.add_argument('--background', default='background', help='background class')
     parser.add_argument('--most', type=int, default=50, help='findings to print')
     parser.add_argument('--strict', action='store_true', help='fail on warnings too')
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.classes = class_names(args.classes)
+    return args
 
 
 def main() -> None:
@@ -46,10 +49,8 @@ def main() -> None:
             bar.update()
 
     try:
-        report = check_annotations(
-            watched(), args.classes, images=args.images, background=args.background
-        )
-    except (AnnotationError, FileNotFoundError) as error:
+        report = check_annotations(watched(), args.classes, images=args.images)
+    except (ValueError, FileNotFoundError) as error:
         sys.exit(f'\n{error}')
     print('\n' + report.table(args.classes))
     errors_first = sorted(report.findings, key=lambda finding: finding.level)

@@ -1,6 +1,7 @@
 """Convert weak annotations between formats, and join those of several files.
 
-Formats are detected; what a format cannot express is counted and reported. Examples:
+Formats are detected; what a format cannot express is counted and reported. Inputs of
+which several need ``--format`` are converted one by one, then joined. Examples:
 
     python tools/convert_annotations.py labelme_folder/ weak.jsonl
     python tools/convert_annotations.py tags.csv boxes.json weak.jsonl --images images
@@ -10,11 +11,11 @@ Formats are detected; what a format cannot express is counted and reported. Exam
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 from mmengine.utils import ProgressBar
 
+from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import (
     FORMATS,
     format_of_name,
@@ -54,13 +55,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def class_names(given: list) -> list:
-    """The names given, or the lines of the one file given."""
-    if len(given) == 1 and Path(given[0]).is_file():
-        return Path(given[0]).read_text(encoding='utf-8').split('\n')
-    return given
-
-
 def drawn(annotations: list, number: int, seed: int) -> list:
     """So many of the annotations, in their order."""
     if not 1 <= number <= len(annotations):
@@ -75,9 +69,9 @@ def drawn(annotations: list, number: int, seed: int) -> list:
 def main() -> None:
     """Read everything, join, write."""
     args = parse_args()
-    classes = args.classes and [name for name in class_names(args.classes) if name]
     annotations, bar = [], ProgressBar()
     try:
+        classes = class_names(args.classes)
         to = args.to or format_of_name(args.out)
         for path in args.inputs:
             for annotation in read_annotations(
@@ -89,7 +83,7 @@ def main() -> None:
         if args.sample is not None:
             merged = drawn(merged, args.sample, args.seed)
         left_out = write_annotations(merged, args.out, to, classes=classes)
-    except (AnnotationError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError) as error:
         sys.exit(f'\n{error}')
     print(f'\n{len(merged)} images written to {args.out} ({to})')
     if left_out:

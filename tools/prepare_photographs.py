@@ -5,6 +5,7 @@ Example:
 """
 
 import argparse
+import sys
 from functools import partial
 
 import cv2
@@ -52,7 +53,10 @@ def main() -> None:
         given = {name: getattr(args, name) for name in ('scale', 'sigma', 'min_size')}
         given = {name: value for name, value in given.items() if value is not None}
         regions = {**REGION_OPTIONS[args.dataset], **given}
-    photographs = list_photographs(args.dataset, args.data_root)
+    try:
+        photographs = list_photographs(args.dataset, args.data_root)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(str(error))
     prepare = partial(
         prepare_photograph,
         out=args.out,

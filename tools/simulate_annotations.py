@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from mmengine.utils import track_parallel_progress
 
+from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, write_annotations
 from mmseg_spml.annotations.simulate import PLACES
 from mmseg_spml.annotations.simulate_annotation import KINDS, Annotator
@@ -33,16 +34,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', help='file to write')
     parser.add_argument('--to', choices=sorted(FORMATS), default='jsonl')
     parser.add_argument('--split', default='train', help='of the config')
-    parser.add_argument('--classes', nargs='+', help='names, for a folder')
+    parser.add_argument(
+        '--classes', nargs='+', help='names or one text file, for a folder'
+    )
     parser.add_argument('--suffix', default='.jpg', help='of images, for a folder')
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=list(KINDS))
     parser.add_argument('--points', type=int, default=1, help='clicks a component')
     parser.add_argument('--place', choices=PLACES, default='stroke', help='of clicks')
     parser.add_argument('--length', type=float, default=1.0, help='of strokes, 0 to 1')
     parser.add_argument('--width', type=float, default=3.0, help='of strokes, pixels')
-    parser.add_argument(
-        '--background', default='background', help='class without tag and box'
-    )
     parser.add_argument(
         '--no-background-marks',
         action='store_true',
@@ -62,7 +62,7 @@ def annotate(source: FullMask, annotator: Annotator, classes: list, seed: int):
     rng = np.random.default_rng([seed, zlib.crc32(source.image.encode())])
     try:
         return annotator.annotate(source.read(), classes, source.image, rng)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f'{source.image}: {error}') from error
 
 
@@ -73,7 +73,8 @@ def main() -> None:
         if Path(args.masks).is_dir():
             if not args.classes:
                 raise ValueError('a folder of masks needs --classes')
-            sources, classes = masks_of_folder(args.masks, args.suffix), args.classes
+            sources = masks_of_folder(args.masks, args.suffix)
+            classes = class_names(args.classes)
         else:
             sources, classes = masks_of_config(args.masks, args.split)
         annotator = Annotator(
@@ -82,7 +83,6 @@ def main() -> None:
             place=args.place,
             length=args.length,
             width=args.width,
-            background=args.background,
             mark_background=not args.no_background_marks,
             min_area=args.min_area,
             missed=args.missed,
@@ -95,7 +95,7 @@ def main() -> None:
         )
         annotations = track_parallel_progress(work, sources, args.workers, chunksize=8)
         left_out = write_annotations(annotations, args.out, args.to, classes=classes)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f'\n{error}')
     print(f'\n{len(annotations)} images written to {args.out}')
     if left_out:

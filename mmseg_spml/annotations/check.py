@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Optional
 
 import numpy as np
-from PIL import Image
 
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELLED,
@@ -133,6 +133,8 @@ def check_annotations(
         _check_labels(annotation, classes, background, report)
         if images is not None:
             _check_image(annotation, images, contents, report)
+    if not report.images:
+        report.add('error', None, 'there is no image')
     _check_whole(report, classes, background)
     return report
 
@@ -178,10 +180,9 @@ def _check_image(
 ) -> None:
     path = images / annotation.image
     try:
-        with Image.open(path) as image:
-            size = image.size[::-1]
-    except (OSError, SyntaxError, ValueError) as error:
-        report.add('error', annotation.image, f'cannot be opened ({error})')
+        size = image_size(images, annotation.image)
+    except (AnnotationError, FileNotFoundError) as error:
+        report.add('error', annotation.image, str(error))
         return
     if size != annotation.size:
         report.add(

@@ -76,6 +76,11 @@ def label_map(
             f'unlabelled must be in {len(classes)}..{VOID} (at most 254 classes), got '
             f'{value}'
         )
+    if point_radius < 0 or stroke_width <= 0:
+        raise ValueError(
+            'point_radius must be 0 or more and stroke_width above 0 pixels, got '
+            f'{point_radius} and {stroke_width}'
+        )
     unknown = sorted(set(priority) - set(PRIORITY))
     if unknown or len(set(priority)) < len(priority):
         raise ValueError(
@@ -85,7 +90,7 @@ def label_map(
     empty = annotation.tags_complete and not annotation.tags - {background}
     # int16 for a while: 255 may be both void and unlabelled
     labels = np.full(annotation.size, -1, np.int16)
-    if empty and background in ids:
+    if empty and background is not None and background in ids:
         labels[:] = ids[background]
     for kind in priority:
         for label, covered in _layers(

@@ -41,11 +41,18 @@ def _join(first: WeakAnnotation, second: WeakAnnotation) -> WeakAnnotation:
     if first.dense is not None and second.dense is not None:
         raise AnnotationError('has two dense maps: keep one', place=place)
     for whole, part in ((first, second), (second, first)):
-        beyond = sorted(part.tags - whole.tags) if whole.tags_complete else []
+        shown = part.shown() - {'background'}
+        beyond = sorted(shown - whole.tags) if whole.tags_complete else []
         if beyond:
             raise AnnotationError(
-                f'{beyond} are tags in one file, while another declares its tags '
-                f'{sorted(whole.tags)} complete',
+                f'{beyond} are tags or marks in one file, while another declares its '
+                f'tags {sorted(whole.tags)} complete',
+                place=place,
+            )
+        excluded = sorted(shown & whole.absent)
+        if excluded:
+            raise AnnotationError(
+                f'{excluded} are tags or marks in one file, and absent in another',
                 place=place,
             )
     try:

@@ -20,8 +20,10 @@ from mmseg_spml.annotations.simulate import (
     components,
     part_of_stroke,
 )
+from mmseg_spml.functional.segments import VOID
 
 KINDS = ('tags', 'boxes', 'points', 'strokes')
+_LEAST_SIDE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Annotator:
     ) -> WeakAnnotation:
         """What this annotator writes about an image.
 
-        Tags and boxes are declared complete unless something was left out.
+        Tags and boxes are declared complete unless something was left out, is void, or
+        got another class.
 
         Args:
             mask: (H, W) uint8: 0..C-1, 255 void.
@@ -105,7 +108,8 @@ class Annotator:
         """
         check_mask(mask, len(classes))
         found = list(components(mask, len(classes), self.min_area))
-        overlooked = len(found) < len(list(components(mask, len(classes), 1)))
+        overlooked = (mask == VOID).any()
+        overlooked |= len(found) < len(list(components(mask, len(classes), 1)))
         hand = _Hand(self, classes, mask.shape, rng)
         objects = [part for part in found if classes[part.label] != self.background]
         marked = found if self.mark_background else objects
@@ -113,7 +117,6 @@ class Annotator:
         if 'tags' in self.kinds:
             present = sorted({classes[part.label] for part in objects})
             weak.tags = frozenset(hand.label(name) for name in present if hand.kept())
-            weak.tags_complete = len(present) == len(weak.tags) and not overlooked
         if 'boxes' in self.kinds:
             weak.boxes = [hand.box(part) for part in objects if hand.kept()]
             weak.boxes_complete = len(weak.boxes) == len(objects) and not overlooked
@@ -122,6 +125,11 @@ class Annotator:
             weak.points = [hand.point(part) for part in chosen if hand.kept()]
         if 'strokes' in self.kinds:
             weak.strokes = [hand.stroke(part) for part in marked if hand.kept()]
+        if 'tags' in self.kinds and not overlooked:
+            # an annotator who errs would not notice a contradiction: a file must not
+            # have one
+            others = weak.shown() - {self.background}
+            weak.tags_complete = weak.tags == set(present) == others
         return weak
 
 
@@ -159,7 +167,7 @@ class _Hand:
             float,
         )
         low, high = np.sort(self._shaken(corners), axis=0)
-        high = np.maximum(high, low + 1e-3)  # a shaken box keeps an area
+        low = np.minimum(low, high - _LEAST_SIDE)  # a shaken box keeps an area
         return Box(self.label(self.classes[part.label]), *low, *high)
 
     def point(self, part: Component) -> Point:
@@ -186,4 +194,4 @@ class _Hand:
             return vertices
         moved = vertices + self.rng.normal(0, self.annotator.jitter, 2)
         height, width = self.size
-        return moved.clip(0, (width, height))
+        return moved.clip(0, np.nextafter((width, height), 0))

@@ -9,6 +9,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.utils import register_all_modules
 
 from mmseg_spml.datasets.map_files import read_index_map
+from mmseg_spml.functional.segments import VOID
 
 
 class FullMask(NamedTuple):
@@ -53,22 +54,33 @@ def masks_of_config(
         split: ``train``, ``val`` or ``test``: whose dataloader.
 
     Raises:
-        ValueError: the config has no such dataloader, or its data set no masks.
+        ValueError: the config has no such dataloader, its data set is a wrapper or has
+            no masks, or two images have one name.
     """
     register_all_modules()
     config = Config.fromfile(path)
     loader = config.get(f'{split}_dataloader')
     if not loader or 'dataset' not in loader:
         raise ValueError(f'{path} has no {split}_dataloader with a dataset')
+    if 'dataset' in loader.dataset or 'datasets' in loader.dataset:
+        raise ValueError(
+            f'the {split} data set of {path} wraps others ({loader.dataset.type}): '
+            'give a config of the inner one'
+        )
     dataset = DATASETS.build(ConfigDict({**loader.dataset, 'pipeline': []}))
     samples = [dataset.get_data_info(index) for index in range(len(dataset))]
     if not samples or samples[0].get('seg_map_path') is None:
         raise ValueError(f'the {split} data set of {path} names no masks')
-    root = Path(dataset.data_prefix.get('img_path') or '.')
+    root = Path(dataset.data_prefix.get('img_path') or dataset.data_root or '.')
     masks = [
         FullMask(_name_below(sample['img_path'], root), _SampleReader(sample))
         for sample in samples
     ]
+    if len({mask.image for mask in masks}) < len(masks):
+        raise ValueError(
+            f'images of the {split} data set of {path} have the same name: set '
+            'data_prefix=dict(img_path=...) to the folder above all of them'
+        )
     return masks, dataset.metainfo['classes']
 
 
@@ -81,7 +93,12 @@ class _PngReader(NamedTuple):
     path: str
 
     def __call__(self) -> np.ndarray:
-        return read_index_map(self.path, 'mask').astype(np.uint8)
+        ids = read_index_map(self.path, 'mask')
+        if ids.max() > VOID:
+            raise ValueError(
+                f'the mask {self.path} holds {ids.max()}; classes are below {VOID}'
+            )
+        return ids.astype(np.uint8)
 
 
 class _SampleReader(NamedTuple):

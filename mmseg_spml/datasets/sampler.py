@@ -102,8 +102,8 @@ class DrawSampler(InfiniteSampler):
         dataset: The data set.
         shuffle: Whether each pass takes a new order.
         seed: None: a random one, shared by all ranks.
-        marked_share: Share of the draws, in (0, 1), that are images with marks; the
-            others have tags alone. Each kind has passes of its own. None draws all
+        marked_share: Share of each rank's draws, in (0, 1), that are images with marks;
+            the others have tags alone. Each kind has passes of its own. None draws all
             images alike, whatever is known of them.
 
     Raises:
@@ -126,6 +126,11 @@ class DrawSampler(InfiniteSampler):
         self.marked_share = marked_share
         self.kinds: Optional[List[np.ndarray]] = None
         if marked_share is not None:
+            if not hasattr(dataset, 'marked'):
+                raise ValueError(
+                    '`marked_share` needs a WeakSegDataset, not one in a wrapper, got '
+                    f'{type(dataset).__name__}'
+                )
             marked = dataset.marked()
             self.kinds = [np.flatnonzero(marked), np.flatnonzero(~marked)]
             if not 0 < marked_share < 1 or not all(map(len, self.kinds)):
@@ -143,8 +148,10 @@ class DrawSampler(InfiniteSampler):
             return
         streams = [self._passes(kind, i) for i, kind in enumerate(self.kinds)]
         for draw in itertools.count():
+            # one turn for all ranks, so that each of them has its share
+            turn = draw // self.world_size
             share = self.marked_share
-            is_marked = int((draw + 1) * share) > int(draw * share)
+            is_marked = int((turn + 1) * share) > int(turn * share)
             yield next(streams[0 if is_marked else 1])
 
     def _passes(self, indices: np.ndarray, stream: int) -> Iterator[int]:

@@ -35,6 +35,9 @@ def _check_size(
         )
 
 
+_DRAWING = ('point_radius', 'stroke_width', 'fill_boxes', 'priority')
+
+
 @TRANSFORMS.register_module()
 class LoadWeakAnnotations(BaseTransform):
     """Load a weak label map and the image's tags.
@@ -58,6 +61,7 @@ class LoadWeakAnnotations(BaseTransform):
         backend_args: See ``mmengine.fileio``.
 
     Raises:
+        ValueError: an option is wrong.
         FileNotFoundError, ValueError: at loading; the message names the file.
 
     Example:
@@ -75,6 +79,11 @@ class LoadWeakAnnotations(BaseTransform):
     ) -> None:
         self.after_resize = after_resize
         self.drawing = dict(drawing or {})
+        unknown = sorted(set(self.drawing) - set(_DRAWING))
+        if unknown:
+            raise ValueError(
+                f'unknown `drawing` options {unknown}; known are {_DRAWING}'
+            )
         if num_classes is not None:
             value = num_classes if unlabelled_value is None else unlabelled_value
             check_label_options(num_classes, value, label_range or 'strict')

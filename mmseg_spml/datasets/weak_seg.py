@@ -54,7 +54,7 @@ class WeakSegDataset(BaseSegDataset):
             tags are the classes of the whole label map.
         ignore_tags: Classes that say nothing as tags, such
             as background: co-occurrence leaves them out. None: as ``metainfo`` says,
-            else (0,).
+            else (0,), but () for annotations whose first class is not 'background'.
         metainfo: ``classes`` are needed, ``palette`` is optional.
         **kwargs: Those of mmseg's ``BaseSegDataset``.
 
@@ -116,7 +116,11 @@ class WeakSegDataset(BaseSegDataset):
         )
         check_label_options(self.num_classes, self.unlabelled_value, label_range)
         if ignore_tags is None:
-            ignore_tags = known.get('ignore_tags', (0,))
+            ignore_tags = known.get('ignore_tags')
+        if ignore_tags is None:
+            # annotations name their classes: none need be background
+            named = list_format == 'annotations'
+            ignore_tags = (0,) if not named or classes[0] == 'background' else ()
         self.ignore_tags = tuple(ignore_tags)
         if any(not 0 <= tag < self.num_classes for tag in self.ignore_tags):
             raise ValueError(
@@ -273,7 +277,7 @@ class WeakSegDataset(BaseSegDataset):
                 )
 
     def marked(self) -> np.ndarray:
-        """Which images have marks or a label map, and not tags alone; (len,) bool."""
+        """Which images have a label map or marks, not tags alone; (len,) bool."""
         return np.array(
             [_is_marked(self.get_data_info(index)) for index in range(len(self))]
         )
@@ -307,7 +311,9 @@ class WeakSegDataset(BaseSegDataset):
 
 
 def _is_marked(sample: dict) -> bool:
+    if sample['seg_map_path'] is not None:
+        return True
     annotation = sample.get('annotation')
-    if annotation is None:
-        return sample['seg_map_path'] is not None
-    return bool(set(annotation.kinds()) - {'tags', 'absent', 'tags_complete'})
+    return annotation is not None and bool(
+        set(annotation.kinds()) - {'tags', 'absent', 'tags_complete'}
+    )

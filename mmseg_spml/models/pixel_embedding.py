@@ -19,7 +19,8 @@ def _upsample(features: Tensor, like: Tensor) -> Tensor:
     """
     size = tuple(like.shape[2:])
     coarse = tuple(features.shape[2:])
-    factor = max(-(-fine // cells) for fine, cells in zip(size, coarse))
+    ratio = max(-(-fine // cells) for fine, cells in zip(size, coarse))
+    factor = 1 << (ratio - 1).bit_length()  # strides are powers of two
     enlarged = size
     if coarse == tuple(-(-fine // factor) for fine in size):
         enlarged = tuple(factor * cells for cells in coarse)

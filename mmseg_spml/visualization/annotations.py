@@ -13,7 +13,16 @@ import cv2
 import numpy as np
 
 from mmseg_spml.annotations.label_map import label_map
-from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    DenseMap,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+)
 from mmseg_spml.functional.segments import VOID
 from mmseg_spml.visualization.panels import VOID_COLOUR, Colour
 
@@ -50,22 +59,78 @@ def annotation_layer(
         >>> layer[4, 4].tolist(), layer[0, 0].tolist()
         ([255, 0, 0, 200], [0, 0, 0, 0])
     """
+    check_classes(annotation, classes)
+    drawn = _scaled(annotation, size)
     kinds = ('dense', 'polygons', 'masks', 'strokes', 'points')
-    labels = label_map(annotation, classes, priority=kinds, background=None)
+    labels = label_map(drawn, classes, priority=kinds, background=None)
     colours = np.zeros((VOID + 1, 4), np.uint8)
     colours[: len(classes), :3] = palette
     colours[VOID, :3] = VOID_COLOUR
     colours[: len(classes), 3] = colours[VOID, 3] = _OPACITY
     layer = colours[labels]
-    layer = cv2.resize(layer, size[::-1], interpolation=cv2.INTER_NEAREST)
-    scale = np.array([size[1] / annotation.width, size[0] / annotation.height] * 2)
-    for box in annotation.boxes:
-        left, top, right, bottom = np.array([box.x0, box.y0, box.x1, box.y1]) * scale
-        label = None if box.label is None else classes.index(box.label)
-        colour = VOID_COLOUR if label is None else palette[label]
-        corners = (int(left), int(top)), (int(right) - 1, int(bottom) - 1)
+    for box in drawn.boxes:
+        colour = VOID_COLOUR if box.label is None else palette[classes.index(box.label)]
+        corners = (int(box.x0), int(box.y0)), (int(box.x1) - 1, int(box.y1) - 1)
         cv2.rectangle(layer, *corners, (*map(int, colour), 255), 1)
     return layer
+
+
+def check_classes(annotation: WeakAnnotation, classes: Sequence[str]) -> None:
+    """Refuse an annotation that shows other classes.
+
+    Raises:
+        AnnotationError: naming the image and the classes.
+    """
+    unknown = sorted(annotation.shown() - set(classes))
+    if unknown:
+        raise AnnotationError(
+            f'the classes {unknown} are none of {list(classes)}; rename them or add '
+            'them to the classes',
+            place=annotation.image,
+        )
+
+
+def _scaled(annotation: WeakAnnotation, size: tuple[int, int]) -> WeakAnnotation:
+    """The annotation of a picture of another size; no mark gets lost.
+
+    Strokes keep a width of two pixels at least, clicks their radius.
+    """
+    if size == annotation.size:
+        return annotation
+    x, y = size[1] / annotation.width, size[0] / annotation.height
+
+    def moved(vertices: Sequence) -> list:
+        return [(a * x, b * y) for a, b in vertices]
+
+    def resized(array: np.ndarray) -> np.ndarray:
+        return cv2.resize(
+            array.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST
+        )
+
+    dense = annotation.dense
+    return WeakAnnotation(
+        annotation.image,
+        *size,
+        boxes=[
+            Box(box.label, box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)
+            for box in annotation.boxes
+        ],
+        points=[
+            Point(point.label, point.x * x, point.y * y) for point in annotation.points
+        ],
+        strokes=[
+            Stroke(one.label, moved(one.path), max((one.width or 3) * x, 2))
+            for one in annotation.strokes
+        ],
+        polygons=[
+            Polygon(one.label, [moved(ring) for ring in one.rings])
+            for one in annotation.polygons
+        ],
+        masks=[
+            Mask(one.label, resized(one.mask).astype(bool)) for one in annotation.masks
+        ],
+        dense=None if dense is None else DenseMap(dense.classes, resized(dense.labels)),
+    )
 
 
 def draw_annotation(image: np.ndarray, layer: np.ndarray) -> np.ndarray:

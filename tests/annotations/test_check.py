@@ -114,9 +114,26 @@ def test_images_are_opened(tmp_path):
     assert failed
     assert findings[0] == 'error: b.png: is 4x6, its annotation 5x6 (height x width)'
     assert findings[1] == 'warning: c.png: is the same picture as a.png'
-    assert findings[2].startswith('error: d.png: cannot be opened')
-    assert findings[3].startswith('error: e.png: cannot be opened')
+    assert 'error: d.png: the image' in findings[2]
+    assert 'error: e.png: there is no image' in findings[3]
     assert len(findings) == 4
+
+
+def test_turned_photographs(tmp_path):
+    """Sizes are those of the upright picture, which training loads."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (6, 4)).save(tmp_path / 'a.jpg', exif=exif)
+    upright = annotated(size=(6, 4), points=clean().points[:1])
+    findings, _ = found(upright, images=tmp_path)
+    assert not any('height x width' in finding for finding in findings)
+    findings, failed = found(clean(), images=tmp_path)
+    assert failed and 'is 6x4, its annotation 4x6' in findings[0]
+
+
+def test_no_image_at_all():
+    findings, failed = found()
+    assert failed and findings[0] == 'error: there is no image'
 
 
 def test_counts():

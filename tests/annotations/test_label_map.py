@@ -68,6 +68,7 @@ def test_an_image_of_no_class_is_background():
     assert drawn(annotated(tags_complete=True, tags={'background'})) == [[0] * 4] * 3
     assert drawn(annotated(tags_complete=True, tags={'cat'})) == [[U] * 4] * 3
     assert drawn(annotated(tags={'background'})) == [[U] * 4] * 3
+    assert drawn(annotated(tags_complete=True), background=None) == [[U] * 4] * 3
 
 
 def test_void_marks():
@@ -155,6 +156,9 @@ def test_refusals():
     for value in (2, 256, -1):
         with pytest.raises(ValueError, match='unlabelled'):
             label_map(annotated(), CLASSES, unlabelled=value)
+    for options in (dict(point_radius=-1), dict(stroke_width=0)):
+        with pytest.raises(ValueError, match='0 or more'):
+            label_map(annotated(), CLASSES, **options)
     for order in (('points', 'points'), ('clicks',)):
         with pytest.raises(ValueError, match='priority'):
             label_map(annotated(), CLASSES, priority=order)

@@ -53,7 +53,13 @@ DENSE = DenseMap(['cat'], np.zeros((2, 3), np.uint8))
         (part(), part(size=(3, 2)), r'is \(2, 3\) in one file and \(3, 2\)'),
         (part(dense=DENSE), part(dense=DENSE), 'two dense maps'),
         (part(tags={'a'}, tags_complete=True), part(tags={'b'}), r"\['b'\] are tags"),
-        (part(tags={'a'}), part(absent={'a'}), 'present and absent'),
+        (part(tags={'a'}), part(absent={'a'}), 'absent in another'),
+        (part(absent={'a'}), part(points=[Point('a', 1, 1)]), 'absent in another'),
+        (
+            part(tags={'a'}, tags_complete=True),
+            part(points=[Point('b', 1, 1)]),
+            r"\['b'\] are tags or marks",
+        ),
     ],
 )
 def test_contradictions_name_the_image(first, second, what):

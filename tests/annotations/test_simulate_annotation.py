@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.label_map import label_map
+from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.model import Box
 from mmseg_spml.annotations.simulate_annotation import Annotator
 
@@ -31,6 +31,7 @@ def annotated(mask=None, seed=0, **options):
 def without_speck():
     mask = scene()
     mask[38] = 0
+    mask[:, 59] = 0
     return mask
 
 
@@ -101,10 +102,33 @@ def test_a_shaking_hand_stays_in_the_image():
     for seed in range(200):
         weak = annotated(seed=seed, jitter=3, place='centre')
         for mark in weak.points:
-            assert 0 <= mark.x <= 60 and 0 <= mark.y <= 40
+            assert 0 <= mark.x < 60 and 0 <= mark.y < 40
+        for box in weak.boxes:
+            assert 0 <= box.x0 + 1e-3 and box.x0 < 60 and box.x1 < 60
         offsets += [a.x - b.x for a, b in zip(weak.points[1:], right.points[1:])]
     assert np.std(offsets) == pytest.approx(3, rel=0.15)
     assert abs(np.mean(offsets)) < 0.5
+
+
+@pytest.mark.parametrize(
+    'mistakes', [dict(wrong_class=0.2), dict(missed=0.2), dict(missed=0.2, jitter=5)]
+)
+def test_mistakes_never_contradict_each_other(mistakes):
+    """A file that contradicts itself could not be trained on."""
+    complete = 0
+    for seed in range(100):
+        weak = annotated(without_speck(), seed, **mistakes)
+        known_tags(weak, CLASSES)
+        complete += weak.tags_complete
+    assert 0 < complete < 100
+
+
+def test_void_may_hide_an_object():
+    mask = without_speck()
+    assert annotated(mask).boxes_complete
+    mask[:, 59] = 255
+    weak = annotated(mask)
+    assert not weak.boxes_complete and not weak.tags_complete
 
 
 def test_the_seed_decides():

@@ -241,3 +241,25 @@ def test_a_share_needs_both_kinds():
 
     with pytest.raises(ValueError, match='0 and 10 images'):
         DrawSampler(Tagged(), seed=3, marked_share=0.5)
+
+
+@pytest.mark.parametrize('ranks', [2, 4])
+def test_each_rank_has_its_share(ranks, monkeypatch):
+    drawn = []
+    for rank in range(ranks):
+        sampler = DrawSampler(Mixed(), seed=3, marked_share=0.5)
+        monkeypatch.setattr(sampler, 'rank', rank)
+        monkeypatch.setattr(sampler, 'world_size', ranks)
+        sampler.skip(0)
+        taken = [(int(i), i.draw) for i in itertools.islice(sampler, 40)]
+        assert sum(index < 3 for index, _ in taken) == 20
+        drawn += taken
+    # together: each marked image as often as any other
+    counts = np.bincount([index for index, _ in drawn], minlength=10)[:3]
+    assert np.ptp(counts) <= 1
+    assert sorted(draw for _, draw in drawn) == list(range(40 * ranks))
+
+
+def test_a_wrapped_data_set_has_no_shares():
+    with pytest.raises(ValueError, match='marked_share.*range'):
+        DrawSampler(range(4), seed=3, marked_share=0.5)

@@ -117,7 +117,7 @@ def test_laterals_by_hand():
     assert torch.allclose(embed([fine, coarse]), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize('size', [(16, 16), (13, 9), (15, 16), (3, 11)])
+@pytest.mark.parametrize('size', [(16, 16), (13, 9), (15, 16), (9, 11), (5, 16)])
 def test_levels_keep_their_place_at_sizes_that_strides_do_not_divide(size):
     """A ramp, averaged to strides 2 and 4, meets the ramp again off the border."""
     ramp = torch.arange(16.0).expand(1, 1, 16, 16)

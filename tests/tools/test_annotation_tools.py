@@ -88,6 +88,36 @@ def test_what_is_wrong_is_said_in_a_sentence(tool, masks, tmp_path):
     assert not out.exists()
 
 
+def test_masks_that_cannot_be_used(tool, tmp_path):
+    out = tmp_path / 'weak.jsonl'
+    (tmp_path / 'masks').mkdir()
+    Image.fromarray(np.full((5, 5), 300, np.uint16)).save(tmp_path / 'masks/a.png')
+    with pytest.raises(SystemExit, match='a.jpg: .*a.png holds 300'):
+        tool('simulate_annotations', tmp_path / 'masks', out, '--classes', *CLASSES,
+             '--workers', 1)  # fmt: skip
+    config = tmp_path / 'config.py'
+    config.write_text(
+        "train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2,\n"
+        "    dataset=dict(type='BaseSegDataset')))\n"
+    )
+    with pytest.raises(SystemExit, match='wraps others .RepeatDataset'):
+        tool('simulate_annotations', config, out)
+    with pytest.raises(SystemExit):
+        tool('simulate_annotations', tmp_path / 'nothing', out)
+
+
+def test_names_from_a_file(tool, masks, tmp_path):
+    names, out = tmp_path / 'names.txt', tmp_path / 'weak.jsonl'
+    names.write_text('\ufeffbackground\ncat\n\ndog\n', encoding='utf-8')
+    tool('simulate_annotations', masks, out, '--classes', names, '--workers', 1)
+    with pytest.raises(SystemExit) as end:
+        tool('check_annotations', out, '--classes', names)
+    assert not end.value.code
+    with pytest.raises(SystemExit) as end:
+        tool('check_annotations', out, '--classes', 'background', 'cat')
+    assert end.value.code
+
+
 def test_convert_joins_files(tool, tmp_path, capsys):
     first, second = tmp_path / '1.jsonl', tmp_path / '2.jsonl'
     first.write_text('{"image": "a.jpg", "size": [2, 3], "tags": ["cat"]}\n')

@@ -6,8 +6,16 @@ import re
 
 import cv2
 import numpy as np
+import pytest
 
-from mmseg_spml.annotations.model import Box, Mask, Point, Stroke, WeakAnnotation
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    Mask,
+    Point,
+    Stroke,
+    WeakAnnotation,
+)
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
     annotation_page,
@@ -59,6 +67,25 @@ def test_smaller_pictures():
     assert layer[5, 5, 3] == 255 and layer[9, 9, 3] == 255 and layer[4, 4, 3] == 0
     assert shrink(np.zeros((100, 50, 3), np.uint8), 20).shape == (20, 10, 3)
     assert shrink(np.zeros((10, 5, 3), np.uint8), 20).shape == (10, 5, 3)
+
+
+def test_marks_of_large_photographs_stay_visible():
+    weak = WeakAnnotation(
+        'a.jpg', 3000, 4000, points=[Point('cat', 1999.5, 999.5)],
+        strokes=[Stroke('cat', [(100, 2900), (3900, 2900)], 3)],
+        boxes=[Box('cat', 1000, 1000, 1100, 1100)],
+    )  # fmt: skip
+    layer = annotation_layer(weak, CLASSES, PALETTE, (192, 256))
+    seen = layer[..., 3] > 0
+    assert seen[63, 127] and seen[60:68].sum() >= 13
+    assert seen[184:188].any(axis=0)[8:248].all()
+    assert (layer[..., 3] == 255).sum() >= 16
+
+
+def test_other_classes_are_named_with_the_image():
+    for parts in (dict(tags={'bird'}), dict(boxes=[Box('bird', 0, 0, 2, 2)])):
+        with pytest.raises(AnnotationError, match=r"^a.jpg: .*\['bird'\]"):
+            layer_of(**parts)
 
 
 def test_layer_on_image():

@@ -9,7 +9,7 @@ data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
-    # Of a size that is no multiple, coarse levels would be stretched.
+    # Else the scores would be stretched to the image, whose size is no multiple.
     test_cfg=dict(size_divisor=32),
 )
 model = dict(

@@ -1,0 +1,28 @@
+"""Class names as users give them on a command line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+
+def class_names(given: Optional[Sequence[str]]) -> Optional[list[str]]:
+    """The names given, or the lines of the one text file given.
+
+    Args:
+        given: Names, the path of a file of names, or None.
+
+    Raises:
+        ValueError: a name occurs twice.
+
+    Example:
+        >>> class_names(['background', 'cat'])
+        ['background', 'cat']
+    """
+    if given is None:
+        return None
+    if len(given) == 1 and Path(given[0]).is_file():
+        lines = Path(given[0]).read_text(encoding='utf-8-sig').splitlines()
+        given = [line.strip() for line in lines if line.strip()]
+    if len(set(given)) < len(given):
+        raise ValueError(f'a class name occurs twice in {list(given)}')
+    return list(given)
