@@ -222,9 +222,7 @@ def _classes_by_kind(annotation: WeakAnnotation) -> Iterator[tuple[str, set[str]
     for kind in ('boxes', 'points', 'strokes', 'polygons', 'masks'):
         yield kind, {mark.label for mark in getattr(annotation, kind)} - {None}
     if annotation.dense is not None:
-        values = np.unique(annotation.dense.labels)
-        names = annotation.dense.classes
-        yield 'dense', {names[value] for value in values[values < DENSE_UNLABELLED]}
+        yield 'dense', annotation.dense.shown()
 
 
 def _outside(annotation: WeakAnnotation) -> Iterator[str]:

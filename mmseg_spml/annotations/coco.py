@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from mmseg_spml.annotations.coco_write import write as write
+from mmseg_spml.annotations.marks import Mark, annotation_of_marks
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -43,9 +44,6 @@ from mmseg_spml.annotations.run_length import decode_mask
 NAME = 'coco'
 
 _Id = Union[int, str]
-_Mark = Union[Box, Point, Polygon, Mask]
-_PARTS = {Box: 'boxes', Point: 'points', Polygon: 'polygons', Mask: 'masks'}
-
 _IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\{[^\[\]{}]*"(file_name|coco_url)"\s*:')
 
 
@@ -126,8 +124,7 @@ def _annotations(document: dict) -> Iterator[WeakAnnotation]:
 def _annotation(
     image: dict, place: str, records: list[tuple[str, dict]], names: dict[_Id, str]
 ) -> WeakAnnotation:
-    parts: dict[str, list[_Mark]] = {part: [] for part in _PARTS.values()}
-    tags = set()
+    marks, tags = [], set()
     try:
         size = checked_size(image.get('height'), image.get('width'))
         absent = [
@@ -138,28 +135,25 @@ def _annotation(
     for record_place, record in records:
         try:
             label = _category(record.get('category_id'), names)
-            marks = _marks(record, label, size)
+            found = _marks(record, label, size)
         except AnnotationError as error:
             raise error.at(place=record_place) from error
-        for mark in marks:
-            parts[_PARTS[type(mark)]].append(mark)
-        if not marks:
+        marks += found
+        if not found:
             tags.add(label)
     try:
-        return WeakAnnotation(
-            _image_name(image), *size, tags=tags, absent=absent, **parts
-        )
+        return annotation_of_marks(_image_name(image), size, marks, tags, absent)
     except AnnotationError as error:
         raise error.at(place=place) from error
 
 
-def _marks(record: dict, label: str, size: tuple[int, int]) -> list[_Mark]:
+def _marks(record: dict, label: str, size: tuple[int, int]) -> list[Mark]:
     """What one annotation marks; nothing if it is a tag."""
     if 'segments_info' in record:
         raise AnnotationError('panoptic maps (segments_info) are not supported')
     segmentation, box = record.get('segmentation'), record.get('bbox')
     keypoints = record.get('keypoints')
-    marks: list[_Mark] = []
+    marks: list[Mark] = []
     if segmentation not in (None, []):
         marks += _areas(segmentation, label, size)
     elif box not in (None, []):

@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 import numpy as np
 
+from mmseg_spml.annotations.marks import pixel_bounds
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -146,12 +147,10 @@ def _ring_shape(ring: tuple[tuple[float, float], ...]) -> dict:
 
 def _mask_shape(mask: np.ndarray) -> dict:
     """Run-length code of a (H, W) bool mask."""
-    rows = np.flatnonzero(mask.any(axis=1)).tolist() or [0, -1]
-    columns = np.flatnonzero(mask.any(axis=0)).tolist() or [0, -1]
-    sides = [columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]]
+    left, top, right, bottom = pixel_bounds(mask) or (0, 0, -1, -1)
     return {
         'segmentation': {'size': list(mask.shape), 'counts': encode_mask(mask)},
-        'bbox': [columns[0], rows[0], *sides],
+        'bbox': [left, top, right + 1 - left, bottom + 1 - top],
         'area': int(mask.sum()),
     }
 

@@ -11,7 +11,7 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
 )
 
-_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _BACKGROUND = 'background'
 
 
@@ -27,8 +27,8 @@ def find_image(folder: Optional[Path], name: str) -> str:
             'images by --images'
         )
     name = checked_image_name(name)
-    candidates = [name + suffix for suffix in _SUFFIXES]
-    upper = [name + suffix.upper() for suffix in _SUFFIXES]
+    candidates = [name + suffix for suffix in IMAGE_SUFFIXES]
+    upper = [name + suffix.upper() for suffix in IMAGE_SUFFIXES]
     for group in ([name], candidates, upper):
         # os.path's isfile, unlike Path's, is False for names that no file can have
         found = [one for one in group if os.path.isfile(os.path.join(folder, one))]
@@ -80,8 +80,3 @@ def tag_names(
             'to the classes'
         )
     return [name for name in classes if name != _BACKGROUND or name in used]
-
-
-def count_marks(annotation: WeakAnnotation) -> int:
-    """Number of marks that a table of tags leaves out."""
-    return len(list(annotation.marks())) + (annotation.dense is not None)

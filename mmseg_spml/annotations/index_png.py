@@ -15,6 +15,7 @@ from typing import Optional, Union
 import numpy as np
 from PIL import Image
 
+from mmseg_spml.annotations.image_tags import IMAGE_SUFFIXES
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELLED,
     DENSE_VOID,
@@ -27,7 +28,6 @@ from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 
 NAME = 'index_png'
 
-_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 # A grey photograph has more different values, a map of that many classes fewer.
 _MOST_VALUES = 64
@@ -148,7 +148,7 @@ def write(
             except AnnotationError as error:
                 raise error.at(file=path, place=place) from error
             write_index_map(str(path / place), ids)
-            shown = WeakAnnotation('map', *annotation.size, dense=dense).shown()
+            shown = dense.shown()
         left_out += sum(1 for _ in annotation.marks())
         left_out += len(annotation.tags - shown) + len(annotation.absent)
     return left_out
@@ -241,6 +241,6 @@ def _images_by_stem(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if folder.is_dir():
         for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in _IMAGE_SUFFIXES:
+            if file.suffix.lower() in IMAGE_SUFFIXES:
                 found.setdefault(file.stem, []).append(file.name)
     return found

@@ -23,7 +23,6 @@ its annotators is right. For the names of images see
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.label_studio_brush import decode_brush
 from mmseg_spml.annotations.label_studio_names import image_name
 from mmseg_spml.annotations.label_studio_write import write as write
+from mmseg_spml.annotations.marks import Mark, annotation_of_marks, turned
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -48,9 +48,6 @@ NAME = 'label_studio'
 _IGNORED = ('relation', 'textarea', 'rating', 'number', 'datetime')
 _LARGEST_NUMBER = 1e9
 _DECIMALS = 9
-
-_Mark = Union[Box, Point, Polygon, Mask]
-_PARTS = {'boxes': Box, 'points': Point, 'polygons': Polygon, 'masks': Mask}
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -157,14 +154,10 @@ def _of_task(task: Any, images: Optional[Path]) -> Optional[WeakAnnotation]:
                 )
         except AnnotationError as error:
             raise error.at(place=f'result[{number}]') from error
-    parts = {
-        part: [mark for mark in marks if isinstance(mark, kind_of_mark)]
-        for part, kind_of_mark in _PARTS.items()
-    }
-    return WeakAnnotation(name, *size, tags=tags, **parts)
+    return annotation_of_marks(name, size, marks, tags)
 
 
-def _mark(kind: str, value: dict, size: tuple[int, int]) -> _Mark:
+def _mark(kind: str, value: dict, size: tuple[int, int]) -> Mark:
     labels = _texts(value, kind)
     if len(labels) != 1:
         raise AnnotationError(
@@ -182,9 +175,8 @@ def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Union[Box, Pol
     if degrees % 360 == 0:
         return box
     # in pixels: percentages of the two sides differ
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     corners = ((0, 0), (width, 0), (width, height), (0, height))
-    ring = [(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in corners]
+    ring = turned(corners, (x, y), degrees)
     return Polygon(
         label, [[(round(x, _DECIMALS), round(y, _DECIMALS)) for x, y in ring]]
     )

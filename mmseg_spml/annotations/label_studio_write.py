@@ -7,17 +7,15 @@ from typing import Any, Optional, Union
 from urllib.parse import quote
 
 from mmseg_spml.annotations.label_studio_brush import encode_brush
+from mmseg_spml.annotations.marks import Mark
 from mmseg_spml.annotations.model import (
     Box,
     Mask,
     Point,
     Polygon,
-    Stroke,
     WeakAnnotation,
 )
 from mmseg_spml.atomic_file import atomic_file
-
-_Mark = Union[Box, Point, Stroke, Polygon, Mask]
 
 
 def write(
@@ -66,7 +64,7 @@ def _results(annotation: WeakAnnotation) -> list[dict]:
     return [result for result in results if result is not None]
 
 
-def _result(mark: _Mark, size: tuple[int, int]) -> Optional[dict]:
+def _result(mark: Mark, size: tuple[int, int]) -> Optional[dict]:
     """What is particular to a mark; None if Label Studio cannot express it."""
     height, width = size
     value: dict[str, Any]

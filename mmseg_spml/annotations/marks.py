@@ -32,6 +32,7 @@ def annotation_of_marks(
     size: tuple[int, int],
     marks: Sequence[Mark],
     tags: Iterable[str] = (),
+    absent: Iterable[str] = (),
 ) -> WeakAnnotation:
     """The annotation of an image with marks of any kind.
 
@@ -40,6 +41,7 @@ def annotation_of_marks(
         size: (H, W).
         marks: In the order in which they cover each other.
         tags: Classes that the image shows.
+        absent: Classes that it does not show.
 
     Raises:
         AnnotationError: as for :class:`WeakAnnotation`.
@@ -47,13 +49,31 @@ def annotation_of_marks(
     return WeakAnnotation(
         image,
         *size,
-        tags=frozenset(tags),
+        tags=tags,
+        absent=absent,
         boxes=[mark for mark in marks if isinstance(mark, Box)],
         points=[mark for mark in marks if isinstance(mark, Point)],
         strokes=[mark for mark in marks if isinstance(mark, Stroke)],
         polygons=[mark for mark in marks if isinstance(mark, Polygon)],
         masks=[mark for mark in marks if isinstance(mark, Mask)],
     )
+
+
+def count_marks(annotation: WeakAnnotation) -> int:
+    """Number of marks, a dense map among them."""
+    return sum(1 for _ in annotation.marks()) + (annotation.dense is not None)
+
+
+def count_left_out(annotation: WeakAnnotation, written: Sequence[Mark]) -> int:
+    """How many marks, tags and absent classes of an annotation were not written.
+
+    Args:
+        annotation: All that is known of the image.
+        written: The marks that were written; tags that they imply count as written.
+    """
+    implied = {mark.label for mark in written}
+    names = len(annotation.tags - implied) + len(annotation.absent)
+    return count_marks(annotation) - len(written) + names
 
 
 def drawable_path(stroke: Stroke) -> Ring:

@@ -172,6 +172,11 @@ class DenseMap:
                 f'{foreign.tolist()}; 254 is unlabelled, 255 void'
             )
 
+    def shown(self) -> set[str]:
+        """Classes of which there is a pixel."""
+        values = np.unique(self.labels)
+        return {self.classes[value] for value in values[values < DENSE_UNLABELLED]}
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DenseMap):
             return NotImplemented
@@ -252,9 +257,7 @@ class WeakAnnotation:
         """Classes that the image is known to show: its tags and all labels of marks."""
         names = {mark.label for mark in self.marks()} - {None} | self.tags
         if self.dense is not None:
-            present = np.unique(self.dense.labels)
-            present = present[present < DENSE_UNLABELLED]
-            names |= {self.dense.classes[value] for value in present}
+            names |= self.dense.shown()
         return names
 
     def class_names(self) -> set[str]:

@@ -28,6 +28,7 @@ from typing import Optional
 from xml.etree import ElementTree
 
 from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.marks import count_left_out
 from mmseg_spml.annotations.model import AnnotationError, Stroke, WeakAnnotation
 from mmseg_spml.annotations.voc_xml import (
     add_text,
@@ -40,7 +41,6 @@ from mmseg_spml.annotations.voc_xml import (
     write_annotation,
     xml_head,
 )
-from mmseg_spml.annotations.whats_the_point import count_left_out
 
 NAME = 'scribblesup'
 

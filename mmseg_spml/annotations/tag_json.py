@@ -13,11 +13,11 @@ from typing import Any, Optional, Union
 
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.image_tags import (
-    count_marks,
     find_image,
     shown_tags,
     tag_names,
 )
+from mmseg_spml.annotations.marks import count_marks
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.atomic_file import atomic_file
 

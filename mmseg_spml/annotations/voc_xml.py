@@ -27,13 +27,13 @@ from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 
+from mmseg_spml.annotations.marks import count_left_out
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
     WeakAnnotation,
     checked_size,
 )
-from mmseg_spml.annotations.whats_the_point import count_left_out
 from mmseg_spml.atomic_file import atomic_file
 
 NAME = 'voc_xml'

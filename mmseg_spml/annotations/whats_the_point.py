@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.marks import count_left_out
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Point,
@@ -115,19 +116,6 @@ def write(
     with atomic_file(path) as file:
         file.write(json.dumps(file_content, ensure_ascii=False).encode() + b'\n')
     return left
-
-
-def count_left_out(annotation: WeakAnnotation, written: Sequence) -> int:
-    """How many marks, tags and absent classes of an annotation were not written.
-
-    Args:
-        annotation: All that is known of the image.
-        written: The marks that were written; tags that they imply count as written.
-    """
-    implied = {mark.label for mark in written}
-    marks = sum(1 for _ in annotation.marks()) + (annotation.dense is not None)
-    names = len(annotation.tags - implied) + len(annotation.absent)
-    return marks - len(written) + names
 
 
 def _class_names(classes: Optional[Sequence[str]]) -> tuple[str, ...]:
