@@ -9,6 +9,19 @@ from mmseg_spml.version import __version__
 
 check_dependencies()
 
-from mmseg_spml import datasets, engine, models, visualization  # noqa: E402
+from mmseg_spml import (  # noqa: E402
+    datasets,
+    engine,
+    evaluation,
+    models,
+    visualization,
+)
 
-__all__ = ['__version__', 'datasets', 'engine', 'models', 'visualization']
+__all__ = [
+    '__version__',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+    'visualization',
+]

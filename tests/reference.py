@@ -383,9 +383,16 @@ def set_rule(pixel_set: Sequence[Sequence[bool]], sets: Sequence[Sequence[bool]]
 def cooccurrence_rule(
     pixel_tags: np.ndarray, tags: np.ndarray, ignore_tags: Sequence[int] = (0,)
 ) -> Rule:
-    """Foreground tags of the two images intersect or not."""
+    """Tags of the two images, 1 present, 0 absent, -1 unknown: one shared, none, or?"""
     kept = [c for c in range(tags.shape[1]) if c not in ignore_tags]
-    return set_rule(pixel_tags[:, kept], tags[:, kept])
+
+    def rule(i: int, s: int) -> Tuple[bool, bool]:
+        pairs = [(pixel_tags[i, c], tags[s, c]) for c in kept]
+        shared = any(a == 1 and b == 1 for a, b in pairs)
+        apart = all(a == 0 or b == 0 for a, b in pairs)
+        return shared, apart
+
+    return rule
 
 
 def similarity_rule(

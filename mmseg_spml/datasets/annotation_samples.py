@@ -3,6 +3,8 @@
 import os.path as osp
 from typing import Dict, List, Optional, Sequence
 
+import numpy as np
+
 from mmseg_spml.annotations.formats import detect_format, read_annotations
 from mmseg_spml.annotations.label_map import known_tags
 from mmseg_spml.annotations.model import AnnotationError
@@ -13,6 +15,7 @@ def annotation_samples(
     images: str,
     classes: Sequence[str],
     format: Optional[str] = None,
+    undeclared_absent: bool = True,
 ) -> List[Dict]:
     """One sample for each annotated image.
 
@@ -21,10 +24,12 @@ def annotation_samples(
         images: Folder of the images.
         classes: Class names; ``'background'`` is the background if it is one of them.
         format: Format of the file; detected if None.
+        undeclared_absent: Whether classes that are neither shown nor declared absent
+            are taken to be absent; else they are unknown.
 
     Returns:
         list[dict]: ``img_path``, ``annotation``, ``class_names``, ``background`` and
-        ``tags`` ((C,) bool, what the image is known to show).
+        ``tags`` ((C,) int8: 1 present, 0 absent, -1 unknown).
 
     Raises:
         AnnotationError: a class is unknown, tags and marks contradict each other, an
@@ -37,7 +42,7 @@ def annotation_samples(
         ...     _ = file.write('{"image": "a.jpg", "size": [4, 6], "tags": ["cat"]}')
         >>> (sample,) = annotation_samples(path, 'images', ('background', 'cat'))
         >>> sample['img_path'], sample['tags'].tolist()
-        ('images/a.jpg', [False, True])
+        ('images/a.jpg', [0, 1])
     """
     format = format or detect_format(path)
     background = 'background' if 'background' in classes else None
@@ -49,10 +54,11 @@ def annotation_samples(
                 place=annotation.image,
             )  # fmt: skip
         try:
-            present, _ = known_tags(annotation, classes, background)
+            present, absent = known_tags(annotation, classes, background)
         except AnnotationError as error:
             place = None if error.place else annotation.image
             raise error.at(file=path, place=place) from error
+        unknown = ~(present | absent | undeclared_absent)
         samples[annotation.image] = dict(
             img_path=osp.join(images, annotation.image),
             seg_map_path=None,
@@ -60,6 +66,6 @@ def annotation_samples(
             annotation=annotation,
             class_names=tuple(classes),
             background=background,
-            tags=present,
+            tags=present.astype(np.int8) - unknown,
         )
     return list(samples.values())

@@ -117,7 +117,7 @@ class LoadWeakAnnotations(BaseTransform):
         if tags is None:
             tags = tags_of(labels, num_classes)
         results['gt_seg_map'] = labels
-        results['tags'] = np.asarray(tags, bool)
+        results['tags'] = np.asarray(tags, np.int8)
         results['num_classes'] = num_classes
         results.setdefault('ignore_tags', (0,))
         results.setdefault('seg_fields', []).append('gt_seg_map')
@@ -243,8 +243,8 @@ class PackWeakSegInputs(PackSegInputs):
     """Pack an image with its weak labels, regions and tags, those present.
 
     ``inputs`` is (3, H, W). The sample's ``gt_sem_seg`` and ``region_map`` are
-    PixelData of (1, H, W) int64, its ``gt_tags`` LabelData with ``multi_hot``, (C,)
-    bool.
+    PixelData of (1, H, W) int64, its ``gt_tags`` LabelData with ``multi_hot`` (present)
+    and ``unknown``, (C,) bool each.
 
     Args:
         meta_keys: What to keep as meta information.
@@ -290,7 +290,7 @@ class PackWeakSegInputs(PackSegInputs):
         if self.tags_from_crop and 'gt_seg_map' in results:
             tags = tags_of(results['gt_seg_map'], results['num_classes'])
         if tags is not None:
-            multi_hot = torch.from_numpy(np.array(tags, bool))
-            fields['gt_tags'] = LabelData(multi_hot=multi_hot)
+            tags = torch.from_numpy(np.array(tags, np.int8))
+            fields['gt_tags'] = LabelData(multi_hot=tags > 0, unknown=tags < 0)
         packed['data_samples'].set_data(fields)
         return packed

@@ -52,6 +52,8 @@ class WeakSegDataset(BaseSegDataset):
         region_dir: The same for region maps.
         tags_file: Explicit tags, see :class:`TagTable`; else the
             tags are the classes of the whole label map.
+        undeclared_tags (str): Of annotations, classes that are neither shown nor
+            declared absent: 'absent', as in the paper, or 'unknown'.
         ignore_tags: Classes that say nothing as tags, such
             as background: co-occurrence leaves them out. None: as ``metainfo`` says,
             else (0,), but () for annotations whose first class is not 'background'.
@@ -82,6 +84,7 @@ class WeakSegDataset(BaseSegDataset):
         label_dir: Optional[str] = None,
         region_dir: Optional[str] = None,
         tags_file: Optional[str] = None,
+        undeclared_tags: str = 'absent',
         ignore_tags: Optional[Sequence[int]] = None,
         metainfo: Optional[Mapping] = None,
         reduce_zero_label: bool = False,
@@ -104,6 +107,16 @@ class WeakSegDataset(BaseSegDataset):
         if list_format not in _LIST_FORMATS:
             raise ValueError(
                 f'`list_format` must be one of {_LIST_FORMATS}, got {list_format!r}'
+            )
+        if undeclared_tags not in ('absent', 'unknown'):
+            raise ValueError(
+                "`undeclared_tags` must be 'absent' or 'unknown', got "
+                f'{undeclared_tags!r}'
+            )
+        if undeclared_tags == 'unknown' and list_format != 'annotations':
+            raise ValueError(
+                "undeclared_tags='unknown' needs list_format='annotations': label maps "
+                'and tag files cannot declare a class absent'
             )
         if reduce_zero_label:
             raise ValueError(
@@ -133,6 +146,7 @@ class WeakSegDataset(BaseSegDataset):
         self.region_map_suffix = region_map_suffix
         self.map_dirs = dict(seg_map_path=label_dir, region_map_path=region_dir)
         self.tags_file = tags_file
+        self.undeclared_tags = undeclared_tags
         self._draw: Optional[Draw] = None
         prefix = dict(img_path='') if data_prefix is None else dict(data_prefix)
         super().__init__(
@@ -158,7 +172,8 @@ class WeakSegDataset(BaseSegDataset):
         Returns:
             list[dict]: ``img_path``, ``seg_map_path``, ``region_map_path`` (None: no
             such file), ``num_classes``, ``unlabelled_value``, ``label_range``, ``tags``
-            ((C,) bool, if explicit), and what mmseg's loaders read.
+            ((C,): 1 present, 0 absent, -1 unknown; if explicit), and what mmseg's
+            loaders read.
         """
         # annotations may be a folder of files
         exists = osp.exists if self.list_format == 'annotations' else osp.isfile
@@ -175,6 +190,7 @@ class WeakSegDataset(BaseSegDataset):
                 self.data_prefix.get('img_path', ''),
                 self._metainfo['classes'],
                 self.annotation_format,
+                undeclared_absent=self.undeclared_tags == 'absent',
             )
         else:
             samples = self._samples_of_names()

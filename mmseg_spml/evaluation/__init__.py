@@ -1,5 +1,6 @@
-"""Comparison of training runs."""
+"""Metrics, and the comparison of training runs."""
 
+from .class_iou_metric import ClassIoUMetric
 from .run_comparison import Cell, format_table, run_cell
 
-__all__ = ['Cell', 'format_table', 'run_cell']
+__all__ = ['Cell', 'ClassIoUMetric', 'format_table', 'run_cell']

@@ -77,11 +77,18 @@ def _call(command: Sequence[str], log: Path, stage: str, report: Report) -> None
         )
 
 
-def _score(work_dir: Path) -> float:
-    scores = [line['mIoU'] for line in _scalars(work_dir) if 'mIoU' in line]
-    if not scores:
+def _scores(work_dir: Path) -> dict:
+    """The last line of the log that has an mIoU."""
+    lines = [line for line in _scalars(work_dir) if 'mIoU' in line]
+    if not lines:
         raise ValueError(f'the log in {work_dir} has no mIoU')
-    return scores[-1]
+    return lines[-1]
+
+
+def _by_class(scores: dict) -> Dict[str, float]:
+    """IoU of each class that :class:`ClassIoUMetric` logged."""
+    prefix = 'IoU/'
+    return {k[len(prefix) :]: v for k, v in scores.items() if k.startswith(prefix)}
 
 
 def _no_report(stage: str, done: int, total: int, left: str) -> None:
@@ -114,7 +121,8 @@ def run_cell(
 
     Returns:
         The content of the result file: ``config``, ``seed``, ``options``, ``command``,
-        ``mIoU`` by predictor, ``seconds_per_iteration``, ``threads``, ``versions``.
+        ``mIoU`` by predictor, ``IoU`` by predictor and class,
+        ``seconds_per_iteration``, ``threads``, ``versions``.
 
     Raises:
         RuntimeError: If training or testing fails; names the log.
@@ -141,13 +149,14 @@ def run_cell(
         test_dir = work_dir / f'test_{predictor}'
         stage = f'test {predictor}'
         _call([*test, '--work-dir', str(test_dir)], log, stage, report)
-        scores[predictor] = _score(test_dir)
+        scores[predictor] = _scores(test_dir)
     result = dict(
         config=cell.config,
         seed=cell.seed,
         options=list(cell.options),
         command=' '.join(['python', *command]),
-        mIoU=scores,
+        mIoU={predictor: line['mIoU'] for predictor, line in scores.items()},
+        IoU={predictor: _by_class(line) for predictor, line in scores.items()},
         seconds_per_iteration=statistics.median(times),
         threads=torch.get_num_threads(),
         versions=dict(torch=torch.__version__, mmengine=mmengine.__version__),

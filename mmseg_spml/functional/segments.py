@@ -31,7 +31,8 @@ class Segments:
         label: Weak label of each segment ``(S,)``, int64.
         region: Region (oversegmentation id) of each segment ``(S,)``, int64.
         image: Image of each segment ``(S,)``, int64.
-        tags: Tags of each segment's image ``(S, C)``, bool.
+        tags: Tags of each segment's image ``(S, C)``, int8: 1 present, 0 absent, -1
+            unknown.
         label_sets: Label sets of feature affinity ``(S, C)``, bool, or None.
     """
 
@@ -198,7 +199,7 @@ def pool_segments(
         labels: Weak label maps ``(N, H, W)``, integer; ``void`` pixels are dropped,
             values of ``num_classes`` and above are unlabelled but kept.
         regions: Region maps ``(N, H, W)``, integers in ``[0, 2**31)``.
-        tags: Image tags ``(N, C)``, bool.
+        tags: Image tags ``(N, C)``: 1 present, 0 absent, -1 unknown; or bool.
         grid: Cells ``(ky, kx)`` of the start grid.
         iterations: k-means iterations.
         local_features: ``(N, H, W, L)``; by default :func:`location_features`.
@@ -288,7 +289,7 @@ def pool_segments(
         label=label,
         region=region,
         image=segment_image,
-        tags=tags.bool()[segment_image],
+        tags=tags.to(torch.int8)[segment_image],
         label_sets=label_sets,
     )
 

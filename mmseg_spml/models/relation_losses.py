@@ -144,11 +144,15 @@ class SemanticAnnotationLoss(RelationLoss):
 def _intersection_table(sets: Tensor) -> Tuple[Tensor, Tensor]:
     """Distinct sets against all sets: does the intersection hold anything?
 
+    A member (``sets`` > 0) of both makes two sets intersect; they are disjoint if what
+    may be a member (< 0: unknown) does not meet either. Else they are not compared.
+
     Returns the row of each set ``(S,)`` and the table ``(R, S)`` int8.
     """
     distinct, row = sets.unique(dim=0, return_inverse=True)
-    same = distinct.float() @ sets.float().t() > 0
-    return row, _table(same, ~same)
+    same = (distinct > 0).float() @ (sets > 0).float().t() > 0
+    may_meet = (distinct != 0).float() @ (sets != 0).float().t() > 0
+    return row, _table(same, ~may_meet)
 
 
 @MODELS.register_module()
@@ -156,7 +160,9 @@ class SemanticCooccurrenceLoss(RelationLoss):
     """All pixels against all segments, by the tags of their images.
 
     Semantic co-occurrence (O+, O-) of SPML, Ke et al., ICLR 2021: a segment attracts a
-    pixel if their images share a tag, and repels it if the tags are disjoint.
+    pixel if their images share a tag, and repels it if the tags are disjoint. Where a
+    tag is unknown (see ``undeclared_tags`` of :class:`WeakSegDataset`), images that may
+    share it do not repel each other.
 
     Where nearly all images share a tag there is nothing to learn from: the loss says
     so once, after ``watch_steps`` steps.
@@ -199,14 +205,14 @@ class SemanticCooccurrenceLoss(RelationLoss):
     def compare(self, segments: Segments) -> Comparison:
         """Rows are distinct tag sets."""
         tags = segments.tags.clone()
-        tags[:, list(self.ignore_tags)] = False
+        tags[:, list(self.ignore_tags)] = 0
         row, table = _intersection_table(tags)
         if self.training and len(self._watched) < self.watch_steps:
             self._watch(row, table)
         own = segments.pixel_segment
         anchors = torch.arange(len(own), device=own.device)
         if self.tagless == 'skip':
-            anchors = tags.any(dim=1)[own].nonzero().squeeze(1)
+            anchors = (tags > 0).any(dim=1)[own].nonzero().squeeze(1)
         return Comparison(anchors, row[own[anchors]], table)
 
     def _watch(self, row: Tensor, table: Tensor) -> None:

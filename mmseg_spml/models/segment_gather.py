@@ -73,7 +73,7 @@ def gather_segments(segments: Segments, num_images: int) -> Tuple[Segments, int]
     numbers = _gather_rows(numbers, lengths)
 
     split = segments.prototypes.shape[1]
-    tags, *label_sets = numbers[:, 3:].bool().chunk(len(tables), dim=1)
+    tags, *label_sets = numbers[:, 3:].chunk(len(tables), dim=1)
     joined = replace(
         segments,
         pixel_segment=segments.pixel_segment + sum(lengths[:rank]),
@@ -82,7 +82,7 @@ def gather_segments(segments: Segments, num_images: int) -> Tuple[Segments, int]
         label=numbers[:, 0],
         region=numbers[:, 1],
         image=numbers[:, 2],
-        tags=tags,
-        label_sets=label_sets[0] if label_sets else None,
+        tags=tags.to(torch.int8),
+        label_sets=label_sets[0].bool() if label_sets else None,
     )
     return joined, sum(images)

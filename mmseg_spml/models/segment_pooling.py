@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_spml.functional.kmeans import location_colour_features
@@ -142,7 +143,8 @@ class SegmentPoolingNeck(BaseModule):
 def stack_weak_annotations(data_samples: Sequence) -> Tuple[Tensor, Tensor, Tensor]:
     """Label maps ``(N, H, W)``, region maps ``(N, H, W)`` and tags ``(N, C)``.
 
-    Tags that the data set ignores (``ignore_tags`` of a sample) are False.
+    Tags are int8: 1 present, 0 absent, -1 unknown; those that the data set ignores
+    (``ignore_tags`` of a sample) are 0.
 
     Raises:
         ValueError: If a sample lacks one of them.
@@ -157,7 +159,13 @@ def stack_weak_annotations(data_samples: Sequence) -> Tuple[Tensor, Tensor, Tens
                 )
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
     regions = torch.stack([sample.region_map.data[0] for sample in data_samples])
-    tags = torch.stack([sample.gt_tags.multi_hot for sample in data_samples])
-    for row, sample in zip(tags, data_samples):
-        row[list(sample.metainfo.get('ignore_tags', ()))] = False
+    tags = torch.stack([_tags_of(sample) for sample in data_samples])
     return labels, regions, tags
+
+
+def _tags_of(sample: SegDataSample) -> Tensor:
+    tags = sample.gt_tags.multi_hot.to(torch.int8)
+    if 'unknown' in sample.gt_tags:
+        tags[sample.gt_tags.unknown] = -1
+    tags[list(sample.metainfo.get('ignore_tags', ()))] = 0
+    return tags

@@ -8,6 +8,7 @@ from PIL import Image
 
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.datasets import WeakSegDataset
+from mmseg_spml.models.segment_pooling import stack_weak_annotations
 
 CLASSES = ('background', 'cat', 'dog')
 PIPELINE = [
@@ -61,6 +62,37 @@ def test_each_image_has_its_own_kinds(root):
         for sample in (marked, tagged)
     ]
     assert tags == [[False, True, False], [False, False, True]]
+
+
+@pytest.mark.parametrize(
+    'undeclared, unknown',
+    [
+        ('absent', [[False] * 3] * 2),
+        ('unknown', [[True, False, False], [True, False, False]]),
+    ],
+)
+def test_what_is_not_declared(root, undeclared, unknown):
+    records = [{**A, 'absent': ['dog']}, B]
+    samples = list(dataset(root, *records, undeclared_tags=undeclared))
+    tags = [sample['data_samples'].gt_tags for sample in samples]
+    assert [t.unknown.tolist() for t in tags] == unknown
+    assert [t.multi_hot.tolist() for t in tags] == [[0, 1, 0], [0, 0, 1]]
+    # the data set ignores the background: nothing is left unknown
+    stacked = stack_weak_annotations([sample['data_samples'] for sample in samples])[2]
+    assert stacked.tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
+def test_unknown_classes_reach_the_losses(root):
+    (sample,) = dataset(root, A, undeclared_tags='unknown')
+    _, _, tags = stack_weak_annotations([sample['data_samples']])
+    assert tags.tolist() == [[0, 1, -1]]
+
+
+def test_label_maps_cannot_declare_a_class_absent():
+    with pytest.raises(ValueError, match="'annotations': label maps"):
+        WeakSegDataset(metainfo=dict(classes=CLASSES), undeclared_tags='unknown')
+    with pytest.raises(ValueError, match="'absent' or 'unknown', got 'no'"):
+        WeakSegDataset(metainfo=dict(classes=CLASSES), undeclared_tags='no')
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class TestLoadWeakAnnotations:
         assert results['gt_seg_map'].tolist() == [[0, 2, 3], [255, 3, 0]]
         assert results['gt_seg_map'].dtype == np.uint8
         assert results['tags'].tolist() == [True, False, True]
-        assert results['tags'].dtype == bool
+        assert results['tags'].dtype == np.int8
         assert results['seg_fields'] == ['gt_seg_map']
 
     def test_palette_file_gives_indices(self, tmp_path):

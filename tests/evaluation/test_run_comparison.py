@@ -30,7 +30,8 @@ def fake_tools(monkeypatch, scores):
             (work_dir / 'iter_9.pth').write_text('')
             (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter_9.pth'))
         else:
-            lines = [dict(mIoU=scores[stage])]
+            score = scores[stage]
+            lines = [{'mIoU': score, 'IoU/cat': score + 1, 'IoU/sky/sea': 5.0}]
         text = ''.join(json.dumps(line) + '\n' for line in lines)
         (logs / 'scalars.json').write_text(text)
 
@@ -52,6 +53,7 @@ def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
     assert all('randomness.seed=7' in call and 'a.b=1' in call for call in calls)
     assert 'model.decode_head.predictor=retrieval' in calls[2]
     assert result['mIoU'] == dict(softmax=40.0, retrieval=39.0)
+    assert result['IoU']['retrieval'] == {'cat': 40.0, 'sky/sea': 5.0}
     assert result['seconds_per_iteration'] == 0.2  # the median
     assert not list(tmp_path.rglob('*.pth'))
 

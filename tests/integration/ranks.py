@@ -56,7 +56,8 @@ def batch(scene: str, step: int, rank: int) -> Batch:
         regions = torch.arange(SIZE[0])[:, None] // 5 * 700 + torch.arange(SIZE[1]) // 4
         # Ids of the regions differ from image to image.
         regions = regions + int(torch.randint(0, 5, (), generator=generator))
-        tags = torch.rand(CLASSES, generator=generator) < 0.4
+        tags = (torch.rand(CLASSES, generator=generator) < 0.4).int()
+        tags[torch.rand(CLASSES, generator=generator) < 0.1] = -1  # unknown
         samples.append(sample(labels, regions, tags))
     return embedding, samples
 
@@ -66,7 +67,7 @@ def sample(labels: Tensor, regions: Tensor, tags: Tensor) -> SegDataSample:
     packed = SegDataSample()
     packed.gt_sem_seg = PixelData(data=labels[None])
     packed.region_map = PixelData(data=regions[None])
-    packed.gt_tags = LabelData(multi_hot=tags)
+    packed.gt_tags = LabelData(multi_hot=tags > 0, unknown=tags < 0)
     return packed
 
 

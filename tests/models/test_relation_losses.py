@@ -53,7 +53,7 @@ def expected(kind, segments, memory, concentration, ignore_tags=(0,), skip=True)
         rule = reference.cooccurrence_rule(tags[own], tags, ignore_tags)
         kept = [c for c in range(C) if c not in ignore_tags]
         if skip:
-            anchors = [i for i in range(count) if tags[own[i]][kept].any()]
+            anchors = [i for i in range(count) if (tags[own[i]][kept] == 1).any()]
     elif kind == 'image_similarity':
         pixel_region = [region[s] for s in own]
         pixel_image = segments.pixel_image.tolist()
@@ -183,6 +183,41 @@ def test_background_as_a_tag_changes_the_loss():
     # everything shares class 0: nothing repels
     assert quiet('cooccurrence', ignore_tags=())(segments) == 0
     assert quiet('cooccurrence')(segments) > 0.01
+
+
+def unknown_tags_batch():
+    """Three images: every pair shares a tag, may share one, or shares none for sure."""
+    labels, regions, _ = weak_maps(4, (6, 7))
+    tags = torch.zeros(4, C, dtype=torch.int8)
+    tags[0, 1] = 1
+    tags[1, 2] = 1  # disjoint from the first
+    tags[2, 1], tags[2, 2] = 1, -1  # with the first, perhaps with the second
+    tags[3] = -1  # perhaps with any, and no anchor
+    return labels, regions, tags
+
+
+def test_unknown_tags_neither_attract_nor_repel():
+    maps = unknown_tags_batch()
+    embedding, segments = pooled(4, maps=maps)
+    value = quiet('cooccurrence')(segments)
+    target = expected('cooccurrence', segments, None, 8.0)
+    assert value.item() == pytest.approx(target.item(), rel=1e-6)
+    (grad,) = torch.autograd.grad(value, embedding)
+    assert grad[2].norm() > 1e-5
+    assert grad[3].norm() == 0
+    # taken as absent, the same tags repel
+    known = pooled(4, maps=(*maps[:2], maps[2].clamp_min(0)))[1]
+    assert quiet('cooccurrence')(known) > value + 1e-3
+
+
+def test_of_images_that_declare_nothing_absent_nothing_repels():
+    labels, regions, tags = unknown_tags_batch()
+    tags[tags == 0] = -1
+    embedding, segments = pooled(4, maps=(labels, regions, tags))
+    value = quiet('cooccurrence')(segments)
+    assert value == 0
+    (grad,) = torch.autograd.grad(value, embedding)
+    assert not grad.any()
 
 
 def test_tags_of_the_segments_are_not_changed():
