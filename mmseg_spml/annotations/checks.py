@@ -3,6 +3,7 @@
 Letters: H, W image size, L vertices.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Optional
@@ -166,17 +167,41 @@ def checked_vertices(
     Raises:
         AnnotationError: they are fewer, or one is no pair of coordinates.
     """
-    vertices = []
-    for vertex in checked_list(values):
-        pair = checked_list(vertex)
-        if len(pair) != 2:
-            raise AnnotationError(f'{what} has a vertex that is no (x, y): {pair!r}')
-        vertices.append((checked_coordinate(pair[0]), checked_coordinate(pair[1])))
+    pairs = checked_list(values)
+    vertices = _plain_vertices(pairs)
+    if vertices is None:
+        vertices = tuple(_checked_vertex(pair, what) for pair in pairs)
     if len(vertices) < least:
         raise AnnotationError(
             f'{what} needs at least {least} vertices, got {len(vertices)}'
         )
-    return tuple(vertices)
+    return vertices
+
+
+def _plain_vertices(pairs: Sequence) -> Optional[tuple[tuple[float, float], ...]]:
+    """Pairs of plain numbers near an image as vertices; None if any is not one.
+
+    Strokes have hundreds of vertices: checks of single ones took most of the time.
+    """
+    if not all(type(pair) in (tuple, list) and len(pair) == 2 for pair in pairs):
+        return None
+    flat = list(itertools.chain.from_iterable(pairs))
+    if not flat or not set(map(type, flat)) <= {int, float}:
+        return None
+    if not (-_LARGEST_COORDINATE <= min(flat) and max(flat) <= _LARGEST_COORDINATE):
+        return None
+    # min and max may have passed over a NaN
+    if not all(map(math.isfinite, flat)):
+        return None
+    numbers = list(map(float, flat))
+    return tuple(zip(numbers[::2], numbers[1::2]))
+
+
+def _checked_vertex(vertex: object, what: str) -> tuple[float, float]:
+    pair = checked_list(vertex)
+    if len(pair) != 2:
+        raise AnnotationError(f'{what} has a vertex that is no (x, y): {pair!r}')
+    return checked_coordinate(pair[0]), checked_coordinate(pair[1])
 
 
 def check_shape(array: np.ndarray, size: tuple[int, int], what: str) -> None:

@@ -36,10 +36,16 @@ from typing import Any, Optional, Union
 import numpy as np
 from PIL import Image
 
+from mmseg_spml.annotations.checks import checked_vertices
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.labelme_write import VOID_LABEL
 from mmseg_spml.annotations.labelme_write import write as write
-from mmseg_spml.annotations.marks import Mark, annotation_of_marks, ellipse_ring
+from mmseg_spml.annotations.marks import (
+    Mark,
+    Ring,
+    annotation_of_marks,
+    ellipse_ring,
+)
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -191,10 +197,9 @@ def _marks(shape: Any, size: tuple[int, int]) -> list[Mark]:
     if not isinstance(label, str):
         raise AnnotationError(f'the label must be text, got {str(label)[:40]!r}')
     label = None if label == VOID_LABEL else label
-    points = _points(shape.get('points'), label)
-    path = [(point.x, point.y) for point in points]
-    if kind in ('point', 'points') and points:
-        return points
+    path = checked_vertices(shape.get('points'), 0, 'the shape')
+    if kind in ('point', 'points') and path:
+        return [Point(label, *vertex) for vertex in path]
     if kind in ('rectangle', 'oriented_rectangle') and len(path) in (2, 4):
         return [_rectangle(label, path)]
     if kind is None or kind == 'polygon':
@@ -213,16 +218,7 @@ def _marks(shape: Any, size: tuple[int, int]) -> list[Mark]:
     )
 
 
-def _points(points: Any, label: Label) -> list[Point]:
-    if not isinstance(points, list):
-        raise AnnotationError(f'points must be a list, got {str(points)[:40]!r}')
-    for point in points:
-        if not isinstance(point, list) or len(point) != 2:
-            raise AnnotationError(f'a point is [x, y], got {str(point)[:40]!r}')
-    return [Point(label, *point) for point in points]
-
-
-def _rectangle(label: Label, path: list[tuple[float, float]]) -> Union[Box, Polygon]:
+def _rectangle(label: Label, path: Ring) -> Union[Box, Polygon]:
     x, y = zip(*path)
     x0, y0, x1, y1 = min(x), min(y), max(x), max(y)
     box = Box(label, x0, y0, x1, y1)

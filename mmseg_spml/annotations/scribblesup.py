@@ -147,5 +147,5 @@ def _add_polygon(root: ElementTree.Element, stroke: Stroke) -> None:
     add_text(element, 'tag', stroke.label)
     for x, y in stroke.path:
         point = ElementTree.SubElement(element, 'point')
-        add_text(point, 'X', str(math.floor(x)))
-        add_text(point, 'Y', str(math.floor(y)))
+        ElementTree.SubElement(point, 'X').text = str(math.floor(x))
+        ElementTree.SubElement(point, 'Y').text = str(math.floor(y))

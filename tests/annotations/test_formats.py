@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from annotations.all_kinds import CLASSES, OUT, READ_ONLY, everything
 from PIL import Image
 
 from mmseg_spml.annotations.formats import (
@@ -11,44 +12,7 @@ from mmseg_spml.annotations.formats import (
     read_annotations,
     write_annotations,
 )
-from mmseg_spml.annotations.model import (
-    AnnotationError,
-    Box,
-    DenseMap,
-    Mask,
-    Point,
-    Polygon,
-    Stroke,
-    WeakAnnotation,
-)
-
-CLASSES = ('background', 'cat', 'dog')
-OUT = {
-    'coco': 'a.json', 'cvat': 'a.xml', 'jsonl': 'a.jsonl', 'label_studio': 'a.json',
-    'tag_csv': 'a.csv', 'tag_json': 'a.json', 'tag_npy': 'a.npy',
-    'whats_the_point': 'a.json', 'index_png': 'maps', 'labelme': 'folder',
-    'qupath': 'folder', 'scribblesup': 'folder', 'voc_xml': 'folder',
-}  # fmt: skip
-# index PNGs of a data set's list, and MATLAB files, are not written
-READ_ONLY = {'list_file', 'sbd'}
-
-
-def everything(name):
-    mask = np.zeros((20, 30), bool)
-    mask[3:9, 4:12] = True
-    return WeakAnnotation(
-        name,
-        20,
-        30,
-        tags={'cat', 'dog'},
-        tags_complete=True,
-        boxes=[Box('cat', 2, 3, 15, 12)],
-        points=[Point('dog', 4.5, 6.5)],
-        strokes=[Stroke('cat', [(1.5, 1.5), (9.5, 7.5)], 3)],
-        polygons=[Polygon('dog', [[(1, 1), (9, 1), (9, 8)]])],
-        masks=[Mask('cat', mask)],
-        dense=DenseMap(CLASSES, mask.astype(np.uint8)),
-    )
+from mmseg_spml.annotations.model import AnnotationError
 
 
 @pytest.fixture
