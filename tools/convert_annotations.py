@@ -85,7 +85,7 @@ def main() -> None:
         left_out = write_annotations(merged, args.out, to, classes=classes)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'\n{error}')
-    print(f'\n{len(merged)} images written to {args.out} ({to})')
+    print(f'\n{len(merged)} images converted to {args.out} ({to})')
     if left_out:
         print(f'{left_out} marks or tags left out: {to} cannot express them')
 

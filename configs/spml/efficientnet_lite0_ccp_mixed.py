@@ -30,9 +30,10 @@ train_pipeline = [
     dict(type='RandomCrop', crop_size={{_base_.crop_size}}, cat_max_ratio=1.0),
     dict(type='PackWeakSegInputs'),
 ]
+# Eight images with scribbles, as without the tagged ones, and four with tags alone.
+total_batch_size = 12
 train_dataloader = dict(
-    # Few of many images have scribbles: half of each batch.
-    sampler=dict(type='DrawSampler', shuffle=True, marked_share=0.5),
+    sampler=dict(type='DrawSampler', shuffle=True, marked_share=2 / 3),
     dataset=dict(
         _delete_=True,
         type='CCPDataset',

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_spml.annotations.image_tags import IMAGE_SUFFIXES
+from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELLED,
     DENSE_VOID,
@@ -107,9 +108,11 @@ def write(
     *,
     classes: Optional[Sequence[str]] = None,
 ) -> int:
-    """Write the label maps of annotations; unlabelled pixels become C.
+    """Write a label map of every image that has labelled pixels.
 
-    Nothing is drawn: images without a label map get no file.
+    Marks are drawn as training draws them (:func:`label_map`): strokes, points,
+    polygons, masks and label maps, but of boxes only the background outside of
+    complete ones. Unlabelled pixels are C, void ones 255.
 
     Args:
         annotations: What to write.
@@ -118,11 +121,12 @@ def write(
             if None.
 
     Returns:
-        The number of marks, and of tags that the label maps do not show, left out.
+        The number of boxes, of tags that the label maps do not show, and of absent
+        classes: what is left out.
 
     Raises:
-        AnnotationError: label maps are of different classes, or two images have names
-            that differ in their suffix only.
+        AnnotationError: the classes are not known, a label is none of them, or two
+            images have names that differ in their suffix only.
     """
     path = Path(path)
     if path.is_file():
@@ -131,11 +135,15 @@ def write(
     images: dict[str, str] = {}
     left_out = 0
     for annotation in annotations:
-        dense = annotation.dense
+        if names is None and annotation.dense is not None:
+            names = annotation.dense.classes
+        place = PurePosixPath(annotation.image).with_suffix('.png').as_posix()
+        try:
+            ids = _drawn(annotation, names)
+        except AnnotationError as error:
+            raise error.at(file=path, place=place) from error
         shown = set()
-        if dense is not None:
-            names = dense.classes if names is None else names
-            place = PurePosixPath(annotation.image).with_suffix('.png').as_posix()
+        if ids is not None:
             other = images.setdefault(place, annotation.image)
             if other != annotation.image:
                 raise AnnotationError(
@@ -143,34 +151,27 @@ def write(
                     'label map; rename one',
                     file=path,
                 )
-            try:
-                ids = _in_order_of(names, dense)
-            except AnnotationError as error:
-                raise error.at(file=path, place=place) from error
             write_index_map(str(path / place), ids)
-            shown = dense.shown()
-        left_out += sum(1 for _ in annotation.marks())
-        left_out += len(annotation.tags - shown) + len(annotation.absent)
+            shown = {names[i] for i in np.unique(ids) if i < len(names)}
+        left_out += len(annotation.boxes) + len(annotation.absent)
+        left_out += len(annotation.tags - shown)
     return left_out
 
 
-def _in_order_of(names: Sequence[str], dense: DenseMap) -> np.ndarray:
-    _check_number(names)
-    table = np.full(256, len(names), np.uint8)
-    table[DENSE_VOID] = DENSE_VOID
-    foreign = []
-    for value in np.unique(dense.labels[dense.labels < DENSE_UNLABELLED]):
-        name = dense.classes[value]
-        if name in names:
-            table[value] = names.index(name)
-        else:
-            foreign.append(name)
-    if foreign:
+def _drawn(
+    annotation: WeakAnnotation, names: Optional[Sequence[str]]
+) -> Optional[np.ndarray]:
+    """The label map, or None if there is nothing to draw."""
+    if not set(annotation.kinds()) - {'tags', 'absent'}:
+        return None
+    if names is None:
         raise AnnotationError(
-            f'the label map shows {foreign}, which are none of the {len(names)} '
-            'classes; give all class names by --classes'
+            'index PNGs hold ids of classes; give the class names by --classes'
         )
-    return table[dense.labels]
+    _check_number(names)
+    ids = label_map(annotation, names)
+    nothing = annotation.dense is None and (ids == len(names)).all()
+    return None if nothing else ids
 
 
 def _check_number(classes: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmseg_spml.annotations import index_png
+from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -143,18 +144,31 @@ def test_classes_in_another_order(tmp_path):
     )
     assert np.asarray(Image.open(tmp_path / 'a.png')).tolist() == [[3, 2, 0]]
     other = dense('b.jpg', [[0, 0]], ['sheep'])
-    with pytest.raises(AnnotationError, match=r"b\.png: .*\['sheep'\].*--classes"):
+    with pytest.raises(AnnotationError, match=r"b\.png: .*'sheep' is none of"):
         index_png.write([annotation, other], tmp_path)
     # a class that is not shown does no harm
     assert index_png.write([dense('c.jpg', [[1]])], tmp_path, classes=['cat']) == 0
 
 
 def test_what_cannot_be_written_is_counted(tmp_path):
-    marks = {'boxes': [Box('cat', 0, 0, 1, 1)], 'points': [Point(None, 0, 0)]}
-    shown = dense('a.jpg', [[1]], tags={'cat', 'dog'}, absent={'cow'}, **marks)
-    alone = WeakAnnotation('b.jpg', 1, 1, tags={'cat'}, **marks)
-    assert index_png.write([shown, alone], tmp_path / 'new') == 4 + 3
+    box = Box('cat', 0, 0, 1, 1)
+    shown = dense('a.jpg', [[1]], tags={'cat', 'dog'}, absent={'cow'}, boxes=[box])
+    alone = WeakAnnotation('b.jpg', 1, 1, tags={'cat'}, boxes=[box])
+    assert index_png.write([shown, alone], tmp_path / 'new') == 3 + 2
     assert read(tmp_path / 'new') == [dense('a.jpg', [[1]])]
+
+
+def test_marks_are_drawn_as_training_draws_them(tmp_path):
+    marked = WeakAnnotation(
+        'a.jpg', 5, 9, points=[Point('dog', 1.5, 1.5), Point(None, 7.5, 3.5)],
+        boxes=[Box('cat', 0, 0, 9, 4)], boxes_complete=True,
+    )  # fmt: skip
+    assert index_png.write([marked], tmp_path / 'new', classes=CLASSES) == 1
+    written = np.asarray(Image.open(tmp_path / 'new' / 'a.png'))
+    assert (written == label_map(marked, CLASSES)).all()
+    assert set(written.ravel()) == {0, 2, 3, 255}
+    with pytest.raises(AnnotationError, match='a.png: .*--classes'):
+        index_png.write([marked], tmp_path / 'other')
 
 
 def test_images_that_would_share_a_map(tmp_path):
