@@ -13,6 +13,7 @@ from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
 from mmseg_spml.annotations.label_map import label_map
+from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.datasets.label_values import (
     canonical_labels,
     check_label_options,
@@ -135,13 +136,14 @@ class LoadWeakAnnotations(BaseTransform):
         )
 
     def _draw(self, results: dict) -> np.ndarray:
+        annotation = unpacked(results['annotation'])
         labels = label_map(
-            results['annotation'],
+            annotation,
             results['class_names'],
             background=results['background'],
             **self.drawing,
         )
-        path = f'of {results["annotation"].image}'
+        path = f'of {annotation.image}'
         _check_size(labels, results, 'annotation', path, self.after_resize)
         return labels
 

@@ -294,8 +294,12 @@ class WeakSegDataset(BaseSegDataset):
 
     def marked(self) -> np.ndarray:
         """Which images have a label map or marks, not tags alone; (len,) bool."""
+        samples = map(self.get_data_info, range(len(self)))
         return np.array(
-            [_is_marked(self.get_data_info(index)) for index in range(len(self))]
+            [
+                s['seg_map_path'] is not None or s.get('is_marked', False)
+                for s in samples
+            ]
         )
 
     def prepare_data(self, idx: Union[int, Draw]) -> Any:
@@ -324,12 +328,3 @@ class WeakSegDataset(BaseSegDataset):
         key = [self._draw.seed, self._draw.draw, self._draw.attempt, len(self)]
         index = np.random.default_rng(key).integers(len(self))
         return self._draw.at(int(index), attempt=self._draw.attempt + 1)
-
-
-def _is_marked(sample: dict) -> bool:
-    if sample['seg_map_path'] is not None:
-        return True
-    annotation = sample.get('annotation')
-    return annotation is not None and bool(
-        set(annotation.kinds()) - {'tags', 'absent', 'tags_complete'}
-    )

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.annotations.formats import write_annotations
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    DenseMap,
+    Mask,
+    WeakAnnotation,
+)
 from mmseg_spml.datasets import WeakSegDataset
+from mmseg_spml.datasets.annotation_samples import annotation_samples, unpacked
 from mmseg_spml.models.segment_pooling import stack_weak_annotations
 
 CLASSES = ('background', 'cat', 'dog')
@@ -129,3 +136,20 @@ def test_images_with_marks_are_known(root):
     assert dataset(root, A, B).marked().tolist() == [True, False]
     boxes = {**B, 'boxes': [{'label': 'dog', 'box': [0, 0, 1, 1]}]}
     assert dataset(root, boxes).marked().tolist() == [True]
+
+
+def test_samples_in_memory_are_small(tmp_path):
+    labels = np.zeros((500, 375), np.uint8)
+    labels[100:300, 50:200] = 1
+    annotation = WeakAnnotation(
+        'a.jpg',
+        500,
+        375,
+        dense=DenseMap(CLASSES, labels),
+        masks=[Mask('cat', labels > 0)],
+    )
+    path = tmp_path / 'weak.jsonl'
+    write_annotations([annotation], path, 'jsonl')
+    (sample,) = annotation_samples(str(path), 'images', CLASSES)
+    assert len(sample['annotation']) < 2 * labels.size / 50
+    assert unpacked(sample['annotation']) == annotation
