@@ -33,6 +33,7 @@ setup(
         'numpy',
         'opencv-python',
         'pillow',
+        'rich',
         'scikit-image',
         'scipy',
         'torch>=2.0',

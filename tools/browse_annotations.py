@@ -7,16 +7,17 @@ Example:
 
 import argparse
 import sys
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.utils import ProgressBar
 
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.datasets.voc import voc_palette
+from mmseg_spml.progress import watched
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
     annotation_page,
@@ -80,17 +81,14 @@ def main() -> None:
     """Read, draw, write."""
     args = parse_args()
     palette = voc_palette(len(args.classes))
-    pictures, bar = [], ProgressBar()
+    pictures = []
     try:
-        for annotation in read_annotations(
+        annotations = read_annotations(
             args.annotations, args.format, images=args.images, classes=args.classes
-        ):
-            if len(pictures) == args.most:
-                break
+        )
+        for annotation in watched(islice(annotations, args.most), 'drawing'):
             image = load(args.images / annotation.image, args.side)
             pictures.append((annotation, image))
-            bar.update()
-        print()
         if args.page:
             page = annotation_page(
                 pictures, args.classes, palette, Path(args.annotations).name
@@ -101,7 +99,7 @@ def main() -> None:
             count = write_sheets(pictures, args, palette)
             print(f'{count} sheets written to {args.sheets}')
     except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'\n{error}')
+        sys.exit(str(error))
 
 
 if __name__ == '__main__':

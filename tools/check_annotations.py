@@ -11,11 +11,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.utils import ProgressBar
-
 from mmseg_spml.annotations.check import check_annotations
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
+from mmseg_spml.progress import watched
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,20 +38,17 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Check, print, exit."""
     args = parse_args()
-    bar = ProgressBar(file=sys.stderr)
-
-    def watched():
-        for annotation in read_annotations(
-            args.annotations, args.format, images=args.images, classes=args.classes
-        ):
-            yield annotation
-            bar.update()
-
     try:
-        report = check_annotations(watched(), args.classes, images=args.images)
+        annotations = watched(
+            read_annotations(
+                args.annotations, args.format, images=args.images, classes=args.classes
+            ),
+            'checking',
+        )
+        report = check_annotations(annotations, args.classes, images=args.images)
     except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'\n{error}')
-    print('\n' + report.table(args.classes))
+        sys.exit(str(error))
+    print(report.table(args.classes))
     errors_first = sorted(report.findings, key=lambda finding: finding.level)
     for finding in errors_first[: args.most]:
         print(finding)

@@ -11,9 +11,9 @@ which several need ``--format`` are converted one by one, then joined. Examples:
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
-from mmengine.utils import ProgressBar
 
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import (
@@ -24,6 +24,7 @@ from mmseg_spml.annotations.formats import (
 )
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.progress import watched
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,23 +70,24 @@ def drawn(annotations: list, number: int, seed: int) -> list:
 def main() -> None:
     """Read everything, join, write."""
     args = parse_args()
-    annotations, bar = [], ProgressBar()
+    annotations = []
     try:
         classes = class_names(args.classes)
         to = args.to or format_of_name(args.out)
         for path in args.inputs:
-            for annotation in read_annotations(
+            found = read_annotations(
                 path, args.format, images=args.images, classes=classes
-            ):
-                annotations.append(annotation)
-                bar.update()
+            )
+            annotations += watched(found, f'reading {Path(path).name}')
         merged = merge_by_image(annotations)
         if args.sample is not None:
             merged = drawn(merged, args.sample, args.seed)
-        left_out = write_annotations(merged, args.out, to, classes=classes)
+        left_out = write_annotations(
+            watched(merged, 'writing'), args.out, to, classes=classes
+        )
     except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'\n{error}')
-    print(f'\n{len(merged)} images converted to {args.out} ({to})')
+        sys.exit(str(error))
+    print(f'{len(merged)} images converted to {args.out} ({to})')
     if left_out:
         print(f'{left_out} marks or tags left out: {to} cannot express them')
 

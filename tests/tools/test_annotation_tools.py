@@ -127,7 +127,7 @@ def test_convert_joins_files(tool, tmp_path, capsys):
         '{"image": "b.jpg", "size": [2, 3]}\n'
     )
     tool('convert_annotations', first, second, tmp_path / 'out.jsonl')
-    assert '2 images written' in capsys.readouterr().out
+    assert '2 images converted' in capsys.readouterr().out
     assert list(read_annotations(tmp_path / 'out.jsonl')) == [
         WeakAnnotation('a.jpg', 2, 3, tags={'cat'}, points=[Point('cat', 1, 1)]),
         WeakAnnotation('b.jpg', 2, 3),
