@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmseg_spml.evaluation.run_comparison import (
     Cell,
+    format_class_table,
     format_table,
     load_results,
     run_cell,
@@ -27,6 +28,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--jobs', type=int, default=1, help='runs at the same time')
     parser.add_argument(
         '--options', nargs='*', default=[], help='--cfg-options of all runs'
+    )
+    parser.add_argument(
+        '--per-class', action='store_true', help='also print the IoU of each class'
     )
     return parser.parse_args()
 
@@ -50,7 +54,10 @@ def main() -> None:
                 f'about {left / 60:.0f} min left',
                 flush=True,
             )
-    print(format_table(load_results(args.out, args.configs)))
+    results = load_results(args.out, args.configs)
+    print(format_table(results))
+    if args.per_class:
+        print('\n' + format_class_table(results))
 
 
 if __name__ == '__main__':

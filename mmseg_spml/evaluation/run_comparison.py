@@ -196,16 +196,11 @@ def format_table(results: Sequence[dict]) -> str:
         |---|---|---|---|---|---|
         | a | softmax | 1 | 50.0 | 50.0 | 0.20 |
     """
-    rows: Dict[tuple, List[dict]] = {}
-    for result in sorted(results, key=lambda r: r['seed']):
-        name = ' '.join([Path(result['config']).stem, *result['options']])
-        for predictor in result['mIoU']:
-            rows.setdefault((name, predictor), []).append(result)
     lines = [
         '| config | predictor | seeds | each seed | mIoU | s / iteration |',
         '|---|---|---|---|---|---|',
     ]
-    for (name, predictor), members in rows.items():
+    for (name, predictor), members in _grouped(results).items():
         scores = [member['mIoU'][predictor] for member in members]
         each = ' / '.join(f'{score:.1f}' for score in scores)
         seconds = statistics.median(m['seconds_per_iteration'] for m in members)
@@ -214,6 +209,56 @@ def format_table(results: Sequence[dict]) -> str:
             '| ' + ' | '.join(str(cell) for cell in cells) + f' | {seconds:.2f} |'
         )
     return '\n'.join(lines)
+
+
+def format_class_table(results: Sequence[dict]) -> str:
+    """Markdown table of the IoU of each class: a column for each config and predictor.
+
+    Args:
+        results: Contents of result files; those without ``IoU`` are left out.
+
+    Returns:
+        The table of means over the seeds, its columns numbered and explained below.
+
+    Example:
+        >>> row = dict(config='configs/a.py', seed=0, options=[],
+        ...            mIoU=dict(softmax=50.), IoU=dict(softmax=dict(cat=40., dog=60.)))
+        >>> print(format_class_table([row]))
+        | class | 1 |
+        |---|---|
+        | cat | 40.0 |
+        | dog | 60.0 |
+        <BLANKLINE>
+        1: a, softmax, seeds 0
+    """
+    columns = _grouped([result for result in results if result.get('IoU')])
+    values: Dict[str, List[str]] = {}
+    for number, ((_, predictor), members) in enumerate(columns.items()):
+        for name in dict.fromkeys(n for m in members for n in m['IoU'][predictor]):
+            found = [m['IoU'][predictor].get(name) for m in members]
+            found = [value for value in found if value is not None]
+            row = values.setdefault(name, ['–'] * len(columns))
+            row[number] = f'{statistics.mean(found):.1f}'
+    lines = [
+        '| class | ' + ' | '.join(str(i + 1) for i in range(len(columns))) + ' |',
+        '|---' * (len(columns) + 1) + '|',
+        *(f'| {name} | ' + ' | '.join(row) + ' |' for name, row in values.items()),
+        '',
+    ]
+    for number, ((name, predictor), members) in enumerate(columns.items(), 1):
+        seeds = ' '.join(str(member['seed']) for member in members)
+        lines.append(f'{number}: {name}, {predictor}, seeds {seeds}')
+    return '\n'.join(lines)
+
+
+def _grouped(results: Sequence[dict]) -> Dict[tuple, List[dict]]:
+    """Results of all seeds by (config and options, predictor)."""
+    rows: Dict[tuple, List[dict]] = {}
+    for result in sorted(results, key=lambda r: r['seed']):
+        name = ' '.join([Path(result['config']).stem, *result['options']])
+        for predictor in result['mIoU']:
+            rows.setdefault((name, predictor), []).append(result)
+    return rows
 
 
 def load_results(out: Path, configs: Optional[Sequence[str]] = None) -> List[dict]:

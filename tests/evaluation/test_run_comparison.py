@@ -7,6 +7,7 @@ import pytest
 from mmseg_spml.evaluation import run_comparison
 from mmseg_spml.evaluation.run_comparison import (
     Cell,
+    format_class_table,
     format_table,
     load_results,
     predictors_of,
@@ -88,6 +89,24 @@ def row(seed, softmax):
         mIoU=dict(softmax=softmax),
         seconds_per_iteration=0.1 * (seed + 1),
     )
+
+
+def test_table_of_classes():
+    first, second = row(0, 40.0), row(1, 42.0)
+    first['IoU'] = dict(softmax={'cat': 10.0, 'dog': 30.0})
+    second['IoU'] = dict(softmax={'dog': 31.0})
+    other = dict(row(0, 50.0), options=['a.b=1'], IoU=dict(softmax={'cow': 1.0}))
+    table = format_class_table([second, first, other, row(2, 1.0)])
+    assert table.splitlines() == [
+        '| class | 1 | 2 |',
+        '|---|---|---|',
+        '| cat | 10.0 | – |',
+        '| dog | 30.5 | – |',
+        '| cow | – | 1.0 |',
+        '',
+        '1: scribbles_ce, softmax, seeds 0 1',
+        '2: scribbles_ce a.b=1, softmax, seeds 0',
+    ]
 
 
 def test_table_has_mean_and_sample_deviation():
