@@ -98,7 +98,7 @@ def main() -> None:
         if args.sheets:
             count = write_sheets(pictures, args, palette)
             print(f'{count} sheets written to {args.sheets}')
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(str(error))
 
 

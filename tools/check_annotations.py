@@ -46,7 +46,7 @@ def main() -> None:
             'checking',
         )
         report = check_annotations(annotations, args.classes, images=args.images)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(str(error))
     print(report.table(args.classes))
     errors_first = sorted(report.findings, key=lambda finding: finding.level)

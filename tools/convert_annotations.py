@@ -85,7 +85,7 @@ def main() -> None:
         left_out = write_annotations(
             watched(merged, 'writing'), args.out, to, classes=classes
         )
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(str(error))
     print(f'{len(merged)} images converted to {args.out} ({to})')
     if left_out:

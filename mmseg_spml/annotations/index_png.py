@@ -21,6 +21,7 @@ from mmseg_spml.annotations.model import (
     DENSE_UNLABELLED,
     DENSE_VOID,
     AnnotationError,
+    Box,
     DenseMap,
     WeakAnnotation,
     checked_size,
@@ -29,6 +30,7 @@ from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 
 NAME = 'index_png'
 
+_BACKGROUND = 'background'
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 # A grey photograph has more different values, a map of that many classes fewer.
 _MOST_VALUES = 64
@@ -111,18 +113,18 @@ def write(
     """Write a label map of every image that has labelled pixels.
 
     Marks are drawn as training draws them (:func:`label_map`): strokes, points,
-    polygons, masks and label maps, but of boxes only the background outside of
-    complete ones. Unlabelled pixels are C, void ones 255.
+    polygons, masks, label maps and void boxes, but of other boxes only the background
+    outside of complete ones. Unlabelled pixels are C, void ones 255.
 
     Args:
         annotations: What to write.
         path: The folder.
-        classes: C class names in the order of their ids; those of the first label map
-            if None.
+        classes: C class names in the order of their ids. If None, those of the first
+            label map, before which there must be no marks.
 
     Returns:
-        The number of boxes, of tags that the label maps do not show, and of absent
-        classes: what is left out.
+        The number of boxes with a class, of tags that the label maps do not show, and
+        of absent classes: what is left out.
 
     Raises:
         AnnotationError: the classes are not known, a label is none of them, or two
@@ -153,7 +155,8 @@ def write(
                 )
             write_index_map(str(path / place), ids)
             shown = {names[i] for i in np.unique(ids) if i < len(names)}
-        left_out += len(annotation.boxes) + len(annotation.absent)
+        left_out += sum(box.label is not None for box in annotation.boxes)
+        left_out += len(annotation.absent)
         left_out += len(annotation.tags - shown)
     return left_out
 
@@ -162,14 +165,19 @@ def _drawn(
     annotation: WeakAnnotation, names: Optional[Sequence[str]]
 ) -> Optional[np.ndarray]:
     """The label map, or None if there is nothing to draw."""
-    if not set(annotation.kinds()) - {'tags', 'absent'}:
+    shows_nothing = annotation.tags_complete and not annotation.tags
+    marks = any(
+        not isinstance(mark, Box) or mark.label is None for mark in annotation.marks()
+    )
+    if not (marks or shows_nothing or annotation.boxes_complete or annotation.dense):
         return None
     if names is None:
         raise AnnotationError(
             'index PNGs hold ids of classes; give the class names by --classes'
         )
     _check_number(names)
-    ids = label_map(annotation, names)
+    background = _BACKGROUND if _BACKGROUND in names else None
+    ids = label_map(annotation, names, background=background)
     nothing = annotation.dense is None and (ids == len(names)).all()
     return None if nothing else ids
 

@@ -44,10 +44,11 @@ class LoadWeakAnnotations(BaseTransform):
     """Load a weak label map and the image's tags.
 
     Adds ``gt_seg_map`` ((H, W) uint8: 0..C-1 labelled, C unlabelled, 255 void) and
-    ``tags`` ((C,) bool: the classes in the whole map, unless the data set gave
-    explicit tags). An image with explicit tags and no map is all unlabelled; the marks
-    of an annotation file are drawn. Use it before any augmentation. See
-    :func:`canonical_labels` and :func:`~mmseg_spml.annotations.label_map.label_map`.
+    ``tags`` ((C,) int8, 1 present, 0 absent, -1 unknown: the classes in the whole map,
+    unless the data set gave explicit tags). An image with explicit tags and no map is
+    all unlabelled; the marks of an annotation file are drawn. Use it before any
+    augmentation. See :func:`canonical_labels` and
+    :func:`~mmseg_spml.annotations.label_map.label_map`.
 
     Args:
         num_classes: C. None: as the data set says.
@@ -290,7 +291,9 @@ class PackWeakSegInputs(PackSegInputs):
             fields['region_map'] = PixelData(data=regions[None])
         tags = results.get('tags')
         if self.tags_from_crop and 'gt_seg_map' in results:
-            tags = tags_of(results['gt_seg_map'], results['num_classes'])
+            in_crop = tags_of(results['gt_seg_map'], results['num_classes'])
+            unknown = tags is not None and np.less(tags, 0)
+            tags = np.where(in_crop, 1, np.where(unknown, -1, 0))
         if tags is not None:
             tags = torch.from_numpy(np.array(tags, np.int8))
             fields['gt_tags'] = LabelData(multi_hot=tags > 0, unknown=tags < 0)

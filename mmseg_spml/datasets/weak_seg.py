@@ -56,7 +56,7 @@ class WeakSegDataset(BaseSegDataset):
             declared absent: 'absent', as in the paper, or 'unknown'.
         ignore_tags: Classes that say nothing as tags, such
             as background: co-occurrence leaves them out. None: as ``metainfo`` says,
-            else (0,), but () for annotations whose first class is not 'background'.
+            else (0,), but the class 'background', if any, of annotations.
         metainfo: ``classes`` are needed, ``palette`` is optional.
         **kwargs: Those of mmseg's ``BaseSegDataset``.
 
@@ -118,6 +118,11 @@ class WeakSegDataset(BaseSegDataset):
                 "undeclared_tags='unknown' needs list_format='annotations': label maps "
                 'and tag files cannot declare a class absent'
             )
+        if tags_file is not None and list_format == 'annotations':
+            raise ValueError(
+                'annotations hold tags themselves: join `tags_file` with them by '
+                'tools/convert_annotations.py'
+            )
         if reduce_zero_label:
             raise ValueError(
                 '`reduce_zero_label` is not supported: convert the label maps, so '
@@ -131,9 +136,9 @@ class WeakSegDataset(BaseSegDataset):
         if ignore_tags is None:
             ignore_tags = known.get('ignore_tags')
         if ignore_tags is None:
-            # annotations name their classes: none need be background
-            named = list_format == 'annotations'
-            ignore_tags = (0,) if not named or classes[0] == 'background' else ()
+            ignore_tags = (0,)
+            if list_format == 'annotations':  # which name the background, if any
+                ignore_tags = [i for i, c in enumerate(classes) if c == 'background']
         self.ignore_tags = tuple(ignore_tags)
         if any(not 0 <= tag < self.num_classes for tag in self.ignore_tags):
             raise ValueError(

@@ -218,7 +218,8 @@ def format_class_table(results: Sequence[dict]) -> str:
         results: Contents of result files; those without ``IoU`` are left out.
 
     Returns:
-        The table of means over the seeds, its columns numbered and explained below.
+        The table of means over the seeds that have the class, its columns numbered and
+        explained below.
 
     Example:
         >>> row = dict(config='configs/a.py', seed=0, options=[],
@@ -231,7 +232,7 @@ def format_class_table(results: Sequence[dict]) -> str:
         <BLANKLINE>
         1: a, softmax, seeds 0
     """
-    columns = _grouped([result for result in results if result.get('IoU')])
+    columns = _grouped([r for r in results if any(r.get('IoU', {}).values())])
     values: Dict[str, List[str]] = {}
     for number, ((_, predictor), members) in enumerate(columns.items()):
         for name in dict.fromkeys(n for m in members for n in m['IoU'][predictor]):

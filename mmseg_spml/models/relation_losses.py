@@ -224,10 +224,12 @@ class SemanticCooccurrenceLoss(RelationLoss):
         share = float(torch.stack(self._watched).nanmean())
         if share < self._INERT_SHARE:
             print_log(
-                f'Only {share:.2%} of the segment pairs come from images without a '
-                'common tag: SemanticCooccurrenceLoss has next to nothing to repel. '
+                f'Only {share:.2%} of the segment pairs come from images that share '
+                'no tag for certain: SemanticCooccurrenceLoss has next to nothing to '
+                'repel. '
                 "Add the tags that nearly every image carries to the data set's or the "
-                "loss's ignore_tags, or leave the loss out.",
+                "loss's ignore_tags, declare absent classes if undeclared ones are "
+                'taken as unknown, or leave the loss out.',
                 logger='current',
                 level=logging.WARNING,
             )

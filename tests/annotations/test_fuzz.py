@@ -79,6 +79,14 @@ def damaged_bytes(content, rng):
 
 def damage(path, rng):
     """Damage a file in place."""
+    if path.suffix == '.png' and rng.random() < 0.7:
+        # a changed byte hardly gets past the checksums: another picture instead
+        size = rng.choice([(30, 20), (1, 1), (20, 30), (400, 3)])
+        mode = rng.choice(['1', 'L', 'P', 'LA', 'RGB', 'RGBA', 'I;16'])
+        pixels = Image.effect_noise(size, rng.choice([0, 5, 90]))
+        pixels = pixels.convert('I') if mode == 'I;16' else pixels
+        pixels.convert(mode).save(path)
+        return
     content = path.read_bytes()
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
         try:
@@ -108,7 +116,7 @@ def write_mat(folder):
     labels = np.zeros((20, 30), np.uint8)
     labels[3:9, 4:12] = 8
     path = folder / 'a.mat'
-    savemat(path, {'GTcls': {'Segmentation': labels}}, do_compression=True)
+    savemat(path, {'GTcls': {'Segmentation': labels}}, do_compression=False)
     return path
 
 
@@ -140,8 +148,8 @@ def check_damaged(original, name, seed, tmp_path_factory):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(original.parent, folder)
     path = folder / original.name
-    files = [path] if path.is_file() else sorted(path.rglob('*.*'))
-    damage(rng.choice(files), rng)
+    files = [file for file in folder.rglob('*.*') if file.parent.name != 'images']
+    damage(rng.choice(sorted(files)), rng)
     try:
         found = list(
             read_annotations(path, name, images=folder / 'images', classes=CLASSES)
@@ -154,14 +162,12 @@ def check_damaged(original, name, seed, tmp_path_factory):
         assert not image.is_absolute() and '..' not in image.parts
         assert ':' not in annotation.image[:3] and '\\' not in annotation.image
         try:
-            present, absent = known_tags(annotation, CLASSES)
+            known_tags(annotation, CLASSES)
             if annotation.height * annotation.width <= 1e6:
                 labels = label_map(annotation, CLASSES)
                 assert labels.shape == annotation.size
         except AnnotationError as error:
             assert 'is none of' in str(error) or 'the tags exclude' in str(error)
-        else:
-            assert not (present & absent).any()
 
 
 @pytest.mark.parametrize('name', sorted(FORMATS))

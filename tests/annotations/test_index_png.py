@@ -169,6 +169,21 @@ def test_marks_are_drawn_as_training_draws_them(tmp_path):
     assert set(written.ravel()) == {0, 2, 3, 255}
     with pytest.raises(AnnotationError, match='a.png: .*--classes'):
         index_png.write([marked], tmp_path / 'other')
+    # no class is the background: nothing is known outside of the boxes
+    assert index_png.write([marked], tmp_path / 'new', classes=CLASSES[1:]) == 1
+    written = np.asarray(Image.open(tmp_path / 'new' / 'a.png'))
+    assert set(written.ravel()) == {1, 2, 255}
+
+
+def test_what_draws_nothing_needs_no_classes(tmp_path):
+    boxed = WeakAnnotation('a.jpg', 5, 9, boxes=[Box('cat', 0, 0, 9, 4)])
+    tagged = WeakAnnotation('b.jpg', 5, 9, tags={'cat'}, tags_complete=True)
+    assert index_png.write([boxed, tagged], tmp_path / 'new') == 2
+    assert not (tmp_path / 'new').exists()
+    void = WeakAnnotation('a.jpg', 2, 2, boxes=[Box(None, 0, 0, 2, 1)])
+    assert index_png.write([void], tmp_path / 'new', classes=CLASSES) == 0
+    written = np.asarray(Image.open(tmp_path / 'new' / 'a.png'))
+    assert written.tolist() == [[255, 255], [3, 3]]
 
 
 def test_images_that_would_share_a_map(tmp_path):

@@ -43,7 +43,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def dataset(root, *records, pipeline=PIPELINE, **options):
+def dataset(root, *records, pipeline=PIPELINE, classes=CLASSES, **options):
     (root / 'weak.jsonl').write_text('\n'.join(map(json.dumps, records)))
     (root / 'flat').mkdir(exist_ok=True)
     for path in (root / 'regions').rglob('*.png'):
@@ -54,7 +54,7 @@ def dataset(root, *records, pipeline=PIPELINE, **options):
         data_root=str(root),
         data_prefix=dict(img_path='images'),
         region_dir=str(root / 'flat'),
-        metainfo=dict(classes=CLASSES),
+        metainfo=dict(classes=classes),
         pipeline=pipeline,
         **options,
     )
@@ -87,6 +87,21 @@ def test_what_is_not_declared(root, undeclared, unknown):
     # the data set ignores the background: nothing is left unknown
     stacked = stack_weak_annotations([sample['data_samples'] for sample in samples])[2]
     assert stacked.tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
+def test_the_background_is_no_tag_wherever_it_stands(root):
+    classes = ('cat', 'dog', 'background')
+    found = dataset(root, B, classes=classes, undeclared_tags='unknown')
+    assert found.metainfo['ignore_tags'] == (2,)
+    _, _, tags = stack_weak_annotations([found[0]['data_samples']])
+    assert tags.tolist() == [[0, 1, 0]]
+    named = [{'image': 'b.jpg', 'size': [2, 3], 'tags': ['cat']}]
+    assert dataset(root, *named, classes=('cat',)).metainfo['ignore_tags'] == ()
+
+
+def test_no_second_source_of_tags(root):
+    with pytest.raises(ValueError, match='join `tags_file`'):
+        dataset(root, B, tags_file='tags.json')
 
 
 def test_unknown_classes_reach_the_losses(root):

@@ -290,6 +290,16 @@ def test_tags_before_or_after_the_crop(tmp_path, from_crop):
         assert data.gt_tags.multi_hot.tolist() == expected
 
 
+@pytest.mark.parametrize('from_crop, present', [(False, [0, 1, 0]), (True, [1, 0, 0])])
+def test_a_crop_makes_no_unknown_tag_known(from_crop, present):
+    pack = PackWeakSegInputs(tags_from_crop=from_crop)
+    labels = np.zeros((4, 4), np.uint8)
+    results = dict(img=np.zeros((4, 4, 3)), gt_seg_map=labels, num_classes=3)
+    tags = pack({**results, 'tags': np.array([0, 1, -1])})['data_samples'].gt_tags
+    assert tags.multi_hot.tolist() == present
+    assert tags.unknown.tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize(
     'name', ['LoadWeakAnnotations', 'LoadRegions', 'PackWeakSegInputs']
 )

@@ -96,7 +96,8 @@ def test_table_of_classes():
     first['IoU'] = dict(softmax={'cat': 10.0, 'dog': 30.0})
     second['IoU'] = dict(softmax={'dog': 31.0})
     other = dict(row(0, 50.0), options=['a.b=1'], IoU=dict(softmax={'cow': 1.0}))
-    table = format_class_table([second, first, other, row(2, 1.0)])
+    plain = dict(row(2, 1.0), IoU=dict(softmax={}))
+    table = format_class_table([second, first, other, plain, row(3, 1.0)])
     assert table.splitlines() == [
         '| class | 1 | 2 |',
         '|---|---|---|',
