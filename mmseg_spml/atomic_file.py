@@ -16,6 +16,9 @@ def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
     Args:
         path: The file; its folder is created.
 
+    Raises:
+        IsADirectoryError: ``path`` is a folder.
+
     Example:
         >>> path = os.path.join(tempfile.mkdtemp(), 'new', 'a.txt')
         >>> with atomic_file(path) as file:
@@ -25,6 +28,8 @@ def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
         >>> open(path).read()
         'whole'
     """
+    if os.path.isdir(path):
+        raise IsADirectoryError(f'{path} is a folder: name a file to write')
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     handle, temporary = tempfile.mkstemp(suffix='.partial', dir=folder)

@@ -15,6 +15,12 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ['a.txt']
 
 
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match='name a file'), atomic_file(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_new_file_replaces_the_old_and_has_its_usual_rights(tmp_path):
     (tmp_path / 'b').write_text('')
     with atomic_file(tmp_path / 'a') as file:

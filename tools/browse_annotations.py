@@ -16,6 +16,7 @@ import numpy as np
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.datasets.voc import voc_palette
 from mmseg_spml.progress import watched
 from mmseg_spml.visualization.annotations import (
@@ -47,7 +48,12 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if not (args.page or args.sheets):
         parser.error('say what to write: --page or --sheets')
-    args.classes = class_names(args.classes)
+    if args.most < 1 or args.side < 16:
+        parser.error('--most must be 1 or more, --side 16 or more')
+    try:
+        args.classes = class_names(args.classes)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     return args
 
 
@@ -93,7 +99,8 @@ def main() -> None:
             page = annotation_page(
                 pictures, args.classes, palette, Path(args.annotations).name
             )
-            args.page.write_text(page, encoding='utf-8')
+            with atomic_file(args.page) as file:
+                file.write(page.encode())
             print(f'{len(pictures)} images written to {args.page}')
         if args.sheets:
             count = write_sheets(pictures, args, palette)

@@ -31,7 +31,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--most', type=int, default=50, help='findings to print')
     parser.add_argument('--strict', action='store_true', help='fail on warnings too')
     args = parser.parse_args()
-    args.classes = class_names(args.classes)
+    if args.most < 0:
+        parser.error(f'--most must be 0 or more, got {args.most}')
+    try:
+        args.classes = class_names(args.classes)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     return args
 
 

@@ -53,7 +53,10 @@ def parse_args() -> argparse.Namespace:
         help='keep N images, drawn at random; with one seed, few are among many',
     )
     parser.add_argument('--seed', type=int, default=0, help='of --sample')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.seed < 0:
+        parser.error(f'--seed must be 0 or more, got {args.seed}')
+    return args
 
 
 def drawn(annotations: list, number: int, seed: int) -> list:
@@ -89,7 +92,10 @@ def main() -> None:
         sys.exit(str(error))
     print(f'{len(merged)} images converted to {args.out} ({to})')
     if left_out:
-        print(f'{left_out} marks or tags left out: {to} cannot express them')
+        print(
+            f'{left_out} marks, tags or declarations of completeness left out: {to} '
+            'cannot express them'
+        )
 
 
 if __name__ == '__main__':

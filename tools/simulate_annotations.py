@@ -54,7 +54,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--jitter', type=float, default=0.0, help='pixels')
     parser.add_argument('--seed', type=int, default=0, help='>= 0')
     parser.add_argument('--workers', type=int, default=2, help='processes')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.seed < 0:
+        parser.error(f'--seed must be 0 or more, got {args.seed}')
+    return args
 
 
 def annotate(source: FullMask, annotator: Annotator, classes: list, seed: int):
@@ -99,7 +102,10 @@ def main() -> None:
         sys.exit(f'\n{error}')
     print(f'\n{len(annotations)} images written to {args.out}')
     if left_out:
-        print(f'{left_out} marks or tags left out: {args.to} cannot express them')
+        print(
+            f'{left_out} marks, tags or declarations of completeness left out: '
+            f'{args.to} cannot express them'
+        )
 
 
 if __name__ == '__main__':

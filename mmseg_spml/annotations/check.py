@@ -128,7 +128,7 @@ def check_annotations(
         if not annotation.kinds():
             report.unknown += 1
             report.add('warning', name, 'nothing is known of it')
-        for what in _outside(annotation):
+        for what in (*_outside(annotation), *_repeated(annotation)):
             report.add('warning', name, what)
         _check_labels(annotation, classes, background, report)
         if images is not None:
@@ -145,9 +145,17 @@ def _check_labels(
     background: Optional[str],
     report: Report,
 ) -> None:
+    foreign = sorted(annotation.class_names() - set(classes))
+    if foreign:
+        report.add(
+            'error',
+            annotation.image,
+            f'{foreign} are none of the classes {list(classes)}: rename or add them',
+        )
     try:
-        known_tags(annotation, classes, background)
-        labels = label_map(annotation, classes, background=background)
+        # the other classes count all the same
+        known_tags(annotation, [*classes, *foreign], background)
+        labels = label_map(annotation, [*classes, *foreign], background=background)
     except AnnotationError as error:
         report.add('error', annotation.image, error.problem)
         return
@@ -240,6 +248,21 @@ def _outside(annotation: WeakAnnotation) -> Iterator[str]:
             yield f'a {kind} of {mark.label!r} lies outside of the image'
         elif isinstance(mark, Box) and not inside.all():
             yield f'a box of {mark.label!r} reaches out of the image'
+
+
+def _repeated(annotation: WeakAnnotation) -> Iterator[str]:
+    """Marks that are there more than once."""
+    numbers = Counter(
+        (
+            type(mark).__name__.lower(),
+            mark.label,
+            mark.mask.tobytes() if isinstance(mark, Mask) else tuple(_vertices(mark)),
+        )
+        for mark in annotation.marks()
+    )
+    for (kind, label, _), number in numbers.items():
+        if number > 1:
+            yield f'a {kind} of {label!r} is there {number} times'
 
 
 def _vertices(mark: object) -> list:

@@ -13,6 +13,7 @@ def class_names(given: Optional[Sequence[str]]) -> Optional[list[str]]:
 
     Raises:
         ValueError: a name occurs twice.
+        FileNotFoundError: the one name given is that of a missing text file.
 
     Example:
         >>> class_names(['background', 'cat'])
@@ -23,6 +24,8 @@ def class_names(given: Optional[Sequence[str]]) -> Optional[list[str]]:
     if len(given) == 1 and Path(given[0]).is_file():
         lines = Path(given[0]).read_text(encoding='utf-8-sig').splitlines()
         given = [line.strip() for line in lines if line.strip()]
+    elif len(given) == 1 and given[0].endswith('.txt'):
+        raise FileNotFoundError(f'there is no file of class names {given[0]}')
     if len(set(given)) < len(given):
         raise ValueError(f'a class name occurs twice in {list(given)}')
     return list(given)

@@ -7,7 +7,8 @@ A format is a module with
   (``head`` is empty) is in this format;
 * ``read(path, *, images=None, classes=None)``: an iterator of annotations;
 * ``write(annotations, path, *, classes=None)``: the inverse, as far as the format can
-  express an annotation; the number of marks it had to leave out.
+  express an annotation; the number of marks it had to leave out;
+* ``COMPLETE``, if it can say that tags or boxes are complete: which of the two flags.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -115,9 +116,21 @@ def write_annotations(
     """Write annotations in a format.
 
     Returns:
-        The number of marks and tags that the format cannot express.
+        The number of marks, tags and declarations of completeness that the format
+        cannot express.
     """
-    return _module(format).write(annotations, Path(path), classes=classes)
+    module = _module(format)
+    flags = {'tags_complete', 'boxes_complete'} - getattr(module, 'COMPLETE', set())
+    undeclared = 0
+
+    def counted() -> Iterator[WeakAnnotation]:
+        nonlocal undeclared
+        for annotation in annotations:
+            undeclared += sum(getattr(annotation, flag) for flag in flags)
+            yield annotation
+
+    left_out = module.write(counted(), Path(path), classes=classes)
+    return left_out + undeclared
 
 
 def format_of_name(path: Union[str, Path]) -> str:

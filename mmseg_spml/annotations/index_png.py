@@ -16,12 +16,11 @@ import numpy as np
 from PIL import Image
 
 from mmseg_spml.annotations.image_tags import IMAGE_SUFFIXES
-from mmseg_spml.annotations.label_map import label_map
+from mmseg_spml.annotations.label_map import has_label_map, label_map
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELLED,
     DENSE_VOID,
     AnnotationError,
-    Box,
     DenseMap,
     WeakAnnotation,
     checked_size,
@@ -29,6 +28,7 @@ from mmseg_spml.annotations.model import (
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 
 NAME = 'index_png'
+COMPLETE = {'boxes_complete'}
 
 _BACKGROUND = 'background'
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
@@ -165,11 +165,7 @@ def _drawn(
     annotation: WeakAnnotation, names: Optional[Sequence[str]]
 ) -> Optional[np.ndarray]:
     """The label map, or None if there is nothing to draw."""
-    shows_nothing = annotation.tags_complete and not annotation.tags
-    marks = any(
-        not isinstance(mark, Box) or mark.label is None for mark in annotation.marks()
-    )
-    if not (marks or shows_nothing or annotation.boxes_complete or annotation.dense):
+    if not has_label_map(annotation):
         return None
     if names is None:
         raise AnnotationError(

@@ -29,6 +29,7 @@ from mmseg_spml.annotations.run_length import decode_mask, encode_mask
 from mmseg_spml.atomic_file import atomic_file
 
 NAME = 'jsonl'
+COMPLETE = {'tags_complete', 'boxes_complete'}
 SCHEMA = Path(__file__).with_name('weak_annotation.schema.json')
 
 # What Pillow and base64 raise for texts that are no picture, or a bomb.
@@ -70,7 +71,7 @@ def read(
         AnnotationError: naming the file and the line.
         FileNotFoundError: there is no such file.
     """
-    with open(path, encoding='utf-8') as file:
+    with open(path, encoding='utf-8-sig') as file:
         try:
             for number, line in enumerate(file, 1):
                 if line.strip():
@@ -244,9 +245,10 @@ def _check_keys(record: Any, what: str, known: set, needed: tuple) -> None:
     missing = [key for key in needed if key not in record]
     unknown = sorted(set(record) - known)
     if missing or unknown:
+        lacks = [f'lacks {missing}'] if missing else []
+        has = [f'has unknown {unknown}'] if unknown else []
         raise AnnotationError(
-            f'{what} lacks {missing} and has unknown {unknown}; known keys are '
-            f'{sorted(known)}'
+            f'{what} {" and ".join(lacks + has)}; known keys are {sorted(known)}'
         )
 
 

@@ -12,6 +12,7 @@ from mmseg_spml.annotations.model import (
     DENSE_UNLABELLED,
     DENSE_VOID,
     AnnotationError,
+    Box,
     Label,
     WeakAnnotation,
 )
@@ -98,6 +99,27 @@ def label_map(
         ):
             labels[covered] = _id_of(label, ids, kind)
     return np.where(labels < 0, value, labels).astype(np.uint8)
+
+
+def has_label_map(annotation: WeakAnnotation) -> bool:
+    """Whether :func:`label_map` may label a pixel: not of tags and boxes alone.
+
+    Boxes do if they are complete (the background outside) or void.
+
+    Example:
+        >>> from mmseg_spml.annotations.model import Box
+        >>> has_label_map(WeakAnnotation('a.jpg', 2, 4, boxes=[Box('cat', 0, 0, 3, 2)]))
+        False
+    """
+    return (
+        annotation.dense is not None
+        or annotation.boxes_complete
+        or (annotation.tags_complete and not annotation.tags)
+        or any(
+            not isinstance(mark, Box) or mark.label is None
+            for mark in annotation.marks()
+        )
+    )
 
 
 def known_tags(

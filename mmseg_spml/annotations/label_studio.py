@@ -98,6 +98,11 @@ def read(
             raise error.at(file=path, place=place) from error
         except RecursionError as error:
             raise AnnotationError('too deep lists', file=path, place=place) from error
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{path}, {place}: {error}. Label Studio puts eight characters and a '
+                'dash before the name of an uploaded file: rename either'
+            ) from error
         yield annotation
 
 

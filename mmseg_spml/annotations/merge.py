@@ -1,6 +1,6 @@
 """Several annotations of one image into one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 
@@ -8,7 +8,8 @@ from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 def merge_by_image(annotations: Iterable[WeakAnnotation]) -> list[WeakAnnotation]:
     """Join the annotations of each image, in the order of its first one.
 
-    Marks and tags add up. What one part declares complete stays so.
+    Marks and tags add up, equal marks of two parts count once. What one part declares
+    complete stays so.
 
     Raises:
         AnnotationError: two parts differ in size, both have a dense map, or one shows
@@ -62,13 +63,17 @@ def _join(first: WeakAnnotation, second: WeakAnnotation) -> WeakAnnotation:
             tags=first.tags | second.tags,
             absent=first.absent | second.absent,
             tags_complete=first.tags_complete or second.tags_complete,
-            boxes=first.boxes + second.boxes,
+            boxes=_joined(first.boxes, second.boxes),
             boxes_complete=first.boxes_complete or second.boxes_complete,
-            points=first.points + second.points,
-            strokes=first.strokes + second.strokes,
-            polygons=first.polygons + second.polygons,
-            masks=first.masks + second.masks,
+            points=_joined(first.points, second.points),
+            strokes=_joined(first.strokes, second.strokes),
+            polygons=_joined(first.polygons, second.polygons),
+            masks=_joined(first.masks, second.masks),
             dense=first.dense or second.dense,
         )
     except AnnotationError as error:
         raise error.at(place=place) from error
+
+
+def _joined(first: Sequence, second: Sequence) -> list:
+    return [*first, *(mark for mark in second if mark not in first)]

@@ -39,6 +39,7 @@ from mmseg_spml.annotations.restricted_pickle import load_arrays
 from mmseg_spml.atomic_file import atomic_file
 
 NAME = 'tag_npy'
+COMPLETE = {'tags_complete'}
 
 _MAGIC = b'\x93NUMPY'
 # A pickled object instead of an array of numbers: magic, version, length, description.

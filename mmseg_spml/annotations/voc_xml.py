@@ -1,13 +1,13 @@
 """PASCAL VOC annotation XML: boxes, one file per image.
 
-Written by the devkit of the PASCAL VOC challenges 2007-2012 and, among many tools, by
-labelImg. Conventions, by the devkit's documentation ("the top-left pixel in the image
+Written by the devkit of the PASCAL VOC challenges 2007-2012 and alike by many tools.
+Conventions, by the devkit's documentation ("the top-left pixel in the image
 has coordinates (1,1)"):
 
 * ``bndbox`` names the outermost pixels of an object, counted from 1, both ends
   included, so x0 = xmin - 1, y0 = ymin - 1, x1 = xmax, y1 = ymax. Fractions, which
-  later releases have, are treated alike. Tools that count from 0 make files that look
-  the same: their boxes begin one pixel too far up and left.
+  later releases have, are treated alike. Tools that count from 0, labelImg among them,
+  make files that look the same: their boxes begin one pixel too far up and left.
 * VOC annotates all objects of its classes, other makers need not, and a file cannot
   say which: ``boxes_complete`` and ``tags_complete`` stay False.
 * Objects marked ``difficult``, ``truncated`` or ``occluded`` are boxes as all others.

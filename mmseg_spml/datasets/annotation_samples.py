@@ -8,10 +8,8 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 
 from mmseg_spml.annotations.formats import detect_format, read_annotations
-from mmseg_spml.annotations.label_map import known_tags
+from mmseg_spml.annotations.label_map import has_label_map, known_tags
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
-
-_NO_MARKS = {'tags', 'absent', 'tags_complete'}
 
 
 def packed(annotation: WeakAnnotation) -> bytes:
@@ -51,7 +49,7 @@ def annotation_samples(
 
     Returns:
         list[dict]: ``img_path``, ``annotation`` (:func:`packed`), ``is_marked`` (there
-        are marks, not tags alone), ``class_names``, ``background`` and ``tags`` ((C,)
+        may be labelled pixels), ``class_names``, ``background`` and ``tags`` ((C,)
         int8: 1 present, 0 absent, -1 unknown).
 
     Raises:
@@ -87,7 +85,7 @@ def annotation_samples(
             seg_map_path=None,
             region_map_path=None,
             annotation=packed(annotation),
-            is_marked=bool(set(annotation.kinds()) - _NO_MARKS),
+            is_marked=has_label_map(annotation),
             class_names=tuple(classes),
             background=background,
             tags=present.astype(np.int8) - unknown,

@@ -199,6 +199,8 @@ class WeakSegDataset(BaseSegDataset):
             )
         else:
             samples = self._samples_of_names()
+        if not samples and self.list_format == 'annotations':
+            raise ValueError(f'{self.ann_file} annotates no image')
         if not samples:
             raise ValueError(
                 f'no image in {self.ann_file or self.data_prefix["img_path"]} (suffix '

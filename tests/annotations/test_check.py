@@ -43,7 +43,7 @@ def test_nothing_wrong():
     [
         (
             clean(boxes=[Box('cow', 0, 0, 1, 1)]),
-            "error: a.jpg: tags and marks: .*'cow'",
+            r"error: a.jpg: \['cow'\] are none of the classes",
         ),
         (clean(absent={'cat'}), r"error: a.jpg: the tags exclude \['cat'\]"),
         (clean(boxes=[Box('cat', 3, 0, 7, 2)]), 'box of .cat. reaches out'),
@@ -78,6 +78,28 @@ def test_an_image_of_which_nothing_is_known():
     findings, failed = found(clean(), annotated('b.jpg'))
     assert findings == ['warning: b.jpg: nothing is known of it']
     assert not failed
+
+
+def test_a_foreign_class_spoils_no_counts():
+    strokes = [Stroke('background', [(1, 1)]), Stroke('cat', [(4, 2)])]
+    odd = clean(strokes=strokes, boxes=[Box('cow', 0, 0, 1, 1)], tags={'dog'})
+    report = check_annotations([odd], CLASSES)
+    assert [finding.level for finding in report.findings] == ['error']
+    assert report.counts['cat', 'strokes'] == report.counts['dog', 'tags'] == 1
+    assert report.pixels['cat'] > 0
+
+
+def test_marks_that_are_there_twice():
+    mask = np.zeros((4, 6), bool)
+    mask[1, 1] = True
+    odd = clean(
+        boxes=[Box('cat', 0, 0, 2, 2), Box('cat', 0, 0, 2, 2), Box('dog', 0, 0, 2, 2)],
+        masks=[Mask('dog', mask), Mask('dog', mask.copy()), Mask('dog', ~mask)],
+    )
+    found = [f.what for f in check_annotations([odd], CLASSES).findings]
+    assert "a box of 'cat' is there 2 times" in found
+    assert "a mask of 'dog' is there 2 times" in found
+    assert sum('times' in what for what in found) == 2
 
 
 def test_images_listed_twice():

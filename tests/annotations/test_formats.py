@@ -12,7 +12,7 @@ from mmseg_spml.annotations.formats import (
     read_annotations,
     write_annotations,
 )
-from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.annotations.model import AnnotationError, Box, WeakAnnotation
 
 
 @pytest.fixture
@@ -39,6 +39,18 @@ def test_written_files_are_recognised_and_read(name, images, tmp_path):
     assert all(annotation.size == (20, 30) for annotation in found)
     assert all(annotation.kinds() for annotation in found)
     assert (left_out == 0) == (found == known) == (name == 'jsonl')
+
+
+@pytest.mark.parametrize('name', sorted(OUT))
+def test_lost_completeness_is_counted(name, images, tmp_path):
+    def left_out(**flags):
+        boxes = [Box('cat', 2, 3, 15, 12)] if 'boxes_complete' in flags else []
+        known = WeakAnnotation('a.jpg', 20, 30, tags={'cat'}, boxes=boxes, **flags)
+        return write_annotations([known], tmp_path / OUT[name], name, classes=CLASSES)
+
+    for flag in ('tags_complete', 'boxes_complete'):
+        kept = left_out(**{flag: True}) <= left_out(**{flag: False})
+        assert kept == (flag in getattr(FORMATS[name], 'COMPLETE', ()))
 
 
 @pytest.mark.parametrize('name', sorted(READ_ONLY))

@@ -236,3 +236,15 @@ def test_unknown_formats(tmp_path):
         detect_format(path)
     with pytest.raises(AnnotationError, match="'yaml' is no known format"):
         read_annotations(path, 'yaml')
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    path = tmp_path / 'a.jsonl'
+    path.write_text('{"image": "a.jpg", "size": [2, 3]}', encoding='utf-8-sig')
+    assert list(json_lines.read(path)) == [WeakAnnotation('a.jpg', 2, 3)]
+
+
+def test_a_mistyped_key():
+    record = {'image': 'a.jpg', 'size': [2, 3], 'tag': ['cat']}
+    with pytest.raises(AnnotationError, match="line has unknown .'tag'.; known"):
+        json_lines.of_record(record)

@@ -142,7 +142,10 @@ def test_the_documented_example_needs_the_image(tmp_path):
     path.write_text(DOCUMENTED)
     with pytest.raises(AnnotationError, match=r'json, task\[0\] \(id 1\): .*--images'):
         list(label_studio.read(path))
-    with pytest.raises(FileNotFoundError, match=r'label-studio.1\.jpg.*--images'):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r'task\[0\].*label-studio.1\.jpg.*--images.*eight',
+    ):
         list(label_studio.read(path, images=tmp_path))
     name = 'opensource/label-studio/1.jpg'
     (tmp_path / name).parent.mkdir(parents=True)

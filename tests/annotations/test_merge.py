@@ -6,6 +6,7 @@ from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
     DenseMap,
+    Mask,
     Point,
     WeakAnnotation,
 )
@@ -36,6 +37,14 @@ def test_marks_add_up_and_order_is_kept():
         ),
         part('b.jpg', tags_complete=True),
     ]
+
+
+def test_equal_marks_of_two_files_count_once():
+    mask = np.zeros((2, 3), bool)
+    mask[1] = True
+    first = part(boxes=[Box('cat', 0, 0, 1, 1)] * 2, masks=[Mask('cat', mask)])
+    second = part(boxes=[Box('cat', 0, 0, 1, 1)], masks=[Mask('cat', mask.copy())])
+    assert merge_by_image([first, second, second]) == [first]
 
 
 def test_complete_tags_stay_complete():

@@ -150,7 +150,19 @@ def test_missing_files(root):
 def test_images_with_marks_are_known(root):
     assert dataset(root, A, B).marked().tolist() == [True, False]
     boxes = {**B, 'boxes': [{'label': 'dog', 'box': [0, 0, 1, 1]}]}
-    assert dataset(root, boxes).marked().tolist() == [True]
+    # which pixels of a box are dog is not known; outside of all boxes none is
+    assert dataset(root, boxes).marked().tolist() == [False]
+    complete = {**boxes, 'boxes_complete': True}
+    assert dataset(root, complete).marked().tolist() == [True]
+    void = {**B, 'boxes': [{'label': None, 'box': [0, 0, 1, 1]}]}
+    assert dataset(root, void).marked().tolist() == [True]
+    nothing = {**B, 'tags': []}
+    assert dataset(root, nothing).marked().tolist() == [True]
+
+
+def test_no_annotation_at_all(root):
+    with pytest.raises(ValueError, match='weak.jsonl annotates no image'):
+        dataset(root)
 
 
 def test_samples_in_memory_are_small(tmp_path):
