@@ -109,13 +109,18 @@ class RegionMaker:
         if self.method == 'masks':
             masks = read_masks(self.source(name), image.shape[:2])
             return regions_of_masks(masks, image.shape[:2])
+        return ucm_regions(self.contour_map(image, name), **self.options)
+
+    def contour_map(self, image: np.ndarray, name: str) -> np.ndarray:
+        """Contours that the methods ``*owt-ucm`` start from, (H, W) in [0, 1].
+
+        Arguments and errors: :meth:`regions`.
+        """
         if self.method == 'owt-ucm':
-            contours = gradient_contours(image)
-        elif self.contours is not None:
-            contours = read_contours(self.source(name), image.shape[:2])
-        else:
-            contours = hed_contours(image, _hed(self.weights, self.device))
-        return ucm_regions(contours, **self.options)
+            return gradient_contours(image)
+        if self.contours is not None:
+            return read_contours(self.source(name), image.shape[:2])
+        return hed_contours(image, _hed(self.weights, self.device))
 
 
 @dataclass(frozen=True)

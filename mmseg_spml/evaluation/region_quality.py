@@ -1,0 +1,158 @@
+"""Region methods side by side, on images with the segments of annotators."""
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, Sequence, Tuple
+
+import numpy as np
+
+from mmseg_spml.datasets.map_files import read_index_map
+from mmseg_spml.datasets.region_files import RegionMaker, decode_image
+from mmseg_spml.functional.contours import ucm_regions
+from mmseg_spml.functional.region_metrics import (
+    BoundaryCounts,
+    achievable_accuracy,
+    boundary_counts,
+    undersegmentation_error,
+)
+
+# What is varied to find the best F over a data set, and how.
+SETTINGS = {
+    'hed-owt-ucm': ('threshold', (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
+    'owt-ucm': ('threshold', (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
+    'slic': ('num_regions', (25, 50, 100, 200, 400)),
+    'felzenszwalb': ('scale', (30.0, 100.0, 300.0, 1000.0, 3000.0)),
+}
+Setting = Tuple[str, float]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measures of the regions of one image, see ``functional.region_metrics``.
+
+    Attributes:
+        boundaries: Matched boundary pixels.
+        accuracy: Achievable segmentation accuracy.
+        error: Undersegmentation error.
+        regions: Number of regions.
+        seconds: Time that they took.
+    """
+
+    boundaries: BoundaryCounts
+    accuracy: float
+    error: float
+    regions: int
+    seconds: float
+
+
+def read_segments(path: Path) -> List[np.ndarray]:
+    """Segments of the annotators of one image.
+
+    Args:
+        path: A ``.mat`` file of BSDS500 (``groundTruth``: for each annotator a
+            ``Segmentation``), or a PNG of ids: one annotator.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'segments not found: {path}')
+    if path.suffix != '.mat':
+        return [read_index_map(str(path), 'map of segments').astype(np.int64)]
+    from scipy.io import loadmat
+
+    try:
+        annotators = loadmat(path)['groundTruth'].ravel()
+        return [one['Segmentation'][0, 0].astype(np.int64) for one in annotators]
+    except (KeyError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        raise ValueError(
+            f'{path} is no file of BSDS500: expected groundTruth with Segmentation '
+            f'({type(error).__name__}: {error})'
+        ) from error
+
+
+def measure_image(
+    name: str, images: str, truth: str, methods: Sequence[str]
+) -> Dict[Setting, Quality]:
+    """Quality of the regions of one image by all settings of all methods.
+
+    Args:
+        name: Path of the image in its folder.
+        images: The folder.
+        truth: Folder of segments, ``.mat`` or ``.png`` by the images' names.
+        methods: Keys of ``SETTINGS``.
+
+    Raises:
+        FileNotFoundError, ValueError: as for :func:`read_segments`, or the image
+            cannot be decoded, or differs from the segments in size.
+    """
+    image = decode_image(Path(images, name).read_bytes())
+    path = Path(truth, name).with_suffix('.mat')
+    segments = read_segments(path if path.exists() else path.with_suffix('.png'))
+    found = {}
+    for method in methods:
+        for value, regions, seconds in _regions(method, image, name):
+            found[method, value] = Quality(
+                boundary_counts(regions, segments),
+                achievable_accuracy(regions, segments),
+                undersegmentation_error(regions, segments),
+                int(regions.max()) + 1,
+                seconds,
+            )
+    return found
+
+
+def _regions(
+    method: str, image: np.ndarray, name: str
+) -> Iterator[Tuple[float, np.ndarray, float]]:
+    """For each setting: its value, the regions, the seconds for them."""
+    option, values = SETTINGS[method]
+    start, contours, shared = time.perf_counter(), None, 0.0
+    if option == 'threshold':  # one contour map for all of them
+        contours = RegionMaker(method).contour_map(image, name)
+        shared = time.perf_counter() - start
+    for value in values:
+        start = time.perf_counter()
+        if contours is None:
+            regions = RegionMaker(method, {option: value}).regions(image, name)
+        else:
+            regions = ucm_regions(contours, value, None)
+        yield value, regions, shared + time.perf_counter() - start
+
+
+def format_quality_table(measured: Iterable[Dict[Setting, Quality]]) -> str:
+    """Markdown table: for each method its setting of the best F over all images.
+
+    Precision and recall are of all boundary pixels together (ODS: one setting for the
+    data set); the other columns are means over images, at that setting.
+    """
+    images = defaultdict(list)
+    for qualities in measured:
+        for setting, quality in qualities.items():
+            images[setting].append(quality)
+    lines = [
+        '| method | setting | regions | precision | recall | ODS F | achievable '
+        'accuracy | undersegmentation | s / image |',
+        '|---' * 9 + '|',
+    ]
+    for method in dict.fromkeys(method for method, _ in images):
+        totals = {
+            value: sum((q.boundaries for q in qualities), BoundaryCounts())
+            for (name, value), qualities in images.items()
+            if name == method
+        }
+        best = max(totals, key=lambda value: totals[value].f_measure)
+        rows, total = images[method, best], totals[best]
+        means = [
+            np.mean([getattr(quality, part) for quality in rows])
+            for part in ('regions', 'accuracy', 'error', 'seconds')
+        ]
+        lines.append(
+            f'| {method} | {SETTINGS[method][0]} {best:g} | {means[0]:.0f} | '
+            f'{total.precision:.3f} | {total.recall:.3f} | {total.f_measure:.3f} | '
+            f'{means[1]:.3f} | {means[2]:.3f} | {means[3]:.2f} |'
+        )
+    return '\n'.join(lines)

@@ -1,0 +1,74 @@
+"""Compare region methods on images with the segments of annotators.
+
+    python tools/eval_regions.py BSDS500/images/test BSDS500/groundTruth/test
+    python tools/eval_regions.py images masks --methods owt-ucm slic --limit 50
+
+TRUTH holds a .mat file of BSDS500, or a PNG of ids, for each image. A method is tried
+with several settings; the table shows the one of the best F over the data set (ODS).
+"""
+
+import argparse
+import os
+import sys
+from functools import partial
+from multiprocessing import get_context
+
+import cv2
+import torch
+
+from mmseg_spml.datasets.region_files import list_images
+from mmseg_spml.evaluation.region_quality import (
+    SETTINGS,
+    format_quality_table,
+    measure_image,
+)
+from mmseg_spml.progress import watched
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('images', help='folder of images')
+    parser.add_argument('truth', help='folder of segments, by the names of the images')
+    parser.add_argument(
+        '--methods', nargs='+', choices=list(SETTINGS), default=list(SETTINGS)
+    )
+    parser.add_argument('--limit', type=int, help='use that many images, evenly spread')
+    parser.add_argument(
+        '--workers', type=int, default=os.cpu_count(), help='processes (all cores)'
+    )
+    args = parser.parse_args()
+    if args.workers < 1 or (args.limit is not None and args.limit < 1):
+        parser.error('--workers and --limit must be 1 or more')
+    return args
+
+
+def one_thread() -> None:
+    """Of each process: they share the cores already."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def main() -> None:
+    """Measure, print."""
+    args = parse_args()
+    work = partial(
+        measure_image, images=args.images, truth=args.truth, methods=args.methods
+    )
+    try:
+        names = list_images(args.images)
+        if args.limit is not None:
+            step = max(len(names) / args.limit, 1)
+            names = [names[int(i * step)] for i in range(min(args.limit, len(names)))]
+        with get_context('fork').Pool(args.workers, one_thread) as pool:
+            measured = list(watched(pool.imap(work, names), 'measuring', len(names)))
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(str(error))
+    print(format_quality_table(measured))
+    print(f'{len(names)} images')
+
+
+if __name__ == '__main__':
+    main()
