@@ -1,0 +1,138 @@
+"""Seeds pixel by pixel against the formula, and files of activation maps."""
+
+import numpy as np
+import pytest
+
+from mmseg_spml.functional.cam import load_cam, save_cam, seeds_of_boxes, seeds_of_tags
+
+C = 21
+
+
+def smooth(shape, seed):
+    """Random values that reach 0 and 1."""
+    values = np.random.default_rng(seed).random(shape)
+    return (values - values.min()) / np.ptp(values)
+
+
+def by_loops(cams, size, alpha, threshold):
+    labels = np.zeros(size, int)
+    for pixel in np.ndindex(size):
+        scores = {label: cam[pixel] for label, cam in cams.items()}
+        scores[0] = (1 - max(scores.values(), default=0)) ** alpha
+        best = max(sorted(scores), key=scores.get)
+        labels[pixel] = best if scores[best] >= threshold else C
+    return labels
+
+
+@pytest.mark.parametrize('alpha, threshold', [(6, 0.2), (6, 0.4), (1, 0.6), (30, 0.9)])
+@pytest.mark.parametrize('classes', [(15,), (3, 7), (20, 1, 9), ()])
+def test_tags_by_loops(classes, alpha, threshold):
+    cams = {label: smooth((9, 13), label) for label in classes}
+    options = dict(alpha=alpha, threshold=threshold, unlabelled=C)
+    seeds = seeds_of_tags(cams, (9, 13), **options)
+    assert seeds.dtype == np.uint8
+    assert (seeds == by_loops(cams, (9, 13), alpha, threshold)).all()
+
+
+def test_the_methods_own_values_label_every_pixel():
+    values = np.linspace(0, 1, 100_001)[None]
+    seeds = seeds_of_tags({5: values}, values.shape, unlabelled=C)
+    assert set(seeds.ravel()) == {0, 5}
+    scores = np.maximum((1 - values) ** 6, values)
+    assert scores.min() == pytest.approx(0.2219, abs=1e-3)
+
+
+def test_ties_go_to_the_background_then_to_the_lowest_class():
+    half = np.full((1, 1), 0.5)
+    tags = dict(size=(1, 1), threshold=0, unlabelled=C)
+    assert seeds_of_tags({9: half, 4: half}, alpha=1, **tags) == 0
+    assert seeds_of_tags({9: half, 4: half}, alpha=2, **tags) == 4
+
+
+def test_boxes_by_hand():
+    cam = np.array([[0.9, 0.2, 0.3, 0.6, 0.2, 0.9]])
+    # inside of pixels 1 to 3 the map becomes 0, .25, 1
+    seeds = seeds_of_boxes({8: cam}, [(8, 1, 0, 4, 1)], (1, 6), unlabelled=C)
+    assert seeds.tolist() == [[0, 0, C, 8, 0, 0]]
+    # one more box of the class, whose map becomes 0, 1: the larger value counts
+    boxes = [(8, 1, 0, 4, 1), (8, 1, 0, 3, 1)]
+    assert seeds_of_boxes({8: cam}, boxes, (1, 6), unlabelled=C).tolist() == [
+        [0, 0, 8, 8, 0, 0]
+    ]
+
+
+def test_boxes_without_a_usable_map_are_unlabelled():
+    flat = np.full((2, 4), 0.7)
+    boxes = [(8, 0, 0, 2, 1), (9, 2, 0, 4, 1)]
+    seeds = seeds_of_boxes({8: flat}, boxes, (2, 4), unlabelled=C)
+    assert seeds.tolist() == [[C] * 4, [0] * 4]
+
+
+def test_overlapping_boxes_of_two_classes():
+    left = np.array([[0.0, 1.0, 2.0, 3.0]])
+    right = np.array([[0.0, 3.0, 1.0, 0.0]])
+    boxes = [(3, 0, 0, 3, 1), (5, 1, 0, 4, 1)]
+    seeds = seeds_of_boxes({3: left, 5: right}, boxes, (1, 4), unlabelled=C)
+    # stretched: class 3 has 0, .5, 1 and class 5 has 1, 1/3, 0 at pixels 1 to 3
+    assert seeds.tolist() == [[0, 5, 3, 0]]
+
+
+def test_no_box_is_background_alone():
+    assert not seeds_of_boxes({}, [], (3, 4), unlabelled=C).any()
+    outside = [(3, 9, 9, 12, 12)]
+    assert not seeds_of_boxes({3: np.ones((3, 4))}, outside, (3, 4), unlabelled=C).any()
+
+
+@pytest.mark.parametrize('suffix', ['npy', 'npz'])
+def test_files_keep_the_maps(tmp_path, suffix):
+    path = tmp_path / f'a.{suffix}'
+    cams = {1: smooth((4, 6), 0), 15: smooth((4, 6), 1)}
+    save_cam(path, cams)
+    loaded = load_cam(path)
+    assert list(loaded) == [1, 15]
+    assert all(np.allclose(loaded[k], cams[k]) for k in cams)
+    assert list(load_cam(path, offset=0)) == [0, 14]
+
+
+def test_a_file_as_seam_writes_it(tmp_path):
+    path = tmp_path / '2007_000032.npy'
+    np.save(path, {0: smooth((4, 6), 0), 14: smooth((4, 6), 1).astype(np.float32)})
+    loaded = load_cam(path)
+    assert set(loaded) == {1, 15} and loaded[1].dtype == np.float32
+
+
+@pytest.mark.parametrize('content, what', [
+    ({'cat': np.zeros((2, 2))}, 'for each class number'),
+    ({True: np.zeros((2, 2))}, 'for each class number'),
+    ({1: np.zeros(2)}, 'for each class number'),
+    ({1: 'map'}, 'for each class number'),
+    ({1: np.full((2, 2), np.nan)}, 'finite'),
+    ({1: np.zeros((2, 2)), 2: np.zeros((2, 3))}, 'several sizes'),
+    ([1], 'must hold a dict'),
+])  # fmt: skip
+def test_unusable_files(tmp_path, content, what):
+    np.save(tmp_path / 'a.npy', np.array(content, object), allow_pickle=True)
+    with pytest.raises(ValueError, match=what):
+        load_cam(tmp_path / 'a.npy')
+
+
+def test_damaged_and_missing_files(tmp_path):
+    save_cam(tmp_path / 'a.npz', {1: smooth((40, 60), 0)})
+    content = (tmp_path / 'a.npz').read_bytes()
+    for end in (0, 10, len(content) // 2, len(content) - 3):
+        (tmp_path / 'b.npz').write_bytes(content[:end])
+        with pytest.raises(ValueError, match='b.npz'):
+            load_cam(tmp_path / 'b.npz')
+    for name in ('none.npz', 'none.npy'):
+        with pytest.raises(FileNotFoundError, match=name):
+            load_cam(tmp_path / name)
+    with pytest.raises(ValueError, match='a.txt'):
+        save_cam(tmp_path / 'a.txt', {})
+
+
+@pytest.mark.parametrize('cam', [np.full((2, 2), 1.1), np.full((2, 2), -0.1)])
+def test_maps_that_are_not_normalised(cam):
+    with pytest.raises(ValueError, match=r'in \[0, 1\] for class 3.*normalise'):
+        seeds_of_tags({3: cam}, (2, 2), unlabelled=C)
+    with pytest.raises(ValueError, match=r'size \(2, 3\), got \(2, 2\) for class 3'):
+        seeds_of_tags({3: np.zeros((2, 2))}, (2, 3), unlabelled=C)
