@@ -11,10 +11,6 @@ import argparse
 import os
 import sys
 from functools import partial
-from multiprocessing import get_context
-
-import cv2
-import torch
 
 from mmseg_spml.datasets.region_files import list_images
 from mmseg_spml.evaluation.region_quality import (
@@ -23,6 +19,7 @@ from mmseg_spml.evaluation.region_quality import (
     measure_image,
 )
 from mmseg_spml.progress import watched
+from mmseg_spml.workers import spread
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,12 +42,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def one_thread() -> None:
-    """Of each process: they share the cores already."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
 def main() -> None:
     """Measure, print."""
     args = parse_args()
@@ -62,8 +53,8 @@ def main() -> None:
         if args.limit is not None:
             step = max(len(names) / args.limit, 1)
             names = [names[int(i * step)] for i in range(min(args.limit, len(names)))]
-        with get_context('fork').Pool(args.workers, one_thread) as pool:
-            measured = list(watched(pool.imap(work, names), 'measuring', len(names)))
+        done = spread(work, names, args.workers)
+        measured = list(watched(done, 'measuring', len(names)))
     except (ValueError, OSError, ImportError) as error:
         sys.exit(str(error))
     print(format_quality_table(measured))

@@ -15,11 +15,9 @@ import argparse
 import os
 import sys
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
-import torch
 
 from mmseg_spml.datasets.map_files import read_index_map
 from mmseg_spml.datasets.region_files import (
@@ -31,6 +29,7 @@ from mmseg_spml.datasets.region_files import (
 )
 from mmseg_spml.progress import watched
 from mmseg_spml.visualization.panels import draw_segment_outlines, panel_grid
+from mmseg_spml.workers import spread
 
 OPTIONS = {
     'threshold': ('hed-owt-ucm', 'owt-ucm'),
@@ -88,12 +87,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def one_thread() -> None:
-    """Of each process: they share the cores already."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
 def draw(names: list, args: argparse.Namespace) -> None:
     """Draw images with the outlines of their regions."""
     pictures = []
@@ -125,11 +118,8 @@ def main() -> None:
     except (ValueError, OSError, ImportError) as error:
         sys.exit(str(error))
     work = partial(make_region_file, images=args.images, out=args.out, maker=maker)
-    # CUDA does not survive a fork; to start afresh takes seconds
-    context = get_context('fork' if args.device == 'cpu' else 'spawn')
-    with context.Pool(args.workers, one_thread) as pool:
-        done = pool.imap_unordered(work, names)
-        files = list(watched(done, args.method, len(names)))
+    done = spread(work, names, args.workers)
+    files = list(watched(done, args.method, len(names)))
     failed = sorted((file for file in files if file.error), key=lambda f: f.name)
     made = [file for file in files if file.seconds]
     usable = sorted(file.name for file in files if not file.error)
