@@ -224,7 +224,7 @@ def test_data(name):
     assert (tuple(resize.scale), resize.keep_ratio) == ((size, size), True)
     # The truth is loaded after the resize and keeps its size.
     assert test.pipeline[2].type == 'LoadAnnotations'
-    assert cfg.test_evaluator.type == 'IoUMetric'
+    assert cfg.test_evaluator.type == 'ClassIoUMetric'
 
 
 @pytest.mark.parametrize('name', list(CLASSIFIERS))

@@ -41,7 +41,7 @@ def agree(out, expected, tolerance=1e-10):
         assert value.shape == expected[name].shape, name
         difference = (value - expected[name].detach()).abs()
         assert difference.numel() == 0 or difference.max() <= tolerance, name
-    assert out.tags.dtype == torch.bool
+    assert out.tags.dtype == torch.int8
     assert np.array_equal(out.tags, expected['tags'])
     if expected['label_sets'] is None:
         assert out.label_sets is None
@@ -169,6 +169,16 @@ def test_unlabelled_pixels_stay_and_have_segments_of_their_own():
     agree(out, by_loops(*problem, **more))
     assert len(out.pixels) == labels.numel()
     assert (out.label >= CLASSES).all()
+
+
+def test_unknown_tags_stay_unknown():
+    embedding, labels, regions, tags = maps(2, 6, 6)
+    tags = tags.int()
+    tags[1, 0] = -1
+    problem = (embedding, labels, regions, tags)
+    out = pool_segments(*problem, grid=(2, 2), num_classes=CLASSES)
+    assert torch.equal(out.tags, tags.to(torch.int8)[out.image])
+    assert (out.tags == -1).any()
 
 
 def test_large_region_ids():
