@@ -20,9 +20,9 @@ from mmseg_spml.functional.region_metrics import (
 
 # What is varied to find the best F over a data set, and how.
 SETTINGS = {
-    'hed-owt-ucm': ('threshold', (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
+    'hed-owt-ucm': ('threshold', (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
     'owt-ucm': ('threshold', (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
-    'slic': ('num_regions', (25, 50, 100, 200, 400)),
+    'slic': ('num_regions', (6, 12, 25, 50, 100, 200)),
     'felzenszwalb': ('scale', (30.0, 100.0, 300.0, 1000.0, 3000.0)),
 }
 Setting = Tuple[str, float]
