@@ -18,11 +18,7 @@ from mmseg_spml.annotations.run_length import decode_mask
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.functional.contours import gradient_contours, ucm_regions
 from mmseg_spml.functional.hed import HED, hed_contours, load_hed
-from mmseg_spml.functional.oversegmentation import (
-    felzenszwalb_regions,
-    regions_of_masks,
-    slic_regions,
-)
+from mmseg_spml.functional.oversegmentation import REGION_METHODS, regions_of_masks
 
 METHODS = ('hed-owt-ucm', 'owt-ucm', 'slic', 'felzenszwalb', 'masks')
 # Changed when the same options no longer give the same regions.
@@ -75,7 +71,7 @@ class RegionMaker:
             if folder is not None and not os.path.isdir(folder):
                 raise FileNotFoundError(f'there is no folder {folder}')
         if self.method == 'hed-owt-ucm' and self.contours is None:
-            load_hed(self.weights)
+            _hed(self.weights, self.device)
         if self.method != 'masks':
             tiny = RegionMaker(self.method.removeprefix('hed-'), self.options)
             tiny.regions(np.zeros((2, 2, 3), np.uint8), '')
@@ -102,10 +98,8 @@ class RegionMaker:
             ValueError: the file of contours or masks does not fit the image.
             FileNotFoundError: that file is missing.
         """
-        if self.method == 'slic':
-            return slic_regions(image, **self.options)
-        if self.method == 'felzenszwalb':
-            return felzenszwalb_regions(image, **self.options)
+        if self.method in REGION_METHODS:
+            return REGION_METHODS[self.method](image, **self.options)
         if self.method == 'masks':
             masks = read_masks(self.source(name), image.shape[:2])
             return regions_of_masks(masks, image.shape[:2])
@@ -185,8 +179,9 @@ def make_region_file(
     try:
         content = Path(images, name).read_bytes()
         key = _key(content, name, maker)
-        if _key_of(path) == key:
-            return RegionFile(name, int(read_index_map(path).max()) + 1)
+        kept = _kept_regions(path, key)
+        if kept is not None:
+            return RegionFile(name, kept)
         regions = maker.regions(decode_image(content), name)
         write_index_map(path, regions, text={_KEY: key})
     except (ValueError, OSError, MemoryError, cv2.error) as error:
@@ -275,11 +270,12 @@ def _key(content: bytes, name: str, maker: RegionMaker) -> str:
     return digest.hexdigest()
 
 
-def _key_of(path: str) -> Optional[str]:
-    """The key inside a region map, None if there is no whole map with one."""
+def _kept_regions(path: str, key: str) -> Optional[int]:
+    """Number of regions of a whole map with this key, None if there is none."""
     try:
         with Image.open(path) as image:
             image.load()
-            return image.info.get(_KEY)
+            fits = image.info.get(_KEY) == key
+            return int(np.asarray(image).max()) + 1 if fits else None
     except (OSError, SyntaxError, ValueError):
         return None

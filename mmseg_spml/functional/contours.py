@@ -8,6 +8,8 @@ from typing import Optional
 import numpy as np
 from scipy import ndimage
 
+from .oversegmentation import checked_rgb, renumber_regions
+
 
 def gradient_contours(image: np.ndarray, sigma: float = 1.5) -> np.ndarray:
     """Contour strength by the colour gradient: what needs no network.
@@ -31,11 +33,7 @@ def gradient_contours(image: np.ndarray, sigma: float = 1.5) -> np.ndarray:
         >>> int(gradient_contours(image)[10].argmax())
         9
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(
-            'expected an RGB image of shape (H, W, 3) and dtype uint8, got shape '
-            f'{image.shape} and dtype {image.dtype}'
-        )
+    image = checked_rgb(image)
     if sigma <= 0:
         raise ValueError(f'sigma must be above 0 pixels, got {sigma}')
     from skimage.color import rgb2lab
@@ -131,8 +129,7 @@ def ucm_regions(
     cut = explorer.horizontal_cut_from_altitude(threshold)
     if most_regions is not None and len(cut.nodes()) > most_regions:
         cut = explorer.horizontal_cut_from_num_regions(most_regions, False)
-    _, regions = np.unique(cut.labelisation_leaves(tree), return_inverse=True)
-    return regions.reshape(contours.shape).astype(np.int32)
+    return renumber_regions(cut.labelisation_leaves(tree))
 
 
 def _edge_strengths(hg, graph, contours: np.ndarray) -> np.ndarray:

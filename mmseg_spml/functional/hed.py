@@ -2,12 +2,14 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Dict, Optional, Union
+from typing import Dict, Union
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .oversegmentation import checked_rgb
 
 # Convolutions of VGG-16 by block, and their channels.
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -95,15 +97,12 @@ def load_hed(path: Union[str, Path, None] = None) -> HED:
 
 
 @torch.no_grad()
-def hed_contours(
-    image: np.ndarray, net: HED, device: Optional[torch.device] = None
-) -> np.ndarray:
+def hed_contours(image: np.ndarray, net: HED) -> np.ndarray:
     """Contour strength of one image.
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        net: Of :func:`load_hed`, on ``device``.
-        device: Where to compute; where ``net`` is by default.
+        net: Of :func:`load_hed`; where it is, is computed.
 
     Returns:
         ndarray: (H, W) float32 in [0, 1].
@@ -115,13 +114,10 @@ def hed_contours(
         >>> hed_contours(np.zeros((8, 12, 3), np.uint8), HED().eval()).shape
         (8, 12)
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(
-            'expected an RGB image of shape (H, W, 3) and dtype uint8, got shape '
-            f'{image.shape} and dtype {image.dtype}'
-        )
-    device = next(net.parameters()).device if device is None else device
-    batch = torch.from_numpy(image.transpose(2, 0, 1).copy())[None].to(device)
+    device = next(net.parameters()).device
+    batch = torch.from_numpy(checked_rgb(image).transpose(2, 0, 1).copy())[None].to(
+        device
+    )
     return net(batch.float())[0, 0].cpu().numpy()
 
 

@@ -6,7 +6,12 @@ import numpy as np
 from scipy import ndimage
 
 
-def _rgb_image(image: np.ndarray) -> np.ndarray:
+def checked_rgb(image: np.ndarray) -> np.ndarray:
+    """The image, if it is one.
+
+    Raises:
+        ValueError: ``image`` is not (H, W, 3) uint8.
+    """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
@@ -71,7 +76,7 @@ def felzenszwalb_regions(
         >>> len(np.unique(felzenszwalb_regions(image, min_size=5, sigma=0)))
         2
     """
-    image = _rgb_image(image)
+    image = checked_rgb(image)
     segment = _skimage_segmentation('felzenszwalb')
     return renumber_regions(segment(image, scale=scale, sigma=sigma, min_size=min_size))
 
@@ -101,7 +106,7 @@ def slic_regions(
         >>> regions.shape, regions.dtype
         ((20, 20), dtype('int32'))
     """
-    image = _rgb_image(image)
+    image = checked_rgb(image)
     segment = _skimage_segmentation('slic')
     return renumber_regions(
         segment(image, n_segments=num_regions, compactness=compactness, start_label=0)

@@ -9,6 +9,7 @@ from typing import NamedTuple, Optional
 import cv2
 import numpy as np
 
+from mmseg_spml.functional.region_metrics import boundary_pixels
 from mmseg_spml.functional.segments import VOID
 
 UNLABELLED_COLOUR = (255, 255, 255)
@@ -128,11 +129,8 @@ def draw_segment_outlines(
         ValueError: if the sizes differ.
     """
     _check_same_size(image, segment_map, 'segment map')
-    border = np.zeros(segment_map.shape, bool)
-    border[:, :-1] |= segment_map[:, :-1] != segment_map[:, 1:]
-    border[:-1] |= segment_map[:-1] != segment_map[1:]
     canvas = image.copy()
-    canvas[border] = colour
+    canvas[boundary_pixels(segment_map)] = colour
     return canvas
 
 

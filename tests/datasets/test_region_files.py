@@ -70,7 +70,7 @@ def test_maps_are_those_of_the_method(images, method):
 
 def test_a_map_that_fits_is_kept(images, monkeypatch):
     first = make('a.png', images)
-    monkeypatch.setattr(region_files, 'slic_regions', None)  # would fail
+    monkeypatch.setitem(region_files.REGION_METHODS, 'slic', None)  # would fail
     again = make('a.png', images)
     assert (again.regions, again.seconds, again.error) == (first.regions, 0, None)
 
