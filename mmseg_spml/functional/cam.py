@@ -1,18 +1,59 @@
-"""Seed label maps from class activation maps, for image tags and for boxes.
+"""Class activation maps, and seed label maps from them, for image tags and for boxes.
 
-Letters: H, W image size; C classes, the background (0) included; K classes of an image.
+Letters: N images; H, W image size; h, w feature map; D feature channels; C classes, the
+background (0) included; K classes of an image.
 """
 
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from .numpy_files import load_numpy_object
 from .rasterize import box_mask
 
 ClassBox = Tuple[int, float, float, float, float]
 _TINY = 1e-7
+
+
+def activation_maps(features: Tensor, weight: Tensor) -> Tensor:
+    """Positive part of a linear classifier's weights on each place of a feature map.
+
+    Equation 2 of Zhou et al., "Learning Deep Features for Discriminative
+    Localization", CVPR 2016: M_c(x, y) = sum_d w_cd f_d(x, y).
+
+    Args:
+        features: (N, D, h, w).
+        weight: (C-1, D), of the classifier of their mean.
+
+    Returns:
+        Tensor: (N, C-1, h, w), >= 0.
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, -1.0]], [[0.0, 2.0]]]])
+        >>> activation_maps(features, torch.tensor([[1.0, 0.25]])).tolist()
+        [[[[1.0, 0.0]]]]
+    """
+    return torch.einsum('ndhw,cd->nchw', features, weight).relu()
+
+
+def normalised_maps(maps: Tensor) -> Tensor:
+    """Each map stretched to [0, 1]; a flat one is all 0.
+
+    Args:
+        maps: (..., H, W), finite.
+
+    Example:
+        >>> normalised_maps(torch.tensor([[[1.0, 2.0, 5.0]], [[3.0, 3.0, 3.0]]]))
+        tensor([[[0.0000, 0.2500, 1.0000]],
+        <BLANKLINE>
+                [[0.0000, 0.0000, 0.0000]]])
+    """
+    least, most = maps.amin((-2, -1), True), maps.amax((-2, -1), True)
+    # the quotient of the largest is 1 exactly, which seeds insist on
+    return (maps - least) / (most - least).clamp(min=_TINY)
 
 
 def load_cam(path: Union[str, Path], offset: int = 1) -> Dict[int, np.ndarray]:
@@ -90,6 +131,34 @@ def save_cam(
         np.save(path, content, allow_pickle=True)
     else:
         raise ValueError(f'expected a name that ends with .npz or .npy, got {path}')
+
+
+def region_mean_map(cam: np.ndarray, region_map: np.ndarray) -> np.ndarray:
+    """Mean of a map over each region: seeds then end at the regions' outlines.
+
+    Args:
+        cam: (H, W).
+        region_map: (H, W) integers >= 0.
+
+    Returns:
+        ndarray: (H, W) float64.
+
+    Raises:
+        ValueError: the sizes differ.
+
+    Example:
+        >>> region_mean_map(np.array([[0.0, 1.0, 0.5]]), np.array([[7, 7, 2]])).tolist()
+        [[0.5, 0.5, 0.5]]
+    """
+    if cam.shape != region_map.shape:
+        raise ValueError(
+            f'the activation map is {cam.shape}, the region map {region_map.shape} '
+            '(height, width)'
+        )
+    _, region = np.unique(region_map.ravel(), return_inverse=True)
+    means = np.bincount(region, cam.ravel()) / np.bincount(region)
+    # rounding must not leave the range of the map
+    return means.clip(cam.min(), cam.max())[region].reshape(cam.shape)
 
 
 def seeds_of_tags(

@@ -1,9 +1,18 @@
-"""Seeds pixel by pixel against the formula, and files of activation maps."""
+"""Activation maps and seeds by the formulas, place by place; files of maps."""
 
 import numpy as np
 import pytest
+import torch
 
-from mmseg_spml.functional.cam import load_cam, save_cam, seeds_of_boxes, seeds_of_tags
+from mmseg_spml.functional.cam import (
+    activation_maps,
+    load_cam,
+    normalised_maps,
+    region_mean_map,
+    save_cam,
+    seeds_of_boxes,
+    seeds_of_tags,
+)
 
 C = 21
 
@@ -22,6 +31,52 @@ def by_loops(cams, size, alpha, threshold):
         best = max(sorted(scores), key=scores.get)
         labels[pixel] = best if scores[best] >= threshold else C
     return labels
+
+
+@pytest.mark.parametrize('shape', [(2, 5, 3, 4), (1, 1, 1, 1), (3, 2, 7, 1)])
+def test_activation_maps_by_loops(shape):
+    generator = torch.Generator().manual_seed(sum(shape))
+    features = torch.randn(shape, generator=generator, dtype=torch.float64)
+    weight = torch.randn(3, shape[1], generator=generator, dtype=torch.float64)
+    maps = activation_maps(features, weight)
+    assert maps.shape == (shape[0], 3, *shape[2:])
+    for n, c, y, x in np.ndindex(*maps.shape):
+        value = sum(weight[c, d] * features[n, d, y, x] for d in range(shape[1]))
+        assert maps[n, c, y, x].item() == pytest.approx(max(value.item(), 0))
+
+
+def test_positive_activations_average_to_the_score_of_the_mean_feature():
+    features, weight = torch.rand(2, 6, 4, 5), torch.rand(3, 6)
+    maps = activation_maps(features, weight)
+    scores = features.mean(dim=(2, 3)) @ weight.T
+    assert torch.allclose(maps.mean(dim=(2, 3)), scores)
+
+
+@pytest.mark.parametrize('scale', [1e-30, 1e-6, 1, 1e6, 1e30])
+def test_normalised_maps_stay_in_range(scale):
+    maps = scale * torch.rand(4, 9, 7, generator=torch.Generator().manual_seed(0))
+    stretched = normalised_maps(maps)
+    assert (stretched.amin((1, 2)) == 0).all()
+    assert stretched.max() <= 1
+    if scale > 1e-7:  # below, a map counts as flat
+        assert (stretched.amax((1, 2)) == 1).all()
+
+
+def test_region_means_by_loops():
+    rng = np.random.default_rng(0)
+    cam, regions = rng.random((6, 8)), rng.integers(0, 5, (6, 8)) * 300
+    means = region_mean_map(cam, regions)
+    for pixel in np.ndindex(6, 8):
+        assert means[pixel] == pytest.approx(cam[regions == regions[pixel]].mean())
+
+
+def test_region_means_of_a_full_map_do_not_exceed_it():
+    # 1/3 + 1/3 + 1/3 and the like round up
+    cam = np.full((9, 11), 0.1)
+    means = region_mean_map(cam, np.arange(99).reshape(9, 11) // 7)
+    assert means.max() == 0.1
+    with pytest.raises(ValueError, match='region map'):
+        region_mean_map(cam, np.zeros((2, 2), int))
 
 
 @pytest.mark.parametrize('alpha, threshold', [(6, 0.2), (6, 0.4), (1, 0.6), (30, 0.9)])

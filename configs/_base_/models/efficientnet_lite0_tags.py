@@ -1,0 +1,22 @@
+# Classifier of image tags on EfficientNet-lite0, for class activation maps.
+num_classes = 10
+model = dict(
+    type='TagClassifier',
+    data_preprocessor=dict(
+        type='SPMLDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    # Stride 16: maps of stride 32 are too coarse for small images.
+    backbone=dict(type='EfficientNetLite', out_indices=(3,), bn_momentum=0.01),
+    head=dict(
+        type='mmpretrain.MultiLabelLinearClsHead',
+        # without the background
+        num_classes=num_classes - 1,
+        in_channels=112,
+        loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),
+    ),
+    scales=(0.5, 1.0, 1.5, 2.0),
+    flip=True,
+)

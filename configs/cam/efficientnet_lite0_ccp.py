@@ -1,0 +1,36 @@
+# Class activation maps of Clothing Co-Parsing: a classifier of the tags of all 1,798
+# training photographs.
+_base_ = [
+    '../_base_/models/efficientnet_lite0_tags.py',
+    '../_base_/datasets/ccp_varying.py',
+    '../_base_/schedules/schedule_small.py',
+    '../_base_/default_runtime.py',
+]
+custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
+custom_hooks = [dict(type='ExactResumeHook')]
+model = dict(head=dict(num_classes=6))
+train_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(type='LoadWeakAnnotations'),
+    dict(type='WeakRandomFlip', prob=0.5),
+    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
+    dict(type='PackWeakSegInputs'),
+]
+tags_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(type='LoadWeakAnnotations'),
+    dict(type='PackWeakSegInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=tags_pipeline))
+val_evaluator = dict(_delete_=True, type='mmpretrain.AveragePrecision')
+# The photographs whose maps are written.
+test_dataloader = dict(
+    dataset=dict(
+        ann_file='{{_base_.varying_root}}/train.txt',
+        tags_file='{{_base_.varying_root}}/tags.json',
+        data_prefix=dict(img_path='{{_base_.images}}', seg_map_path=None),
+        pipeline=tags_pipeline,
+    )
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,55 @@
+"""Import MMPretrain, also where torchvision is not installed."""
+
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# All of torchvision that MMPretrain's models and metrics name when imported: two
+# functions of theirs, of visual grounding, call it.
+_NAMES = ('torchvision', 'torchvision.ops', 'torchvision.ops.boxes')
+
+
+@contextmanager
+def _torchvision_named() -> Iterator[None]:
+    """Empty modules in torchvision's place where it cannot be imported."""
+    try:
+        importlib.import_module('torchvision')
+        missing = ()
+    except (ImportError, RuntimeError):  # the latter: of another torch
+        missing = _NAMES
+    for name in missing:
+        sys.modules[name] = types.ModuleType(name)
+    for name in missing[1:]:
+        parent, _, child = name.rpartition('.')
+        setattr(sys.modules[parent], child, sys.modules[name])
+    try:
+        yield
+    finally:
+        # others who ask must find that it is missing
+        for name in missing:
+            del sys.modules[name]
+
+
+def import_mmpretrain() -> None:
+    """Register MMPretrain's models and metrics.
+
+    Raises:
+        ImportError: it is not installed; the message says what to do.
+
+    Example:
+        >>> import_mmpretrain()
+        >>> from mmpretrain.registry import MODELS
+        >>> 'MultiLabelLinearClsHead' in MODELS
+        True
+    """
+    try:
+        with _torchvision_named():
+            importlib.import_module('mmpretrain.models')
+            importlib.import_module('mmpretrain.evaluation')
+    except ImportError as error:
+        raise ImportError(
+            'classifiers of image tags need MMPretrain: pip install onedl-mmpretrain '
+            f'(with the packages of the openmmlab lineage: mmpretrain). {error}'
+        ) from error

@@ -1,0 +1,167 @@
+"""Multi-label classifier of image tags whose last layer gives activation maps."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmpretrain.models import ImageClassifier
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from mmseg_spml.functional.cam import activation_maps, normalised_maps
+
+
+@MODELS.register_module()
+class TagClassifier(ImageClassifier):
+    """MMPretrain's ``ImageClassifier`` for tags, with class activation maps.
+
+    The mean of the last feature map over the image is classified by a linear layer;
+    the same layer on each place of that map gives the activation map of each class
+    (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016).
+    In prediction the maps are averaged over ``scales`` and, if ``flip``, mirrored
+    images. Class 0 is the background and not classified: score k is that of class
+    k + 1. Tags that are unknown give no loss.
+
+    Args:
+        backbone: Its last map is used, unless there is a neck.
+        head: With a linear layer ``fc``, such as ``MultiLabelLinearClsHead`` of
+            C - 1 classes; its ``loss`` must be elementwise.
+        neck: Makes one map of those of the backbone.
+        scales: Sizes of the image for the maps, as factors.
+        flip: Whether mirrored images count, too.
+        predicts_maps: Whether predictions have maps beside scores.
+        **kwargs: Those of ``ImageClassifier``.
+
+    Raises:
+        ValueError: a scale is not positive, or there is none.
+
+    Example:
+        >>> model = TagClassifier(
+        ...     backbone=dict(type='mmseg.EfficientNetLite', out_indices=(3,),
+        ...                   pretrained=False),
+        ...     head=dict(type='mmpretrain.MultiLabelLinearClsHead', num_classes=2,
+        ...               in_channels=112),
+        ...     data_preprocessor=dict(type='mmseg.SPMLDataPreProcessor'))
+        >>> model.eval().activation_maps(torch.rand(1, 3, 48, 32)).shape
+        torch.Size([1, 2, 48, 32])
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        neck: Optional[dict] = None,
+        scales: Sequence[float] = (1.0,),
+        flip: bool = True,
+        predicts_maps: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if not scales or not all(scale > 0 for scale in scales):
+            raise ValueError(f'`scales` must be positive numbers, got {scales}')
+        super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
+        self.scales = tuple(scales)
+        self.flip = flip
+        self.predicts_maps = predicts_maps
+
+    def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> Any:
+        """Mean feature of each image, as a tuple, or MMPretrain's other stages."""
+        if stage == 'neck':
+            return (self._feature_map(inputs).mean(dim=(2, 3)),)
+        return super().extract_feat(inputs, stage)
+
+    def loss(
+        self, inputs: Tensor, data_samples: List[SegDataSample]
+    ) -> Dict[str, Tensor]:
+        """Loss of the known tags: summed over classes, averaged over images.
+
+        Args:
+            inputs: (N, 3, H, W).
+            data_samples: With ``gt_tags``.
+        """
+        scores = self.head(self.extract_feat(inputs))
+        target = _targets(data_samples, scores)
+        known = target >= 0
+        loss = self.head.loss_module(
+            scores[known][:, None], target[known][:, None], avg_factor=len(scores)
+        )
+        return dict(loss=loss)
+
+    def predict(
+        self,
+        inputs: Tensor,
+        data_samples: Optional[List[SegDataSample]] = None,
+        **kwargs: Any,
+    ) -> List[SegDataSample]:
+        """Scores, and maps if ``predicts_maps``.
+
+        Returns:
+            list: The samples with ``pred_score`` (C-1,) in [0, 1], ``gt_score`` (C-1,)
+            (1 present, 0 absent, -1 unknown) if they have tags, and ``cams``
+            (PixelData of (C-1, H, W) in [0, 1], at the size of the image's file).
+        """
+        if data_samples is None:
+            data_samples = [SegDataSample() for _ in inputs]
+        scores = self.head(self.extract_feat(inputs)).sigmoid()
+        for sample, score in zip(data_samples, scores):
+            sample.set_field(score, 'pred_score')
+        if 'gt_tags' in data_samples[0]:
+            for sample, target in zip(data_samples, _targets(data_samples, scores)):
+                sample.set_field(target, 'gt_score')
+        if self.predicts_maps:
+            for sample, image in zip(data_samples, inputs):
+                # without what was padded to stack the images
+                size = sample.metainfo.get('img_shape', image.shape[-2:])[:2]
+                maps = self.activation_maps(image[None, :, : size[0], : size[1]])
+                shape = sample.metainfo.get('ori_shape', size)[:2]
+                maps = F.interpolate(maps, size=tuple(shape), mode='bilinear')[0]
+                sample.set_field(PixelData(data=normalised_maps(maps)), 'cams')
+        return data_samples
+
+    def activation_maps(self, inputs: Tensor) -> Tensor:
+        """Positive part of the class activations, mean over scales and mirrorings.
+
+        Args:
+            inputs: (N, 3, H, W), preprocessed.
+
+        Returns:
+            Tensor: (N, C-1, H, W), >= 0.
+        """
+        size = inputs.shape[-2:]
+        views = []
+        for scale in self.scales:
+            scaled = tuple(max(round(scale * length), 1) for length in size)
+            view = F.interpolate(inputs, size=scaled, mode='bilinear')
+            for mirrored in (False, True) if self.flip else (False,):
+                image = view.flip(-1) if mirrored else view
+                maps = activation_maps(self._feature_map(image), self.head.fc.weight)
+                maps = maps.flip(-1) if mirrored else maps
+                views.append(F.interpolate(maps, size=size, mode='bilinear'))
+        return torch.stack(views).mean(dim=0)
+
+    def _feature_map(self, inputs: Tensor) -> Tensor:
+        features = self.backbone(inputs)
+        if self.with_neck:
+            features = self.neck(features)
+        return features if isinstance(features, Tensor) else features[-1]
+
+
+def _targets(samples: List[SegDataSample], scores: Tensor) -> Tensor:
+    """(N, C-1): 1 present, 0 absent, -1 unknown."""
+    rows: List[Tuple[Tensor, Tensor]] = []
+    for sample in samples:
+        if 'gt_tags' not in sample:
+            raise ValueError(
+                f'the image {sample.metainfo.get("img_path")} has no tags: load them '
+                'by LoadWeakAnnotations and pack them by PackWeakSegInputs'
+            )
+        tags = sample.gt_tags
+        rows.append(torch.where(tags.unknown, -1.0, tags.multi_hot.float())[1:])
+    target = torch.stack(rows).to(scores)
+    if target.shape != scores.shape:
+        raise ValueError(
+            f'the data have {target.shape[1]} classes beside the background, the head '
+            f'has {scores.shape[1]}: set model.head.num_classes'
+        )
+    return target

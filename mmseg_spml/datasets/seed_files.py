@@ -1,0 +1,258 @@
+"""Seed label maps of a data set, made from tags or boxes and compared with masks."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+import cv2
+import numpy as np
+
+from mmseg_spml.datasets.annotation_samples import unpacked
+from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.datasets.region_files import decode_image
+from mmseg_spml.functional.cam import (
+    load_cam,
+    region_mean_map,
+    seeds_of_boxes,
+    seeds_of_tags,
+)
+from mmseg_spml.functional.grabcut import grabcut_seeds
+from mmseg_spml.functional.rasterize import box_mask
+from mmseg_spml.functional.segments import VOID
+
+METHODS = ('tags', 'boxes', 'grabcut')
+_CAM_SUFFIXES = ('.npz', '.npy')
+
+
+@dataclass(frozen=True)
+class SeedMaker:
+    """How to make seed label maps; picklable, for worker processes.
+
+    Attributes:
+        num_classes: C, with the background.
+        method: 'tags' (activation maps of an image's classes), 'boxes' (these maps
+            inside the boxes of an annotation) or 'grabcut' (boxes alone).
+        options: Those of ``seeds_of_tags``, ``seeds_of_boxes`` or ``grabcut_seeds``.
+        cams: Folder of activation maps, ``<image stem>.npz`` or ``.npy``.
+        regions: Folder of region maps, ``<image stem>.png``: activation maps are
+            averaged over each region first.
+
+    Raises:
+        ValueError: ``method`` is unknown, or a folder is missing or not used.
+    """
+
+    num_classes: int
+    method: str = 'tags'
+    options: Dict[str, Any] = field(default_factory=dict)
+    cams: Optional[str] = None
+    regions: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f'method must be one of {METHODS}, got {self.method!r}')
+        if (self.method == 'grabcut') != (self.cams is None):
+            raise ValueError(
+                "the methods 'tags' and 'boxes' need a folder of activation maps, "
+                "'grabcut' uses none"
+            )
+        if self.method == 'grabcut' and self.regions is not None:
+            raise ValueError("the method 'grabcut' uses no regions")
+
+    def seeds(self, sample: Mapping[str, Any]) -> np.ndarray:
+        """Seeds of one sample of a ``WeakSegDataset``.
+
+        Returns:
+            ndarray: (H, W) uint8: 0..C-1, or C (unlabelled).
+
+        Raises:
+            FileNotFoundError: the image or its activation maps are missing.
+            ValueError: they do not fit each other, or the sample has no boxes.
+        """
+        if self.method == 'tags':
+            return self._of_tags(sample)
+        return self._of_boxes(sample)
+
+    def _of_boxes(self, sample: Mapping[str, Any]) -> np.ndarray:
+        if sample.get('annotation') is None:
+            raise ValueError(
+                f'the image {sample["img_path"]} has no boxes: the data set must have '
+                "list_format='annotations'"
+            )
+        annotation = unpacked(sample['annotation'])
+        ids = {name: label for label, name in enumerate(sample['class_names'])}
+        unknown = sorted({b.label for b in annotation.boxes} - {None} - set(ids))
+        if unknown:
+            raise ValueError(
+                f'{annotation.image} has boxes of unknown classes {unknown}'
+            )
+        corners = [(box.x0, box.y0, box.x1, box.y1) for box in annotation.boxes]
+        boxes = [
+            (ids[box.label], *corner)
+            for box, corner in zip(annotation.boxes, corners)
+            if box.label is not None
+        ]
+        options = dict(self.options, unlabelled=self.num_classes)
+        if self.method == 'grabcut':
+            image = decode_image(Path(sample['img_path']).read_bytes())
+            if image.shape[:2] != annotation.size:
+                raise ValueError(
+                    f'the image {sample["img_path"]} is {image.shape[:2]}, its '
+                    f'annotation {annotation.size} (height, width)'
+                )
+            seeds = grabcut_seeds(image, boxes, **options)
+        else:
+            seeds = seeds_of_boxes(
+                self._cams(sample), boxes, annotation.size, **options
+            )
+        # Only complete boxes tell that background lies outside, and a box without a
+        # class does not tell what is inside.
+        kinds = [corner for box, corner in zip(annotation.boxes, corners) if box.label]
+        doubtful = np.full(seeds.shape, not annotation.boxes_complete)
+        for corner in kinds:
+            doubtful &= ~box_mask(seeds.shape, corner)
+        for corner in corners:
+            if corner not in kinds:
+                doubtful |= box_mask(seeds.shape, corner)
+        return np.where(doubtful & (seeds == 0), self.num_classes, seeds)
+
+    def _of_tags(self, sample: Mapping[str, Any]) -> np.ndarray:
+        cams = self._cams(sample)
+        if sample.get('tags') is not None:
+            shown = np.flatnonzero(np.equal(sample['tags'], 1))
+            cams = {label: cam for label, cam in cams.items() if label in shown}
+        if cams:
+            size = next(iter(cams.values())).shape
+        else:
+            size = decode_image(Path(sample['img_path']).read_bytes()).shape[:2]
+        return seeds_of_tags(cams, size, unlabelled=self.num_classes, **self.options)
+
+    def _cams(self, sample: Mapping[str, Any]) -> Dict[int, np.ndarray]:
+        stem = Path(sample['img_path']).stem
+        files = [Path(self.cams, stem + suffix) for suffix in _CAM_SUFFIXES]
+        for file in files:
+            if file.is_file():
+                cams = load_cam(file)
+                if any(not 0 < label < self.num_classes for label in cams):
+                    raise ValueError(
+                        f'{file} has maps of the classes {sorted(cams)}, expected '
+                        f'1..{self.num_classes - 1}'
+                    )
+                return self._averaged(cams, stem)
+        raise FileNotFoundError(f'there are no activation maps {files[0]} (or .npy)')
+
+    def _averaged(
+        self, cams: Dict[int, np.ndarray], stem: str
+    ) -> Dict[int, np.ndarray]:
+        if self.regions is None:
+            return cams
+        path = os.path.join(self.regions, f'{stem}.png')
+        region_map = read_index_map(path, 'region map')
+        return {label: region_mean_map(cam, region_map) for label, cam in cams.items()}
+
+
+@dataclass(frozen=True)
+class SeedFile:
+    """What became of one image.
+
+    Attributes:
+        name: Of the image file.
+        labelled: Fraction of its pixels with a class.
+        counts: (C, C+1) pixels by true class and by seed, the last column unlabelled;
+            None without truth.
+        error: Why there is no map.
+    """
+
+    name: str
+    labelled: float = 0.0
+    counts: Optional[np.ndarray] = None
+    error: Optional[str] = None
+
+
+def make_seed_file(
+    sample: Mapping[str, Any], maker: SeedMaker, out: str, truth: Optional[str] = None
+) -> SeedFile:
+    """Write ``out/<image stem>.png``, and count its pixels by true class.
+
+    Nothing about the image or its files is raised: one bad image must not stop the
+    others.
+
+    Args:
+        sample: Of a ``WeakSegDataset``.
+        maker: How.
+        out: Folder of seed label maps.
+        truth: Folder of full masks, ``<image stem>.png`` (0..C-1, 255 void); images
+            without one are not counted.
+    """
+    stem = Path(sample['img_path']).stem
+    name = os.path.basename(sample['img_path'])
+    try:
+        seeds = maker.seeds(sample)
+        write_index_map(os.path.join(out, f'{stem}.png'), seeds)
+        mask = Path(truth, f'{stem}.png') if truth is not None else None
+        counts = None
+        if mask is not None and mask.is_file():
+            counts = seed_counts(
+                seeds, read_index_map(str(mask), 'mask'), maker.num_classes
+            )
+    except (ValueError, OSError, MemoryError, cv2.error) as error:
+        return SeedFile(name, error=' '.join(str(error).split()) or repr(error))
+    return SeedFile(name, float((seeds < maker.num_classes).mean()), counts)
+
+
+def seed_counts(seeds: np.ndarray, mask: np.ndarray, num_classes: int) -> np.ndarray:
+    """Pixels by true class and by seed.
+
+    Args:
+        seeds: (H, W) uint8: 0..C-1, or C (unlabelled).
+        mask: (H, W) uint8: 0..C-1, or 255 (void, not counted).
+        num_classes: C.
+
+    Returns:
+        ndarray: (C, C+1) int64, the last column unlabelled.
+
+    Raises:
+        ValueError: the sizes differ, or the mask has another value.
+
+    Example:
+        >>> seed_counts(np.array([[0, 1, 2]]), np.array([[0, 0, 1]]), 2).tolist()
+        [[1, 1, 0], [0, 0, 1]]
+    """
+    if mask.shape != seeds.shape:
+        raise ValueError(
+            f'the mask is {mask.shape}, the seeds {seeds.shape} (height, width)'
+        )
+    valid = mask != VOID
+    if valid.any() and mask[valid].max() >= num_classes:
+        raise ValueError(
+            f'the mask has the value {mask[valid].max()}, expected 0..{num_classes - 1}'
+        )
+    pairs = mask[valid].astype(np.int64) * (num_classes + 1) + seeds[valid]
+    counts = np.bincount(pairs, minlength=num_classes * (num_classes + 1))
+    return counts.reshape(num_classes, num_classes + 1)
+
+
+def seed_scores(counts: np.ndarray) -> Dict[str, np.ndarray]:
+    """IoU, precision and recall of each class, in percent.
+
+    An unlabelled pixel counts as missed: it lowers recall and IoU, not precision.
+
+    Args:
+        counts: (C, C+1), sum of :func:`seed_counts`.
+
+    Returns:
+        dict: ``IoU``, ``precision``, ``recall``: (C,), nan where undefined.
+
+    Example:
+        >>> scores = seed_scores(np.array([[2, 1, 1], [0, 3, 1]]))
+        >>> scores['IoU'].tolist(), scores['precision'].tolist()
+        ([50.0, 60.0], [100.0, 75.0])
+    """
+    right = np.diagonal(counts).astype(float)
+    truth, seeds = counts.sum(axis=1), counts[:, :-1].sum(axis=0)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return {
+            'IoU': 100 * right / (truth + seeds - right),
+            'precision': 100 * right / seeds,
+            'recall': 100 * right / truth,
+        }

@@ -1,0 +1,172 @@
+"""Seed label maps of samples: which classes, which boxes, what is left unlabelled."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mmseg_spml.annotations.model import Box, WeakAnnotation
+from mmseg_spml.datasets.annotation_samples import packed
+from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.datasets.seed_files import (
+    SeedMaker,
+    make_seed_file,
+    seed_counts,
+    seed_scores,
+)
+from mmseg_spml.functional.cam import save_cam, seeds_of_boxes, seeds_of_tags
+
+C = 3
+SIZE = (20, 30)
+CLASSES = ('background', 'cat', 'dog')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    image = np.full((*SIZE, 3), 90, np.uint8)
+    image[6:14, 8:20] = 220
+    (tmp_path / 'cams').mkdir()
+    (tmp_path / 'regions').mkdir()
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    cams = {1: rng.random(SIZE), 2: rng.random(SIZE)}
+    save_cam(tmp_path / 'cams' / 'a.npz', cams)
+    write_index_map(str(tmp_path / 'regions' / 'a.png'), rng.integers(0, 6, SIZE))
+    return tmp_path
+
+
+def maker(folder, method='tags', **options):
+    cams = None if method == 'grabcut' else str(folder / 'cams')
+    return SeedMaker(C, method, options, cams)
+
+
+def sample(folder, boxes=None, complete=True, **kwargs):
+    if boxes is not None:
+        annotation = WeakAnnotation(
+            'a.png', *SIZE, boxes=boxes, boxes_complete=complete
+        )
+        kwargs.update(annotation=packed(annotation), class_names=CLASSES)
+    return dict(img_path=str(folder / 'a.png'), **kwargs)
+
+
+def cams_of(folder):
+    rng = np.random.default_rng(0)
+    maps = {1: rng.random(SIZE), 2: rng.random(SIZE)}
+    return {label: cam.astype(np.float32) for label, cam in maps.items()}
+
+
+def test_tags_leave_out_maps_of_absent_and_unknown_classes(folder):
+    options = dict(alpha=2, threshold=0.5)
+    expected = seeds_of_tags({2: cams_of(folder)[2]}, SIZE, unlabelled=C, **options)
+    for tags in ([1, 0, 1], [0, -1, 1]):
+        seeds = maker(folder, **options).seeds(sample(folder, tags=np.array(tags)))
+        assert (seeds == expected).all()
+    both = maker(folder, **options).seeds(sample(folder))
+    assert (both == seeds_of_tags(cams_of(folder), SIZE, unlabelled=C, **options)).all()
+
+
+def test_an_image_without_tags_is_background(folder):
+    seeds = maker(folder).seeds(sample(folder, tags=np.zeros(C, int)))
+    assert seeds.shape == SIZE
+    assert (seeds == 0).all()
+
+
+def test_region_means(folder):
+    options = dict(alpha=2, threshold=0.5)
+    averaged = SeedMaker(
+        C, 'tags', options, str(folder / 'cams'), str(folder / 'regions')
+    )
+    seeds = averaged.seeds(sample(folder))
+    regions = read_index_map(str(folder / 'regions' / 'a.png'))
+    assert all(len(set(seeds[regions == r])) == 1 for r in np.unique(regions))
+
+
+def test_boxes(folder):
+    boxes = [Box('cat', 2, 3, 12, 15), Box('dog', 8, 5, 25, 18)]
+    seeds = maker(folder, 'boxes', alpha=3).seeds(sample(folder, boxes))
+    plain = [(1, 2, 3, 12, 15), (2, 8, 5, 25, 18)]
+    expected = seeds_of_boxes(cams_of(folder), plain, SIZE, alpha=3, unlabelled=C)
+    assert (seeds == expected).all()
+
+
+@pytest.mark.parametrize('method', ['boxes', 'grabcut'])
+def test_outside_of_boxes_is_background_only_if_they_are_complete(folder, method):
+    inside = np.zeros(SIZE, bool)
+    inside[4:16, 5:24] = True
+    boxes = [Box('cat', 5, 4, 24, 16)]
+    complete = maker(folder, method).seeds(sample(folder, boxes))
+    partial = maker(folder, method).seeds(sample(folder, boxes, complete=False))
+    assert (complete[~inside] == 0).all()
+    assert (partial[~inside] == C).all()
+    assert (complete[inside] == partial[inside]).all()
+    assert 1 in complete[inside]
+
+
+@pytest.mark.parametrize('method', ['boxes', 'grabcut'])
+def test_a_box_without_a_class_says_nothing_of_its_inside(folder, method):
+    boxes = [Box('cat', 5, 4, 24, 16), Box(None, 25, 0, 30, 5)]
+    seeds = maker(folder, method).seeds(sample(folder, boxes))
+    assert (seeds[:5, 25:] == C).all()
+    assert (seeds[17:, 25:] == 0).all()
+
+
+def test_files_and_counts(folder):
+    mask = np.random.default_rng(1).integers(0, C, SIZE).astype(np.uint8)
+    mask[0] = 255
+    (folder / 'truth').mkdir()
+    write_index_map(str(folder / 'truth' / 'a.png'), mask)
+    out = folder / 'out'
+    done = make_seed_file(
+        sample(folder), maker(folder, threshold=0.6), str(out), str(folder / 'truth')
+    )
+    seeds = read_index_map(str(out / 'a.png'))
+    assert done.error is None
+    assert done.labelled == (seeds < C).mean()
+    for truth, seed in np.ndindex(C, C + 1):
+        expected = ((mask == truth) & (seeds == seed)).sum()
+        assert done.counts[truth, seed] == expected
+    assert make_seed_file(sample(folder), maker(folder), str(out)).counts is None
+
+
+def test_one_bad_image_is_an_entry_not_an_exception(folder):
+    missing = dict(img_path=str(folder / 'b.png'))
+    assert 'activation maps' in make_seed_file(missing, maker(folder), 'out').error
+    nowhere = make_seed_file(missing, maker(folder, 'grabcut'), 'out').error
+    assert "list_format='annotations'" in nowhere
+    boxed = sample(folder, [Box('bird', 2, 3, 12, 15)])
+    assert 'bird' in make_seed_file(boxed, maker(folder, 'boxes'), 'out').error
+    write_index_map(str(folder / 'a.png'), np.zeros((5, 5), np.uint8))
+    boxed = sample(folder, [Box('cat', 2, 3, 12, 15)])
+    assert '(5, 5)' in make_seed_file(boxed, maker(folder, 'grabcut'), 'out').error
+
+
+def test_maps_of_classes_beyond_the_last(folder):
+    save_cam(folder / 'cams' / 'a.npz', {C: np.zeros(SIZE)})
+    with pytest.raises(ValueError, match=r'expected 1..2'):
+        maker(folder).seeds(sample(folder))
+
+
+def test_wrong_methods():
+    with pytest.raises(ValueError, match='one of'):
+        SeedMaker(C, 'tag', cams='cams')
+    with pytest.raises(ValueError, match='folder of activation maps'):
+        SeedMaker(C, 'tags')
+    with pytest.raises(ValueError, match='uses none'):
+        SeedMaker(C, 'grabcut', cams='cams')
+    with pytest.raises(ValueError, match='no regions'):
+        SeedMaker(C, 'grabcut', regions='regions')
+
+
+def test_scores_by_hand_and_of_classes_that_never_occur():
+    counts = np.array([[6, 2, 2], [1, 3, 0]])
+    scores = seed_scores(counts)
+    assert scores['IoU'].tolist() == pytest.approx([100 * 6 / 11, 100 * 3 / 6])
+    assert scores['precision'].tolist() == pytest.approx([100 * 6 / 7, 100 * 3 / 5])
+    assert scores['recall'].tolist() == pytest.approx([60, 75])
+    assert np.isnan(seed_scores(np.array([[5, 0, 0], [0, 0, 0]]))['IoU'][1])
+
+
+def test_counts_of_maps_that_do_not_fit():
+    with pytest.raises(ValueError, match='height, width'):
+        seed_counts(np.zeros((2, 2), int), np.zeros((2, 3), int), C)
+    with pytest.raises(ValueError, match='value 7'):
+        seed_counts(np.zeros((1, 1), int), np.full((1, 1), 7), C)

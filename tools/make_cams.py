@@ -1,0 +1,65 @@
+"""Write class activation maps: ``python tools/make_cams.py CONFIG CHECKPOINT OUT``.
+
+Each image of the config's ``test_dataloader`` becomes OUT/NAME.npz with a map for each
+class that its tags name. On several processes: ``torchrun --nproc_per_node 8
+tools/make_cams.py CONFIG CHECKPOINT OUT --launcher pytorch``.
+"""
+
+import argparse
+import os
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmseg_spml.engine import launch
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file, such as configs/cam/*')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('out', help='folder of maps to write')
+    parser.add_argument(
+        '--format', choices=('npz', 'npy'), default='npz', help='npy: as SEAM writes'
+    )
+    parser.add_argument('--work-dir', help='folder of logs (default: OUT/logs)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that override the config, such as model.scales="[1,2]"',
+    )
+    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run MMEngine's test loop with a writer in place of the metric."""
+    args = parse_args()
+    if not os.path.isfile(args.checkpoint):
+        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    launch.init_distributed_cpu(args.launcher)
+
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.work_dir = args.work_dir or os.path.join(args.out, 'logs')
+    launch.without_cuda(cfg)
+    cfg.load_from = args.checkpoint
+    cfg.test_evaluator = dict(
+        type='CamWriter', out_dir=args.out, file_format=args.format
+    )
+    cfg.model.predicts_maps = True
+
+    Runner.from_cfg(cfg).test()
+    launch.close_distributed()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,121 @@
+"""Make seed label maps from image tags or boxes.
+
+    python tools/make_cams.py CONFIG CHECKPOINT cams
+    python tools/make_seeds.py CONFIG seeds --cams cams
+
+The images are those of the config's ``test_dataloader``; ``seeds`` in the config says
+how: ``method`` 'tags' or 'boxes' (activation maps of the image, or inside of its boxes;
+with ``alpha`` and ``threshold``, averaged over ``regions`` if that names a folder) or
+'grabcut' (boxes alone, no --cams). OUT/NAME.png are 8-bit: 0 is background, C
+unlabelled. Images that cannot be used are named at the end; the others are done all
+the same, and the exit code is 1.
+"""
+
+import argparse
+import json
+import os
+import sys
+from functools import partial
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+
+import mmseg_spml  # noqa: F401
+from mmseg_spml.datasets.seed_files import SeedMaker, make_seed_file, seed_scores
+from mmseg_spml.progress import watched
+from mmseg_spml.workers import spread
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'config', help='config file with `seeds`, such as configs/cam/*'
+    )
+    parser.add_argument('out', help='folder of label maps to write')
+    parser.add_argument('--cams', help='folder of activation maps')
+    parser.add_argument(
+        '--truth', help='folder of full masks: compare where there is one'
+    )
+    parser.add_argument('--report', help='write the scores to this JSON file, too')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that override the config, such as seeds.alpha=4',
+    )
+    parser.add_argument(
+        '--workers', type=int, default=os.cpu_count(), help='processes (all cores)'
+    )
+    args = parser.parse_args()
+    if args.workers < 1:
+        parser.error('--workers must be 1 or more')
+    return args
+
+
+def report(counts: list, labelled: float, classes: tuple, args: argparse.Namespace):
+    """Print the scores of the seeds against the masks, and write them."""
+    scores = seed_scores(np.sum(counts, axis=0))
+    print('\n| class | IoU | precision | recall |\n|---|---|---|---|')
+    rows = [*zip(classes, *scores.values())]
+    rows.append(('mean', *(np.nanmean(values) for values in scores.values())))
+    for name, *values in rows:
+        print(f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |')
+    if args.report is None:
+        return
+    content = {
+        'command': ' '.join(sys.argv),
+        'images': len(counts),
+        'labelled': labelled,
+        'mIoU': rows[-1][1],
+        'classes': {
+            name: dict(zip(scores, map(float, values))) for name, *values in rows[:-1]
+        },
+    }
+    os.makedirs(os.path.dirname(args.report) or '.', exist_ok=True)
+    with open(args.report, 'w', encoding='utf-8') as file:
+        json.dump(content, file, indent=1)
+
+
+def main() -> None:
+    """Make all maps, compare, exit."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    try:
+        dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': []})
+        settings = dict(cfg.get('seeds', {}))
+        maker = SeedMaker(
+            dataset.num_classes,
+            method=settings.pop('method', 'tags'),
+            cams=args.cams,
+            regions=settings.pop('regions', None),
+            options=settings,
+        )
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    work = partial(make_seed_file, maker=maker, out=args.out, truth=args.truth)
+    files = list(watched(spread(work, samples, args.workers), 'seeds', len(samples)))
+    made = [file for file in files if file.error is None]
+    counts = [file.counts for file in made if file.counts is not None]
+    if made:
+        labelled = float(np.mean([file.labelled for file in made]))
+        print(f'{len(made)} label maps, {labelled:.1%} of their pixels labelled')
+    if counts:
+        print(f'{len(counts)} of them have a mask')
+        report(counts, labelled, dataset.metainfo['classes'], args)
+    failed = [file for file in files if file.error is not None]
+    for file in failed:
+        print(f'{file.name}: {file.error}', file=sys.stderr)
+    sys.exit(bool(failed))
+
+
+if __name__ == '__main__':
+    main()

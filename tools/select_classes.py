@@ -1,0 +1,96 @@
+"""Keep some classes of full masks and image tags; all others become background.
+
+    python tools/select_classes.py data/ccp/masks data/ccp/tags.json varying
+
+writes OUT/masks/*.png, classes renumbered from 1, and OUT/tags.json with the tags of
+the images of both. By default the classes that are on 10 to 90 % of the images are
+kept: a tag that all images carry, or hardly any, tells them not apart.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_spml.annotations.class_selection import (
+    BACKGROUND,
+    read_tags,
+    selected_mask,
+    selected_tags,
+    tag_shares,
+)
+from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.progress import watched
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('masks', type=Path, help='folder of full masks, PNG')
+    parser.add_argument('tags', help='JSON file of class names, and of tags of images')
+    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument('--keep', nargs='+', metavar='CLASS', help='these classes')
+    parser.add_argument(
+        '--share',
+        nargs=2,
+        type=float,
+        default=(0.1, 0.9),
+        metavar=('LEAST', 'MOST'),
+        help='else classes that are on this fraction of the images (0.1 0.9)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read all masks, choose the classes, write masks and tags."""
+    args = parse_args()
+    try:
+        classes, tags = read_tags(args.tags)
+        files = sorted(args.masks.glob('*.png'))
+        if not files:
+            raise FileNotFoundError(f'there is no PNG file in {args.masks}')
+        masks = {
+            file.stem: read_index_map(str(file), 'mask')
+            for file in watched(files, 'reading')
+        }
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+    every = np.arange(len(classes))
+    tags.update(
+        {stem: every[np.isin(every, mask)].tolist() for stem, mask in masks.items()}
+    )
+    shares = tag_shares(tags, len(classes))
+    for name in args.keep or ():
+        if name not in classes:
+            sys.exit(f'{name!r} is none of the classes: {", ".join(classes)}')
+    least, most = args.share
+    kept = [
+        label
+        for label in every.tolist()
+        if label != BACKGROUND
+        and (
+            classes[label] in args.keep if args.keep else least <= shares[label] <= most
+        )
+    ]
+    if not kept:
+        sys.exit(f'no class is on {least:.0%} to {most:.0%} of the images')
+    for stem, mask in watched(masks.items(), 'writing', len(masks)):
+        write_index_map(
+            str(args.out / 'masks' / f'{stem}.png'), selected_mask(mask, kept)
+        )
+    content = {
+        'classes': [classes[BACKGROUND], *(classes[label] for label in kept)],
+        'tags': {name: selected_tags(ids, kept) for name, ids in tags.items()},
+    }
+    (args.out / 'tags.json').write_text(json.dumps(content), encoding='utf-8')
+    for label in every.tolist():
+        state = 'kept' if label in kept else 'background'
+        print(f'{classes[label]:24} {shares[label]:6.1%}  {state}')
+
+
+if __name__ == '__main__':
+    main()
