@@ -44,12 +44,14 @@ setup(
             'onedl-mmengine>=0.10.12',
             'onedl-mmcv>=2.3.6',
             'onedl-mmsegmentation>=1.4.2',
+            'onedl-mmpretrain>=1.3.6',
         ],
         # ftfy and regex: mmseg imports both without declaring them.
         'openmmlab': [
             'mmengine==0.10.7',
             'mmcv==2.1.0',
             'mmsegmentation==1.2.2',
+            'mmpretrain==1.2.0',
             'ftfy',
             'regex',
         ],

@@ -7,8 +7,7 @@ _base_ = [
 ]
 custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
 custom_hooks = [dict(type='ExactResumeHook')]
-# The scenes are small: at twice their size an object covers a few places of the map.
-model = dict(head=dict(num_classes=6), scales=(2.0,))
+model = dict(head=dict(num_classes=6))
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadWeakAnnotations'),

@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/schedules/schedule_small.py',
     '../_base_/default_runtime.py',
 ]
+varying_root = '{{$CCP_WEAK:data/ccp_weak}}/varying'
 custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
 custom_hooks = [dict(type='ExactResumeHook')]
 model = dict(head=dict(num_classes=6))
@@ -27,9 +28,9 @@ val_evaluator = dict(_delete_=True, type='mmpretrain.AveragePrecision')
 # The photographs whose maps are written.
 test_dataloader = dict(
     dataset=dict(
-        ann_file='{{_base_.varying_root}}/train.txt',
-        tags_file='{{_base_.varying_root}}/tags.json',
-        data_prefix=dict(img_path='{{_base_.images}}', seg_map_path=None),
+        ann_file=varying_root + '/train.txt',
+        tags_file=varying_root + '/tags.json',
+        data_prefix=dict(img_path='{{$CCP_ROOT:data/ccp}}/images', seg_map_path=None),
         pipeline=tags_pipeline,
     )
 )

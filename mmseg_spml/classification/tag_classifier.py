@@ -10,19 +10,18 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_spml.functional.cam import activation_maps, normalised_maps
+from mmseg_spml.functional.cam import class_activations, normalised_maps, top_mean
 
 
 @MODELS.register_module()
 class TagClassifier(ImageClassifier):
     """MMPretrain's ``ImageClassifier`` for tags, with class activation maps.
 
-    The mean of the last feature map over the image is classified by a linear layer;
-    the same layer on each place of that map gives the activation map of each class
-    (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016).
-    In prediction the maps are averaged over ``scales`` and, if ``flip``, mirrored
-    images. Class 0 is the background and not classified: score k is that of class
-    k + 1. Tags that are unknown give no loss.
+    A linear layer on each place of the last feature map gives the activation map of
+    each class, the mean of the map its score (Zhou et al., "Learning Deep Features for
+    Discriminative Localization", CVPR 2016). In prediction the maps are averaged over
+    ``scales`` and, if ``flip``, mirrored images. Class 0 is the background and not
+    classified: score k is that of class k + 1. Tags that are unknown give no loss.
 
     Args:
         backbone: Its last map is used, unless there is a neck.
@@ -31,6 +30,8 @@ class TagClassifier(ImageClassifier):
         neck: Makes one map of those of the backbone.
         scales: Sizes of the image for the maps, as factors.
         flip: Whether mirrored images count, too.
+        top_share: Part of each map whose mean is the score, the places of largest
+            activation (see ``top_mean``): below 1, small objects are found better.
         predicts_maps: Whether predictions have maps beside scores.
         **kwargs: Those of ``ImageClassifier``.
 
@@ -55,6 +56,7 @@ class TagClassifier(ImageClassifier):
         neck: Optional[dict] = None,
         scales: Sequence[float] = (1.0,),
         flip: bool = True,
+        top_share: float = 1.0,
         predicts_maps: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -63,13 +65,20 @@ class TagClassifier(ImageClassifier):
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
         self.scales = tuple(scales)
         self.flip = flip
+        self.top_share = top_share
         self.predicts_maps = predicts_maps
 
-    def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> Any:
-        """Mean feature of each image, as a tuple, or MMPretrain's other stages."""
-        if stage == 'neck':
-            return (self._feature_map(inputs).mean(dim=(2, 3)),)
-        return super().extract_feat(inputs, stage)
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Optional[List[SegDataSample]] = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """As in MMPretrain; mode 'tensor' gives the scores (N, C-1), unbounded."""
+        if mode == 'tensor':
+            activations = self._activations(inputs)
+            return top_mean(activations, self.top_share) + self.head.fc.bias
+        return super().forward(inputs, data_samples, mode)
 
     def loss(
         self, inputs: Tensor, data_samples: List[SegDataSample]
@@ -80,7 +89,7 @@ class TagClassifier(ImageClassifier):
             inputs: (N, 3, H, W).
             data_samples: With ``gt_tags``.
         """
-        scores = self.head(self.extract_feat(inputs))
+        scores = self(inputs)
         target = _targets(data_samples, scores)
         known = target >= 0
         loss = self.head.loss_module(
@@ -103,7 +112,7 @@ class TagClassifier(ImageClassifier):
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
-        scores = self.head(self.extract_feat(inputs)).sigmoid()
+        scores = self(inputs).sigmoid()
         for sample, score in zip(data_samples, scores):
             sample.set_field(score, 'pred_score')
         if 'gt_tags' in data_samples[0]:
@@ -135,16 +144,16 @@ class TagClassifier(ImageClassifier):
             view = F.interpolate(inputs, size=scaled, mode='bilinear')
             for mirrored in (False, True) if self.flip else (False,):
                 image = view.flip(-1) if mirrored else view
-                maps = activation_maps(self._feature_map(image), self.head.fc.weight)
+                maps = self._activations(image).relu()
                 maps = maps.flip(-1) if mirrored else maps
                 views.append(F.interpolate(maps, size=size, mode='bilinear'))
         return torch.stack(views).mean(dim=0)
 
-    def _feature_map(self, inputs: Tensor) -> Tensor:
-        features = self.backbone(inputs)
-        if self.with_neck:
-            features = self.neck(features)
-        return features if isinstance(features, Tensor) else features[-1]
+    def _activations(self, inputs: Tensor) -> Tensor:
+        features = self.extract_feat(inputs)
+        if not isinstance(features, Tensor):
+            features = features[-1]
+        return class_activations(features, self.head.fc.weight)
 
 
 def _targets(samples: List[SegDataSample], scores: Tensor) -> Tensor:

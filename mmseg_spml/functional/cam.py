@@ -18,8 +18,8 @@ ClassBox = Tuple[int, float, float, float, float]
 _TINY = 1e-7
 
 
-def activation_maps(features: Tensor, weight: Tensor) -> Tensor:
-    """Positive part of a linear classifier's weights on each place of a feature map.
+def class_activations(features: Tensor, weight: Tensor) -> Tensor:
+    """A linear classifier's weights on each place of a feature map.
 
     Equation 2 of Zhou et al., "Learning Deep Features for Discriminative
     Localization", CVPR 2016: M_c(x, y) = sum_d w_cd f_d(x, y).
@@ -29,14 +29,41 @@ def activation_maps(features: Tensor, weight: Tensor) -> Tensor:
         weight: (C-1, D), of the classifier of their mean.
 
     Returns:
-        Tensor: (N, C-1, h, w), >= 0.
+        Tensor: (N, C-1, h, w).
 
     Example:
         >>> features = torch.tensor([[[[1.0, -1.0]], [[0.0, 2.0]]]])
-        >>> activation_maps(features, torch.tensor([[1.0, 0.25]])).tolist()
-        [[[[1.0, 0.0]]]]
+        >>> class_activations(features, torch.tensor([[1.0, 0.25]])).tolist()
+        [[[[1.0, -0.5]]]]
     """
-    return torch.einsum('ndhw,cd->nchw', features, weight).relu()
+    return torch.einsum('ndhw,cd->nchw', features, weight)
+
+
+def top_mean(maps: Tensor, share: float) -> Tensor:
+    """Mean of the largest values of each map.
+
+    Section 3.3 of Durand et al., "WILDCAT", CVPR 2017, without their term of smallest
+    values: a class may be small in the image. ``share=1`` is global average pooling.
+
+    Args:
+        maps: (N, C-1, h, w).
+        share: Part of the places that counts, in (0, 1]; one place at least.
+
+    Returns:
+        Tensor: (N, C-1).
+
+    Raises:
+        ValueError: ``share`` is out of range.
+
+    Example:
+        >>> top_mean(torch.tensor([[[[1.0, 5.0], [3.0, 0.0]]]]), share=0.5)
+        tensor([[4.]])
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f'expected a share in (0, 1], got {share}')
+    places = maps.flatten(2)
+    number = max(round(share * places.shape[-1]), 1)
+    return places.topk(number).values.mean(dim=-1)
 
 
 def normalised_maps(maps: Tensor) -> Tensor:

@@ -59,6 +59,15 @@ def test_loss_is_the_mean_over_images_of_the_sum_over_known_tags():
     assert loss.item() == pytest.approx(total.item() / 3, rel=1e-5)
 
 
+def test_a_score_is_the_mean_of_the_largest_activations():
+    image = torch.rand(1, 3, 32, 48)
+    model = classifier(top_share=0.25)
+    activations = model.backbone(image)[-1].permute(0, 2, 3, 1) @ model.head.fc.weight.T
+    largest = activations.flatten(0, 2).sort(dim=0).values[-6:]  # of 4 x 6 places
+    expected = largest.mean(dim=0) + model.head.fc.bias
+    assert torch.allclose(model(image)[0], expected, atol=1e-6)
+
+
 def test_batches_of_unknown_tags_have_no_loss_and_no_gradient():
     model = classifier()
     loss = model.loss(torch.rand(2, 3, 32, 32), [tagged([0, -1, -1, -1])] * 2)['loss']
@@ -151,6 +160,8 @@ def test_mistakes_are_named():
         model.loss(image, [tagged([1, 0])])
     with pytest.raises(ValueError, match='has no tags'):
         model.loss(image, [SegDataSample(metainfo=dict(img_path='a.jpg'))])
+    with pytest.raises(ValueError, match='share'):
+        classifier(top_share=0)(image)
     for scales in ((), (1, 0), (-1,)):
         with pytest.raises(ValueError, match='scales'):
             classifier(scales=scales)

@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from mmseg_spml.functional.cam import (
-    activation_maps,
+    class_activations,
     load_cam,
     normalised_maps,
     region_mean_map,
     save_cam,
     seeds_of_boxes,
     seeds_of_tags,
+    top_mean,
 )
 
 C = 21
@@ -34,22 +35,38 @@ def by_loops(cams, size, alpha, threshold):
 
 
 @pytest.mark.parametrize('shape', [(2, 5, 3, 4), (1, 1, 1, 1), (3, 2, 7, 1)])
-def test_activation_maps_by_loops(shape):
+def test_class_activations_by_loops(shape):
     generator = torch.Generator().manual_seed(sum(shape))
     features = torch.randn(shape, generator=generator, dtype=torch.float64)
     weight = torch.randn(3, shape[1], generator=generator, dtype=torch.float64)
-    maps = activation_maps(features, weight)
+    maps = class_activations(features, weight)
     assert maps.shape == (shape[0], 3, *shape[2:])
     for n, c, y, x in np.ndindex(*maps.shape):
         value = sum(weight[c, d] * features[n, d, y, x] for d in range(shape[1]))
-        assert maps[n, c, y, x].item() == pytest.approx(max(value.item(), 0))
+        assert maps[n, c, y, x].item() == pytest.approx(value.item())
 
 
-def test_positive_activations_average_to_the_score_of_the_mean_feature():
-    features, weight = torch.rand(2, 6, 4, 5), torch.rand(3, 6)
-    maps = activation_maps(features, weight)
+def test_activations_average_to_the_score_of_the_mean_feature():
+    features, weight = torch.randn(2, 6, 4, 5), torch.randn(3, 6)
     scores = features.mean(dim=(2, 3)) @ weight.T
-    assert torch.allclose(maps.mean(dim=(2, 3)), scores)
+    maps = class_activations(features, weight)
+    assert torch.allclose(top_mean(maps, 1), scores, atol=1e-6)
+
+
+@pytest.mark.parametrize('share', [1e-9, 0.1, 0.26, 0.5, 1])
+def test_top_mean_by_sorting(share):
+    maps = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    number = max(round(share * 20), 1)
+    for n, c in np.ndindex(2, 3):
+        largest = sorted(maps[n, c].flatten().tolist())[-number:]
+        found = top_mean(maps, share)[n, c].item()
+        assert found == pytest.approx(sum(largest) / number, abs=1e-6)
+
+
+@pytest.mark.parametrize('share', [0, -0.5, 1.01, float('nan')])
+def test_shares_out_of_range(share):
+    with pytest.raises(ValueError, match='share'):
+        top_mean(torch.zeros(1, 1, 2, 2), share)
 
 
 @pytest.mark.parametrize('scale', [1e-30, 1e-6, 1, 1e6, 1e30])

@@ -17,6 +17,7 @@ model = dict(
         in_channels=112,
         loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),
     ),
-    scales=(0.5, 1.0, 1.5, 2.0),
+    scales=(1.0, 2.0),
     flip=True,
+    top_share=0.2,
 )

@@ -1,0 +1,142 @@
+"""Tags to a classifier, to activation maps, to seeds, to SPML: the tools in a row."""
+
+import json
+
+import numpy as np
+import pytest
+from integration import tiny
+
+from mmseg_spml.datasets.map_files import read_index_map
+from mmseg_spml.functional.cam import load_cam
+
+TOOLS = tiny.ROOT / 'tools'
+IMAGES = 5
+CAM_CONFIG = """
+_base_ = './tiny.py'
+custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
+custom_hooks = [dict(type='ExactResumeHook')]
+model = dict(
+    _delete_=True,
+    type='TagClassifier',
+    data_preprocessor=dict(
+        type='SPMLDataPreProcessor', mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375], bgr_to_rgb=True),
+    backbone=dict(type='EfficientNetLite', out_indices=(2,), pretrained=False),
+    head=dict(
+        type='mmpretrain.MultiLabelLinearClsHead', num_classes=3, in_channels=40,
+        loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True)),
+    scales=(1.0, 2.0))
+tags_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(type='LoadWeakAnnotations'),
+    dict(type='PackWeakSegInputs')]
+train_dataloader = dict(dataset=dict(pipeline=tags_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=tags_pipeline))
+test_dataloader = dict(dataset=dict(ann_file='lists/train.txt', pipeline=tags_pipeline))
+val_evaluator = dict(_delete_=True, type='mmpretrain.AveragePrecision')
+test_evaluator = val_evaluator
+train_cfg = dict(max_iters=3, val_interval=3)
+seeds = dict(method='tags', alpha=4, threshold=0.4)
+"""
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    root = tiny.write_data(tmp_path_factory.mktemp('data'), images=IMAGES)
+    tiny.write_config(root)
+    (root / 'tags.py').write_text(CAM_CONFIG)
+    return root
+
+
+@pytest.fixture(scope='module')
+def classifier(root):
+    """Checkpoint of the classifier after three iterations."""
+    work = root / 'classifier'
+    output = tiny.python(root, TOOLS / 'train.py', root / 'tags.py', '--work-dir', work)
+    assert 'multi-label/mAP' in output
+    return work / 'iter_3.pth'
+
+
+@pytest.fixture(scope='module')
+def cams(root, classifier):
+    out = root / 'cams'
+    output = tiny.python(
+        root, TOOLS / 'make_cams.py', root / 'tags.py', classifier, out
+    )
+    assert f'cam/files: {IMAGES}' in output
+    return out
+
+
+def make_seeds(root, out, cams, *arguments, **options):
+    return tiny.python(
+        root, TOOLS / 'make_seeds.py', root / 'tags.py', out, '--cams', cams,
+        '--workers', '1', *arguments, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def seeds(root, cams):
+    out = root / 'seeds'
+    report = root / 'report' / 'seeds.json'
+    output = make_seeds(root, out, cams, '--truth', root / 'truth', '--report', report)
+    assert '| red |' in output
+    content = json.loads(report.read_text())
+    assert content['images'] == IMAGES
+    assert set(content['classes']) == {'background', 'red', 'green', 'blue'}
+    assert '--truth' in content['command']
+    return out
+
+
+def test_maps_are_those_of_the_tags(root, cams):
+    for index in range(IMAGES):
+        weak = read_index_map(str(root / 'weak' / f'{index}.png'))
+        shown = set(np.unique(weak[weak < tiny.CLASSES])) - {0}
+        maps = load_cam(cams / f'{index}.npz')
+        assert set(maps) == shown
+        assert all(m.shape == (tiny.HEIGHT, tiny.WIDTH) for m in maps.values())
+
+
+def test_two_processes_write_the_same_maps(root, classifier, cams):
+    out = root / 'cams_of_two'
+    tiny.python(
+        root, '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port',
+        tiny.free_port(), TOOLS / 'make_cams.py', root / 'tags.py', classifier, out,
+        '--launcher', 'pytorch', '--format', 'npy',
+    )  # fmt: skip
+    assert sorted(f.stem for f in out.glob('*.npy')) == sorted(
+        f.stem for f in cams.glob('*.npz')
+    )
+    for file in out.glob('*.npy'):
+        one, two = load_cam(cams / f'{file.stem}.npz'), load_cam(file)
+        assert set(one) == set(two)
+        assert all(np.allclose(one[key], two[key], atol=1e-5) for key in one)
+
+
+def test_spml_trains_on_the_seeds(root, seeds):
+    values = {v for f in seeds.glob('*.png') for v in np.unique(read_index_map(str(f)))}
+    assert values <= set(range(tiny.CLASSES + 1))
+    assert tiny.CLASSES in values
+    output = tiny.python(
+        root, TOOLS / 'train.py', root / 'tiny.py', '--work-dir', root / 'spml',
+        '--cfg-options', f'train_dataloader.dataset.label_dir={seeds}',
+        'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
+    )  # fmt: skip
+    assert 'mIoU' in output
+    assert 'nan' not in output.lower().replace('dominan', '')
+
+
+def test_bad_images_are_named_and_the_others_made(root, cams, tmp_path):
+    damaged = tmp_path / 'cams'
+    damaged.mkdir()
+    for file in cams.glob('*.npz'):
+        (damaged / file.name).write_bytes(file.read_bytes())
+    (damaged / '2.npz').write_bytes(b'no archive')
+    (damaged / '4.npz').unlink()
+    out = tmp_path / 'seeds'
+    output = make_seeds(root, out, damaged, fails=True)
+    assert {f.name for f in out.glob('*.png')} == {'0.png', '1.png', '3.png'}
+    assert '2.png: cannot read' in output
+    assert '4.png: there are no activation maps' in output
+    wrong = make_seeds(root, out, cams, '--cfg-options', 'seeds.method=tag', fails=True)
+    assert 'method must be one of' in wrong
+    assert 'Traceback' not in output + wrong
