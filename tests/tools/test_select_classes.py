@@ -1,0 +1,74 @@
+"""tools/select_classes.py on a few masks and tags."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmseg_spml.annotations.class_selection import read_tags, tag_shares
+from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ['background', 'skin', 'hat', 'bag', 'belt']
+
+
+@pytest.fixture
+def folder(tmp_path):
+    # skin on all, hat on 2 of 4, bag on 3 of 4, belt on none
+    write_index_map(str(tmp_path / 'masks' / 'a.png'), np.array([[0, 1, 2, 3, 255]]))
+    write_index_map(str(tmp_path / 'masks' / 'b.png'), np.array([[1, 1, 3, 0, 0]]))
+    tags = {'c': [0, 1, 2, 3], 'd': [0, 1]}
+    (tmp_path / 'tags.json').write_text(json.dumps({'classes': CLASSES, 'tags': tags}))
+    return tmp_path
+
+
+def run(folder, *arguments, fails=False):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / 'select_classes.py'), 'masks']
+        + ['tags.json', 'out', *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert bool(done.returncode) == fails, done.stderr
+    assert 'Traceback' not in done.stderr
+    return done.stdout + done.stderr
+
+
+def test_classes_that_vary_are_kept(folder):
+    output = run(folder)
+    assert read_index_map(str(folder / 'out/masks/a.png')).tolist() == [
+        [0, 0, 1, 2, 255]
+    ]
+    assert read_index_map(str(folder / 'out/masks/b.png')).tolist() == [[0, 0, 2, 0, 0]]
+    classes, tags = read_tags(folder / 'out' / 'tags.json')
+    assert classes == ('background', 'hat', 'bag')
+    assert tags == {'a': [1, 2], 'b': [2], 'c': [1, 2], 'd': []}
+    assert tag_shares(tags, 3).tolist() == [0, 0.5, 0.75]
+    assert 'skin                     100.0%  background' in output
+
+
+def test_named_classes_are_kept_in_the_order_of_their_ids(folder):
+    run(folder, '--keep', 'bag', 'skin')
+    assert read_tags(folder / 'out' / 'tags.json')[0] == ('background', 'skin', 'bag')
+
+
+def test_mistakes(folder):
+    assert "'boot' is none of" in run(folder, '--keep', 'boot', fails=True)
+    assert 'no class is on' in run(folder, '--share', '0.1', '0.2', fails=True)
+
+
+def test_malformed_tag_files(tmp_path):
+    path = tmp_path / 'tags.json'
+    with pytest.raises(FileNotFoundError, match='no tag file'):
+        read_tags(path)
+    for content, what in (
+        ('[1]', 'must hold'),
+        ('{', 'must hold'),
+        ('{"classes": ["a"], "tags": {"c": 0}}', 'must hold'),
+        ('{"classes": ["a"], "tags": {"c": [1]}}', 'outside of 0..0'),
+    ):
+        path.write_text(content)
+        with pytest.raises(ValueError, match=what):
+            read_tags(path)
