@@ -25,7 +25,7 @@ from mmseg_spml.visualization.annotations import (
     draw_annotation,
     shrink,
 )
-from mmseg_spml.visualization.panels import panel_grid
+from mmseg_spml.visualization.panels import panel_grid, write_picture
 
 _COLUMNS, _ROWS = 6, 5
 
@@ -77,9 +77,7 @@ def write_sheets(pictures: list, args: argparse.Namespace, palette: list) -> int
         chosen = cells[start : start + per_sheet]
         rows = [chosen[i : i + _COLUMNS] for i in range(0, len(chosen), _COLUMNS)]
         sheet = panel_grid(rows, legend=(args.classes, palette))
-        path = args.sheets / f'sheet_{number:03d}.jpg'
-        if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-            raise OSError(f'{path} could not be written: check space and permissions')
+        write_picture(args.sheets / f'sheet_{number:03d}.jpg', sheet)
     return -(-len(cells) // per_sheet)
 
 

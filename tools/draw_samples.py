@@ -15,6 +15,7 @@ from mmengine.utils import track_iter_progress
 from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 
+from mmseg_spml.visualization.panels import write_picture
 from mmseg_spml.visualization.samples import (
     loading_pipeline,
     sample_grid,
@@ -82,8 +83,7 @@ def main() -> None:
     meta = dataset.metainfo
     picture = sample_grid(samples, meta['classes'], meta['palette'], height=args.height)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(args.out, picture[..., ::-1]):
-        raise OSError(f'{args.out} could not be written: end its name in .png')
+    write_picture(args.out, picture)
     print(f'\n{count} samples in {args.out}')
 
 

@@ -17,8 +17,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import cv2
-
 from mmseg_spml.datasets.map_files import read_index_map
 from mmseg_spml.datasets.region_files import (
     METHODS,
@@ -28,7 +26,11 @@ from mmseg_spml.datasets.region_files import (
     make_region_file,
 )
 from mmseg_spml.progress import watched
-from mmseg_spml.visualization.panels import draw_segment_outlines, panel_grid
+from mmseg_spml.visualization.panels import (
+    draw_segment_outlines,
+    panel_grid,
+    write_picture,
+)
 from mmseg_spml.workers import spread
 
 OPTIONS = {
@@ -96,9 +98,7 @@ def draw(names: list, args: argparse.Namespace) -> None:
         title = f'{name}: {int(regions.max()) + 1}'
         pictures.append((title, draw_segment_outlines(image, regions)))
     rows = [pictures[start : start + 4] for start in range(0, len(pictures), 4)]
-    picture = cv2.cvtColor(panel_grid(rows), cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(args.show), picture):
-        raise OSError(f'{args.show} could not be written: check its suffix and folder')
+    write_picture(args.show, panel_grid(rows))
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ from mmseg.registry import DATASETS
 import mmseg_spml  # noqa: F401
 from mmseg_spml.datasets.seed_files import SeedMaker, make_seed_file, seed_scores
 from mmseg_spml.progress import watched
+from mmseg_spml.visualization.panels import write_picture
+from mmseg_spml.visualization.seeds import draw_seeds
 from mmseg_spml.workers import spread
 
 
@@ -42,6 +44,7 @@ def parse_args() -> argparse.Namespace:
         '--truth', help='folder of full masks: compare where there is one'
     )
     parser.add_argument('--report', help='write the scores to this JSON file, too')
+    parser.add_argument('--show', help='draw the seeds of 4 images to this file')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -111,6 +114,14 @@ def main() -> None:
     if counts:
         print(f'{len(counts)} of them have a mask')
         report(counts, labelled, dataset.metainfo['classes'], args)
+    if args.show is not None and made:
+        usable = [s for s, file in zip(samples, files) if file.error is None][:4]
+        meta = dataset.metainfo
+        picture = draw_seeds(
+            usable, maker, meta['classes'], meta['palette'], args.truth
+        )
+        write_picture(args.show, picture)
+        print(f'drawn to {args.show}')
     failed = [file for file in files if file.error is not None]
     for file in failed:
         print(f'{file.name}: {file.error}', file=sys.stderr)

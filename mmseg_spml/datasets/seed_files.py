@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
@@ -21,7 +22,7 @@ from mmseg_spml.functional.grabcut import grabcut_seeds
 from mmseg_spml.functional.rasterize import box_mask
 from mmseg_spml.functional.segments import VOID
 
-METHODS = ('tags', 'boxes', 'grabcut')
+METHODS = dict(tags=seeds_of_tags, boxes=seeds_of_boxes, grabcut=grabcut_seeds)
 _CAM_SUFFIXES = ('.npz', '.npy')
 
 
@@ -39,7 +40,7 @@ class SeedMaker:
             averaged over each region first.
 
     Raises:
-        ValueError: ``method`` is unknown, or a folder is missing or not used.
+        ValueError: ``method`` or an option is unknown, or a folder missing or unused.
     """
 
     num_classes: int
@@ -50,7 +51,19 @@ class SeedMaker:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(f'method must be one of {METHODS}, got {self.method!r}')
+            raise ValueError(
+                f'method must be one of {tuple(METHODS)}, got {self.method!r}'
+            )
+        parameters = signature(METHODS[self.method]).parameters.values()
+        known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {
+            'unlabelled'
+        }
+        unknown = sorted(set(self.options) - known)
+        if unknown:
+            raise ValueError(
+                f'the method {self.method!r} has no options {unknown}; its options are '
+                f'{sorted(known)}'
+            )
         if (self.method == 'grabcut') != (self.cams is None):
             raise ValueError(
                 "the methods 'tags' and 'boxes' need a folder of activation maps, "
@@ -103,7 +116,7 @@ class SeedMaker:
             seeds = grabcut_seeds(image, boxes, **options)
         else:
             seeds = seeds_of_boxes(
-                self._cams(sample), boxes, annotation.size, **options
+                self.activation_maps(sample), boxes, annotation.size, **options
             )
         # Only complete boxes tell that background lies outside, and a box without a
         # class does not tell what is inside.
@@ -117,33 +130,36 @@ class SeedMaker:
         return np.where(doubtful & (seeds == 0), self.num_classes, seeds)
 
     def _of_tags(self, sample: Mapping[str, Any]) -> np.ndarray:
-        cams = self._cams(sample)
-        if sample.get('tags') is not None:
-            shown = np.flatnonzero(np.equal(sample['tags'], 1))
-            cams = {label: cam for label, cam in cams.items() if label in shown}
+        cams = self.activation_maps(sample)
         if cams:
             size = next(iter(cams.values())).shape
         else:
             size = decode_image(Path(sample['img_path']).read_bytes()).shape[:2]
         return seeds_of_tags(cams, size, unlabelled=self.num_classes, **self.options)
 
-    def _cams(self, sample: Mapping[str, Any]) -> Dict[int, np.ndarray]:
+    def activation_maps(self, sample: Mapping[str, Any]) -> Dict[int, np.ndarray]:
+        """Maps of the classes that the sample is known to show, (H, W) by class id.
+
+        Raises:
+            FileNotFoundError: there are none.
+            ValueError: the file is damaged, or not of these classes.
+        """
         stem = Path(sample['img_path']).stem
         files = [Path(self.cams, stem + suffix) for suffix in _CAM_SUFFIXES]
-        for file in files:
-            if file.is_file():
-                cams = load_cam(file)
-                if any(not 0 < label < self.num_classes for label in cams):
-                    raise ValueError(
-                        f'{file} has maps of the classes {sorted(cams)}, expected '
-                        f'1..{self.num_classes - 1}'
-                    )
-                return self._averaged(cams, stem)
-        raise FileNotFoundError(f'there are no activation maps {files[0]} (or .npy)')
-
-    def _averaged(
-        self, cams: Dict[int, np.ndarray], stem: str
-    ) -> Dict[int, np.ndarray]:
+        file = next((file for file in files if file.is_file()), None)
+        if file is None:
+            raise FileNotFoundError(
+                f'there are no activation maps {files[0]} (or .npy)'
+            )
+        cams = load_cam(file)
+        if any(not 0 < label < self.num_classes for label in cams):
+            raise ValueError(
+                f'{file} has maps of the classes {sorted(cams)}, expected '
+                f'1..{self.num_classes - 1}'
+            )
+        if sample.get('tags') is not None:
+            shown = np.flatnonzero(np.equal(sample['tags'], 1))
+            cams = {label: cam for label, cam in cams.items() if label in shown}
         if self.regions is None:
             return cams
         path = os.path.join(self.regions, f'{stem}.png')

@@ -8,6 +8,7 @@ from mmseg_spml.visualization.panels import (
     embedding_to_rgb,
     overlay_weak_labels,
     panel_grid,
+    write_picture,
 )
 from mmseg_spml.visualization.samples import (
     SamplePanels,
@@ -28,4 +29,5 @@ __all__ = [
     'sample_grid',
     'sample_panels',
     'segment_map',
+    'write_picture',
 ]

@@ -4,7 +4,8 @@ Letters: H, W image size, C classes, D embedding.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
 
 import cv2
 import numpy as np
@@ -249,6 +250,24 @@ def panel_grid(
     if legend is None:
         return canvas
     return np.concatenate([canvas, class_legend(*legend, canvas.shape[1])])
+
+
+def write_picture(path: Union[str, Path], picture: np.ndarray) -> None:
+    """Write a picture in the format that the file's suffix names.
+
+    Args:
+        path: The file; its folder must be there.
+        picture: (H, W, 3) uint8, RGB.
+
+    Raises:
+        OSError: the folder is missing, or no format has this suffix.
+    """
+    try:
+        written = cv2.imwrite(str(path), picture[..., ::-1])
+    except cv2.error:  # an unknown suffix
+        written = False
+    if not written:
+        raise OSError(f'{path} could not be written: check its suffix and folder')
 
 
 def _fit_colours(points: np.ndarray) -> EmbeddingColours:

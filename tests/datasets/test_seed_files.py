@@ -152,6 +152,10 @@ def test_wrong_methods():
         SeedMaker(C, 'tags')
     with pytest.raises(ValueError, match='uses none'):
         SeedMaker(C, 'grabcut', cams='cams')
+    with pytest.raises(ValueError, match=r"no options \['alpha'\]; .*'margin'"):
+        SeedMaker(C, 'grabcut', dict(alpha=3))
+    with pytest.raises(ValueError, match='unlabelled'):
+        SeedMaker(C, 'tags', dict(unlabelled=3), 'cams')
     with pytest.raises(ValueError, match='no regions'):
         SeedMaker(C, 'grabcut', regions='regions')
 

@@ -11,6 +11,7 @@ from mmseg_spml.visualization import (
     embedding_to_rgb,
     overlay_weak_labels,
     panel_grid,
+    write_picture,
 )
 
 PALETTE = ((10, 20, 30), (200, 0, 0))
@@ -174,6 +175,15 @@ def test_legend_shows_every_colour_and_wraps():
     assert (grid == palette[3]).all(axis=2).sum() == 144
     with pytest.raises(ValueError, match='8 class names but 7 colours'):
         class_legend(classes, palette[1:], 200)
+
+
+def test_written_pictures_keep_their_colours(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    write_picture(tmp_path / 'x.png', picture)
+    assert (cv2.imread(str(tmp_path / 'x.png'))[..., ::-1] == picture).all()
+    for path in (tmp_path / 'x.what', tmp_path / 'none' / 'x.png'):
+        with pytest.raises(OSError, match='could not be written'):
+            write_picture(path, picture)
 
 
 def test_pictures_survive_a_png(tmp_path):
