@@ -1,0 +1,126 @@
+"""Random walk of class scores along the similarity of embeddings.
+
+Letters: C classes, D embedding, h, w grid, n = h w nodes, V views.
+"""
+
+import math
+from typing import Iterator, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+# Up to this many entries the affinity matrix is kept: 256 MiB in float32.
+_LARGEST_MATRIX = 2**26
+
+
+def propagate(
+    embeddings: Sequence[Tensor],
+    scores: Tensor,
+    *,
+    temperature: float = 5.0,
+    power: float = 20.0,
+    steps: int = 64,
+    largest_matrix: int = _LARGEST_MATRIX,
+) -> Tensor:
+    """Scores after a walk over the grid.
+
+    The affinity of nodes i and j is B_ij = (mean_v exp(t (cos_ij^v - 1)))^p over the
+    views v; a step multiplies the scores by T = B / (column sums of B). The paper's
+    authors square T six times (n^3); here the scores take the ``steps`` = 64 steps
+    (C n^2 each), so that no power of T is formed. Where B has more than
+    ``largest_matrix`` entries it is not kept either: each step computes it anew, a
+    block of columns at a time.
+
+    Args:
+        embeddings: V tensors (D, h, w), of any length.
+        scores: (C, h, w).
+        temperature: t.
+        power: p.
+        steps: >= 0.
+        largest_matrix: Entries of B that may be kept.
+
+    Returns:
+        Tensor: (C, h, w), of the scores' dtype.
+
+    Raises:
+        ValueError: a grid differs, there is no view, or ``steps`` is negative.
+
+    Example:
+        >>> embedding = torch.tensor([[[1.0, 1.0, -1.0]]])
+        >>> propagate([embedding], torch.tensor([[[1.0, 0.0, 0.0]]]))
+        tensor([[[0.5000, 0.5000, 0.0000]]])
+    """
+    _check(embeddings, scores, steps)
+    units = [_unit_columns(embedding).to(scores.dtype) for embedding in embeddings]
+    walked = scores.flatten(1)
+    number = walked.shape[1]
+    if number == 0 or steps == 0:
+        return scores.clone()
+    width = max(min(largest_matrix // number, number), 1)
+    options = (units, width, temperature, power)
+    kept = [*_column_blocks(*options)] if width == number else None
+    sums = torch.cat([block.sum(dim=0) for block in kept or _column_blocks(*options)])
+    for _ in range(steps):
+        blocks = kept or _column_blocks(*options)
+        walked = torch.cat([walked @ block for block in blocks], dim=1) / sums
+    return walked.view_as(scores)
+
+
+def class_normalised(scores: Tensor, present: Tensor, floor: float = 1e-12) -> Tensor:
+    """Scores of each class divided by their maximum; absent classes are 0.
+
+    Args:
+        scores: (C, ...), >= 0.
+        present: (C,) bool.
+        floor: Least divisor.
+
+    Returns:
+        Tensor: As ``scores``.
+
+    Example:
+        >>> class_normalised(torch.tensor([[0.2, 0.1], [0.8, 0.9]]),
+        ...                  torch.tensor([True, False]))
+        tensor([[1.0000, 0.5000],
+                [0.0000, 0.0000]])
+    """
+    shape = (-1,) + (1,) * (scores.dim() - 1)
+    largest = scores.flatten(1).amax(dim=1).clamp(min=floor).view(shape)
+    return torch.where(present.view(shape), scores / largest, 0.0)
+
+
+def _unit_columns(embedding: Tensor) -> Tensor:
+    """(D, n), columns of length 1; a zero stays zero."""
+    return torch.nn.functional.normalize(embedding.flatten(1), dim=0)
+
+
+def _column_blocks(
+    units: Sequence[Tensor], width: int, temperature: float, power: float
+) -> Iterator[Tensor]:
+    """Columns of B, (n, width) at a time."""
+    for start in range(0, units[0].shape[1], width):
+        # log of the mean: a power of the mean itself would underflow in float32
+        logs = [
+            (unit.T @ unit[:, start : start + width]).sub_(1).mul_(temperature)
+            for unit in units
+        ]
+        yield _log_mean_exp(logs).mul_(power).exp_()
+
+
+def _log_mean_exp(logs: Sequence[Tensor]) -> Tensor:
+    if len(logs) == 1:
+        return logs[0]
+    return torch.logsumexp(torch.stack(logs), dim=0) - math.log(len(logs))
+
+
+def _check(embeddings: Sequence[Tensor], scores: Tensor, steps: int) -> None:
+    if not embeddings:
+        raise ValueError('expected the embedding of one view at least')
+    grids: Tuple[Tuple[int, ...], ...] = tuple(
+        tuple(e.shape[1:]) for e in (*embeddings, scores)
+    )
+    if scores.dim() != 3 or len(set(grids)) > 1:
+        raise ValueError(
+            f'embeddings (D, h, w) and scores (C, h, w) must share a grid, got {grids}'
+        )
+    if steps < 0:
+        raise ValueError(f'steps must be 0 or more, got {steps}')

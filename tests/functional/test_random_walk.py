@@ -1,0 +1,128 @@
+"""The random walk against matrix powers in float64 and the authors' values."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from goldens import Golden
+
+from mmseg_spml.functional.random_walk import class_normalised, propagate
+
+
+def by_squaring(embeddings, scores, temperature=5, power=20, squarings=6):
+    """As the authors do: the transition matrix, squared."""
+    affinity = 0
+    for embedding in embeddings:
+        unit = embedding.double().flatten(1)
+        unit = unit / unit.norm(dim=0)
+        affinity = affinity + torch.exp(temperature * (unit.T @ unit - 1))
+    matrix = (affinity / len(embeddings)) ** power
+    matrix = matrix / matrix.sum(dim=0)
+    for _ in range(squarings):
+        matrix = matrix @ matrix
+    return (scores.double().flatten(1) @ matrix).view_as(scores)
+
+
+def random_case(views, classes, grid, seed=0, spread=0.3):
+    generator = torch.Generator().manual_seed(seed)
+    # near each other, so that the walk gets somewhere
+    centre = torch.randn(8, 1, 1, generator=generator)
+    embeddings = [
+        centre + spread * torch.randn(8, *grid, generator=generator)
+        for _ in range(views)
+    ]
+    return embeddings, torch.rand(classes, *grid, generator=generator)
+
+
+@pytest.mark.parametrize('views', [1, 2, 4])
+@pytest.mark.parametrize('grid', [(1, 1), (5, 7), (1, 13), (9, 11)])
+def test_steps_equal_squarings(views, grid):
+    embeddings, scores = random_case(views, 3, grid)
+    expected = by_squaring(embeddings, scores)
+    walked = propagate(embeddings, scores)
+    assert walked.dtype == torch.float32
+    assert torch.allclose(walked.double(), expected, rtol=1e-4, atol=1e-7)
+    double = propagate([e.double() for e in embeddings], scores.double())
+    assert torch.allclose(double, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize('largest', [1, 50, 99 * 99 - 1])
+def test_large_grids_in_blocks(largest):
+    embeddings, scores = random_case(2, 4, (9, 11), seed=1)
+    whole = propagate(embeddings, scores)
+    blocks = propagate(embeddings, scores, largest_matrix=largest)
+    assert torch.allclose(whole, blocks, rtol=1e-4)
+
+
+def test_one_step_and_none():
+    embeddings, scores = random_case(2, 3, (4, 5), seed=2)
+    one = propagate(embeddings, scores, steps=1)
+    expected = by_squaring(embeddings, scores, squarings=0)
+    assert torch.allclose(one.double(), expected, rtol=1e-5)
+    assert torch.equal(propagate(embeddings, scores, steps=0), scores)
+
+
+def test_scores_stay_where_nothing_is_alike():
+    embeddings = [torch.eye(12).view(12, 3, 4)]
+    scores = torch.rand(2, 3, 4)
+    assert torch.allclose(propagate(embeddings, scores), scores, atol=1e-6)
+
+
+def test_nodes_all_alike_take_the_mean():
+    scores = torch.rand(2, 3, 4)
+    walked = propagate([torch.ones(5, 3, 4)], scores)
+    mean = scores.mean(dim=(1, 2), keepdim=True).expand_as(scores)
+    assert torch.allclose(walked, mean, atol=1e-6)
+
+
+def test_degenerate_embeddings_stay_finite():
+    scores = torch.rand(2, 3, 4)
+    for embedding in (torch.zeros(5, 3, 4), torch.full((5, 3, 4), 1e30)):
+        assert propagate([embedding], scores).isfinite().all()
+    assert propagate([torch.zeros(5, 0, 4)], torch.zeros(2, 0, 4)).shape == (2, 0, 4)
+
+
+def test_class_normalised():
+    scores = torch.rand(3, 4, 5)
+    scores[2] = 0
+    present = torch.tensor([True, False, True])
+    normalised = class_normalised(scores, present)
+    assert torch.equal(normalised[0], scores[0] / scores[0].max())
+    assert not normalised[1:].any()
+
+
+def test_mistakes():
+    scores = torch.zeros(2, 3, 4)
+    with pytest.raises(ValueError, match='one view'):
+        propagate([], scores)
+    with pytest.raises(ValueError, match='share a grid'):
+        propagate([torch.zeros(5, 3, 5)], scores)
+    with pytest.raises(ValueError, match='steps'):
+        propagate([torch.zeros(5, 3, 4)], scores, steps=-1)
+
+
+def golden_inputs(golden):
+    """Embeddings of both views on the grid, unflipped."""
+    height, width = golden['hw'].tolist()
+    grid = (height // 8, width // 8)
+    views = [
+        golden.tensor('emb_plain', torch.float64),
+        golden.tensor('emb_flip', torch.float64).flip(-1),
+    ]
+    return [F.interpolate(view, size=grid, mode='bilinear')[0] for view in views]
+
+
+def relative_error(value, expected):
+    expected = torch.from_numpy(np.array(expected)).double()
+    return ((value.double() - expected).norm() / expected.norm()).item()
+
+
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float64, 1e-6), (None, 1e-4)])
+@pytest.mark.parametrize('variant', ['cam', 'sm'])
+def test_the_authors_walk(variant, dtype, tolerance):
+    golden = Golden('random_walk')
+    dtype = dtype or torch.float32
+    embeddings = [view.to(dtype) for view in golden_inputs(golden)]
+    scores = golden.tensor(f'{variant}_low_in_64', dtype)
+    walked = propagate(embeddings, scores)
+    assert relative_error(walked, golden[f'{variant}_rw_low_64']) < tolerance
