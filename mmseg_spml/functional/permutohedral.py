@@ -5,6 +5,7 @@ Lattice", Eurographics 2010. Letters: N points, F their dimension, M lattice poi
 channels of the values.
 """
 
+import warnings
 from typing import List, NamedTuple, Tuple
 
 import torch
@@ -12,45 +13,49 @@ from torch import Tensor
 
 
 class Lattice(NamedTuple):
-    """Where points lie on the lattice.
+    """A filter for given points, as sparse matrices that are applied in turn.
 
     Attributes:
-        vertices: (N, F+1) int64, lattice points around each point.
-        weights: (N, F+1) float32, barycentric; each row sums to 1.
-        neighbours: (F+1, 2, M) int64, of each lattice point along each axis; M where
-            there is none.
+        splat: (M, N), from points to the lattice points around each.
+        blur: F+1 matrices (M, M), one for each axis of the lattice.
+        slice: (N, M), the transpose of ``splat``.
     """
 
-    vertices: Tensor
-    weights: Tensor
-    neighbours: Tensor
-
-    @property
-    def size(self) -> int:
-        """M."""
-        return self.neighbours.shape[2]
+    splat: Tensor
+    blur: List[Tensor]
+    slice: Tensor
 
 
 def build_lattice(features: Tensor) -> Lattice:
-    """The lattice points around each point, section 3.2 of the paper.
+    """The lattice around points, section 3 of the paper.
 
     Args:
         features: (N, F) float32: positions over the standard deviation of the filter.
 
     Raises:
-        ValueError: ``features`` is not (N, F) or so far spread that keys overflow.
+        ValueError: ``features`` is not (N, F), or spread too far to number the lattice.
 
     Example:
-        >>> lattice = build_lattice(torch.tensor([[0.0], [0.1], [9.0]]))
-        >>> lattice.vertices.shape, lattice.size
-        (torch.Size([3, 2]), 4)
+        >>> build_lattice(torch.tensor([[0.0], [0.1], [9.0]])).splat.shape
+        torch.Size([4, 3])
     """
     if features.dim() != 2 or features.shape[1] < 1:
         raise ValueError(f'expected features (N, F), got {tuple(features.shape)}')
+    number, corners = len(features), features.shape[1] + 1
     keys, weights = _enclosing_simplices(_elevate(features))
     packed, strides = _pack(keys)
-    unique, vertices = torch.unique(packed, return_inverse=True)
-    return Lattice(vertices, weights, _neighbours(unique, strides))
+    # one sort numbers the lattice points and lists the points around each
+    ordered, order = packed.flatten().sort()
+    first = torch.ones_like(ordered, dtype=torch.bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    unique, size = ordered[first], int(first.sum())
+    vertices = torch.empty_like(order)
+    vertices[order] = first.cumsum(0) - 1
+    starts = torch.cat([first.nonzero().flatten(), order.new_tensor([len(order)])])
+    splat = _csr(starts, order // corners, weights.flatten()[order], (size, number))
+    rows = torch.arange(number + 1, device=features.device) * corners
+    sliced = _csr(rows, vertices, weights.flatten(), (number, size))
+    return Lattice(splat, _blurs(unique, strides, weights.dtype), sliced)
 
 
 def filter_values(values: Tensor, lattice: Lattice) -> Tensor:
@@ -60,7 +65,7 @@ def filter_values(values: Tensor, lattice: Lattice) -> Tensor:
     normalisation of Krähenbühl and Koltun's code (their factor 1 / (1 + 2^-F)).
 
     Args:
-        values: (N, C).
+        values: (N, C) float32.
         lattice: Of the same N points.
 
     Returns:
@@ -72,20 +77,10 @@ def filter_values(values: Tensor, lattice: Lattice) -> Tensor:
         >>> bool((near == near[0]).all())
         True
     """
-    number, corners = lattice.vertices.shape
-    channels = values.shape[1]
-    table = values.new_zeros(lattice.size + 1, channels)
-    for corner in range(corners):
-        weighted = values * lattice.weights[:, corner : corner + 1]
-        table.index_add_(0, lattice.vertices[:, corner], weighted)
-    for before, after in lattice.neighbours:
-        blurred = table[before].add_(table[after]).mul_(0.5)
-        table[:-1] += blurred
-    result = values.new_zeros(number, channels)
-    for corner in range(corners):
-        found = table[lattice.vertices[:, corner]]
-        result.addcmul_(found, lattice.weights[:, corner : corner + 1])
-    return result / (1 + 2.0 ** -(corners - 1))
+    table = lattice.splat @ values
+    for blur in lattice.blur:
+        table = blur @ table
+    return (lattice.slice @ table).div_(1 + 2.0 ** (1 - len(lattice.blur)))
 
 
 def _elevate(features: Tensor) -> Tensor:
@@ -146,19 +141,37 @@ def _pack(keys: Tensor) -> Tuple[Tensor, List[int]]:
     return ((keys - low) * weights).sum(-1), strides
 
 
-def _neighbours(unique: Tensor, strides: List[int]) -> Tensor:
-    dimension, number = len(strides), len(unique)
-    total = sum(strides)
-    found = unique.new_full((dimension + 1, 2, number), number)
-    if number == 0:
-        return found
+def _blurs(unique: Tensor, strides: List[int], dtype: torch.dtype) -> List[Tensor]:
+    """For each axis the matrix of a lattice point and half of its two neighbours."""
+    number, total = len(unique), sum(strides)
     own = torch.arange(number, device=unique.device)
-    for axis in range(dimension + 1):
+    matrices = []
+    for stride in (*strides, 0):
         # one less in all coordinates, but F more in one (or in the one left out)
-        step = -total + ((dimension + 1) * strides[axis] if axis < dimension else 0)
-        wanted = unique + step
-        place = torch.searchsorted(unique, wanted).clamp_(max=number - 1)
-        there = unique[place] == wanted
-        found[axis, 0] = torch.where(there, place, number)
-        found[axis, 1, place[there]] = own[there]
-    return found
+        wanted = unique - total + (len(strides) + 1) * stride
+        before = torch.searchsorted(unique, wanted).clamp_(max=max(number - 1, 0))
+        there = unique[before] == wanted
+        low, high = before[there], own[there]
+        count = torch.ones_like(own)
+        has_after = torch.zeros_like(there)
+        has_after[low] = True
+        count += there.long() + has_after.long()
+        ends = count.cumsum(0)
+        columns = own.new_empty(int(count.sum()))
+        values = torch.full(columns.shape, 0.5, dtype=dtype, device=unique.device)
+        starts = ends - count
+        columns[starts], values[starts] = own, 1.0
+        columns[starts[high] + 1] = low
+        columns[ends[low] - 1] = high
+        bounds = torch.cat([ends.new_zeros(1), ends])
+        matrices.append(_csr(bounds, columns, values, (number, number)))
+    return matrices
+
+
+def _csr(starts: Tensor, columns: Tensor, values: Tensor, size: tuple) -> Tensor:
+    with warnings.catch_warnings():
+        # of its beta state, and that nobody checks what is correct by construction
+        warnings.simplefilter('ignore', UserWarning)
+        return torch.sparse_csr_tensor(
+            starts.int(), columns.int(), values, size, check_invariants=False
+        )

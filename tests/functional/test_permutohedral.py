@@ -1,0 +1,119 @@
+"""The lattice filter against a dictionary-based one, point by point in float64."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mmseg_spml.functional.permutohedral import build_lattice, filter_values
+
+
+def elevated(point):
+    """The paper's matrix of basis vectors, written out."""
+    dimension = len(point)
+    scale = math.sqrt(2 / 3) * (dimension + 1)
+    result = np.zeros(dimension + 1)
+    for axis, value in enumerate(point):
+        step = value * scale / math.sqrt((axis + 1) * (axis + 2))
+        result[: axis + 1] += step
+        result[axis + 1] -= (axis + 1) * step
+    return result
+
+
+def simplex(point):
+    """Vertices and weights by trying all: the weights of the right one are >= 0."""
+    corners = len(point)
+    base = np.round(point / corners) * corners
+    for shift in itertools.product((-corners, 0, corners), repeat=corners):
+        zero = base + shift
+        if abs(zero.sum()) > 1e-6:
+            continue
+        rest = point - zero
+        order = np.argsort(-rest, kind='stable')
+        if rest[order[0]] - rest[order[-1]] > corners + 1e-9:
+            continue
+        found = []
+        for k in range(corners):
+            vertex = zero + k
+            for axis in order[corners - k :]:
+                vertex[axis] -= corners
+            found.append(tuple(int(round(v)) for v in vertex))
+        matrix = np.vstack([np.array(found, float).T, np.ones(corners)])
+        weights = np.linalg.lstsq(matrix, np.append(point, 1), rcond=None)[0]
+        if weights.min() > -1e-9:
+            return found, weights
+    raise AssertionError('no simplex encloses the point')
+
+
+def by_dictionary(features, values):
+    dimension = features.shape[1]
+    corners = [simplex(elevated(point)) for point in features]
+    table = {}
+    for (vertices, weights), value in zip(corners, values):
+        for vertex, weight in zip(vertices, weights):
+            table[vertex] = table.get(vertex, 0) + weight * value
+    zero = np.zeros(values.shape[1])
+    for axis in range(dimension + 1):
+        step = np.full(dimension + 1, -1)
+        step[axis] += dimension + 1
+        table = {
+            vertex: value
+            + 0.5 * table.get(tuple(np.add(vertex, step)), zero)
+            + 0.5 * table.get(tuple(np.subtract(vertex, step)), zero)
+            for vertex, value in table.items()
+        }
+    sums = [
+        sum(weight * table[vertex] for vertex, weight in zip(*corner))
+        for corner in corners
+    ]
+    return np.array(sums) / (1 + 2.0**-dimension)
+
+
+@pytest.mark.parametrize('dimension', [1, 2, 3, 5])
+@pytest.mark.parametrize('spread', [0.3, 3.0])
+def test_by_dictionary(dimension, spread):
+    rng = np.random.default_rng(dimension)
+    features = rng.normal(0, spread, (40, dimension)).astype(np.float32)
+    values = rng.random((40, 4)).astype(np.float32)
+    expected = by_dictionary(features.astype(float), values.astype(float))
+    lattice = build_lattice(torch.from_numpy(features))
+    filtered = filter_values(torch.from_numpy(values), lattice)
+    assert np.allclose(filtered.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_about_a_gaussian():
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(rng.normal(0, 2, (400, 2)).astype(np.float32))
+    values = torch.rand(400, 3)
+    kernel = torch.exp(-(torch.cdist(features, features) ** 2) / 2)
+    lattice = build_lattice(features)
+    ones = filter_values(torch.ones(400, 1), lattice)
+    means = filter_values(values, lattice) / ones
+    expected = kernel @ values / kernel.sum(dim=1, keepdim=True)
+    assert (means - expected).abs().mean() < 0.01
+
+
+def test_linear():
+    features = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    lattice = build_lattice(features)
+    kernel = filter_values(torch.eye(30), lattice)
+    values = torch.rand(30, 2)
+    assert torch.allclose(kernel @ values, filter_values(values, lattice), atol=1e-5)
+
+
+def test_degenerate_points():
+    alike = filter_values(torch.rand(5, 2), build_lattice(torch.ones(5, 4)))
+    assert torch.allclose(alike, alike[:1].expand_as(alike), atol=1e-6)
+    far = torch.tensor([[0.0], [1e4]])
+    alone = filter_values(torch.eye(2), build_lattice(far))
+    assert alone[0, 1] == alone[1, 0] == 0
+    assert build_lattice(torch.zeros(0, 2)).slice.shape == (0, 0)
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match=r'\(N, F\)'):
+        build_lattice(torch.zeros(5))
+    with pytest.raises(ValueError, match='wider kernels'):
+        build_lattice(torch.eye(8) * 1e6)
