@@ -13,6 +13,7 @@ from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.datasets.region_files import decode_image
 from mmseg_spml.functional.cam import (
+    find_cam,
     load_cam,
     region_mean_map,
     seeds_of_boxes,
@@ -23,7 +24,6 @@ from mmseg_spml.functional.rasterize import box_mask
 from mmseg_spml.functional.segments import VOID
 
 METHODS = dict(tags=seeds_of_tags, boxes=seeds_of_boxes, grabcut=grabcut_seeds)
-_CAM_SUFFIXES = ('.npz', '.npy')
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,7 @@ class SeedMaker:
             ValueError: the file is damaged, or not of these classes.
         """
         stem = Path(sample['img_path']).stem
-        files = [Path(self.cams, stem + suffix) for suffix in _CAM_SUFFIXES]
-        file = next((file for file in files if file.is_file()), None)
-        if file is None:
-            raise FileNotFoundError(
-                f'there are no activation maps {files[0]} (or .npy)'
-            )
+        file = find_cam(self.cams, stem)
         cams = load_cam(file)
         if any(not 0 < label < self.num_classes for label in cams):
             raise ValueError(

@@ -9,6 +9,7 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .numpy_files import load_numpy_object
@@ -158,6 +159,65 @@ def save_cam(
         np.save(path, content, allow_pickle=True)
     else:
         raise ValueError(f'expected a name that ends with .npz or .npy, got {path}')
+
+
+def find_cam(folder: Union[str, Path], stem: str) -> Path:
+    """File of an image's activation maps, ``<stem>.npz`` or ``<stem>.npy``.
+
+    Raises:
+        FileNotFoundError: there is neither.
+    """
+    for suffix in ('.npz', '.npy'):
+        path = Path(folder, stem + suffix)
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f'there are no activation maps {Path(folder, stem)}.npz (or .npy)'
+    )
+
+
+def scores_of_cams(
+    cams: Mapping[int, np.ndarray],
+    num_classes: int,
+    size: Tuple[int, int],
+    *,
+    alpha: float = 6,
+    stride: int = 8,
+) -> Tensor:
+    """Scores on a coarse grid, to begin a random walk with.
+
+    Score 0 is (1 - max_c m_c)^alpha, score c is m_c, 0 where there is no map; resized
+    bilinearly by a step of exactly ``stride`` pixels.
+
+    Args:
+        cams: Class id (1..C-1) -> (H, W) in [0, 1].
+        num_classes: C.
+        size: (H, W).
+        alpha: The larger, the less background.
+        stride: Pixels in a place of the grid, along each axis.
+
+    Returns:
+        Tensor: (C, H // stride, W // stride) float32, one row and column at least.
+
+    Raises:
+        ValueError: a class id is out of range, or a map unfit.
+
+    Example:
+        >>> scores_of_cams({2: np.full((8, 16), 0.5)}, 3, (8, 16), alpha=1).tolist()
+        [[[0.5, 0.5]], [[0.0, 0.0]], [[0.5, 0.5]]]
+    """
+    if any(not 0 < label < num_classes for label in cams):
+        raise ValueError(
+            f'expected maps of the classes 1..{num_classes - 1}, got {sorted(cams)}'
+        )
+    scores = torch.zeros(num_classes, *size)
+    for label, cam in _checked(cams, size).items():
+        scores[label] = torch.from_numpy(cam)
+    scores[0] = (1 - scores[1:].amax(dim=0)) ** alpha
+    if min(size) < stride:
+        grid = tuple(max(length // stride, 1) for length in size)
+        return F.interpolate(scores[None], size=grid, mode='bilinear')[0]
+    return F.interpolate(scores[None], scale_factor=1 / stride, mode='bilinear')[0]
 
 
 def region_mean_map(cam: np.ndarray, region_map: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from .pixel_embedding import (
     LateralEmbedding,
     PSPEmbedding,
 )
+from .pseudo_labeller import PseudoLabeller
 from .relation_losses import (
     FeatureAffinityLoss,
     ImageSimilarityLoss,
@@ -29,6 +30,7 @@ __all__ = [
     'ImageSimilarityLoss',
     'LateralEmbedding',
     'PSPEmbedding',
+    'PseudoLabeller',
     'RelationLoss',
     'SPMLDataPreProcessor',
     'SPMLHead',

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from goldens import Golden
 
+from mmseg_spml.functional.cam import scores_of_cams
 from mmseg_spml.functional.random_walk import class_normalised, propagate
 
 
@@ -126,3 +127,33 @@ def test_the_authors_walk(variant, dtype, tolerance):
     scores = golden.tensor(f'{variant}_low_in_64', dtype)
     walked = propagate(embeddings, scores)
     assert relative_error(walked, golden[f'{variant}_rw_low_64']) < tolerance
+
+
+def test_the_authors_scores_of_activation_maps():
+    golden = Golden('random_walk')
+    keys = golden['cam_keys'].tolist()
+    cams = {key + 1: cam for key, cam in zip(keys, golden['cams'])}
+    scores = scores_of_cams(cams, 21, tuple(golden['hw'].tolist()))
+    assert relative_error(scores, golden['cam_low_in_64']) < 1e-5
+
+
+def test_the_authors_scores_of_a_classifier():
+    golden = Golden('random_walk')
+    height, width = golden['hw'].tolist()
+    views = [golden.tensor(f'logit_{view}') for view in ('plain', 'flip')]
+    grids = [
+        F.interpolate(view, size=(height // 8, width // 8), mode='bilinear')[0]
+        for view in views
+    ]
+    mean = (grids[0].softmax(0) + grids[1].softmax(0).flip(-1)) / 2
+    scores = class_normalised(mean, golden.tensor('tags'))
+    assert relative_error(scores, golden['sm_low_in_64']) < 1e-5
+
+
+@pytest.mark.parametrize('variant', ['cam', 'sm'])
+def test_the_authors_resizing(variant):
+    golden = Golden('random_walk')
+    low = golden.tensor(f'{variant}_rw_low_32')[None]
+    size = tuple(golden['hw'].tolist())
+    full = F.interpolate(low, size=size, mode='bilinear')[0].permute(1, 2, 0)
+    assert relative_error(full, golden[f'{variant}_rw_full_32']) < 1e-5

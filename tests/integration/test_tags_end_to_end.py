@@ -112,17 +112,46 @@ def test_two_processes_write_the_same_maps(root, classifier, cams):
         assert all(np.allclose(one[key], two[key], atol=1e-5) for key in one)
 
 
-def test_spml_trains_on_the_seeds(root, seeds):
+@pytest.fixture(scope='module')
+def spml(root, seeds):
+    """Options of a run on the seeds, its output and its checkpoint."""
+    options = (
+        f'train_dataloader.dataset.label_dir={seeds}', 'train_cfg.max_iters=2',
+        'train_cfg.val_interval=2',
+    )  # fmt: skip
+    output = tiny.python(
+        root, TOOLS / 'train.py', root / 'tiny.py', '--work-dir', root / 'spml',
+        '--cfg-options', *options,
+    )  # fmt: skip
+    return options, output, root / 'spml' / 'iter_2.pth'
+
+
+def test_spml_trains_on_the_seeds(seeds, spml):
     values = {v for f in seeds.glob('*.png') for v in np.unique(read_index_map(str(f)))}
     assert values <= set(range(tiny.CLASSES + 1))
     assert tiny.CLASSES in values
-    output = tiny.python(
-        root, TOOLS / 'train.py', root / 'tiny.py', '--work-dir', root / 'spml',
-        '--cfg-options', f'train_dataloader.dataset.label_dir={seeds}',
-        'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
-    )  # fmt: skip
+    _, output, _ = spml
     assert 'mIoU' in output
     assert 'nan' not in output.lower().replace('dominan', '')
+
+
+def test_pseudo_labels_of_the_trained_model(root, seeds, spml):
+    options, _, checkpoint = spml
+    out = root / 'pseudo_labels'
+    output = tiny.python(
+        root, TOOLS / 'make_pseudo_labels.py', root / 'tiny.py', checkpoint, out,
+        '--truth', root / 'truth', '--cfg-options', *options,
+        'pseudo_labels.evaluator.crf.iterations=2',
+        'pseudo_labels.evaluator.keep_marks=True',
+    )  # fmt: skip
+    assert f'pseudo_labels/files: {IMAGES}' in output
+    assert 'pseudo_labels/IoU/red' in output
+    for index in range(IMAGES):
+        labels = read_index_map(str(out / f'{index}.png'))
+        seed = read_index_map(str(seeds / f'{index}.png'))
+        marked = seed < tiny.CLASSES
+        assert (labels[marked] == seed[marked]).all()
+        assert set(np.unique(labels)) <= set(np.unique(seed))
 
 
 def test_bad_images_are_named_and_the_others_made(root, cams, tmp_path):

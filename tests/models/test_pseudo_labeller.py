@@ -1,0 +1,118 @@
+"""Scores for pseudo labels: views by hand, tags, padding, activation maps."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.structures import LabelData
+from models.small_segmentor import C, build, metas, sample
+
+from mmseg_spml.functional.cam import save_cam, scores_of_cams
+from mmseg_spml.functional.random_walk import class_normalised, propagate
+from mmseg_spml.models import PseudoLabeller
+from mmseg_spml.models.pseudo_labeller import present_classes
+
+SIZE = (32, 48)
+
+
+def segmentor():
+    return build(
+        data_preprocessor=dict(
+            type='SPMLDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3
+        )
+    ).eval()
+
+
+def weak_sample(labels=None, tags=(True,) * C, unknown=(False,) * C, **meta):
+    labels = torch.full(SIZE, C) if labels is None else labels
+    out = sample(labels, **meta)
+    out.gt_tags = LabelData(multi_hot=torch.tensor(tags), unknown=torch.tensor(unknown))
+    return out
+
+
+def image(seed=0, size=SIZE):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(3, *size, generator=generator)
+
+
+def scores_of(model, picture, weak, **options):
+    labeller = PseudoLabeller(model, **options)
+    data = dict(inputs=[picture], data_samples=[weak])
+    (out,) = labeller.test_step(data)
+    return out.pseudo_scores.data
+
+
+@torch.no_grad()
+def view(model, picture, grid):
+    """Embedding and probabilities of one view on the grid."""
+    features = model.extract_feat(picture[None])
+    logits = model.decode_head.predict(features, metas(picture[None]), {})
+    embedding = F.interpolate(features[0], picture.shape[1:], mode='bilinear')
+    maps = (F.interpolate(m, grid, mode='bilinear')[0] for m in (embedding, logits))
+    embedding, logits = maps
+    return embedding, logits.softmax(0)
+
+
+@pytest.mark.parametrize('walk', [False, True])
+def test_views_by_hand(walk):
+    model, picture, grid = segmentor(), image(), (4, 6)
+    weak = weak_sample(tags=(True, False, True, True))
+    large = F.interpolate(picture[None], scale_factor=1.5, mode='bilinear')[0]
+    views = [view(model, picture, grid), view(model, large, grid)]
+    for one in (picture, large):
+        views.append(tuple(m.flip(-1) for m in view(model, one.flip(-1), grid)))
+    mean = torch.stack([probabilities for _, probabilities in views]).mean(0)
+    expected = class_normalised(mean, torch.tensor([True, False, True, True]))
+    if walk:
+        expected = propagate([e for e, _ in views], expected, steps=8)
+    expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
+    scores = scores_of(
+        model, picture, weak, scales=(1.0, 1.5), walk=walk, walk_options=dict(steps=8)
+    )
+    assert torch.allclose(scores, expected, atol=1e-4)
+    assert not scores[1].any()
+
+
+def test_labels_and_unknown_tags_may_be_shown():
+    labels = torch.full(SIZE, C)
+    labels[3, 4] = 2
+    weak = weak_sample(labels, (False,) * C, (False, True, False, False))
+    assert present_classes(weak).tolist() == [False, True, True, False]
+
+
+def test_padding_of_the_batch_and_of_views():
+    model, picture = segmentor(), image(1)
+    padded = F.pad(picture, (0, 16, 0, 8), value=9.0)
+    alone = scores_of(model, picture, weak_sample(), walk=False)
+    within = scores_of(model, padded, weak_sample(), walk=False)
+    assert torch.equal(alone, within)
+    larger = scores_of(
+        model, picture, weak_sample(), walk=False, least_size=(64, 64), size_divisor=32
+    )
+    assert larger.shape == alone.shape
+    assert not torch.equal(larger, alone)  # the padding is seen at the border only
+    assert torch.allclose(larger[:, :8, :8], alone[:, :8, :8], atol=0.2)
+
+
+def test_activation_maps(tmp_path):
+    cams = {2: np.random.default_rng(0).random(SIZE).astype(np.float32)}
+    save_cam(tmp_path / 'a.npz', cams)
+    scores = scores_of(
+        segmentor(), image(), weak_sample(img_path='x/a.jpg'),
+        source='cam', cams=str(tmp_path), walk=False, alpha=2,
+    )  # fmt: skip
+    expected = scores_of_cams(cams, C, SIZE, alpha=2)
+    expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
+    assert torch.allclose(scores, expected, atol=1e-6)
+
+
+def test_mistakes(tmp_path):
+    with pytest.raises(ValueError, match='source'):
+        PseudoLabeller(segmentor(), source='bank')
+    with pytest.raises(ValueError, match='cams'):
+        PseudoLabeller(segmentor(), source='cam')
+    with pytest.raises(FileNotFoundError, match='activation maps'):
+        scores_of(
+            segmentor(), image(), weak_sample(img_path='x/b.jpg'),
+            source='cam', cams=str(tmp_path),
+        )  # fmt: skip

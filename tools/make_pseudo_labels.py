@@ -1,0 +1,84 @@
+"""Write pseudo labels of the training images.
+
+    python tools/make_pseudo_labels.py CONFIG CHECKPOINT OUT [--truth MASKS]
+
+The images are those that CONFIG trains on; ``pseudo_labels`` in the config says how:
+``model`` has the options of ``PseudoLabeller``, ``evaluator`` those of
+``PseudoLabelWriter``. Train the next stage with
+``train_dataloader.dataset.label_dir=OUT``. On several processes: ``torchrun
+--nproc_per_node 8 tools/make_pseudo_labels.py ... --launcher pytorch``.
+"""
+
+import argparse
+import os
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmseg_spml.engine import launch
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file of the run')
+    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('out', help='folder of label maps to write')
+    parser.add_argument(
+        '--truth', help='folder of full masks: compare where there is one'
+    )
+    parser.add_argument('--work-dir', help='folder of logs (default: OUT/logs)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that override the config, such as '
+        'pseudo_labels.evaluator.keep_marks=True',
+    )
+    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run MMEngine's test loop over the training images."""
+    args = parse_args()
+    if not os.path.isfile(args.checkpoint):
+        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    launch.init_distributed_cpu(args.launcher)
+
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.work_dir = args.work_dir or os.path.join(args.out, 'logs')
+    launch.without_cuda(cfg)
+    cfg.load_from = args.checkpoint
+    settings = cfg.get('pseudo_labels', {})
+    cfg.model = dict(
+        type='PseudoLabeller', module=cfg.model, **settings.get('model', {})
+    )
+    cfg.test_dataloader.dataset = dict(
+        cfg.train_dataloader.dataset,
+        test_mode=True,
+        pipeline=[
+            dict(type='LoadImageFromFile', to_float32=True),
+            dict(type='LoadWeakAnnotations'),
+            dict(type='PackWeakSegInputs'),
+        ],
+    )
+    cfg.test_evaluator = dict(
+        type='PseudoLabelWriter',
+        out_dir=args.out,
+        truth=args.truth,
+        **settings.get('evaluator', {}),
+    )
+    Runner.from_cfg(cfg).test()
+    launch.close_distributed()
+
+
+if __name__ == '__main__':
+    main()
