@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/datasets/voc_scribbles.py',
     '../_base_/schedules/schedule_30k.py',
     '../_base_/default_runtime.py',
+    '../_base_/pseudo_labels.py',
 ]
 model = dict(
     neck=dict(grid=(6, 6), iterations=10),

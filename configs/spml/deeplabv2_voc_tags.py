@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/datasets/voc_tags.py',
     '../_base_/schedules/schedule_30k.py',
     '../_base_/default_runtime.py',
+    '../_base_/pseudo_labels.py',
 ]
 model = dict(
     neck=dict(grid=(6, 6), iterations=10),
@@ -30,3 +31,5 @@ model = dict(
         retrieval=dict(grid=(12, 12), iterations=10, neighbours=20),
     ),
 )
+# The walk begins with activation maps, of tools/make_cams.py or of SEAM.
+pseudo_labels = dict(model=dict(source='cam', cams='data/voc/VOC2012/cam/maps'))
