@@ -35,3 +35,17 @@ test_dataloader = dict(
     )
 )
 test_evaluator = val_evaluator
+seeds = dict(
+    method='tags',
+    alpha=6,
+    threshold=0.4,
+    # Of tools/make_regions.py.
+    regions=varying_root + '/regions',
+)
+# Eight times through the photographs.
+max_iters = 1800
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
+param_scheduler = [
+    dict(type='WarmupPolyLR', max_iters=max_iters, warmup_iters=50, by_epoch=False)
+]
+train_cfg = dict(max_iters=max_iters, val_interval=600)
