@@ -18,7 +18,8 @@ from mmseg_spml.annotations.run_length import decode_mask
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.functional.contours import gradient_contours, ucm_regions
 from mmseg_spml.functional.hed import HED, hed_contours, load_hed
-from mmseg_spml.functional.oversegmentation import REGION_METHODS, regions_of_masks
+from mmseg_spml.functional.oversegmentation import regions_of_masks
+from mmseg_spml.functional.region_methods import REGION_METHODS
 
 METHODS = ('hed-owt-ucm', 'owt-ucm', 'slic', 'felzenszwalb', 'masks')
 # Changed when the same options no longer give the same regions.

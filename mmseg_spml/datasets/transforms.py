@@ -20,7 +20,7 @@ from mmseg_spml.datasets.label_values import (
     tags_of,
 )
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
-from mmseg_spml.functional.oversegmentation import REGION_METHODS
+from mmseg_spml.functional.region_methods import REGION_METHODS
 
 
 def _check_size(
@@ -164,7 +164,8 @@ class LoadRegions(BaseTransform):
 
     Args:
         generate: How to make regions where the data set names no
-            file: ``method`` ('felzenszwalb' or 'slic') and that function's options.
+            file: ``method`` ('felzenszwalb', 'slic' or 'owt-ucm') and that function's
+            options.
         cache_dir: Keep made region maps here as PNG files, under
             the hash of the image and of the options.
         channel_order (str): 'bgr' (LoadImageFromFile) or 'rgb'.

@@ -132,6 +132,32 @@ def ucm_regions(
     return renumber_regions(cut.labelisation_leaves(tree))
 
 
+def gradient_ucm_regions(
+    image: np.ndarray,
+    sigma: float = 1.5,
+    threshold: float = 0.1,
+    most_regions: Optional[int] = 256,
+) -> np.ndarray:
+    """Regions of colour gradients: :func:`ucm_regions` of :func:`gradient_contours`.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        sigma: Of the gradients, in pixels.
+        threshold: Boundaries up to it vanish.
+        most_regions: At least 1; None is as many as there are.
+
+    Returns:
+        ndarray: (H, W) int32, ids 0..R-1.
+
+    Example:
+        >>> image = np.zeros((24, 24, 3), np.uint8)
+        >>> image[:, 12:] = 200
+        >>> len(np.unique(gradient_ucm_regions(image)))
+        2
+    """
+    return ucm_regions(gradient_contours(image, sigma), threshold, most_regions)
+
+
 def _edge_strengths(hg, graph, contours: np.ndarray) -> np.ndarray:
     """Strength between two pixels: the stronger one, and a hint of which it is.
 

@@ -145,10 +145,6 @@ def regions_of_masks(masks: Sequence[np.ndarray], size: Tuple[int, int]) -> np.n
     return renumber_regions(np.where(regions, regions, pieces + len(masks)))
 
 
-# The names that configs may use.
-REGION_METHODS = {'felzenszwalb': felzenszwalb_regions, 'slic': slic_regions}
-
-
 def expand_labels_to_regions(
     labels: np.ndarray, regions: np.ndarray, num_classes: int
 ) -> np.ndarray:

@@ -7,7 +7,7 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from mmseg_spml.datasets import LoadRegions, LoadWeakAnnotations, PackWeakSegInputs
-from mmseg_spml.functional.oversegmentation import REGION_METHODS
+from mmseg_spml.functional.region_methods import REGION_METHODS
 
 
 def save(path, ids, dtype=np.uint8, mode=None):
