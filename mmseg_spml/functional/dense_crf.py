@@ -15,6 +15,7 @@ from .permutohedral import build_lattice, filter_values
 LEAST_PROBABILITY = 1e-5
 
 
+@torch.no_grad()
 def dense_crf(
     image: np.ndarray,
     probabilities: Tensor,
@@ -30,7 +31,8 @@ def dense_crf(
 
     Potts compatibility; two kernels, of positions (weight ``gaussian_weight``) and of
     positions and colours; each normalised symmetrically by the root of its response
-    to ones, as the authors' code does. The defaults are those of SPML.
+    to ones, as the authors' code does. The defaults are those of SPML. Without
+    gradient; takes up to 3 kB of memory a pixel with 21 classes.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -46,8 +48,8 @@ def dense_crf(
         Tensor: (C, H, W) float32, sums to 1 over the classes.
 
     Raises:
-        ValueError: the image is no RGB image, the sizes differ, a standard deviation is
-            not positive, or ``iterations`` is negative.
+        ValueError: the image is no RGB image, the sizes differ, a probability is not
+            finite, a standard deviation is not positive, or ``iterations`` is negative.
 
     Example:
         >>> image = np.zeros((4, 6, 3), np.uint8)
@@ -70,7 +72,31 @@ def dense_crf(
             'expected standard deviations above 0 and iterations >= 0, got '
             f'{gaussian_xy}, {bilateral_xy}, {bilateral_rgb} and {iterations}'
         )
-    rows = probabilities.float().flatten(1).T  # (N, C)
+    if not probabilities.isfinite().all():
+        raise ValueError(
+            'expected finite probabilities, got infinite or undefined ones'
+        )
+    with torch.autocast(probabilities.device.type, enabled=False):
+        return _mean_field(
+            image,
+            probabilities.float(),
+            iterations,
+            (gaussian_xy, gaussian_weight),
+            (bilateral_xy, bilateral_rgb, bilateral_weight),
+        )
+
+
+def _mean_field(
+    image: np.ndarray,
+    probabilities: Tensor,
+    iterations: int,
+    gaussian: tuple,
+    bilateral: tuple,
+) -> Tensor:
+    size = image.shape[:2]
+    gaussian_xy, gaussian_weight = gaussian
+    bilateral_xy, bilateral_rgb, bilateral_weight = bilateral
+    rows = probabilities.flatten(1).T  # (N, C)
     logits = rows.clamp(LEAST_PROBABILITY, 1).log()
     position = _positions(size, rows.device)
     colour = torch.from_numpy(image.copy()).to(rows.device).reshape(-1, 3).float()

@@ -37,13 +37,15 @@ def propagate(
         temperature: t.
         power: p.
         steps: >= 0.
-        largest_matrix: Entries of B that may be kept.
+        largest_matrix: Entries of B that may be kept; while it is computed, two more
+            such matrices are.
 
     Returns:
-        Tensor: (C, h, w), of the scores' dtype.
+        Tensor: (C, h, w), of the scores' dtype; computed in float32 at least.
 
     Raises:
         ValueError: a grid differs, there is no view, or ``steps`` is negative.
+        TypeError: the scores are no floating-point numbers.
 
     Example:
         >>> embedding = torch.tensor([[[1.0, 1.0, -1.0]]])
@@ -51,19 +53,26 @@ def propagate(
         tensor([[[0.5000, 0.5000, 0.0000]]])
     """
     _check(embeddings, scores, steps)
-    units = [_unit_columns(embedding).to(scores.dtype) for embedding in embeddings]
-    walked = scores.flatten(1)
-    number = walked.shape[1]
-    if number == 0 or steps == 0:
+    if scores.numel() == 0 or steps == 0:
         return scores.clone()
-    width = max(min(largest_matrix // number, number), 1)
-    options = (units, width, temperature, power)
-    kept = [*_column_blocks(*options)] if width == number else None
-    sums = torch.cat([block.sum(dim=0) for block in kept or _column_blocks(*options)])
-    for _ in range(steps):
-        blocks = kept or _column_blocks(*options)
-        walked = torch.cat([walked @ block for block in blocks], dim=1) / sums
-    return walked.view_as(scores)
+    # exp(100 (cos - 1)) needs the digits of float32
+    dtype = torch.promote_types(scores.dtype, torch.float32)
+    with torch.autocast(scores.device.type, enabled=False):
+        walked = scores.to(dtype).flatten(1)
+        units = [_unit_columns(embedding.to(dtype)) for embedding in embeddings]
+        number = walked.shape[1]
+        width = max(min(largest_matrix // number, number), 1)
+        options = (units, width, temperature, power)
+        kept = [*_column_blocks(*options)] if width == number else None
+        sums = torch.cat(
+            [block.sum(dim=0) for block in kept or _column_blocks(*options)]
+        )
+        # a column of nothing but underflow stays 0
+        sums.clamp_(min=torch.finfo(dtype).tiny)
+        for _ in range(steps):
+            blocks = kept or _column_blocks(*options)
+            walked = torch.cat([walked @ block for block in blocks], dim=1) / sums
+    return walked.view_as(scores).to(scores.dtype)
 
 
 def class_normalised(scores: Tensor, present: Tensor, floor: float = 1e-12) -> Tensor:
@@ -98,18 +107,16 @@ def _column_blocks(
 ) -> Iterator[Tensor]:
     """Columns of B, (n, width) at a time."""
     for start in range(0, units[0].shape[1], width):
-        # log of the mean: a power of the mean itself would underflow in float32
-        logs = [
-            (unit.T @ unit[:, start : start + width]).sub_(1).mul_(temperature)
-            for unit in units
-        ]
-        yield _log_mean_exp(logs).mul_(power).exp_()
+        columns = slice(start, start + width)
+        # log of the sum: a power of the sum itself would underflow
+        logs = _log_affinity(units[0], columns, temperature)
+        for unit in units[1:]:
+            torch.logaddexp(logs, _log_affinity(unit, columns, temperature), out=logs)
+        yield logs.sub_(math.log(len(units))).mul_(power).exp_()
 
 
-def _log_mean_exp(logs: Sequence[Tensor]) -> Tensor:
-    if len(logs) == 1:
-        return logs[0]
-    return torch.logsumexp(torch.stack(logs), dim=0) - math.log(len(logs))
+def _log_affinity(unit: Tensor, columns: slice, temperature: float) -> Tensor:
+    return (unit.T @ unit[:, columns]).sub_(1).mul_(temperature)
 
 
 def _check(embeddings: Sequence[Tensor], scores: Tensor, steps: int) -> None:
@@ -118,6 +125,8 @@ def _check(embeddings: Sequence[Tensor], scores: Tensor, steps: int) -> None:
     grids: Tuple[Tuple[int, ...], ...] = tuple(
         tuple(e.shape[1:]) for e in (*embeddings, scores)
     )
+    if not scores.is_floating_point():
+        raise TypeError(f'expected floating-point scores, got {scores.dtype}')
     if scores.dim() != 3 or len(set(grids)) > 1:
         raise ValueError(
             f'embeddings (D, h, w) and scores (C, h, w) must share a grid, got {grids}'

@@ -83,6 +83,20 @@ def test_degenerate_embeddings_stay_finite():
     assert propagate([torch.zeros(5, 0, 4)], torch.zeros(2, 0, 4)).shape == (2, 0, 4)
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single(dtype):
+    embeddings, scores = random_case(2, 3, (5, 7))
+    embeddings = [embedding.to(dtype) for embedding in embeddings]
+    scores = scores.to(dtype)
+    expected = by_squaring(embeddings, scores)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        walked = propagate(embeddings, scores)
+    assert walked.dtype == dtype
+    assert torch.allclose(walked.double(), expected, rtol=1e-2)
+    zero = [torch.zeros(5, 3, 4, dtype=dtype)]
+    assert propagate(zero, torch.rand(2, 3, 4).to(dtype), power=50).isfinite().all()
+
+
 def test_class_normalised():
     scores = torch.rand(3, 4, 5)
     scores[2] = 0
@@ -98,6 +112,8 @@ def test_mistakes():
         propagate([], scores)
     with pytest.raises(ValueError, match='share a grid'):
         propagate([torch.zeros(5, 3, 5)], scores)
+    with pytest.raises(TypeError, match='floating-point'):
+        propagate([torch.zeros(5, 3, 4)], scores.long())
     with pytest.raises(ValueError, match='steps'):
         propagate([torch.zeros(5, 3, 4)], scores, steps=-1)
 
