@@ -45,11 +45,19 @@ class CamWriter(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the maps of a batch; ``data_samples`` have ``cams`` and ``gt_tags``."""
         for sample in data_samples:
+            if 'gt_tags' not in sample:
+                raise ValueError(
+                    f'the image {sample["img_path"]} has no tags: maps are written of '
+                    'the classes that an image is known to show'
+                )
             shown = sample['gt_tags']['multi_hot'].nonzero().flatten().tolist()
-            maps = sample['cams']['data'].cpu().numpy()
+            maps = sample['cams']['data'].float().cpu().numpy()
             cams = {label: maps[label - 1] for label in shown if label > 0}
-            name = f'{Path(sample["img_path"]).stem}.{self.file_format}'
-            save_cam(os.path.join(self.out_dir, name), cams)
+            path = Path(self.out_dir, Path(sample['img_path']).stem)
+            # whole or not at all; two processes may be given the same image
+            part = f'{path}.{os.getpid()}.part.{self.file_format}'
+            save_cam(part, cams)
+            os.replace(part, f'{path}.{self.file_format}')
             self.results.append(len(cams))
 
     def compute_metrics(self, results: List[int]) -> Dict[str, int]:

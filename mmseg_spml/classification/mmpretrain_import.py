@@ -2,9 +2,10 @@
 
 import importlib
 import sys
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 
 # All of torchvision that MMPretrain's models and metrics name when imported: two
 # functions of theirs, of visual grounding, call it.
@@ -20,7 +21,7 @@ def _torchvision_named() -> Iterator[None]:
     except (ImportError, RuntimeError):  # the latter: of another torch
         missing = _NAMES
     for name in missing:
-        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name] = module_from_spec(ModuleSpec(name, None, is_package=True))
     for name in missing[1:]:
         parent, _, child = name.rpartition('.')
         setattr(sys.modules[parent], child, sys.modules[name])

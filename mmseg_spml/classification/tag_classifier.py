@@ -31,12 +31,14 @@ class TagClassifier(ImageClassifier):
         scales: Sizes of the image for the maps, as factors.
         flip: Whether mirrored images count, too.
         top_share: Part of each map whose mean is the score, the places of largest
-            activation (see ``top_mean``): below 1, small objects are found better.
+            activation (see ``top_mean``): below 1, small objects are found better. In
+            training of the padded map, in prediction without the padding.
         predicts_maps: Whether predictions have maps beside scores.
         **kwargs: Those of ``ImageClassifier``.
 
     Raises:
-        ValueError: a scale is not positive, or there is none.
+        ValueError: a scale is not positive, or there is none; ``top_share`` is out of
+            range; the head has no linear layer.
 
     Example:
         >>> model = TagClassifier(
@@ -62,8 +64,15 @@ class TagClassifier(ImageClassifier):
     ) -> None:
         if not scales or not all(scale > 0 for scale in scales):
             raise ValueError(f'`scales` must be positive numbers, got {scales}')
+        if not 0 < top_share <= 1:
+            raise ValueError(f'`top_share` must be in (0, 1], got {top_share}')
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
         self.scales = tuple(scales)
+        if not hasattr(self.head, 'fc'):
+            raise ValueError(
+                'the head needs a linear layer `fc`, such as MultiLabelLinearClsHead '
+                f'has, got {type(self.head).__name__}'
+            )
         self.flip = flip
         self.top_share = top_share
         self.predicts_maps = predicts_maps
@@ -112,20 +121,19 @@ class TagClassifier(ImageClassifier):
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
-        scores = self(inputs).sigmoid()
-        for sample, score in zip(data_samples, scores):
-            sample.set_field(score, 'pred_score')
+        for sample, image in zip(data_samples, inputs):
+            # without what was padded to stack the images
+            size = sample.metainfo.get('img_shape', image.shape[-2:])[:2]
+            image = image[None, :, : size[0], : size[1]]
+            sample.set_field(self(image)[0].sigmoid(), 'pred_score')
+            if self.predicts_maps:
+                shape = tuple(sample.metainfo.get('ori_shape', size)[:2])
+                maps = _resized(self.activation_maps(image), shape)[0]
+                sample.set_field(PixelData(data=normalised_maps(maps)), 'cams')
+        scores = torch.stack([sample.pred_score for sample in data_samples])
         if 'gt_tags' in data_samples[0]:
             for sample, target in zip(data_samples, _targets(data_samples, scores)):
                 sample.set_field(target, 'gt_score')
-        if self.predicts_maps:
-            for sample, image in zip(data_samples, inputs):
-                # without what was padded to stack the images
-                size = sample.metainfo.get('img_shape', image.shape[-2:])[:2]
-                maps = self.activation_maps(image[None, :, : size[0], : size[1]])
-                shape = sample.metainfo.get('ori_shape', size)[:2]
-                maps = F.interpolate(maps, size=tuple(shape), mode='bilinear')[0]
-                sample.set_field(PixelData(data=normalised_maps(maps)), 'cams')
         return data_samples
 
     def activation_maps(self, inputs: Tensor) -> Tensor:
@@ -137,23 +145,26 @@ class TagClassifier(ImageClassifier):
         Returns:
             Tensor: (N, C-1, H, W), >= 0.
         """
-        size = inputs.shape[-2:]
-        views = []
+        size = tuple(inputs.shape[-2:])
+        total = 0.0
         for scale in self.scales:
-            scaled = tuple(max(round(scale * length), 1) for length in size)
-            view = F.interpolate(inputs, size=scaled, mode='bilinear')
+            view = _resized(inputs, tuple(max(round(scale * n), 1) for n in size))
             for mirrored in (False, True) if self.flip else (False,):
                 image = view.flip(-1) if mirrored else view
                 maps = self._activations(image).relu()
                 maps = maps.flip(-1) if mirrored else maps
-                views.append(F.interpolate(maps, size=size, mode='bilinear'))
-        return torch.stack(views).mean(dim=0)
+                total = total + _resized(maps, size)
+        return total / (len(self.scales) * (1 + self.flip))
 
     def _activations(self, inputs: Tensor) -> Tensor:
         features = self.extract_feat(inputs)
         if not isinstance(features, Tensor):
             features = features[-1]
         return class_activations(features, self.head.fc.weight)
+
+
+def _resized(maps: Tensor, size: Tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size=size, mode='bilinear', align_corners=False)
 
 
 def _targets(samples: List[SegDataSample], scores: Tensor) -> Tensor:

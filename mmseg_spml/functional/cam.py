@@ -124,7 +124,7 @@ def load_cam(path: Union[str, Path], offset: int = 1) -> Dict[int, np.ndarray]:
         )
     cams = {}
     for key, cam in content.items():
-        if isinstance(key, (bool, str)) or int(key) != key or not _is_map(cam):
+        if not _is_class_number(key) or not _is_map(cam):
             raise ValueError(
                 f'{path} must hold a finite (H, W) map for each class number, got '
                 f'{type(cam).__name__} {getattr(cam, "shape", "")} under {key!r}'
@@ -166,14 +166,15 @@ def find_cam(folder: Union[str, Path], stem: str) -> Path:
 
     Raises:
         FileNotFoundError: there is neither.
+        ValueError: there are both.
     """
-    for suffix in ('.npz', '.npy'):
-        path = Path(folder, stem + suffix)
-        if path.is_file():
-            return path
-    raise FileNotFoundError(
-        f'there are no activation maps {Path(folder, stem)}.npz (or .npy)'
-    )
+    paths = [Path(folder, f'{stem}{suffix}') for suffix in ('.npz', '.npy')]
+    found = [path for path in paths if path.is_file()]
+    if not found:
+        raise FileNotFoundError(f'there are no activation maps {paths[0]} (or .npy)')
+    if len(found) > 1:
+        raise ValueError(f'{found[0]} and {found[1]} are of one image: remove one')
+    return found[0]
 
 
 def scores_of_cams(
@@ -273,13 +274,15 @@ def seeds_of_tags(
         ndarray: (H, W) uint8. Ties go to the background, then to the lowest class.
 
     Raises:
-        ValueError: a map has another size or leaves [0, 1].
+        ValueError: a map has another size or leaves [0, 1], or an option is out of
+            range.
 
     Example:
         >>> seeds_of_tags({15: np.array([[0.0, 0.15, 0.25, 0.9]])}, (1, 4),
         ...               threshold=0.3, unlabelled=21).tolist()
         [[0, 0, 21, 15]]
     """
+    _check_threshold(threshold)
     labels, scores = _winners(_checked(cams, size), size, alpha)
     return np.where(scores < threshold, unlabelled, labels).astype(np.uint8)
 
@@ -312,13 +315,15 @@ def seeds_of_boxes(
         ndarray: (H, W) uint8.
 
     Raises:
-        ValueError: a map has another size or is negative.
+        ValueError: a map has another size or is negative, or an option is out of
+            range.
 
     Example:
         >>> cam = np.array([[0.9, 0.0, 0.1, 0.3, 0.1]])
         >>> seeds_of_boxes({8: cam}, [(8, 1, 0, 4, 1)], (1, 5), unlabelled=21).tolist()
         [[0, 0, 21, 8, 0]]
     """
+    _check_threshold(threshold)
     cams = _checked(cams, size, largest=np.inf)
     inside, flat = np.zeros(size, bool), np.zeros(size, bool)
     stretched: Dict[int, np.ndarray] = {}
@@ -338,10 +343,17 @@ def seeds_of_boxes(
     return np.where(inside, seeds, 0).astype(np.uint8)
 
 
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise ValueError(f'threshold must be in [0, 1], got {threshold}')
+
+
 def _winners(
     cams: Mapping[int, np.ndarray], size: Tuple[int, int], alpha: float
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Class of the largest score at each pixel, and that score."""
+    if not alpha > 0:
+        raise ValueError(f'alpha must be above 0, got {alpha}')
     ids = np.array([0, *sorted(cams)])
     planes = [cams[label] for label in ids[1:]]
     strongest = np.max(planes, axis=0) if planes else np.zeros(size)
@@ -367,6 +379,11 @@ def _checked(
             )
         checked[int(label)] = cam
     return checked
+
+
+def _is_class_number(key: object) -> bool:
+    number = isinstance(key, (int, float, np.integer, np.floating))
+    return number and not isinstance(key, bool) and float(key).is_integer()
 
 
 def _is_map(cam: Optional[np.ndarray]) -> bool:

@@ -46,7 +46,7 @@ def draw_map(image: np.ndarray, cam: np.ndarray) -> np.ndarray:
     Returns:
         ndarray: (H, W, 3) uint8, RGB.
     """
-    levels = np.round(255 * cam).astype(np.uint8)
+    levels = np.round(255 * np.clip(cam, 0, 1)).astype(np.uint8)
     heat = cv2.applyColorMap(levels, cv2.COLORMAP_JET)[..., ::-1]
     return np.round(0.5 * image + 0.5 * heat).astype(np.uint8)
 

@@ -125,6 +125,16 @@ def test_maps_leave_out_the_padding_and_have_the_size_of_the_file():
     assert alone.cams.data.max() == 1
 
 
+def test_scores_do_not_depend_on_the_padding():
+    model, image = classifier(top_share=0.3), torch.rand(1, 3, 32, 48)
+    padded = F.pad(image, (0, 16, 0, 32), value=7.0)
+    scores = [
+        model.predict(inputs, [tagged([1, 1, 0, 0], img_shape=(32, 48))])[0].pred_score
+        for inputs in (image, padded)
+    ]
+    assert torch.equal(*scores)
+
+
 def test_writer_keeps_the_maps_of_known_present_classes(tmp_path):
     writer = METRICS.build(dict(type='CamWriter', out_dir=str(tmp_path / 'cams')))
     model = classifier(predicts_maps=True)
@@ -138,6 +148,9 @@ def test_writer_keeps_the_maps_of_known_present_classes(tmp_path):
     cams = load_cam(tmp_path / 'cams' / 'x.y.npz')
     assert list(cams) == [1]
     assert (cams[1] == samples[0].cams.data[0].numpy()).all()
+    assert [f.name for f in (tmp_path / 'cams').iterdir()] == ['x.y.npz']
+    with pytest.raises(ValueError, match='has no tags'):
+        writer.process(None, [dict(img_path='a.jpg')])
     with pytest.raises(ValueError, match='npz'):
         CamWriter(str(tmp_path), file_format='h5')
 
@@ -160,8 +173,9 @@ def test_mistakes_are_named():
         model.loss(image, [tagged([1, 0])])
     with pytest.raises(ValueError, match='has no tags'):
         model.loss(image, [SegDataSample(metainfo=dict(img_path='a.jpg'))])
-    with pytest.raises(ValueError, match='share'):
-        classifier(top_share=0)(image)
+    for share in (0, 1.5):
+        with pytest.raises(ValueError, match='top_share'):
+            classifier(top_share=share)
     for scales in ((), (1, 0), (-1,)):
         with pytest.raises(ValueError, match='scales'):
             classifier(scales=scales)

@@ -6,6 +6,7 @@ import torch
 
 from mmseg_spml.functional.cam import (
     class_activations,
+    find_cam,
     load_cam,
     normalised_maps,
     region_mean_map,
@@ -208,3 +209,30 @@ def test_maps_that_are_not_normalised(cam):
         seeds_of_tags({3: cam}, (2, 2), unlabelled=C)
     with pytest.raises(ValueError, match=r'size \(2, 3\), got \(2, 2\) for class 3'):
         seeds_of_tags({3: np.zeros((2, 2))}, (2, 3), unlabelled=C)
+
+
+@pytest.mark.parametrize('options', [dict(threshold=5), dict(alpha=0), dict(alpha=-1)])
+def test_options_out_of_range(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        seeds_of_tags({1: np.zeros((2, 2))}, (2, 2), unlabelled=C, **options)
+    with pytest.raises(ValueError, match=next(iter(options))):
+        cams = {1: np.eye(2)}
+        seeds_of_boxes(cams, [(1, 0, 0, 2, 2)], (2, 2), unlabelled=C, **options)
+
+
+@pytest.mark.parametrize('key', [None, 'cat', float('nan'), 1.5, True, b'1'])
+def test_keys_that_are_no_class_numbers(tmp_path, key):
+    path = tmp_path / 'a.npy'
+    np.save(path, {key: np.zeros((2, 2), np.float32)}, allow_pickle=True)
+    with pytest.raises(ValueError, match=r'a\.npy'):
+        load_cam(path)
+
+
+def test_finding_files(tmp_path):
+    save_cam(tmp_path / 'a.npy', {1: np.zeros((2, 2))})
+    assert find_cam(tmp_path, 'a') == tmp_path / 'a.npy'
+    with pytest.raises(FileNotFoundError, match='no activation maps'):
+        find_cam(tmp_path, 'b')
+    save_cam(tmp_path / 'a.npz', {1: np.zeros((2, 2))})
+    with pytest.raises(ValueError, match='remove one'):
+        find_cam(tmp_path, 'a')
