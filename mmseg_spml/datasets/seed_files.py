@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -38,6 +38,8 @@ class SeedMaker:
         cams: Folder of activation maps, ``<image stem>.npz`` or ``.npy``.
         regions: Folder of region maps, ``<image stem>.png``: activation maps are
             averaged over each region first.
+        boxes_complete: Whether the boxes show all objects, so that background lies
+            outside of them; None: as the annotation says.
 
     Raises:
         ValueError: ``method`` or an option is unknown, or a folder missing or unused.
@@ -48,6 +50,7 @@ class SeedMaker:
     options: Dict[str, Any] = field(default_factory=dict)
     cams: Optional[str] = None
     regions: Optional[str] = None
+    boxes_complete: Optional[bool] = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -71,6 +74,8 @@ class SeedMaker:
             )
         if self.method == 'grabcut' and self.regions is not None:
             raise ValueError("the method 'grabcut' uses no regions")
+        if self.method == 'tags' and self.boxes_complete is not None:
+            raise ValueError("the method 'tags' uses no boxes")
 
     def seeds(self, sample: Mapping[str, Any]) -> np.ndarray:
         """Seeds of one sample of a ``WeakSegDataset``.
@@ -82,63 +87,69 @@ class SeedMaker:
             FileNotFoundError: the image or its activation maps are missing.
             ValueError: they do not fit each other, or the sample has no boxes.
         """
-        if self.method == 'tags':
-            return self._of_tags(sample)
-        return self._of_boxes(sample)
+        image = decode_image(Path(sample['img_path']).read_bytes())
+        seeds = (
+            self._of_tags(sample, image.shape[:2])
+            if self.method == 'tags'
+            else self._of_boxes(sample, image)
+        )
+        return seeds.astype(np.uint8)
 
-    def _of_boxes(self, sample: Mapping[str, Any]) -> np.ndarray:
+    def _of_tags(self, sample: Mapping[str, Any], size: Tuple[int, int]) -> np.ndarray:
+        options = dict(self.options, unlabelled=self.num_classes)
+        seeds = seeds_of_tags(self.activation_maps(sample), size, **options)
+        if np.less(sample.get('tags', 0), 0).any():
+            # where no known class is, an unknown one may be
+            seeds = np.where(seeds == 0, self.num_classes, seeds)
+        return seeds
+
+    def _of_boxes(self, sample: Mapping[str, Any], image: np.ndarray) -> np.ndarray:
         if sample.get('annotation') is None:
             raise ValueError(
                 f'the image {sample["img_path"]} has no boxes: the data set must have '
                 "list_format='annotations'"
             )
         annotation = unpacked(sample['annotation'])
+        size = image.shape[:2]
+        if size != annotation.size:
+            raise ValueError(
+                f'the image {sample["img_path"]} is {size}, its annotation '
+                f'{annotation.size} (height, width)'
+            )
         ids = {name: label for label, name in enumerate(sample['class_names'])}
         unknown = sorted({b.label for b in annotation.boxes} - {None} - set(ids))
         if unknown:
             raise ValueError(
                 f'{annotation.image} has boxes of unknown classes {unknown}'
             )
-        corners = [(box.x0, box.y0, box.x1, box.y1) for box in annotation.boxes]
-        boxes = [
-            (ids[box.label], *corner)
-            for box, corner in zip(annotation.boxes, corners)
-            if box.label is not None
-        ]
+        named, nameless = [], []
+        for box in annotation.boxes:
+            corners = (box.x0, box.y0, box.x1, box.y1)
+            if box.label is None:
+                nameless.append(corners)
+            else:
+                named.append((ids[box.label], *corners))
         options = dict(self.options, unlabelled=self.num_classes)
         if self.method == 'grabcut':
-            image = decode_image(Path(sample['img_path']).read_bytes())
-            if image.shape[:2] != annotation.size:
-                raise ValueError(
-                    f'the image {sample["img_path"]} is {image.shape[:2]}, its '
-                    f'annotation {annotation.size} (height, width)'
-                )
-            seeds = grabcut_seeds(image, boxes, **options)
+            seeds = grabcut_seeds(image, named, **options)
         else:
-            seeds = seeds_of_boxes(
-                self.activation_maps(sample), boxes, annotation.size, **options
-            )
-        # Only complete boxes tell that background lies outside, and a box without a
-        # class does not tell what is inside.
-        kinds = [corner for box, corner in zip(annotation.boxes, corners) if box.label]
-        doubtful = np.full(seeds.shape, not annotation.boxes_complete)
-        for corner in kinds:
-            doubtful &= ~box_mask(seeds.shape, corner)
-        for corner in corners:
-            if corner not in kinds:
-                doubtful |= box_mask(seeds.shape, corner)
+            seeds = seeds_of_boxes(self.activation_maps(sample), named, size, **options)
+        complete = self.boxes_complete
+        if complete is None:
+            complete = annotation.boxes_complete
+        doubtful = np.full(size, not complete)
+        for _, *corners in named:
+            doubtful &= ~box_mask(size, tuple(corners))
+        # a box without a class does not tell what is inside
+        for corners in nameless:
+            doubtful |= box_mask(size, corners)
         return np.where(doubtful & (seeds == 0), self.num_classes, seeds)
 
-    def _of_tags(self, sample: Mapping[str, Any]) -> np.ndarray:
-        cams = self.activation_maps(sample)
-        if cams:
-            size = next(iter(cams.values())).shape
-        else:
-            size = decode_image(Path(sample['img_path']).read_bytes()).shape[:2]
-        return seeds_of_tags(cams, size, unlabelled=self.num_classes, **self.options)
-
     def activation_maps(self, sample: Mapping[str, Any]) -> Dict[int, np.ndarray]:
-        """Maps of the classes that the sample is known to show, (H, W) by class id.
+        """Maps of the classes that the sample's tags name, (H, W) by class id.
+
+        All maps of the file where the data set has no explicit tags: the file has those
+        of the image's classes alone, as the tools write it.
 
         Raises:
             FileNotFoundError: there are none.
@@ -178,6 +189,23 @@ class SeedFile:
     labelled: float = 0.0
     counts: Optional[np.ndarray] = None
     error: Optional[str] = None
+
+
+def check_stems(samples: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse images whose files, named by their stems, would overwrite each other.
+
+    Raises:
+        ValueError: names two such images.
+    """
+    seen: Dict[str, str] = {}
+    for sample in samples:
+        path = sample['img_path']
+        other = seen.setdefault(Path(path).stem, path)
+        if other != path:
+            raise ValueError(
+                f'{other} and {path} would share the file {Path(path).stem}.*: rename '
+                'one, or take one out of the list'
+            )
 
 
 def make_seed_file(

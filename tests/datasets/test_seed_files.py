@@ -9,6 +9,7 @@ from mmseg_spml.datasets.annotation_samples import packed
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
+    check_stems,
     make_seed_file,
     seed_counts,
     seed_scores,
@@ -54,14 +55,20 @@ def cams_of(folder):
     return {label: cam.astype(np.float32) for label, cam in maps.items()}
 
 
-def test_tags_leave_out_maps_of_absent_and_unknown_classes(folder):
+def test_tags_leave_out_maps_of_absent_classes(folder):
     options = dict(alpha=2, threshold=0.5)
     expected = seeds_of_tags({2: cams_of(folder)[2]}, SIZE, unlabelled=C, **options)
-    for tags in ([1, 0, 1], [0, -1, 1]):
-        seeds = maker(folder, **options).seeds(sample(folder, tags=np.array(tags)))
-        assert (seeds == expected).all()
+    seeds = maker(folder, **options).seeds(sample(folder, tags=np.array([1, 0, 1])))
+    assert (seeds == expected).all()
     both = maker(folder, **options).seeds(sample(folder))
     assert (both == seeds_of_tags(cams_of(folder), SIZE, unlabelled=C, **options)).all()
+
+
+def test_nothing_is_background_where_a_tag_is_unknown(folder):
+    seeds = maker(folder).seeds(sample(folder, tags=np.array([0, -1, 1])))
+    assert set(seeds.ravel()) == {2, C}
+    nothing = maker(folder).seeds(sample(folder, tags=np.array([0, -1, -1])))
+    assert (nothing == C).all()
 
 
 def test_an_image_without_tags_is_background(folder):
@@ -101,12 +108,33 @@ def test_outside_of_boxes_is_background_only_if_they_are_complete(folder, method
     assert 1 in complete[inside]
 
 
+def test_the_config_may_say_that_boxes_are_complete(folder):
+    boxes = [Box('cat', 5, 4, 24, 16)]
+    known = SeedMaker(C, 'grabcut', boxes_complete=True)
+    seeds = known.seeds(sample(folder, boxes, complete=False))
+    assert (seeds == maker(folder, 'grabcut').seeds(sample(folder, boxes))).all()
+    doubted = SeedMaker(C, 'grabcut', boxes_complete=False)
+    assert 0 not in doubted.seeds(sample(folder, boxes))
+
+
 @pytest.mark.parametrize('method', ['boxes', 'grabcut'])
 def test_a_box_without_a_class_says_nothing_of_its_inside(folder, method):
     boxes = [Box('cat', 5, 4, 24, 16), Box(None, 25, 0, 30, 5)]
     seeds = maker(folder, method).seeds(sample(folder, boxes))
     assert (seeds[:5, 25:] == C).all()
     assert (seeds[17:, 25:] == 0).all()
+
+
+def test_a_box_without_a_class_on_one_with(folder):
+    boxes = [Box('cat', 5, 4, 24, 16), Box(None, 5, 4, 24, 16)]
+    seeds = maker(folder, 'boxes').seeds(sample(folder, boxes))
+    assert 0 not in seeds[4:16, 5:24]
+
+
+def test_stems_must_differ():
+    check_stems([dict(img_path='x/a.jpg'), dict(img_path='x/b.jpg')])
+    with pytest.raises(ValueError, match=r'x/a\.jpg and y/a\.png'):
+        check_stems([dict(img_path='x/a.jpg'), dict(img_path='y/a.png')])
 
 
 def test_files_and_counts(folder):
@@ -129,12 +157,14 @@ def test_files_and_counts(folder):
 
 def test_one_bad_image_is_an_entry_not_an_exception(folder):
     missing = dict(img_path=str(folder / 'b.png'))
-    assert 'activation maps' in make_seed_file(missing, maker(folder), 'out').error
-    nowhere = make_seed_file(missing, maker(folder, 'grabcut'), 'out').error
+    assert 'b.png' in make_seed_file(missing, maker(folder), 'out').error
+    nowhere = make_seed_file(sample(folder), maker(folder, 'grabcut'), 'out').error
     assert "list_format='annotations'" in nowhere
     boxed = sample(folder, [Box('bird', 2, 3, 12, 15)])
     assert 'bird' in make_seed_file(boxed, maker(folder, 'boxes'), 'out').error
     write_index_map(str(folder / 'a.png'), np.zeros((5, 5), np.uint8))
+    small = make_seed_file(sample(folder), maker(folder), 'out').error
+    assert 'expected maps of the size (5, 5)' in small
     boxed = sample(folder, [Box('cat', 2, 3, 12, 15)])
     assert '(5, 5)' in make_seed_file(boxed, maker(folder, 'grabcut'), 'out').error
 
@@ -156,6 +186,8 @@ def test_wrong_methods():
         SeedMaker(C, 'grabcut', dict(alpha=3))
     with pytest.raises(ValueError, match='unlabelled'):
         SeedMaker(C, 'tags', dict(unlabelled=3), 'cams')
+    with pytest.raises(ValueError, match='no boxes'):
+        SeedMaker(C, cams='cams', boxes_complete=True)
     with pytest.raises(ValueError, match='no regions'):
         SeedMaker(C, 'grabcut', regions='regions')
 
