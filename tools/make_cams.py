@@ -11,6 +11,7 @@ import os
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from mmseg_spml.datasets.seed_files import check_stems
 from mmseg_spml.engine import launch
 
 
@@ -57,7 +58,11 @@ def main() -> None:
     )
     cfg.model.predicts_maps = True
 
-    Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    dataset = runner.test_dataloader.dataset
+    check_stems([dataset.get_data_info(index) for index in range(len(dataset))])
+    runner.test()
+    del runner
     launch.close_distributed()
 
 

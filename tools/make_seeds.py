@@ -23,7 +23,12 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 import mmseg_spml  # noqa: F401
-from mmseg_spml.datasets.seed_files import SeedMaker, make_seed_file, seed_scores
+from mmseg_spml.datasets.seed_files import (
+    SeedMaker,
+    check_stems,
+    make_seed_file,
+    seed_scores,
+)
 from mmseg_spml.progress import watched
 from mmseg_spml.visualization.panels import write_picture
 from mmseg_spml.visualization.seeds import draw_seeds
@@ -57,6 +62,10 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.workers < 1:
         parser.error('--workers must be 1 or more')
+    if args.report is not None and args.truth is None:
+        parser.error('--report needs --truth')
+    if args.truth is not None and not os.path.isdir(args.truth):
+        parser.error(f'there is no folder {args.truth}')
     return args
 
 
@@ -76,7 +85,12 @@ def report(counts: list, labelled: float, classes: tuple, args: argparse.Namespa
         'labelled': labelled,
         'mIoU': rows[-1][1],
         'classes': {
-            name: dict(zip(scores, map(float, values))) for name, *values in rows[:-1]
+            # a class that never occurs has none
+            name: {
+                score: None if np.isnan(value) else float(value)
+                for score, value in zip(scores, values)
+            }
+            for name, *values in rows[:-1]
         },
     }
     os.makedirs(os.path.dirname(args.report) or '.', exist_ok=True)
@@ -99,21 +113,27 @@ def main() -> None:
             method=settings.pop('method', 'tags'),
             cams=args.cams,
             regions=settings.pop('regions', None),
+            boxes_complete=settings.pop('boxes_complete', None),
             options=settings,
         )
+        samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+        check_stems(samples)
     except (ValueError, OSError) as error:
         sys.exit(str(error))
-    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
     work = partial(make_seed_file, maker=maker, out=args.out, truth=args.truth)
     files = list(watched(spread(work, samples, args.workers), 'seeds', len(samples)))
     made = [file for file in files if file.error is None]
     counts = [file.counts for file in made if file.counts is not None]
     if made:
         labelled = float(np.mean([file.labelled for file in made]))
-        print(f'{len(made)} label maps, {labelled:.1%} of their pixels labelled')
-    if counts:
+        print(f'{len(made)} label maps, {labelled:.1%} of an image labelled on average')
+    if args.truth is not None:
         print(f'{len(counts)} of them have a mask')
+    if counts:
         report(counts, labelled, dataset.metainfo['classes'], args)
+    failed = [file for file in files if file.error is not None]
+    for file in failed:
+        print(f'{file.name}: {file.error}', file=sys.stderr)
     if args.show is not None and made:
         usable = [s for s, file in zip(samples, files) if file.error is None][:4]
         meta = dataset.metainfo
@@ -122,9 +142,6 @@ def main() -> None:
         )
         write_picture(args.show, picture)
         print(f'drawn to {args.show}')
-    failed = [file for file in files if file.error is not None]
-    for file in failed:
-        print(f'{file.name}: {file.error}', file=sys.stderr)
     sys.exit(bool(failed))
 
 

@@ -31,7 +31,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('masks', type=Path, help='folder of full masks, PNG')
-    parser.add_argument('tags', help='JSON file of class names, and of tags of images')
+    parser.add_argument(
+        'tags', type=Path, help='JSON file of class names, and of tags of images'
+    )
     parser.add_argument('out', type=Path, help='folder to write')
     parser.add_argument('--keep', nargs='+', metavar='CLASS', help='these classes')
     parser.add_argument(
@@ -48,6 +50,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Read all masks, choose the classes, write masks and tags."""
     args = parse_args()
+    own = [args.out / 'masks', args.out / 'tags.json']
+    if {path.resolve() for path in own} & {args.masks.resolve(), args.tags.resolve()}:
+        sys.exit(f'{args.out} holds the masks or the tags: write elsewhere')
     try:
         classes, tags = read_tags(args.tags)
         files = sorted(args.masks.glob('*.png'))
@@ -65,8 +70,8 @@ def main() -> None:
     )
     shares = tag_shares(tags, len(classes))
     for name in args.keep or ():
-        if name not in classes:
-            sys.exit(f'{name!r} is none of the classes: {", ".join(classes)}')
+        if name not in classes[1:]:
+            sys.exit(f'{name!r} is none of the classes {", ".join(classes[1:])}')
     least, most = args.share
     kept = [
         label
@@ -79,9 +84,11 @@ def main() -> None:
     if not kept:
         sys.exit(f'no class is on {least:.0%} to {most:.0%} of the images')
     for stem, mask in watched(masks.items(), 'writing', len(masks)):
-        write_index_map(
-            str(args.out / 'masks' / f'{stem}.png'), selected_mask(mask, kept)
-        )
+        try:
+            selected = selected_mask(mask, kept, len(classes))
+        except ValueError as error:
+            sys.exit(f'{args.masks / stem}.png: {error}')
+        write_index_map(str(args.out / 'masks' / f'{stem}.png'), selected)
     content = {
         'classes': [classes[BACKGROUND], *(classes[label] for label in kept)],
         'tags': {name: selected_tags(ids, kept) for name, ids in tags.items()},

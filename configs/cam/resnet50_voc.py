@@ -1,5 +1,7 @@
 # Class activation maps of VOC 2012: MMPretrain's ResNet-50 (output stride 16) learns
-# the tags of the 10,582 training images, for five epochs.
+# the tags of the 10,582 training images, for five epochs. Beside the images it needs
+# lists/train_aug.txt (their names), lists/cls_labels.npy (their tags: a dictionary of
+# vectors by name, as other weakly supervised methods use it), MMPretrain's ResNet-50.
 _base_ = ['../_base_/default_runtime.py']
 custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
 custom_hooks = [dict(type='ExactResumeHook')]

@@ -18,9 +18,12 @@ BACKGROUND = 0
 def read_tags(path: Union[str, Path]) -> tuple[tuple[str, ...], dict[str, list[int]]]:
     """Class names, and class ids by image, of a file such as ``tags.json``.
 
+    Names of images lose their folder and suffix.
+
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no object of a list "classes" and an object "tags".
+        ValueError: it is no object of a list "classes" and an object "tags", or two
+            names mean one image.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no tag file {path}')
@@ -34,7 +37,12 @@ def read_tags(path: Union[str, Path]) -> tuple[tuple[str, ...], dict[str, list[i
         ) from error
     if not known:
         raise ValueError(f'{path} has class ids outside of 0..{len(classes) - 1}')
-    return classes, tags
+    stems = {Path(name).stem: ids for name, ids in tags.items()}
+    if len(stems) < len(tags):
+        raise ValueError(
+            f'{path} has images whose names differ in folder or suffix only'
+        )
+    return classes, stems
 
 
 def tag_shares(tags: dict[str, Sequence[int]], num_classes: int) -> np.ndarray:
@@ -48,20 +56,33 @@ def tag_shares(tags: dict[str, Sequence[int]], num_classes: int) -> np.ndarray:
     return np.mean(shown, axis=0) if shown else np.zeros(num_classes)
 
 
-def selected_mask(mask: np.ndarray, kept: Sequence[int]) -> np.ndarray:
+def selected_mask(
+    mask: np.ndarray, kept: Sequence[int], num_classes: int
+) -> np.ndarray:
     """Full mask of the kept classes, renumbered 1, 2, ... in their order.
 
     Args:
         mask: (H, W) uint8; 255 is void and stays.
         kept: Class ids; all others, the background too, become 0.
+        num_classes: C.
 
     Returns:
         (H, W) uint8.
 
+    Raises:
+        ValueError: the mask has a value that is no class.
+
     Example:
-        >>> selected_mask(np.array([[0, 1, 2, 3, 255]], np.uint8), kept=[3, 1]).tolist()
+        >>> mask = np.array([[0, 1, 2, 3, 255]], np.uint8)
+        >>> selected_mask(mask, kept=[3, 1], num_classes=4).tolist()
         [[0, 2, 0, 1, 255]]
     """
+    classes = mask[mask != VOID]
+    if classes.size and classes.max() >= num_classes:
+        raise ValueError(
+            f'expected classes 0..{num_classes - 1} or {VOID} (void), got '
+            f'{classes.max()}'
+        )
     table = np.zeros(256, np.uint8)
     table[VOID] = VOID
     for number, label in enumerate(kept, start=1):

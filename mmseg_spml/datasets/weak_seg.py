@@ -41,6 +41,7 @@ class WeakSegDataset(BaseSegDataset):
         ann_file: List file, relative to ``data_root`` or absolute.
         list_format (str): 'stem', 'triple' or 'annotations'.
         annotation_format: Format of the annotations; detected if None.
+        image_list: File of stems, one a line: of the annotations, these images alone.
         data_prefix: Folders ``img_path``, ``seg_map_path``, ``region_map_path``.
         region_map_suffix: Suffix of region maps.
         unlabelled_value: The value in the label files that means
@@ -77,6 +78,7 @@ class WeakSegDataset(BaseSegDataset):
         ann_file: str = '',
         list_format: str = 'stem',
         annotation_format: Optional[str] = None,
+        image_list: Optional[str] = None,
         data_prefix: Optional[dict] = None,
         region_map_suffix: str = '.png',
         unlabelled_value: Optional[int] = None,
@@ -123,6 +125,8 @@ class WeakSegDataset(BaseSegDataset):
                 'annotations hold tags themselves: join `tags_file` with them by '
                 'tools/convert_annotations.py'
             )
+        if image_list is not None and list_format != 'annotations':
+            raise ValueError("`image_list` is for list_format='annotations'")
         if reduce_zero_label:
             raise ValueError(
                 '`reduce_zero_label` is not supported: convert the label maps, so '
@@ -148,6 +152,7 @@ class WeakSegDataset(BaseSegDataset):
         self.label_range = label_range
         self.list_format = list_format
         self.annotation_format = annotation_format
+        self.image_list = image_list
         self.region_map_suffix = region_map_suffix
         self.map_dirs = dict(seg_map_path=label_dir, region_map_path=region_dir)
         self.tags_file = tags_file
@@ -170,6 +175,8 @@ class WeakSegDataset(BaseSegDataset):
         super()._join_prefix()
         if self.tags_file is not None:
             self.tags_file = osp.join(self.data_root, self.tags_file)
+        if self.image_list is not None:
+            self.image_list = osp.join(self.data_root, self.image_list)
 
     def load_data_list(self) -> List[dict]:
         """The samples' paths, tags and label conventions.
@@ -197,6 +204,8 @@ class WeakSegDataset(BaseSegDataset):
                 self.annotation_format,
                 undeclared_absent=self.undeclared_tags == 'absent',
             )
+            if self.image_list is not None:
+                samples = self._listed(samples)
         else:
             samples = self._samples_of_names()
         if not samples and self.list_format == 'annotations':
@@ -229,6 +238,24 @@ class WeakSegDataset(BaseSegDataset):
                 seg_fields=[],
             )
         return samples
+
+    def _listed(self, samples: List[dict]) -> List[dict]:
+        """The samples of the stems in ``image_list``, in its order."""
+        if not osp.isfile(self.image_list):
+            raise FileNotFoundError(f'there is no list {self.image_list}')
+        with open(self.image_list, encoding='utf-8-sig') as file:
+            stems = [line.strip() for line in file if line.strip()]
+        known = {
+            osp.splitext(osp.basename(sample['img_path']))[0]: sample
+            for sample in samples
+        }
+        missing = [stem for stem in stems if stem not in known]
+        if missing:
+            raise ValueError(
+                f'{self.image_list} names {len(missing)} images that {self.ann_file} '
+                f'does not annotate, such as {missing[0]}'
+            )
+        return [known[stem] for stem in stems]
 
     def _samples_of_triples(self) -> List[dict]:
         samples = []

@@ -1,5 +1,7 @@
 """Seed label maps of samples: which classes, which boxes, what is left unlabelled."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mmseg_spml.datasets.seed_files import (
     seed_counts,
     seed_scores,
 )
+from mmseg_spml.datasets.weak_seg import WeakSegDataset
 from mmseg_spml.functional.cam import save_cam, seeds_of_boxes, seeds_of_tags
 
 C = 3
@@ -206,3 +209,37 @@ def test_counts_of_maps_that_do_not_fit():
         seed_counts(np.zeros((2, 2), int), np.zeros((2, 3), int), C)
     with pytest.raises(ValueError, match='value 7'):
         seed_counts(np.zeros((1, 1), int), np.full((1, 1), 7), C)
+
+
+VOC_XML = """<annotation><filename>{stem}.jpg</filename>
+<size><width>30</width><height>20</height><depth>3</depth></size>
+<object><name>cat</name><bndbox><xmin>6</xmin><ymin>5</ymin><xmax>24</xmax>
+<ymax>16</ymax></bndbox></object></annotation>"""
+
+
+def test_from_the_files_of_voc(folder):
+    (folder / 'Annotations').mkdir()
+    (folder / 'JPEGImages').mkdir()
+    for stem in ('a', 'b', 'c'):
+        (folder / 'Annotations' / f'{stem}.xml').write_text(VOC_XML.format(stem=stem))
+        image = cv2.imread(str(folder / 'a.png'))
+        cv2.imwrite(str(folder / 'JPEGImages' / f'{stem}.jpg'), image)
+    (folder / 'list.txt').write_text('c\na\n')
+    options = dict(
+        metainfo=dict(classes=CLASSES),
+        data_root=str(folder),
+        ann_file='Annotations',
+        list_format='annotations',
+        image_list='list.txt',
+        data_prefix=dict(img_path='JPEGImages'),
+    )
+    dataset = WeakSegDataset(**options)
+    assert [Path(s['img_path']).stem for s in dataset] == ['c', 'a']
+    seeds = SeedMaker(C, 'grabcut', boxes_complete=True).seeds(dataset[1])
+    inside = np.zeros(SIZE, bool)
+    inside[4:16, 5:24] = True
+    assert (seeds[~inside] == 0).all()
+    assert (seeds[8:13, 9:19] == 1).all()
+    (folder / 'list.txt').write_text('a\nd\n')
+    with pytest.raises(ValueError, match='does not annotate, such as d'):
+        WeakSegDataset(**options)

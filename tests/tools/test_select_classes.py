@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.class_selection import read_tags, tag_shares
+from mmseg_spml.annotations.class_selection import read_tags, selected_mask, tag_shares
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +56,13 @@ def test_named_classes_are_kept_in_the_order_of_their_ids(folder):
 
 def test_mistakes(folder):
     assert "'boot' is none of" in run(folder, '--keep', 'boot', fails=True)
+    before = (folder / 'tags.json').read_bytes()
+    into = [sys.executable, str(ROOT / 'tools' / 'select_classes.py')]
+    done = subprocess.run(
+        [*into, 'masks', 'tags.json', '.'], cwd=folder, capture_output=True, text=True
+    )
+    assert 'write elsewhere' in done.stderr
+    assert (folder / 'tags.json').read_bytes() == before
     assert 'no class is on' in run(folder, '--share', '0.1', '0.2', fails=True)
 
 
@@ -68,7 +75,15 @@ def test_malformed_tag_files(tmp_path):
         ('{', 'must hold'),
         ('{"classes": ["a"], "tags": {"c": 0}}', 'must hold'),
         ('{"classes": ["a"], "tags": {"c": [1]}}', 'outside of 0..0'),
+        ('{"classes": ["a"], "tags": {"c.jpg": [0], "c": []}}', 'suffix only'),
     ):
         path.write_text(content)
         with pytest.raises(ValueError, match=what):
             read_tags(path)
+
+
+def test_values_that_are_no_class():
+    with pytest.raises(ValueError, match='got 9'):
+        selected_mask(np.array([[0, 9, 255]]), [1], 4)
+    with pytest.raises(ValueError, match='got 300'):
+        selected_mask(np.array([[0, 300]]), [1], 4)

@@ -1,0 +1,52 @@
+"""Every config of activation maps builds, classifies, and makes seeds."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+
+import mmseg_spml.classification  # noqa: F401
+from mmseg_spml.datasets.seed_files import SeedMaker
+
+CONFIGS = sorted((Path(__file__).parents[2] / 'configs' / 'cam').glob('*.py'))
+
+
+def load(path):
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(path)
+    cfg.model.backbone.init_cfg = None
+    if cfg.model.backbone.type == 'EfficientNetLite':
+        cfg.model.backbone.pretrained = False
+    return cfg
+
+
+def build_dataset(config):
+    return DATASETS.build({**config, 'pipeline': [], 'lazy_init': True})
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config(path):
+    cfg = load(path)
+    datasets = [
+        build_dataset(loader.dataset)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
+    ]
+    (classes,) = {dataset.metainfo['classes'] for dataset in datasets}
+    assert cfg.model.head.num_classes == len(classes) - 1
+    model = MODELS.build(cfg.model).eval()
+    with torch.no_grad():
+        maps = model.activation_maps(torch.rand(1, 3, 64, 48))
+    assert maps.shape == (1, len(classes) - 1, 64, 48)
+    settings = dict(cfg.seeds)
+    method = settings.pop('method')
+    SeedMaker(
+        len(classes),
+        method,
+        cams=None if method == 'grabcut' else 'cams',
+        regions=settings.pop('regions', None),
+        boxes_complete=settings.pop('boxes_complete', None),
+        options=settings,
+    )
