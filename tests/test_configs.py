@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-RUNS = sorted(CONFIGS.glob('[!_]*/*.py'))
+RUNS = sorted(p for p in CONFIGS.glob('[!_]*/*.py') if p.parent.name != 'recipes')
 FOLDERS = ('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK', 'DEMO_ROOT')
 
 # Per run: (weight, concentration) of annotation, co-occurrence, image similarity and

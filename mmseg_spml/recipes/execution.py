@@ -1,0 +1,147 @@
+"""Runs the stages of a recipe, with a table of how far they are."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from .manifest import Manifest, stage_key
+from .stages import Recipe, Stage
+
+_ITERATIONS = re.compile(r'Iter\((\w+)\) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  ')
+# Tools that share their work among processes.
+_DISTRIBUTED = ('train.py', 'test.py', 'make_cams.py', 'make_pseudo_labels.py')
+
+
+def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
+    """Run what is not done, in order.
+
+    A stage is done if it ended well with the same arguments, config, inputs and earlier
+    stages. Otherwise its folder is emptied first, unless it was begun with the same:
+    then training resumes, and other tools begin again.
+
+    Args:
+        recipe: What to run.
+        tools: Folder of the tools.
+        processes: For tools that share their work, one each GPU.
+
+    Raises:
+        FileNotFoundError: an input of a stage is missing.
+        RuntimeError: a stage fails; names its log.
+    """
+    manifest = Manifest(recipe.work_dir)
+    table = _LiveTable(recipe)
+    keys: Dict[str, str] = {}
+    with table:
+        for stage in recipe.stages:
+            keys[stage.name] = key = stage_key(recipe, stage, keys)
+            if manifest.is_done(stage.name, key):
+                seconds = manifest.entries[stage.name]['seconds']
+                table.show(stage.name, 'done before', _clock(seconds))
+                continue
+            folder = recipe.folder(stage.name)
+            begun = manifest.is_begun(stage.name, key)
+            if not begun:
+                shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            command = _command(recipe, stage, tools, processes, resume=begun)
+            manifest.set(
+                stage.name, key=key, state='running', command=' '.join(command)
+            )
+            start = time.monotonic()
+            _call(command, recipe.work_dir / f'{stage.name}.log', stage, table)
+            seconds = round(time.monotonic() - start, 1)
+            manifest.set(stage.name, state='done', seconds=seconds)
+            table.show(stage.name, 'done', _clock(seconds))
+
+
+def _command(
+    recipe: Recipe, stage: Stage, tools: Path, processes: int, resume: bool
+) -> List[str]:
+    arguments = [recipe.filled(argument, stage) for argument in stage.args]
+    start = [sys.executable, '-u']
+    if processes > 1 and stage.tool in _DISTRIBUTED:
+        start += ['-m', 'torch.distributed.run', '--nproc_per_node', str(processes)]
+        arguments += ['--launcher', 'pytorch']
+    if resume and stage.tool == 'train.py':
+        arguments.insert(1, '--resume')
+        # else the next argument would be taken for its value
+        arguments.insert(2, 'auto')
+    return [*start, str(tools / stage.tool), *arguments]
+
+
+def _call(command: List[str], log: Path, stage: Stage, table: '_LiveTable') -> None:
+    table.show(stage.name, 'starting')
+    environment = dict(os.environ, COLUMNS='100')
+    with (
+        open(log, 'a', encoding='utf-8', buffering=1) as file,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+        ) as process,
+    ):
+        try:
+            for line in process.stdout:
+                file.write(line)
+                found = _ITERATIONS.search(line)
+                if found:
+                    loop, done, total, left = found.groups()
+                    table.show(stage.name, f'{loop} {done}/{total}', f'{left} left')
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise RuntimeError(
+            f'the stage {stage.name!r} ended with code {process.returncode}. Its '
+            f'output is in {log}; when the cause is removed, start the recipe again'
+        )
+
+
+class _LiveTable:
+    """A table of the stages that is kept up to date; plain lines without a terminal."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._rows = {s.name: [s.title, 'waiting', ''] for s in recipe.stages}
+        self._console = Console(file=sys.stderr)
+        self._live: Optional[Live] = None
+
+    def __enter__(self) -> '_LiveTable':
+        if self._console.is_terminal:
+            self._live = Live(self._table(), console=self._console)
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, name: str, state: str, time_: str = '') -> None:
+        """Change a row."""
+        changed = self._rows[name][1].split()[0] != state.split()[0]
+        self._rows[name][1:] = [state, time_]
+        if self._live is not None:
+            self._live.update(self._table())
+        elif changed:
+            print(f'{self._rows[name][0]}: {state} {time_}'.rstrip(), flush=True)
+
+    def _table(self) -> Table:
+        table = Table('stage', 'state', 'time')
+        for row in self._rows.values():
+            table.add_row(*row)
+        return table
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f'{minutes}:{rest:02d}'

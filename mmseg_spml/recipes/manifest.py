@@ -1,0 +1,80 @@
+"""Which stages are done, of which inputs: a JSON file beside their folders."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+from mmengine.config import Config
+
+from mmseg_spml.atomic_file import atomic_file
+
+from .stages import Recipe, Stage
+
+
+class Manifest:
+    """State of the stages in ``<work_dir>/manifest.json``.
+
+    Each entry has ``key`` (a hash of all that the stage depends on), ``state``
+    ('running' or 'done'), ``command`` and ``seconds``.
+    """
+
+    def __init__(self, work_dir: Path) -> None:
+        self.path = work_dir / 'manifest.json'
+        self.entries: Dict[str, Dict[str, Any]] = {}
+        if self.path.is_file():
+            try:
+                self.entries = json.loads(self.path.read_text(encoding='utf-8'))
+            except ValueError as error:
+                raise ValueError(
+                    f'{self.path} is damaged ({error}): remove it, and all stages run '
+                    'again'
+                ) from error
+
+    def set(self, name: str, **values: Any) -> None:
+        """Change an entry, on disk too."""
+        self.entries.setdefault(name, {}).update(values)
+        with atomic_file(self.path) as file:
+            file.write(json.dumps(self.entries, indent=1).encode())
+
+    def is_done(self, name: str, key: str) -> bool:
+        """Whether the stage was finished with this key."""
+        entry = self.entries.get(name, {})
+        return entry.get('state') == 'done' and entry.get('key') == key
+
+    def is_begun(self, name: str, key: str) -> bool:
+        """Whether the stage was begun with this key."""
+        return self.entries.get(name, {}).get('key') == key
+
+
+def stage_key(recipe: Recipe, stage: Stage, keys: Dict[str, str]) -> str:
+    """Hash of what a stage depends on.
+
+    Its tool and arguments, the content of its config and inputs, the keys of the
+    stages that it needs.
+
+    Raises:
+        FileNotFoundError: an input is missing.
+    """
+    digest = hashlib.sha256()
+    parts = [stage.tool, *stage.args, *(keys[name] for name in stage.needs)]
+    for argument in stage.args:
+        if argument.endswith('.py') and Path(argument).is_file():
+            parts.append(Config.fromfile(argument).pretty_text)
+    digest.update(json.dumps(parts).encode())
+    for text in stage.inputs:
+        for line in _contents(Path(recipe.filled(text, stage))):
+            digest.update(line)
+    return digest.hexdigest()
+
+
+def _contents(path: Path) -> Iterator[bytes]:
+    if path.is_file():
+        yield hashlib.sha256(path.read_bytes()).digest()
+        return
+    if not path.is_dir():
+        raise FileNotFoundError(f'the input {path} is missing')
+    for file in sorted(path.rglob('*')):
+        if file.is_file():
+            yield file.relative_to(path).as_posix().encode()
+            yield hashlib.sha256(file.read_bytes()).digest()

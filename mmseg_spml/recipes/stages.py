@@ -1,0 +1,146 @@
+"""What a recipe consists of, read from a config file."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Mapping, Sequence, Tuple, Union
+
+from mmengine.config import Config
+
+_PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
+_KNOWN = {'name', 'tool', 'args', 'inputs', 'title'}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One call of a tool.
+
+    Attributes:
+        name: Letters, digits, underscores; its folder is ``<work_dir>/<name>``.
+        tool: File in ``tools/``.
+        args: Its arguments. ``{out}`` is the stage's folder, ``{NAME}`` that of an
+            earlier stage, ``{NAME.checkpoint}`` the last checkpoint in it,
+            ``{work_dir}`` that of the recipe.
+        inputs: Files and folders whose content matters, beside those that earlier
+            stages write and the config among the arguments.
+        title: What it is, for people.
+    """
+
+    name: str
+    tool: str
+    args: Tuple[str, ...] = ()
+    inputs: Tuple[str, ...] = ()
+    title: str = ''
+
+    @property
+    def needs(self) -> Tuple[str, ...]:
+        """Names of the stages that the arguments and inputs mention."""
+        found = [m.group(1) for text in (*self.args, *self.inputs)
+                 for m in _PLACEHOLDER.finditer(text)]  # fmt: skip
+        return tuple(dict.fromkeys(n for n in found if n not in ('out', 'work_dir')))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages in their order.
+
+    Attributes:
+        name: Of the config file.
+        work_dir: Folder of all that is written.
+        stages: In order.
+    """
+
+    name: str
+    work_dir: Path
+    stages: Tuple[Stage, ...]
+
+    def folder(self, name: str) -> Path:
+        """Folder of a stage."""
+        return self.work_dir / name
+
+    def filled(self, text: str, stage: Stage) -> str:
+        """``text`` with its placeholders replaced.
+
+        Raises:
+            FileNotFoundError: a checkpoint is not there.
+        """
+
+        def value(match: re.Match) -> str:
+            name, checkpoint = match.groups()
+            if name == 'work_dir':
+                return str(self.work_dir)
+            folder = self.folder(stage.name if name == 'out' else name)
+            return last_checkpoint(folder) if checkpoint else str(folder)
+
+        return _PLACEHOLDER.sub(value, text)
+
+
+def last_checkpoint(folder: Path) -> str:
+    """The checkpoint that MMEngine wrote last.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    note = folder / 'last_checkpoint'
+    if not note.is_file():
+        raise FileNotFoundError(f'no run has left a checkpoint in {folder}')
+    # by name: the folder may have been moved
+    return str(folder / Path(note.read_text().strip()).name)
+
+
+def read_recipe(
+    path: Union[str, Path], work_dir: Union[str, Path, None] = None
+) -> Recipe:
+    """Recipe of a config file with ``stages``, ``work_dir`` and ``variables``.
+
+    ``variables`` are further placeholders, so that recipes can share their stages.
+
+    Args:
+        path: The file.
+        work_dir: Instead of the file's.
+
+    Raises:
+        ValueError: a stage is malformed, or mentions one that does not come before.
+    """
+    cfg = Config.fromfile(str(path))
+    entries: Sequence[Mapping] = cfg.get('stages', ())
+    if not entries:
+        raise ValueError(f'{path} has no `stages`')
+    stages: List[Stage] = []
+    variables = dict(cfg.get('variables', {}))
+    for number, entry in enumerate(entries):
+        where = f'{path}, stage {number}'
+        unknown = sorted(set(entry) - _KNOWN)
+        if unknown or not {'name', 'tool'} <= set(entry):
+            raise ValueError(
+                f'{where}: expected `name`, `tool` and perhaps {sorted(_KNOWN)}, got '
+                f'{sorted(entry)}'
+            )
+        if not re.fullmatch(r'\w+', entry['name']) or entry['name'] in (
+            'out',
+            'work_dir',
+        ):
+            raise ValueError(f'{where}: {entry["name"]!r} cannot be a name')
+        stage = Stage(
+            entry['name'],
+            entry['tool'],
+            tuple(_with_variables(a, variables) for a in entry.get('args', ())),
+            tuple(_with_variables(i, variables) for i in entry.get('inputs', ())),
+            entry.get('title', entry['name']),
+        )
+        known = [earlier.name for earlier in stages]
+        if stage.name in known:
+            raise ValueError(f'{where}: there is another {stage.name!r}')
+        missing = [name for name in stage.needs if name not in known]
+        if missing:
+            raise ValueError(f'{where} mentions {missing}; before it come {known}')
+        stages.append(stage)
+    folder = Path(work_dir or cfg.get('work_dir') or f'work_dirs/{Path(path).stem}')
+    return Recipe(Path(path).stem, folder, tuple(stages))
+
+
+def _with_variables(text: object, variables: Mapping[str, object]) -> str:
+    text = str(text)
+    for name, value in variables.items():
+        text = text.replace(f'{{{name}}}', str(value))
+    return text

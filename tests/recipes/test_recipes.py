@@ -1,0 +1,237 @@
+"""Recipes on small tools that count how often they run."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from mmseg_spml.recipes import read_recipe, run_recipe, write_report
+from mmseg_spml.recipes.report import scores_of
+from mmseg_spml.recipes.stages import last_checkpoint
+
+# Copies its input in steps, after a pause each; goes on where it was if told to resume.
+TOOL = """
+import argparse, os, pathlib, sys, time
+p = argparse.ArgumentParser()
+p.add_argument('text')
+p.add_argument('out', type=pathlib.Path)
+p.add_argument('--source', type=pathlib.Path)
+p.add_argument('--resume')
+p.add_argument('--pause', type=float, default=0)
+p.add_argument('--fail', action='store_true')
+a = p.parse_args()
+a.out.mkdir(exist_ok=True)
+with open(a.out.parent / 'calls', 'a') as file:
+    file.write(f'{a.text} {a.resume}\\n')
+if a.fail:
+    sys.exit('a reason')
+before = (a.source / 'result').read_text() if a.source else ''
+for step in range(3):
+    time.sleep(a.pause)
+    print(f'Iter(train) [{step + 1}/3]  lr: 1  eta: 0:00:01  time: 1', flush=True)
+(a.out / 'iter_3.pth').write_text('x')
+(a.out / 'last_checkpoint').write_text('/elsewhere/iter_3.pth')
+(a.out / 'result.part').write_text(before + a.text)
+os.replace(a.out / 'result.part', a.out / 'result')
+"""
+RECIPE = """
+stages = [
+    dict(name='one', tool='train.py', args=['first', '{out}'], inputs=['input']),
+    dict(name='two', tool='copy.py', args=['second', '{out}', '--source', '{one}']),
+    dict(name='three', tool='copy.py', args=['{two.checkpoint}', '{out}']),
+]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'tools').mkdir()
+    for name in ('train.py', 'copy.py'):
+        (tmp_path / 'tools' / name).write_text(textwrap.dedent(TOOL))
+    (tmp_path / 'input').write_text('a')
+    (tmp_path / 'recipe.py').write_text(RECIPE)
+    return tmp_path
+
+
+def run(folder, text=None):
+    if text is not None:
+        (folder / 'recipe.py').write_text(text)
+    recipe = read_recipe(folder / 'recipe.py', folder / 'work')
+    run_recipe(recipe, folder / 'tools')
+    return recipe
+
+
+def calls(folder):
+    file = folder / 'work' / 'calls'
+    text = file.read_text() if file.exists() else ''
+    file.unlink(missing_ok=True)
+    return text.split('\n')[:-1]
+
+
+def results(folder):
+    files = sorted((folder / 'work').glob('*/result'))
+    return {file.parent.name: file.read_text() for file in files}
+
+
+def test_all_stages_then_none(folder):
+    run(folder)
+    checkpoint = folder / 'work' / 'two' / 'iter_3.pth'
+    assert calls(folder) == ['first None', 'second None', f'{checkpoint} None']
+    assert results(folder) == {
+        'one': 'first', 'two': 'firstsecond', 'three': str(checkpoint)
+    }  # fmt: skip
+    run(folder)
+    assert calls(folder) == []
+
+
+def test_what_changed_is_done_again_and_what_follows_from_it(folder):
+    run(folder)
+    calls(folder)
+    run(folder, RECIPE.replace('second', 'other'))
+    checkpoint = folder / 'work' / 'two' / 'iter_3.pth'
+    assert calls(folder) == ['other None', f'{checkpoint} None']
+    (folder / 'input').write_text('b')
+    run(folder)
+    assert len(calls(folder)) == 3
+    run(folder)
+    assert calls(folder) == []
+
+
+def test_stale_files_of_a_changed_stage_are_removed(folder):
+    run(folder)
+    stale = folder / 'work' / 'two' / 'stale'
+    stale.write_text('old')
+    run(folder, RECIPE.replace('second', 'other'))
+    assert not stale.exists()
+
+
+def test_a_config_among_the_arguments_counts_by_content(folder):
+    (folder / 'cfg.py').write_text('lr = 1')
+    text = RECIPE.replace("'second'", "'cfg.py'")
+    run(folder, text)
+    calls(folder)
+    (folder / 'cfg.py').write_text('# a comment\nlr = 1')
+    run(folder)
+    assert calls(folder) == []
+    (folder / 'cfg.py').write_text('lr = 2')
+    run(folder)
+    assert len(calls(folder)) == 2
+
+
+def test_a_failure_names_the_log_and_the_next_run_goes_on(folder):
+    failing = RECIPE.replace("'first', '{out}'", "'first', '{out}', '--fail'")
+    with pytest.raises(RuntimeError, match=r'one.*code 1.*one\.log'):
+        run(folder, failing)
+    assert 'a reason' in (folder / 'work' / 'one.log').read_text()
+    assert calls(folder) == ['first None']
+    with pytest.raises(RuntimeError):
+        run(folder)  # the same again: training resumes
+    assert calls(folder) == ['first auto']
+    run(folder, RECIPE)
+    assert [line.split()[-1] for line in calls(folder)] == ['None'] * 3
+
+
+def test_a_kill_is_a_failure_to_go_on_from(folder):
+    (folder / 'recipe.py').write_text(
+        RECIPE.replace("'{out}'", "'{out}', '--pause', '0.2'")
+    )
+    code = (
+        'from pathlib import Path; '
+        'from mmseg_spml.recipes import read_recipe, run_recipe; '
+        "run_recipe(read_recipe('recipe.py', 'work'), Path('tools'))"
+    )
+    root = str(Path(__file__).parents[2])
+    environment = dict(os.environ, PYTHONPATH=root)
+    moments = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, '-c', code], env=environment, start_new_session=True,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        process.stdout.readline()  # of the first stage
+        time.sleep(moments.uniform(0, 1.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    run_recipe(read_recipe('recipe.py', 'work'), folder / 'tools')
+    killed = results(folder)
+    (folder / 'work').rename(folder / 'killed')
+    run_recipe(read_recipe('recipe.py', 'work'), folder / 'tools')
+    assert killed == results(folder)
+
+
+def test_report(folder):
+    recipe = run(folder)
+    log = recipe.folder('two') / 'logs' / '20260101.json'
+    log.parent.mkdir()
+    lines = [dict(loss=1.0), dict(mIoU=60.0, **{'IoU/cat': 50.0}), dict(step=3)]
+    log.write_text('\n'.join(map(json.dumps, lines)))
+    content = dict(mIoU=41.25, classes=dict(cat=dict(IoU=None), dog=dict(IoU=41.25)))
+    (recipe.folder('one') / 'report.json').write_text(json.dumps(content))
+    (recipe.folder('three') / 'picture.png').write_bytes(b'')
+    text = write_report(recipe).read_text()
+    assert '| one | 41.2 |' in text
+    assert '| two | 60.0 |' in text
+    assert '| three |  |' in text
+    assert '| IoU | cat | dog |' in text
+    assert '| one | – | 41.2 |' in text
+    assert '![three](three/picture.png)' in text
+    assert 'copy.py second' in text
+    assert scores_of(folder / 'tools') == (None, {})
+
+
+@pytest.mark.parametrize(
+    'text, what',
+    [
+        ('stages = []', 'no `stages`'),
+        ("stages = [dict(name='a')]", 'expected `name`, `tool`'),
+        ("stages = [dict(name='a', tool='t', arg=1)]", 'expected `name`, `tool`'),
+        ("stages = [dict(name='a b', tool='t')]", 'cannot be a name'),
+        ("stages = [dict(name='out', tool='t')]", 'cannot be a name'),
+        ("stages = [dict(name='a', tool='t')] * 2", 'another'),
+        ("stages = [dict(name='a', tool='t', args=['{b}'])]", r"mentions \['b'\]"),
+    ],
+)
+def test_malformed_recipes(folder, text, what):
+    (folder / 'recipe.py').write_text(text)
+    with pytest.raises(ValueError, match=what):
+        read_recipe(folder / 'recipe.py')
+
+
+def test_variables(folder):
+    text = RECIPE.replace('second', '{kind}') + "variables = dict(kind='scribbles')\n"
+    run(folder, text)
+    assert 'scribbles None' in calls(folder)
+
+
+def test_missing_inputs_and_damaged_manifests(folder):
+    (folder / 'input').unlink()
+    with pytest.raises(FileNotFoundError, match='input'):
+        run(folder)
+    with pytest.raises(FileNotFoundError, match='checkpoint'):
+        last_checkpoint(folder)
+    (folder / 'work').mkdir(exist_ok=True)
+    (folder / 'work' / 'manifest.json').write_text('{')
+    with pytest.raises(ValueError, match='damaged'):
+        run(folder)
+
+
+RECIPES = sorted((Path(__file__).parents[2] / 'configs' / 'recipes').glob('*.py'))
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_recipes_of_the_repository(path):
+    root = Path(__file__).parents[2]
+    recipe = read_recipe(path)
+    for stage in recipe.stages:
+        assert (root / 'tools' / stage.tool).is_file()
+        configs = [a for a in stage.args if a.startswith('configs/')]
+        assert len(configs) == (stage.tool != 'make_demo_data.py')
+        assert all((root / config).is_file() for config in configs)
