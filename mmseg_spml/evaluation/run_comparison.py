@@ -263,6 +263,10 @@ def _grouped(results: Sequence[dict]) -> Dict[tuple, List[dict]]:
 
 
 def load_results(out: Path, configs: Optional[Sequence[str]] = None) -> List[dict]:
-    """Contents of the result files in ``out``, of these configs if given."""
-    results = [json.loads(path.read_text()) for path in sorted(out.glob('*.json'))]
+    """Contents of the result files in ``out``, of these configs if given.
+
+    Other JSON files, such as the scores of seeds, are left out.
+    """
+    files = [json.loads(path.read_text()) for path in sorted(out.glob('*.json'))]
+    results = [r for r in files if isinstance(r, dict) and 'config' in r]
     return [r for r in results if configs is None or r['config'] in configs]

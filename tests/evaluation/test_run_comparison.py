@@ -62,6 +62,8 @@ def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
     assert len(calls) == 3  # read, not run again
     assert load_results(tmp_path / 'out', [SPML]) == [result]
     assert load_results(tmp_path / 'out', [CE]) == []
+    (tmp_path / 'out' / 'seeds.json').write_text('{"mIoU": 1.0}')
+    assert load_results(tmp_path / 'out') == [result]
 
 
 def test_a_failed_tool_names_its_log(tmp_path):
