@@ -10,10 +10,10 @@ from mmseg_spml.evaluation.crf_comparison import compare_crf, uncertain_scores
 
 
 def test_scores_are_probabilities_that_vary():
-    scores = uncertain_scores((20, 30), 4, seed=1)
-    assert scores.shape == (4, 20, 30)
+    scores = uncertain_scores((80, 120), 4, seed=1)
+    assert scores.shape == (4, 80, 120)
     assert np.allclose(scores.sum(0), 1, atol=1e-5)
-    assert (uncertain_scores((20, 30), 4, seed=1) == scores).all()
+    assert (uncertain_scores((80, 120), 4, seed=1) == scores).all()
     assert len(scores.argmax(0).unique()) > 1
 
 
