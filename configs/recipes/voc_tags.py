@@ -1,9 +1,18 @@
-# VOC 2012, image tags: classifier of the tags, activation maps, seeds, SPML, the first
-# of the three rounds of pseudo labels of the paper, classifier.
+# VOC 2012, image tags: classifier of the tags, activation maps, seeds, SPML; then in turn
+# pseudo labels and classifiers on its embedding, as the paper does.
 work_dir = 'work_dirs/recipe_voc_tags'
 _tags = 'configs/cam/resnet50_voc.py'
 _stage1 = 'configs/spml/deeplabv2_voc_tags.py'
 _stage2 = 'configs/spml/classifier_voc_tags.py'
+_embedding = [
+    'model.backbone.init_cfg.checkpoint={spml.checkpoint}',
+    'model.neck.init_cfg.checkpoint={spml.checkpoint}',
+]
+_nearest = [
+    'pseudo_labels.model.source=retrieval',
+    'pseudo_labels.model.cams=None',
+    'pseudo_labels.model.scales=[0.5,1,1.5,2]',
+]
 stages = [
     dict(
         name='tags',
@@ -31,26 +40,53 @@ stages = [
         title='SPML on the seeds',
     ),
     dict(
-        name='pseudo_labels',
+        name='walk_labels',
         tool='make_pseudo_labels.py',
         args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options']
         + ['train_dataloader.dataset.label_dir={seeds}']
         + ['pseudo_labels.model.cams={maps}'],
-        title='pseudo labels',
+        title='pseudo labels 1: activation maps, walk, CRF',
     ),
     dict(
-        name='classifier',
+        name='nearest_labels',
+        tool='make_pseudo_labels.py',
+        args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options']
+        + ['train_dataloader.dataset.label_dir={walk_labels}', *_nearest],
+        title='pseudo labels 2: nearest segments, CRF',
+    ),
+    dict(
+        name='classifier_1',
         tool='train.py',
-        args=[_stage2, '--work-dir', '{out}', '--cfg-options']
-        + ['train_dataloader.dataset.label_dir={pseudo_labels}']
-        + ['model.backbone.init_cfg.checkpoint={spml.checkpoint}']
-        + ['model.neck.init_cfg.checkpoint={spml.checkpoint}'],
-        title='classifier on the pseudo labels',
+        args=[_stage2, '--work-dir', '{out}', '--cfg-options', *_embedding]
+        + ['train_dataloader.dataset.label_dir={nearest_labels}'],
+        title='classifier on pseudo labels 2',
+    ),
+    dict(
+        name='classifier_labels',
+        tool='make_pseudo_labels.py',
+        args=[_stage2, '{classifier_1.checkpoint}', '{out}', '--cfg-options']
+        + [*_embedding, 'train_dataloader.dataset.label_dir={seeds}'],
+        title='pseudo labels 3: classifier, one step of the walk',
+    ),
+    dict(
+        name='last_labels',
+        tool='make_pseudo_labels.py',
+        args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options']
+        + ['train_dataloader.dataset.label_dir={classifier_labels}', *_nearest],
+        title='pseudo labels 4: nearest segments, CRF',
+    ),
+    dict(
+        name='classifier_2',
+        tool='train.py',
+        args=[_stage2, '--work-dir', '{out}', '--cfg-options', *_embedding]
+        + ['train_dataloader.dataset.label_dir={last_labels}'],
+        title='classifier on pseudo labels 4',
     ),
     dict(
         name='multi_scale',
         tool='test.py',
-        args=[_stage2, '{classifier.checkpoint}', '--work-dir', '{out}', '--tta'],
+        args=[_stage2, '{classifier_2.checkpoint}', '--work-dir', '{out}', '--tta']
+        + ['--cfg-options', *_embedding],
         title='the same, several scales and mirrored',
     ),
 ]

@@ -39,3 +39,7 @@ train_dataloader = dict(
     batch_size=16,
     dataset=dict(label_dir=pseudo_labels, pipeline=train_pipeline),
 )
+# Of the third round of pseudo labels: one step of the walk, no CRF.
+pseudo_labels = dict(
+    model=dict(scales=(0.75, 1.0), walk_options=dict(steps=1), least_size=(512, 512)),
+)

@@ -75,13 +75,16 @@ def propagate(
     return walked.view_as(scores).to(scores.dtype)
 
 
-def class_normalised(scores: Tensor, present: Tensor, floor: float = 1e-12) -> Tensor:
+def class_normalised(
+    scores: Tensor, present: Tensor, floor: float = 1e-12, keep_absent: bool = False
+) -> Tensor:
     """Scores of each class divided by their maximum; absent classes are 0.
 
     Args:
         scores: (C, ...), >= 0.
         present: (C,) bool.
         floor: Least divisor.
+        keep_absent: Leave the scores of absent classes as they are.
 
     Returns:
         Tensor: As ``scores``.
@@ -94,7 +97,8 @@ def class_normalised(scores: Tensor, present: Tensor, floor: float = 1e-12) -> T
     """
     shape = (-1,) + (1,) * (scores.dim() - 1)
     largest = scores.flatten(1).amax(dim=1).clamp(min=floor).view(shape)
-    return torch.where(present.view(shape), scores / largest, 0.0)
+    absent = scores if keep_absent else torch.zeros_like(scores)
+    return torch.where(present.view(shape), scores / largest, absent)
 
 
 def _unit_columns(embedding: Tensor) -> Tensor:

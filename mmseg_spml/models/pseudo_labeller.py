@@ -14,21 +14,28 @@ from torch import Tensor
 from mmseg_spml.functional.cam import find_cam, load_cam, scores_of_cams
 from mmseg_spml.functional.random_walk import class_normalised, propagate
 
-_SOURCES = ('softmax', 'cam')
+_SOURCES = ('softmax', 'cam', 'retrieval')
+# Less than this is no sign of a class in its frequencies.
+_LEAST_FREQUENCY = 0.15
 
 
 @MODELS.register_module()
 class PseudoLabeller(BaseTTAModel):
     """Scores that a trained segmentor gives images of which weak labels are known.
 
-    On a grid of an eighth of the image: the classifier's probabilities, or activation
-    maps; divided by each class's largest value in the image, 0 for classes that the
-    image does not show; then a random walk along the embedding, which is averaged over
-    the views. See :mod:`mmseg_spml.functional.random_walk`.
+    On a grid of an eighth of the image: the classifier's probabilities, divided by each
+    class's largest value in the image, 0 for classes that the image does not show; or
+    activation maps; then a random walk along the embedding, which is averaged over the
+    views. See :mod:`mmseg_spml.functional.random_walk`.
+
+    Or the frequencies of classes among the nearest segments of a bank (which
+    ``SegmentBankHook`` builds from the labels of the data set), averaged over the
+    views; those of classes that the image shows are divided by their largest value, at
+    least .15. No walk.
 
     Args:
         module: The segmentor, or its config.
-        source (str): 'softmax' (of the classifier) or 'cam'.
+        source (str): 'softmax' (of the classifier), 'cam' or 'retrieval'.
         scales: Sizes of the image for the views, as factors.
         flip: Whether mirrored images are views, too.
         walk: Whether to walk.
@@ -63,6 +70,8 @@ class PseudoLabeller(BaseTTAModel):
             raise ValueError(f'`source` must be one of {_SOURCES}, got {source!r}')
         if (source == 'cam') != (cams is not None):
             raise ValueError("source='cam', and no other, needs `cams`, a folder")
+        if source == 'retrieval':
+            self.module.decode_head.predictor = 'retrieval'
         self.source = source
         mirrorings = (False, True) if flip else (False,)
         self.views = [(scale, mirrored) for scale in scales for mirrored in mirrorings]
@@ -90,6 +99,8 @@ class PseudoLabeller(BaseTTAModel):
         return data['data_samples']
 
     def _scores(self, image: Tensor, sample: SegDataSample) -> Tensor:
+        if self.source == 'retrieval':
+            return self._frequencies(image, present_classes(sample))
         grid = tuple(max(length // self.stride, 1) for length in image.shape[1:])
         embeddings, probabilities = [], []
         for scale, mirrored in self.views:
@@ -113,10 +124,27 @@ class PseudoLabeller(BaseTTAModel):
             return scores
         return propagate(embeddings, scores, **self.walk_options)
 
-    def _view(
+    def _frequencies(self, image: Tensor, present: Tensor) -> Tensor:
+        total = 0.0
+        for scale, mirrored in self.views:
+            (height, width), canvas = self._canvas(image, scale, mirrored)
+            bottom, right = canvas.shape[2] - height, canvas.shape[3] - width
+            meta = dict(img_padding_size=(0, right, 0, bottom))
+            scores = self.module.inference(canvas, [meta])[0].exp()
+            scores = scores[:, :height, :width]
+            scores = scores.flip(-1) if mirrored else scores
+            total = total + _resize(scores, tuple(image.shape[1:]))
+        return class_normalised(
+            total / len(self.views),
+            present.to(image.device),
+            floor=_LEAST_FREQUENCY,
+            keep_absent=True,
+        )
+
+    def _canvas(
         self, image: Tensor, scale: float, mirrored: bool
-    ) -> Tuple[Tensor, Tensor]:
-        """Embedding and logits at the size of the view, mirrored back."""
+    ) -> Tuple[Tuple[int, int], Tensor]:
+        """Size of a view, and the view (1, 3, H, W) with padding."""
         size = tuple(max(round(scale * length), 1) for length in image.shape[1:])
         view = _resize(image, size)
         view = view.flip(-1) if mirrored else view
@@ -125,7 +153,15 @@ class PseudoLabeller(BaseTTAModel):
             for length, least in zip(size, self.least_size)
         )
         padding = (0, canvas[1] - size[1], 0, canvas[0] - size[0])
-        features = self.module.extract_feat(F.pad(view, padding)[None])
+        return size, F.pad(view, padding)[None]
+
+    def _view(
+        self, image: Tensor, scale: float, mirrored: bool
+    ) -> Tuple[Tensor, Tensor]:
+        """Embedding and logits at the size of the view, mirrored back."""
+        size, padded = self._canvas(image, scale, mirrored)
+        canvas = tuple(padded.shape[2:])
+        features = self.module.extract_feat(padded)
         meta = dict(img_shape=canvas, pad_shape=canvas)
         head = self.module.decode_head
         maps = head.predict(features, [meta], self.module.test_cfg), features[0].float()

@@ -104,6 +104,10 @@ def test_class_normalised():
     normalised = class_normalised(scores, present)
     assert torch.equal(normalised[0], scores[0] / scores[0].max())
     assert not normalised[1:].any()
+    kept = class_normalised(scores, present, floor=0.15, keep_absent=True)
+    assert torch.equal(kept[1], scores[1])
+    faint = class_normalised(0.01 * scores, present, floor=0.15)
+    assert torch.allclose(faint[0], 0.01 * scores[0] / 0.15)
 
 
 def test_mistakes():

@@ -5,11 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.structures import LabelData
-from models.small_segmentor import C, build, metas, sample
+from models.small_segmentor import C, D, build, metas, sample
 
 from mmseg_spml.functional.cam import save_cam, scores_of_cams
 from mmseg_spml.functional.random_walk import class_normalised, propagate
-from mmseg_spml.models import PseudoLabeller
+from mmseg_spml.models import PseudoLabeller, SegmentBank
 from mmseg_spml.models.pseudo_labeller import present_classes
 
 SIZE = (32, 48)
@@ -92,6 +92,24 @@ def test_padding_of_the_batch_and_of_views():
     assert larger.shape == alone.shape
     assert not torch.equal(larger, alone)  # the padding is seen at the border only
     assert torch.allclose(larger[:, :8, :8], alone[:, :8, :8], atol=0.2)
+
+
+def test_frequencies_of_nearest_segments():
+    model, picture = segmentor(), image(2)
+    generator = torch.Generator().manual_seed(0)
+    prototypes = F.normalize(torch.randn(12, D, generator=generator), dim=1)
+    model.decode_head.bank = SegmentBank(prototypes, torch.arange(12) % C)
+    weak = weak_sample(tags=(True, True, False, False))
+    scores = scores_of(model, picture, weak, source='retrieval')
+    assert model.decode_head.predictor == 'retrieval'
+    meta = dict(img_padding_size=(0, 0, 0, 0))
+    with torch.no_grad():
+        plain = model.inference(picture[None], [meta])[0].exp()
+        mirrored = model.inference(picture[None].flip(-1), [meta])[0].exp().flip(-1)
+    expected = (plain + mirrored) / 2
+    for label in (0, 1):
+        expected[label] /= expected[label].max().clamp(min=0.15)
+    assert torch.allclose(scores, expected, atol=1e-6)
 
 
 def test_activation_maps(tmp_path):

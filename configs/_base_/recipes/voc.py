@@ -26,7 +26,9 @@ stages = [
     dict(
         name='multi_scale',
         tool='test.py',
-        args=[_stage2, '{classifier.checkpoint}', '--work-dir', '{out}', '--tta'],
+        args=[_stage2, '{classifier.checkpoint}', '--work-dir', '{out}', '--tta']
+        + ['--cfg-options', 'model.backbone.init_cfg.checkpoint={spml.checkpoint}']
+        + ['model.neck.init_cfg.checkpoint={spml.checkpoint}'],
         title='the same, several scales and mirrored',
     ),
 ]
