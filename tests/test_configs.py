@@ -239,8 +239,8 @@ def test_classifier_stage(name):
             type='Pretrained', checkpoint=weights, prefix=f'{part}.'
         )
     assert cfg.load_from is None  # the classifier starts afresh
-    assert cfg.pseudo_labels == f'work_dirs/{stage1}/pseudo_labels'
-    assert cfg.train_dataloader.dataset.label_dir == cfg.pseudo_labels
+    assert cfg.pseudo_label_dir == f'work_dirs/{stage1}/pseudo_labels'
+    assert cfg.train_dataloader.dataset.label_dir == cfg.pseudo_label_dir
     assert cfg.train_dataloader.batch_size == 16
     assert cfg.model.freeze_embedding is True
     assert cfg.model.neck.projection == first.model.neck.projection

@@ -1,5 +1,5 @@
-# VOC 2012, image tags: classifier of the tags, activation maps, seeds, SPML; then in turn
-# pseudo labels and classifiers on its embedding, as the paper does.
+# VOC 2012, image tags: classifier of the tags, activation maps, seeds, SPML; then
+# pseudo labels and classifiers on its embedding in turn, as the paper does.
 work_dir = 'work_dirs/recipe_voc_tags'
 _tags = 'configs/cam/resnet50_voc.py'
 _stage1 = 'configs/spml/deeplabv2_voc_tags.py'

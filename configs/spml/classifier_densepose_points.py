@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 stage1 = 'work_dirs/pspnet_densepose_points/iter_45000.pth'
-pseudo_labels = 'work_dirs/pspnet_densepose_points/pseudo_labels'
+pseudo_label_dir = 'work_dirs/pspnet_densepose_points/pseudo_labels'
 model = dict(
     freeze_embedding=True,
     # Backbone and neck of stage 1; the classifier starts afresh.
@@ -42,5 +42,5 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=16,
-    dataset=dict(label_dir=pseudo_labels, pipeline=train_pipeline),
+    dataset=dict(label_dir=pseudo_label_dir, pipeline=train_pipeline),
 )

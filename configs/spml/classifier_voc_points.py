@@ -1,13 +1,13 @@
 # Second stage of deeplabv2_voc_points.py, as classifier_voc_tags.py is of its run.
 _base_ = ['./classifier_voc_tags.py']
 stage1 = 'work_dirs/deeplabv2_voc_points/iter_30000.pth'
-pseudo_labels = 'work_dirs/deeplabv2_voc_points/pseudo_labels'
+pseudo_label_dir = 'work_dirs/deeplabv2_voc_points/pseudo_labels'
 model = dict(
     backbone=dict(init_cfg=dict(checkpoint=stage1)),
     neck=dict(init_cfg=dict(checkpoint=stage1)),
 )
 train_dataloader = dict(
     dataset=dict(
-        ann_file='lists/scribble_train+_d6_0.0_hed.txt', label_dir=pseudo_labels
+        ann_file='lists/scribble_train+_d6_0.0_hed.txt', label_dir=pseudo_label_dir
     )
 )

@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 stage1 = 'work_dirs/deeplabv2_voc_tags/iter_30000.pth'
-pseudo_labels = 'work_dirs/deeplabv2_voc_tags/pseudo_labels'
+pseudo_label_dir = 'work_dirs/deeplabv2_voc_tags/pseudo_labels'
 model = dict(
     freeze_embedding=True,
     # Backbone and neck of stage 1; the classifier starts afresh.
@@ -37,7 +37,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=16,
-    dataset=dict(label_dir=pseudo_labels, pipeline=train_pipeline),
+    dataset=dict(label_dir=pseudo_label_dir, pipeline=train_pipeline),
 )
 # Of the third round of pseudo labels: one step of the walk, no CRF.
 pseudo_labels = dict(
