@@ -15,6 +15,118 @@ _IMAGENET_PREFIXES: Tuple[Tuple[str, str], ...] = (
 )
 
 
+# Of the release's models: part, name there, name here.
+_RELEASE_PREFIXES: Tuple[Tuple[str, str, str], ...] = (
+    ('embedding_model', 'resnet_backbone.conv1.conv1.', 'backbone.stem.'),
+    ('embedding_model', 'resnet_backbone.conv1.bn1.', 'backbone.stem.7.'),
+    *(
+        ('embedding_model', f'resnet_backbone.res{n + 1}.', f'backbone.layer{n}.')
+        for n in range(1, 5)
+    ),
+    *(
+        ('embedding_model', f'aspp.aspp_{n}.0.', f'neck.projection.branches.{n - 1}.')
+        for n in range(1, 5)
+    ),
+    *(
+        (
+            'embedding_model',
+            f'pspp.0.pspp_{n}.{place}.',
+            f'neck.projection.pyramid.{n - 1}.1.{name}.',
+        )
+        for n in range(1, 5)
+        for place, name in ((1, 'conv'), (2, 'bn'))
+    ),
+    ('embedding_model', 'pspp.0.conv.0.', 'neck.projection.bottleneck.conv.'),
+    ('embedding_model', 'pspp.0.conv.1.', 'neck.projection.bottleneck.bn.'),
+    ('embedding_model', 'pspp.1.', 'neck.projection.project.'),
+    ('prediction_model', 'semantic_classifier.', 'decode_head.classifier.'),
+)
+# A constant that the release stores with its DensePose models.
+_RELEASE_CONSTANTS = ('lfn.smooth_kernel.',)
+
+
+def rename_release(
+    checkpoint: Mapping[str, Mapping[str, Tensor]],
+) -> Dict[str, Tensor]:
+    """Names of a checkpoint of the authors' release to those of ``SPMLSegmentor``.
+
+    Args:
+        checkpoint: ``embedding_model`` and ``prediction_model`` (may be missing or
+            empty), each tensors by name. A prefix ``module.`` is dropped.
+
+    Returns:
+        The same tensors by their new names.
+
+    Raises:
+        ValueError: There is no ``embedding_model``, or a name has no counterpart.
+
+    Example:
+        >>> released = {'embedding_model': {'module.aspp.aspp_1.0.bias': torch.ones(1)}}
+        >>> list(rename_release(released))
+        ['neck.projection.branches.0.bias']
+    """
+    if not isinstance(checkpoint.get('embedding_model'), Mapping):
+        raise ValueError(
+            'expected a checkpoint of the release, with `embedding_model` and '
+            f'`prediction_model`, got {sorted(checkpoint)[:8]}'
+        )
+    renamed, unknown = {}, []
+    for part in ('embedding_model', 'prediction_model'):
+        for name, tensor in (checkpoint.get(part) or {}).items():
+            bare = name[len('module.') :] if name.startswith('module.') else name
+            if bare.startswith(_RELEASE_CONSTANTS):
+                continue
+            for of, old, new in _RELEASE_PREFIXES:
+                if of == part and bare.startswith(old):
+                    renamed[new + bare[len(old) :]] = tensor
+                    break
+            else:
+                unknown.append(f'{part}: {name}')
+    if unknown:
+        raise ValueError(f'tensors without a counterpart: {", ".join(unknown)}')
+    return renamed
+
+
+def rename_to_release(state: Mapping[str, Tensor]) -> Dict[str, Dict[str, Tensor]]:
+    """Names of ``SPMLSegmentor`` to the release's: :func:`rename_release` undone.
+
+    Args:
+        state: Tensors by name; those of the segment memory are left out.
+
+    Returns:
+        ``embedding_model`` and ``prediction_model``.
+
+    Raises:
+        ValueError: A name has no counterpart in the release, such as those of another
+            backbone or neck.
+
+    Example:
+        >>> rename_to_release({'decode_head.classifier.4.bias': torch.zeros(1)})
+        {'embedding_model': {}, 'prediction_model': {'semantic_classifier.4.bias': \
+tensor([0.])}}
+    """
+    renamed: Dict[str, Dict[str, Tensor]] = dict(
+        embedding_model={}, prediction_model={}
+    )
+    unknown = []
+    # the longest first: backbone.stem.7 before backbone.stem
+    pairs = sorted(_RELEASE_PREFIXES, key=lambda entry: -len(entry[2]))
+    for name, tensor in state.items():
+        if name.startswith('decode_head.memory.'):
+            continue
+        for part, old, new in pairs:
+            if name.startswith(new):
+                renamed[part][old + name[len(new) :]] = tensor
+                break
+        else:
+            unknown.append(name)
+    if unknown:
+        raise ValueError(
+            f'tensors that the release does not have: {", ".join(unknown)}'
+        )
+    return renamed
+
+
 def rename_imagenet(
     state: Mapping[str, Tensor], ignore: Sequence[str] = ('fc.',)
 ) -> Dict[str, Tensor]:

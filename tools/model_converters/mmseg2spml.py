@@ -1,0 +1,41 @@
+"""Convert a checkpoint of this package for the authors' release.
+
+python tools/model_converters/mmseg2spml.py iter_30000.pth model-29999.pth
+"""
+
+import argparse
+import os
+from typing import Optional, Sequence
+
+import torch
+
+from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.models.checkpoint_names import rename_to_release
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('source', help='checkpoint of a DeepLab-v2 or PSPNet run')
+    parser.add_argument('target', help='file to write')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Read, rename, write."""
+    args = parse_args(argv)
+    if not os.path.isfile(args.source):
+        raise FileNotFoundError(f'there is no file {args.source!r}')
+    # MMEngine's checkpoints hold more than tensors: trust your own files only
+    content = torch.load(args.source, map_location='cpu', weights_only=False)
+    renamed = rename_to_release(content['state_dict'])
+    with atomic_file(args.target) as file:
+        torch.save(renamed, file)
+    count = sum(len(part) for part in renamed.values())
+    print(f'{count} tensors written to {args.target}')
+
+
+if __name__ == '__main__':
+    main()
