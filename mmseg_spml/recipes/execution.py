@@ -1,11 +1,14 @@
 """Runs the stages of a recipe, with a table of how far they are."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -35,12 +38,12 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
 
     Raises:
         FileNotFoundError: an input of a stage is missing.
-        RuntimeError: a stage fails; names its log.
+        RuntimeError: a stage fails (names its log), or the recipe is running already.
     """
     manifest = Manifest(recipe.work_dir)
     table = _LiveTable(recipe)
     keys: Dict[str, str] = {}
-    with table:
+    with _alone(recipe.work_dir) as lock, table:
         for stage in recipe.stages:
             keys[stage.name] = key = stage_key(recipe, stage, keys)
             if manifest.is_done(stage.name, key):
@@ -57,7 +60,8 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
                 stage.name, key=key, state='running', command=' '.join(command)
             )
             start = time.monotonic()
-            _call(command, recipe.work_dir / f'{stage.name}.log', stage, table)
+            log = recipe.work_dir / f'{stage.name}.log'
+            _call(command, log, stage, table, lock)
             seconds = round(time.monotonic() - start, 1)
             manifest.set(stage.name, state='done', seconds=seconds)
             table.show(stage.name, 'done', _clock(seconds))
@@ -78,7 +82,24 @@ def _command(
     return [*start, str(tools / stage.tool), *arguments]
 
 
-def _call(command: List[str], log: Path, stage: Stage, table: '_LiveTable') -> None:
+@contextmanager
+def _alone(work_dir: Path) -> Iterator[int]:
+    """A lock that a stage keeps, too, should only its parent be killed."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with open(work_dir / 'lock', 'w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError(
+                f'{work_dir} is in use by another run of the recipe, or a stage of one '
+                'that was killed is still at work'
+            ) from error
+        yield file.fileno()
+
+
+def _call(
+    command: List[str], log: Path, stage: Stage, table: '_LiveTable', lock: int
+) -> None:
     table.show(stage.name, 'starting')
     environment = dict(os.environ, COLUMNS='100')
     with (
@@ -89,6 +110,7 @@ def _call(command: List[str], log: Path, stage: Stage, table: '_LiveTable') -> N
             stderr=subprocess.STDOUT,
             text=True,
             env=environment,
+            pass_fds=(lock,),
         ) as process,
     ):
         try:

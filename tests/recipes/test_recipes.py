@@ -49,6 +49,14 @@ stages = [
 ]
 """
 
+# The recipe as a process of its own.
+RUN = """
+from pathlib import Path
+from mmseg_spml.recipes import read_recipe, run_recipe
+run_recipe(read_recipe('recipe.py', 'work'), Path('tools'))
+"""
+ENVIRONMENT = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2]))
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -143,17 +151,10 @@ def test_a_kill_is_a_failure_to_go_on_from(folder):
     (folder / 'recipe.py').write_text(
         RECIPE.replace("'{out}'", "'{out}', '--pause', '0.2'")
     )
-    code = (
-        'from pathlib import Path; '
-        'from mmseg_spml.recipes import read_recipe, run_recipe; '
-        "run_recipe(read_recipe('recipe.py', 'work'), Path('tools'))"
-    )
-    root = str(Path(__file__).parents[2])
-    environment = dict(os.environ, PYTHONPATH=root)
     moments = random.Random(0)
     for _ in range(3):
         process = subprocess.Popen(
-            [sys.executable, '-c', code], env=environment, start_new_session=True,
+            [sys.executable, '-c', RUN], env=ENVIRONMENT, start_new_session=True,
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         process.stdout.readline()  # of the first stage
@@ -165,6 +166,24 @@ def test_a_kill_is_a_failure_to_go_on_from(folder):
     (folder / 'work').rename(folder / 'killed')
     run_recipe(read_recipe('recipe.py', 'work'), folder / 'tools')
     assert killed == results(folder)
+
+
+def test_one_run_at_a_time(folder):
+    slow = RECIPE.replace("'first', '{out}'", "'first', '{out}', '--pause', '1'")
+    (folder / 'recipe.py').write_text(slow)
+    process = subprocess.Popen(
+        [sys.executable, '-c', RUN], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    while not (folder / 'work' / 'calls').exists():
+        time.sleep(0.05)
+    with pytest.raises(RuntimeError, match='in use by another run'):
+        run(folder)
+    process.kill()  # the stage lives on until it prints, and keeps the lock
+    process.wait()
+    with pytest.raises(RuntimeError, match='still at work'):
+        run(folder)
+    time.sleep(4)
+    run(folder)
 
 
 def test_report(folder):
