@@ -9,6 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmengine.config import DictAction
+
 from mmseg_spml.recipes import read_recipe, run_recipe, write_report
 
 
@@ -20,6 +22,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('recipe', help='config file with `stages`')
     parser.add_argument('--work-dir', help="instead of the recipe's")
     parser.add_argument(
+        '--set',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='NAME=VALUE',
+        help="the recipe's `variables`, such as seed=1",
+    )
+    parser.add_argument(
         '--gpus', type=int, default=1, help='processes, one a GPU (default: 1)'
     )
     return parser.parse_args()
@@ -29,7 +39,7 @@ def main() -> None:
     """Run and report."""
     args = parse_args()
     try:
-        recipe = read_recipe(args.recipe, args.work_dir)
+        recipe = read_recipe(args.recipe, args.work_dir, args.set)
         run_recipe(recipe, Path(__file__).parent, args.gpus)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         sys.exit(str(error))

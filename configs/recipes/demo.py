@@ -1,13 +1,14 @@
 # From image tags to the final model on generated scenes, as the paper goes about it:
 # classifier of the tags, activation maps, seeds, SPML, pseudo labels, classifier.
 work_dir = 'work_dirs/recipe_demo'
+variables = dict(seed=0)  # of the trainings
 _data = '{data}/VOC2012'
 # The configs look for the scenes in DEMO_ROOT; here each is told where they are.
 _scenes = [
     f'{loader}_dataloader.dataset.data_root={_data}'
     for loader in ('train', 'val', 'test')
 ]
-_often = 'default_hooks.checkpoint.interval=100'
+_often = ['default_hooks.checkpoint.interval=100', 'randomness.seed={seed}']
 _regions = f'train_dataloader.dataset.region_dir={_data}/hed'
 stages = [
     dict(name='data', tool='make_demo_data.py', args=['{out}'], title='scenes'),
@@ -15,7 +16,7 @@ stages = [
         name='tags',
         tool='train.py',
         args=['configs/cam/demo.py', '--work-dir', '{out}', '--cfg-options']
-        + [*_scenes, _often],
+        + [*_scenes, *_often],
         title='classifier of the tags',
     ),
     dict(
@@ -38,7 +39,7 @@ stages = [
         name='spml',
         tool='train.py',
         args=['configs/demo/tags.py', '--work-dir', '{out}', '--cfg-options']
-        + [*_scenes, _often, 'train_dataloader.dataset.label_dir={seeds}'],
+        + [*_scenes, *_often, 'train_dataloader.dataset.label_dir={seeds}'],
         title='SPML on the seeds',
     ),
     dict(
@@ -53,7 +54,7 @@ stages = [
         name='classifier',
         tool='train.py',
         args=['configs/demo/tags_classifier.py', '--work-dir', '{out}', '--cfg-options']
-        + [*_scenes, _often, 'train_dataloader.dataset.label_dir={pseudo_labels}']
+        + [*_scenes, *_often, 'train_dataloader.dataset.label_dir={pseudo_labels}']
         + ['model.backbone.init_cfg.checkpoint={spml.checkpoint}']
         + ['model.neck.init_cfg.checkpoint={spml.checkpoint}'],
         title='classifier on the pseudo labels',

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Sequence, Tuple, Union
+from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.config import Config
 
@@ -89,7 +89,9 @@ def last_checkpoint(folder: Path) -> str:
 
 
 def read_recipe(
-    path: Union[str, Path], work_dir: Union[str, Path, None] = None
+    path: Union[str, Path],
+    work_dir: Union[str, Path, None] = None,
+    variables: Optional[Mapping[str, object]] = None,
 ) -> Recipe:
     """Recipe of a config file with ``stages``, ``work_dir`` and ``variables``.
 
@@ -98,16 +100,24 @@ def read_recipe(
     Args:
         path: The file.
         work_dir: Instead of the file's.
+        variables: Instead of the file's of the same names.
 
     Raises:
-        ValueError: a stage is malformed, or mentions one that does not come before.
+        ValueError: a stage is malformed, or mentions one that does not come before; the
+            file has no such variable.
     """
     cfg = Config.fromfile(str(path))
     entries: Sequence[Mapping] = cfg.get('stages', ())
     if not entries:
         raise ValueError(f'{path} has no `stages`')
     stages: List[Stage] = []
-    variables = dict(cfg.get('variables', {}))
+    known_variables = dict(cfg.get('variables', {}))
+    unknown = sorted(set(variables or {}) - set(known_variables))
+    if unknown:
+        raise ValueError(
+            f'{path} has the variables {[*known_variables]}, not {unknown}'
+        )
+    values = {**known_variables, **(variables or {})}
     for number, entry in enumerate(entries):
         where = f'{path}, stage {number}'
         unknown = sorted(set(entry) - _KNOWN)
@@ -124,8 +134,8 @@ def read_recipe(
         stage = Stage(
             entry['name'],
             entry['tool'],
-            tuple(_with_variables(a, variables) for a in entry.get('args', ())),
-            tuple(_with_variables(i, variables) for i in entry.get('inputs', ())),
+            tuple(_with_variables(a, values) for a in entry.get('args', ())),
+            tuple(_with_variables(i, values) for i in entry.get('inputs', ())),
             entry.get('title', entry['name']),
         )
         known = [earlier.name for earlier in stages]

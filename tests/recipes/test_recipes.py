@@ -228,6 +228,11 @@ def test_variables(folder):
     text = RECIPE.replace('second', '{kind}') + "variables = dict(kind='scribbles')\n"
     run(folder, text)
     assert 'scribbles None' in calls(folder)
+    recipe = read_recipe('recipe.py', 'work', dict(kind='points'))
+    run_recipe(recipe, folder / 'tools')
+    assert 'points None' in calls(folder)
+    with pytest.raises(ValueError, match=r"variables \['kind'\], not \['sort'\]"):
+        read_recipe('recipe.py', 'work', dict(sort='points'))
 
 
 def test_missing_inputs_and_damaged_manifests(folder):
