@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -295,3 +296,22 @@ def test_pipelines_build(name):
         for pipeline in pipelines:
             for step in pipeline:
                 TRANSFORMS.build(step)
+
+
+def test_model_index():
+    root = CONFIGS.parent
+    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    models = [
+        model
+        for name in index['Import']
+        for model in yaml.safe_load((root / name).read_text())['Models']
+    ]
+    assert {model['Name'] for model in models} == {
+        *(f'deeplabv2_voc_{kind}' for kind in VOC),
+        'pspnet_densepose_points_as_released',
+    }
+    for model in models:
+        assert model['Config'] == f'configs/spml/{model["Name"]}.py'
+        assert (root / model['Config']).is_file()
+        # nobody has measured them with this package
+        assert 'authors' in model['Metadata']['Source of the results']
