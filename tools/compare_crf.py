@@ -30,7 +30,10 @@ def parse_args() -> argparse.Namespace:
         '--size', nargs=2, type=int, metavar=('WIDTH', 'HEIGHT'), help='resize to this'
     )
     parser.add_argument('--out', type=Path, help='also write a JSON file')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if min(args.limit, args.classes, *(args.size or (1,))) < 1:
+        parser.error('--limit, --classes and --size must be 1 or more')
+    return args
 
 
 def main() -> None:
@@ -40,7 +43,11 @@ def main() -> None:
     try:
         names = list_images(args.images)[: args.limit]
         for seed, name in enumerate(watched(names, 'comparing')):
-            image = decode_image(Path(args.images, name).read_bytes())
+            path = Path(args.images, name)
+            try:
+                image = decode_image(path.read_bytes())
+            except ValueError as error:
+                raise ValueError(f'{path}: {error}') from error
             if args.size:
                 image = cv2.resize(image, tuple(args.size))
             results.append(compare_crf(image, args.classes, seed))

@@ -11,7 +11,7 @@ import os
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmseg_spml.datasets.seed_files import check_stems
+from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
 
 
@@ -56,11 +56,18 @@ def main() -> None:
     cfg.test_evaluator = dict(
         type='CamWriter', out_dir=args.out, file_format=args.format
     )
+    if cfg.model.type != 'TagClassifier':
+        raise ValueError(
+            f'{args.config} is of a {cfg.model.type}; activation maps need a '
+            'TagClassifier, see configs/cam'
+        )
     cfg.model.predicts_maps = True
 
     runner = Runner.from_cfg(cfg)
     dataset = runner.test_dataloader.dataset
-    check_stems([dataset.get_data_info(index) for index in range(len(dataset))])
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    check_outputs(samples, args.out)
+    launch.check_checkpoint(runner.model, args.checkpoint)
     runner.test()
     del runner
     launch.close_distributed()

@@ -15,7 +15,7 @@ import os
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmseg_spml.datasets.seed_files import check_stems
+from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
 
 
@@ -58,6 +58,8 @@ def main() -> None:
     cfg.work_dir = args.work_dir or os.path.join(args.out, 'logs')
     launch.without_cuda(cfg)
     cfg.load_from = args.checkpoint
+    if 'decode_head' not in cfg.model:
+        raise ValueError(f'{args.config} is of a {cfg.model.type}, not of a segmentor')
     settings = cfg.get('pseudo_labels', {})
     cfg.model = dict(
         type='PseudoLabeller', module=cfg.model, **settings.get('model', {})
@@ -79,7 +81,9 @@ def main() -> None:
     )
     runner = Runner.from_cfg(cfg)
     dataset = runner.test_dataloader.dataset
-    check_stems([dataset.get_data_info(index) for index in range(len(dataset))])
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    check_outputs(samples, args.out)
+    launch.check_checkpoint(runner.model, args.checkpoint)
     runner.test()
     del runner
     launch.close_distributed()

@@ -17,7 +17,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mmseg_spml.datasets.map_files import read_index_map
+from mmseg_spml.datasets.map_files import check_output_folder, read_index_map
 from mmseg_spml.datasets.region_files import (
     METHODS,
     RegionMaker,
@@ -114,6 +114,7 @@ def main() -> None:
             device=args.device,
         )
         names = list_images(args.images)
+        check_output_folder(args.out, [args.images])
         maker.check()
     except (ValueError, OSError, ImportError) as error:
         sys.exit(str(error))

@@ -25,7 +25,7 @@ from mmseg.registry import DATASETS
 import mmseg_spml  # noqa: F401
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
-    check_stems,
+    check_outputs,
     make_seed_file,
     seed_scores,
 )
@@ -101,13 +101,18 @@ def report(counts: list, labelled: float, classes: tuple, args: argparse.Namespa
 def main() -> None:
     """Make all maps, compare, exit."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
     try:
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options is not None:
+            cfg.merge_from_dict(args.cfg_options)
+        if 'seeds' not in cfg:
+            raise ValueError(
+                f'{args.config} does not say how to make seeds: it needs '
+                "seeds=dict(method='tags', ...), see configs/cam"
+            )
+        init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': []})
-        settings = dict(cfg.get('seeds', {}))
+        settings = dict(cfg.seeds)
         maker = SeedMaker(
             dataset.num_classes,
             method=settings.pop('method', 'tags'),
@@ -117,7 +122,8 @@ def main() -> None:
             options=settings,
         )
         samples = [dataset.get_data_info(index) for index in range(len(dataset))]
-        check_stems(samples)
+        check_outputs(samples, args.out)
+        maker.check()
     except (ValueError, OSError) as error:
         sys.exit(str(error))
     work = partial(make_seed_file, maker=maker, out=args.out, truth=args.truth)
@@ -140,6 +146,7 @@ def main() -> None:
         picture = draw_seeds(
             usable, maker, meta['classes'], meta['palette'], args.truth
         )
+        os.makedirs(os.path.dirname(args.show) or '.', exist_ok=True)
         write_picture(args.show, picture)
         print(f'drawn to {args.show}')
     sys.exit(bool(failed))

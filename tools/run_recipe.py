@@ -32,7 +32,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--gpus', type=int, default=1, help='processes, one a GPU (default: 1)'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.gpus < 1:
+        parser.error('--gpus must be 1 or more')
+    return args
 
 
 def main() -> None:
@@ -41,8 +44,10 @@ def main() -> None:
     try:
         recipe = read_recipe(args.recipe, args.work_dir, args.set)
         run_recipe(recipe, Path(__file__).parent, args.gpus)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+    except (ValueError, FileNotFoundError, RuntimeError, SyntaxError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit('stopped; the same command goes on')
     print(f'report: {write_report(recipe)}')
 
 

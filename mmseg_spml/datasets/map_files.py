@@ -1,7 +1,8 @@
 """Label maps and region maps as PNG files."""
 
 import io
-from typing import Mapping, Optional
+import os
+from typing import Iterable, Mapping, Optional
 
 import numpy as np
 from mmengine import fileio
@@ -68,6 +69,23 @@ def read_index_map(
         )
     ids = np.asarray(image)
     return ids.astype(np.uint8) if ids.dtype == bool else ids
+
+
+def check_output_folder(out: str, inputs: Iterable[str]) -> None:
+    """Refuse a folder whose files are read, too: they would be overwritten.
+
+    Args:
+        out: Folder to write to.
+        inputs: Folders that are read.
+
+    Raises:
+        ValueError: ``out`` is one of them.
+    """
+    target = os.path.realpath(out)
+    if target in {os.path.realpath(folder) for folder in inputs}:
+        raise ValueError(
+            f'{out} holds images or maps that are read: name another folder to write to'
+        )
 
 
 def write_index_map(

@@ -10,7 +10,11 @@ import cv2
 import numpy as np
 
 from mmseg_spml.datasets.annotation_samples import unpacked
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.datasets.map_files import (
+    check_output_folder,
+    read_index_map,
+    write_index_map,
+)
 from mmseg_spml.datasets.region_files import decode_image
 from mmseg_spml.functional.cam import (
     find_cam,
@@ -76,6 +80,24 @@ class SeedMaker:
             raise ValueError("the method 'grabcut' uses no regions")
         if self.method == 'tags' and self.boxes_complete is not None:
             raise ValueError("the method 'tags' uses no boxes")
+
+    def check(self) -> None:
+        """Find what is wrong for every image before the first one is read.
+
+        Raises:
+            FileNotFoundError: a folder is missing.
+            ValueError: an option is out of range.
+        """
+        for folder in (self.cams, self.regions):
+            if folder is not None and not os.path.isdir(folder):
+                raise FileNotFoundError(f'there is no folder {folder}')
+        options = dict(self.options, unlabelled=self.num_classes)
+        if self.method == 'tags':
+            seeds_of_tags({}, (1, 1), **options)
+        elif self.method == 'boxes':
+            seeds_of_boxes({}, [], (1, 1), **options)
+        else:
+            grabcut_seeds(np.zeros((1, 1, 3), np.uint8), [], **options)
 
     def seeds(self, sample: Mapping[str, Any]) -> np.ndarray:
         """Seeds of one sample of a ``WeakSegDataset``.
@@ -191,12 +213,20 @@ class SeedFile:
     error: Optional[str] = None
 
 
-def check_stems(samples: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse images whose files, named by their stems, would overwrite each other.
+def check_outputs(samples: Sequence[Mapping[str, Any]], out: str) -> None:
+    """Refuse to overwrite what is read, or one image's file by another's.
+
+    Args:
+        samples: Of a ``WeakSegDataset``; files are named by the stems of the images.
+        out: Folder to write to.
 
     Raises:
-        ValueError: names two such images.
+        ValueError: ``out`` holds the images or maps of a sample, or two images have one
+            stem.
     """
+    keys = ('img_path', 'seg_map_path', 'region_map_path')
+    paths = [sample.get(key) for sample in samples for key in keys]
+    check_output_folder(out, {os.path.dirname(path) for path in paths if path})
     seen: Dict[str, str] = {}
     for sample in samples:
         path = sample['img_path']

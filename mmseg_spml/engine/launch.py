@@ -9,8 +9,9 @@ from typing import Any, Optional
 
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import find_latest_checkpoint
-from torch import distributed
+from torch import distributed, nn
 
 # Launcher -> variables holding rank, number of processes, rank on this machine.
 _VARIABLES = {
@@ -175,6 +176,34 @@ def enable_amp(cfg: Config, dtype: Optional[str] = None) -> None:
         wrapper.type = 'CPUAmpOptimWrapper'
     else:
         raise ValueError('--amp-dtype float16 needs CUDA: use bfloat16 on a CPU')
+
+
+def check_checkpoint(model: nn.Module, path: str) -> None:
+    """Refuse a checkpoint that lacks a tensor of the model: MMEngine only warns.
+
+    Args:
+        model: The model, perhaps inside of DDP or of test-time augmentation.
+        path: File of MMEngine.
+
+    Raises:
+        ValueError: tensors are missing, so that some would stay random.
+    """
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    content = torch.load(path, map_location='cpu', weights_only=False)
+    state = content.get('state_dict', content)
+    names = {name.removeprefix('module.') for name in state}
+    optional = ('num_batches_tracked', '_extra_state')
+    missing = [
+        name
+        for name in model.state_dict()
+        if name not in names and not name.endswith(optional)
+    ]
+    if missing:
+        raise ValueError(
+            f'{path} is of another model: it lacks {len(missing)} tensors, such as '
+            f'{missing[0]}'
+        )
 
 
 def set_resume(cfg: Config, resume: Optional[str]) -> None:

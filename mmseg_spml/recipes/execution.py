@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from .manifest import Manifest, stage_key
+from .manifest import Manifest, count_files, stage_key
 from .stages import Recipe, Stage
 
 _ITERATIONS = re.compile(r'Iter\((\w+)\) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  ')
@@ -28,8 +28,9 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
     """Run what is not done, in order.
 
     A stage is done if it ended well with the same arguments, config, inputs and earlier
-    stages. Otherwise its folder is emptied first, unless it was begun with the same:
-    then training resumes, and other tools begin again.
+    stages, and its files are there. One that was begun with the same goes on: training
+    resumes, other tools begin again. Otherwise its folder is set aside first, as
+    ``<name>.previous``.
 
     Args:
         recipe: What to run.
@@ -37,23 +38,28 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
         processes: For tools that share their work, one each GPU.
 
     Raises:
-        FileNotFoundError: an input of a stage is missing.
-        RuntimeError: a stage fails (names its log), or the recipe is running already.
+        FileNotFoundError: an input of a stage, or its tool, is missing.
+        RuntimeError: a stage fails (names its log), or the recipe runs already.
     """
+    for stage in recipe.stages:
+        if not (tools / stage.tool).is_file():
+            raise FileNotFoundError(
+                f'the stage {stage.name!r} names {stage.tool!r}, no file of {tools}'
+            )
     manifest = Manifest(recipe.work_dir)
     table = _LiveTable(recipe)
     keys: Dict[str, str] = {}
     with _alone(recipe.work_dir) as lock, table:
         for stage in recipe.stages:
             keys[stage.name] = key = stage_key(recipe, stage, keys)
-            if manifest.is_done(stage.name, key):
+            folder = recipe.folder(stage.name)
+            if manifest.is_done(stage.name, key, folder):
                 seconds = manifest.entries[stage.name]['seconds']
                 table.show(stage.name, 'done before', _clock(seconds))
                 continue
-            folder = recipe.folder(stage.name)
             begun = manifest.is_begun(stage.name, key)
             if not begun:
-                shutil.rmtree(folder, ignore_errors=True)
+                _set_aside(folder)
             folder.mkdir(parents=True, exist_ok=True)
             command = _command(recipe, stage, tools, processes, resume=begun)
             manifest.set(
@@ -63,8 +69,17 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
             log = recipe.work_dir / f'{stage.name}.log'
             _call(command, log, stage, table, lock)
             seconds = round(time.monotonic() - start, 1)
-            manifest.set(stage.name, state='done', seconds=seconds)
+            files = count_files(folder)
+            manifest.set(stage.name, state='done', seconds=seconds, files=files)
             table.show(stage.name, 'done', _clock(seconds))
+
+
+def _set_aside(folder: Path) -> None:
+    """Keep what a stage wrote under other settings, until that happens again."""
+    if folder.exists():
+        previous = folder.with_name(f'{folder.name}.previous')
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.rename(previous)
 
 
 def _command(
@@ -102,6 +117,7 @@ def _call(
 ) -> None:
     table.show(stage.name, 'starting')
     environment = dict(os.environ, COLUMNS='100')
+    last = ''
     with (
         open(log, 'a', encoding='utf-8', buffering=1) as file,
         subprocess.Popen(
@@ -116,6 +132,7 @@ def _call(
         try:
             for line in process.stdout:
                 file.write(line)
+                last = line.strip() or last
                 found = _ITERATIONS.search(line)
                 if found:
                     loop, done, total, left = found.groups()
@@ -125,8 +142,8 @@ def _call(
             raise
     if process.returncode:
         raise RuntimeError(
-            f'the stage {stage.name!r} ended with code {process.returncode}. Its '
-            f'output is in {log}; when the cause is removed, start the recipe again'
+            f'the stage {stage.name!r} ended with code {process.returncode}: {last}\n'
+            f'Its output is in {log}; when the cause is removed, start the recipe again'
         )
 
 

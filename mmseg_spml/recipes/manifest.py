@@ -11,12 +11,17 @@ from mmseg_spml.atomic_file import atomic_file
 
 from .stages import Recipe, Stage
 
+# Parts of a config that tools do not read: changing them is no reason to train anew.
+_OTHERS = ('seeds', 'pseudo_labels')
+_READ = {'make_seeds.py': 'seeds', 'make_pseudo_labels.py': 'pseudo_labels'}
+
 
 class Manifest:
     """State of the stages in ``<work_dir>/manifest.json``.
 
     Each entry has ``key`` (a hash of all that the stage depends on), ``state``
-    ('running' or 'done'), ``command`` and ``seconds``.
+    ('running' or 'done'), ``command``, ``seconds`` (of the last attempt) and ``files``
+    (their number).
     """
 
     def __init__(self, work_dir: Path) -> None:
@@ -37,14 +42,20 @@ class Manifest:
         with atomic_file(self.path) as file:
             file.write(json.dumps(self.entries, indent=1).encode())
 
-    def is_done(self, name: str, key: str) -> bool:
-        """Whether the stage was finished with this key."""
+    def is_done(self, name: str, key: str, folder: Path) -> bool:
+        """Whether the stage was finished with this key, and its files are there."""
         entry = self.entries.get(name, {})
-        return entry.get('state') == 'done' and entry.get('key') == key
+        finished = entry.get('state') == 'done' and entry.get('key') == key
+        return finished and entry.get('files') == count_files(folder)
 
     def is_begun(self, name: str, key: str) -> bool:
         """Whether the stage was begun with this key."""
         return self.entries.get(name, {}).get('key') == key
+
+
+def count_files(folder: Path) -> int:
+    """Number of files in a folder and its subfolders, 0 if it is missing."""
+    return sum(path.is_file() for path in folder.rglob('*'))
 
 
 def stage_key(recipe: Recipe, stage: Stage, keys: Dict[str, str]) -> str:
@@ -60,7 +71,11 @@ def stage_key(recipe: Recipe, stage: Stage, keys: Dict[str, str]) -> str:
     parts = [stage.tool, *stage.args, *(keys[name] for name in stage.needs)]
     for argument in stage.args:
         if argument.endswith('.py') and Path(argument).is_file():
-            parts.append(Config.fromfile(argument).pretty_text)
+            config = Config.fromfile(argument).to_dict()
+            unread = [key for key in _OTHERS if key != _READ.get(stage.tool)]
+            for key in unread:
+                config.pop(key, None)
+            parts.append(json.dumps(config, default=repr))
     digest.update(json.dumps(parts).encode())
     for text in stage.inputs:
         for line in _contents(Path(recipe.filled(text, stage))):

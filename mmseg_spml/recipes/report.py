@@ -3,7 +3,7 @@
 import json
 import platform
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import mmcv
 import mmengine
@@ -26,18 +26,19 @@ def write_report(recipe: Recipe) -> Path:
         Path: The file.
     """
     manifest = Manifest(recipe.work_dir)
-    lines = [f'# {recipe.name}', '', '| stage | mIoU | time |', '|---|---|---|']
+    lines = [f'# {recipe.name}', '', '| stage | mIoU | on images of | time |']
+    lines += ['|---|---|---|---|']
     by_class: Dict[str, Dict[str, float]] = {}
     for stage in recipe.stages:
         entry = manifest.entries.get(stage.name, {})
-        score, classes = scores_of(recipe.folder(stage.name))
+        score, classes, images = scores_of(recipe.folder(stage.name))
         if classes:
             by_class[stage.title] = classes
         shown = '' if score is None else f'{score:.1f}'
         seconds = entry.get('seconds')
         time = entry.get('state', 'waiting') if seconds is None else f'{seconds:.0f} s'
-        lines.append(f'| {stage.title} | {shown} | {time} |')
-    lines += ['', *_class_table(by_class), '']
+        lines.append(f'| {stage.title} | {shown} | {images} | {time} |')
+    lines += ['', 'Time of the last attempt.', '', *_class_table(by_class), '']
     for stage in recipe.stages:
         for picture in sorted(recipe.folder(stage.name).glob('*')):
             if picture.suffix in _PICTURES and picture.stem == 'picture':
@@ -58,17 +59,17 @@ def write_report(recipe: Recipe) -> Path:
     return path
 
 
-def scores_of(folder: Path) -> Tuple[float, Dict[str, float]]:
-    """Last mIoU that a stage left in its folder, and the IoU of each class.
+def scores_of(folder: Path) -> Tuple[Optional[float], Dict[str, float], str]:
+    """Last mIoU that a stage left in its folder, IoU of each class, of which images.
 
     From the report of ``make_seeds.py`` (``report.json``) or MMEngine's logs; (None,
-    {}) if there is none.
+    {}, '') if there is none.
     """
     report = folder / 'report.json'
     if report.is_file():
         content = json.loads(report.read_text(encoding='utf-8'))
         classes = {name: c['IoU'] for name, c in content['classes'].items()}
-        return content['mIoU'], classes
+        return content['mIoU'], classes, 'training'
     lines: List[dict] = []
     for file in sorted(folder.rglob('*.json'), key=lambda f: f.stat().st_mtime):
         for text in file.read_text(encoding='utf-8').splitlines():
@@ -85,8 +86,9 @@ def scores_of(folder: Path) -> Tuple[float, Dict[str, float]]:
             classes = {
                 k[len(start) :]: v for k, v in line.items() if k.startswith(start)
             }
-            return line[f'{prefix}mIoU'], classes
-    return None, {}
+            images = 'training' if prefix else 'validation'
+            return line[f'{prefix}mIoU'], classes, images
+    return None, {}, ''
 
 
 def _class_table(by_class: Dict[str, Dict[str, float]]) -> List[str]:

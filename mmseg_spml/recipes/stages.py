@@ -118,13 +118,13 @@ def read_recipe(
             f'{path} has the variables {[*known_variables]}, not {unknown}'
         )
     values = {**known_variables, **(variables or {})}
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(entries, start=1):
         where = f'{path}, stage {number}'
         unknown = sorted(set(entry) - _KNOWN)
         if unknown or not {'name', 'tool'} <= set(entry):
             raise ValueError(
-                f'{where}: expected `name`, `tool` and perhaps {sorted(_KNOWN)}, got '
-                f'{sorted(entry)}'
+                f'{where}: expected `name`, `tool` and perhaps `args`, `inputs`, '
+                f'`title`, got {sorted(entry)}'
             )
         if not re.fullmatch(r'\w+', entry['name']) or entry['name'] in (
             'out',

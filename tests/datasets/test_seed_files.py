@@ -11,7 +11,7 @@ from mmseg_spml.datasets.annotation_samples import packed
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
-    check_stems,
+    check_outputs,
     make_seed_file,
     seed_counts,
     seed_scores,
@@ -135,9 +135,37 @@ def test_a_box_without_a_class_on_one_with(folder):
 
 
 def test_stems_must_differ():
-    check_stems([dict(img_path='x/a.jpg'), dict(img_path='x/b.jpg')])
+    check_outputs([dict(img_path='x/a.jpg'), dict(img_path='x/b.jpg')], 'out')
     with pytest.raises(ValueError, match=r'x/a\.jpg and y/a\.png'):
-        check_stems([dict(img_path='x/a.jpg'), dict(img_path='y/a.png')])
+        check_outputs([dict(img_path='x/a.jpg'), dict(img_path='y/a.png')], 'out')
+
+
+@pytest.mark.parametrize('out', ['x', 'x/', 'labels/../labels', 'regions'])
+def test_what_is_read_is_not_written_over(out):
+    samples = [
+        dict(
+            img_path='x/a.jpg',
+            seg_map_path='labels/a.png',
+            region_map_path='regions/a.png',
+        )
+    ]
+    check_outputs(samples, 'out')
+    with pytest.raises(ValueError, match='name another folder'):
+        check_outputs(samples, out)
+
+
+def test_what_is_wrong_for_every_image_is_found_first(folder):
+    maker(folder).check()
+    maker(folder, 'boxes').check()
+    maker(folder, 'grabcut').check()
+    with pytest.raises(FileNotFoundError, match='no folder nowhere'):
+        SeedMaker(C, cams='nowhere').check()
+    with pytest.raises(FileNotFoundError, match='no folder nowhere'):
+        SeedMaker(C, cams=str(folder / 'cams'), regions='nowhere').check()
+    with pytest.raises(ValueError, match='threshold'):
+        maker(folder, threshold=2).check()
+    with pytest.raises(ValueError, match='margin'):
+        maker(folder, 'grabcut', margin=-1).check()
 
 
 def test_files_and_counts(folder):

@@ -154,6 +154,32 @@ def test_pseudo_labels_of_the_trained_model(root, seeds, spml):
         assert set(np.unique(labels)) <= set(np.unique(seed))
 
 
+def test_checkpoints_of_other_models_are_refused(root, classifier, spml, tmp_path):
+    other = tiny.python(
+        root, TOOLS / 'make_cams.py', root / 'tags.py', spml[2], tmp_path / 'out',
+        fails=True,
+    )  # fmt: skip
+    assert 'is of another model' in other
+    assert 'head.fc.weight' in other
+    segmentor = tiny.python(
+        root, TOOLS / 'make_cams.py', root / 'tiny.py', spml[2], tmp_path / 'out',
+        fails=True,
+    )  # fmt: skip
+    assert 'activation maps need a TagClassifier' in segmentor
+    assert not list(tmp_path.glob('out/*.npz'))
+
+
+def test_what_was_trained_on_is_not_overwritten(root, seeds, spml):
+    options, _, checkpoint = spml
+    before = {file.name: file.read_bytes() for file in seeds.glob('*.png')}
+    output = tiny.python(
+        root, TOOLS / 'make_pseudo_labels.py', root / 'tiny.py', checkpoint, seeds,
+        '--cfg-options', *options, fails=True,
+    )  # fmt: skip
+    assert 'name another folder' in output
+    assert before == {file.name: file.read_bytes() for file in seeds.glob('*.png')}
+
+
 def test_bad_images_are_named_and_the_others_made(root, cams, tmp_path):
     damaged = tmp_path / 'cams'
     damaged.mkdir()

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,12 +114,44 @@ def test_what_changed_is_done_again_and_what_follows_from_it(folder):
     assert calls(folder) == []
 
 
-def test_stale_files_of_a_changed_stage_are_removed(folder):
+def test_files_of_a_changed_stage_are_set_aside(folder):
     run(folder)
     stale = folder / 'work' / 'two' / 'stale'
     stale.write_text('old')
     run(folder, RECIPE.replace('second', 'other'))
     assert not stale.exists()
+    previous = folder / 'work' / 'two.previous'
+    assert (previous / 'stale').is_file()
+    assert (previous / 'result').read_text() == 'firstsecond'
+
+
+@pytest.mark.parametrize('lost', ['two/result', 'two'])
+def test_a_stage_whose_files_are_gone_is_done_again(folder, lost):
+    run(folder)
+    calls(folder)
+    path = folder / 'work' / lost
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+    run(folder)
+    assert calls(folder) == ['second None']
+
+
+def test_settings_that_a_tool_does_not_read(folder):
+    (folder / 'cfg.py').write_text('lr = 1')
+    text = RECIPE.replace("'second'", "'cfg.py'").replace("'first'", "'cfg.py'")
+    run(folder, text)
+    calls(folder)
+    (folder / 'cfg.py').write_text('lr = 1\nseeds = dict(alpha=2)')
+    run(folder)
+    assert calls(folder) == []
+
+
+def test_a_tool_that_is_not_there_is_found_before_the_first_stage(folder):
+    with pytest.raises(FileNotFoundError, match=r"'three' names 'cope\.py'"):
+        run(
+            folder,
+            RECIPE.replace("'copy.py', args=['{two.ch", "'cope.py', args=['{two.ch"),
+        )
+    assert calls(folder) == []
 
 
 def test_a_config_among_the_arguments_counts_by_content(folder):
@@ -136,7 +169,7 @@ def test_a_config_among_the_arguments_counts_by_content(folder):
 
 def test_a_failure_names_the_log_and_the_next_run_goes_on(folder):
     failing = RECIPE.replace("'first', '{out}'", "'first', '{out}', '--fail'")
-    with pytest.raises(RuntimeError, match=r'one.*code 1.*one\.log'):
+    with pytest.raises(RuntimeError, match=r'(?s)one.*code 1: a reason.*one\.log'):
         run(folder, failing)
     assert 'a reason' in (folder / 'work' / 'one.log').read_text()
     assert calls(folder) == ['first None']
@@ -196,14 +229,14 @@ def test_report(folder):
     (recipe.folder('one') / 'report.json').write_text(json.dumps(content))
     (recipe.folder('three') / 'picture.png').write_bytes(b'')
     text = write_report(recipe).read_text()
-    assert '| one | 41.2 |' in text
-    assert '| two | 60.0 |' in text
-    assert '| three |  |' in text
+    assert '| one | 41.2 | training |' in text
+    assert '| two | 60.0 | validation |' in text
+    assert '| three |  |  |' in text
     assert '| IoU | cat | dog |' in text
     assert '| one | – | 41.2 |' in text
     assert '![three](three/picture.png)' in text
     assert 'copy.py second' in text
-    assert scores_of(folder / 'tools') == (None, {})
+    assert scores_of(folder / 'tools') == (None, {}, '')
 
 
 @pytest.mark.parametrize(
