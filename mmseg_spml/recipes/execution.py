@@ -62,9 +62,9 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
                 _set_aside(folder)
             folder.mkdir(parents=True, exist_ok=True)
             command = _command(recipe, stage, tools, processes, resume=begun)
-            manifest.set(
-                stage.name, key=key, state='running', command=' '.join(command)
-            )
+            # without what is of this machine
+            shown = ' '.join(['python', *command[2:]]).replace(f'{tools}/', 'tools/')
+            manifest.set(stage.name, key=key, state='running', command=shown)
             start = time.monotonic()
             log = recipe.work_dir / f'{stage.name}.log'
             _call(command, log, stage, table, lock)

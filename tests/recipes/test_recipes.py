@@ -235,7 +235,8 @@ def test_report(folder):
     assert '| IoU | cat | dog |' in text
     assert '| one | – | 41.2 |' in text
     assert '![three](three/picture.png)' in text
-    assert 'copy.py second' in text
+    assert 'python tools/copy.py second' in text
+    assert sys.executable not in text
     assert scores_of(folder / 'tools') == (None, {}, '')
 
 
