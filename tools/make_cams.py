@@ -8,7 +8,7 @@ tools/make_cams.py CONFIG CHECKPOINT OUT --launcher pytorch``.
 import argparse
 import os
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from mmseg_spml.datasets.seed_files import check_outputs
@@ -43,15 +43,7 @@ def main() -> None:
     args = parse_args()
     if not os.path.isfile(args.checkpoint):
         raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    launch.init_distributed_cpu(args.launcher)
-
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    cfg.work_dir = args.work_dir or os.path.join(args.out, 'logs')
-    launch.without_cuda(cfg)
+    cfg = launch.read_config(args, os.path.join(args.out, 'logs'))
     cfg.load_from = args.checkpoint
     cfg.test_evaluator = dict(
         type='CamWriter', out_dir=args.out, file_format=args.format

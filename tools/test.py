@@ -74,16 +74,7 @@ def main() -> None:
     args = parse_args()
     if not os.path.isfile(args.checkpoint):
         raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    launch.init_distributed_cpu(args.launcher)
-
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    name = os.path.splitext(os.path.basename(args.config))[0]
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
-    launch.without_cuda(cfg)
+    cfg = launch.read_config(args)
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.show or args.show_dir:

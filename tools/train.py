@@ -1,9 +1,8 @@
 """Train a model: ``python tools/train.py CONFIG``."""
 
 import argparse
-import os
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
@@ -48,16 +47,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Fit the config to the command line and the machine, and train."""
     args = parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    launch.init_distributed_cpu(args.launcher)
-
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    name = os.path.splitext(os.path.basename(args.config))[0]
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
-    launch.without_cuda(cfg)
+    cfg = launch.read_config(args)
     launch.fit_batch_to_processes(cfg, launch.world_size(args.launcher))
     if args.amp or args.amp_dtype:
         launch.enable_amp(cfg, args.amp_dtype)

@@ -19,7 +19,7 @@ from mmseg_spml.models.segment_bank import SegmentBank
 from mmseg_spml.models.segment_memory import SegmentMemory
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
+def unwrapped(model: nn.Module) -> nn.Module:
     """The segmentor inside of DDP and of test-time augmentation."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
@@ -94,7 +94,7 @@ class SegmentBankHook(Hook):
         self._before_eval(runner)
 
     def _before_eval(self, runner) -> None:
-        head = _unwrapped(runner.model).decode_head
+        head = unwrapped(runner.model).decode_head
         if getattr(head, 'predictor', None) != 'retrieval':
             return
         if head.retrieval['bank'] is not None:
@@ -102,7 +102,7 @@ class SegmentBankHook(Hook):
         dataloader = Runner.build_dataloader(
             self.dataloader or _training_images(runner.cfg), seed=runner.seed or 0
         )
-        head.bank = build_bank(_unwrapped(runner.model), dataloader)
+        head.bank = build_bank(unwrapped(runner.model), dataloader)
         runner.logger.info(f'Retrieval bank: {len(head.bank)} labelled segments')
         if self.file and is_main_process():
             head.bank.save(Path(self.file))

@@ -4,14 +4,16 @@ import gc
 import os
 import subprocess
 import warnings
+from argparse import Namespace
 from collections.abc import MutableMapping
 from typing import Any, Optional
 
 import torch
 from mmengine.config import Config
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import find_latest_checkpoint
 from torch import distributed, nn
+
+from mmseg_spml.engine.hooks import unwrapped
 
 # Launcher -> variables holding rank, number of processes, rank on this machine.
 _VARIABLES = {
@@ -178,6 +180,30 @@ def enable_amp(cfg: Config, dtype: Optional[str] = None) -> None:
         raise ValueError('--amp-dtype float16 needs CUDA: use bfloat16 on a CPU')
 
 
+def read_config(args: Namespace, work_dir: Optional[str] = None) -> Config:
+    """The config of a tool's command line, fit for this machine.
+
+    Opens the process group, if one is needed.
+
+    Args:
+        args: ``config``, ``cfg_options``, ``work_dir``, ``launcher``, ``local_rank``.
+        work_dir: Folder of the run if the command line names none; else the config's,
+            else ``work_dirs/<name of the config>``.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    init_distributed_cpu(args.launcher)
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    name = os.path.splitext(os.path.basename(args.config))[0]
+    cfg.work_dir = (
+        args.work_dir or work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
+    )
+    without_cuda(cfg)
+    return cfg
+
+
 def check_checkpoint(model: nn.Module, path: str) -> None:
     """Refuse a checkpoint that lacks a tensor of the model: MMEngine only warns.
 
@@ -188,8 +214,7 @@ def check_checkpoint(model: nn.Module, path: str) -> None:
     Raises:
         ValueError: tensors are missing, so that some would stay random.
     """
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
+    model = unwrapped(model)
     content = torch.load(path, map_location='cpu', weights_only=False)
     state = content.get('state_dict', content)
     names = {name.removeprefix('module.') for name in state}

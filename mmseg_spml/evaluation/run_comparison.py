@@ -1,10 +1,8 @@
 """Train configs under several seeds, keep each result, make tables of them."""
 
 import json
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,10 @@ import torch
 from mmengine.config import Config
 
 from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.logged_call import call_logged
 
 Report = Callable[[str, int, int, str], None]
 """Takes a stage, the iterations done, their number and the time left."""
-
-_PROGRESS = re.compile(r'Iter\((\w+)\) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  ')
 
 
 @dataclass(frozen=True)
@@ -55,24 +52,14 @@ def _scalars(work_dir: Path) -> List[dict]:
 
 def _call(command: Sequence[str], log: Path, stage: str, report: Report) -> None:
     """Run a tool; its output goes to ``log``, its progress to ``report``."""
-    with (
-        open(log, 'a', buffering=1) as file,
-        subprocess.Popen(
-            [sys.executable, '-u', *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-    ):
-        for line in process.stdout:
-            file.write(line)
-            found = _PROGRESS.search(line)
-            if found:
-                _, done, total, left = found.groups()
-                report(stage, int(done), int(total), left)
-    if process.returncode:
+
+    def report_stage(_: str, done: int, total: int, left: str) -> None:
+        report(stage, done, total, left)
+
+    status, _ = call_logged([sys.executable, '-u', *command], log, report_stage)
+    if status:
         raise RuntimeError(
-            f'`python {" ".join(command)}` ended with code {process.returncode}; its '
+            f'`python {" ".join(command)}` ended with code {status}; its '
             f'output is in {log}'
         )
 

@@ -2,9 +2,7 @@
 
 import fcntl
 import os
-import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,10 +14,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mmseg_spml.logged_call import call_logged
+
 from .manifest import Manifest, count_files, stage_key
 from .stages import Recipe, Stage
 
-_ITERATIONS = re.compile(r'Iter\((\w+)\) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  ')
 # Tools that share their work among processes.
 _DISTRIBUTED = ('train.py', 'test.py', 'make_cams.py', 'make_pseudo_labels.py')
 
@@ -116,33 +115,16 @@ def _call(
     command: List[str], log: Path, stage: Stage, table: '_LiveTable', lock: int
 ) -> None:
     table.show(stage.name, 'starting')
-    environment = dict(os.environ, COLUMNS='100')
-    last = ''
-    with (
-        open(log, 'a', encoding='utf-8', buffering=1) as file,
-        subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-            pass_fds=(lock,),
-        ) as process,
-    ):
-        try:
-            for line in process.stdout:
-                file.write(line)
-                last = line.strip() or last
-                found = _ITERATIONS.search(line)
-                if found:
-                    loop, done, total, left = found.groups()
-                    table.show(stage.name, f'{loop} {done}/{total}', f'{left} left')
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode:
+
+    def report(loop: str, done: int, total: int, left: str) -> None:
+        table.show(stage.name, f'{loop} {done}/{total}', f'{left} left')
+
+    status, last = call_logged(
+        command, log, report, env=dict(os.environ, COLUMNS='100'), pass_fds=(lock,)
+    )
+    if status:
         raise RuntimeError(
-            f'the stage {stage.name!r} ended with code {process.returncode}: {last}\n'
+            f'the stage {stage.name!r} ended with code {status}: {last}\n'
             f'Its output is in {log}; when the cause is removed, start the recipe again'
         )
 
