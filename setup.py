@@ -30,10 +30,13 @@ setup(
     python_requires='>=3.10',
     install_requires=[
         'defusedxml',
+        'markdown-it-py',
+        'matplotlib',
         'numpy',
         'opencv-python',
         'pillow',
         'rich',
+        'safetensors',
         'scikit-image',
         'scipy',
         'torch>=2.0',

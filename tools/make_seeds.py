@@ -12,7 +12,6 @@ the same, and the exit code is 1.
 """
 
 import argparse
-import json
 import os
 import sys
 from functools import partial
@@ -27,8 +26,9 @@ from mmseg_spml.datasets.seed_files import (
     SeedMaker,
     check_outputs,
     make_seed_file,
-    seed_scores,
 )
+from mmseg_spml.evaluation.label_report import write_label_report
+from mmseg_spml.functional.confusion import class_scores
 from mmseg_spml.progress import watched
 from mmseg_spml.visualization.panels import write_picture
 from mmseg_spml.visualization.seeds import draw_seeds
@@ -69,33 +69,17 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def report(counts: list, labelled: float, classes: tuple, args: argparse.Namespace):
+def report(confusions: dict, labelled: float, classes: tuple, args: argparse.Namespace):
     """Print the scores of the seeds against the masks, and write them."""
-    scores = seed_scores(np.sum(counts, axis=0))
+    scores = class_scores(np.sum([*confusions.values()], axis=0))
     print('\n| class | IoU | precision | recall |\n|---|---|---|---|')
     rows = [*zip(classes, *scores.values())]
     rows.append(('mean', *(np.nanmean(values) for values in scores.values())))
     for name, *values in rows:
         print(f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |')
-    if args.report is None:
-        return
-    content = {
-        'command': ' '.join(sys.argv),
-        'images': len(counts),
-        'labelled': labelled,
-        'mIoU': rows[-1][1],
-        'classes': {
-            # a class that never occurs has none
-            name: {
-                score: None if np.isnan(value) else float(value)
-                for score, value in zip(scores, values)
-            }
-            for name, *values in rows[:-1]
-        },
-    }
-    os.makedirs(os.path.dirname(args.report) or '.', exist_ok=True)
-    with open(args.report, 'w', encoding='utf-8') as file:
-        json.dump(content, file, indent=1)
+    if args.report is not None:
+        more = dict(command=' '.join(sys.argv), labelled=labelled)
+        write_label_report(args.report, confusions, classes, 'training', **more)
 
 
 def main() -> None:
@@ -129,14 +113,14 @@ def main() -> None:
     work = partial(make_seed_file, maker=maker, out=args.out, truth=args.truth)
     files = list(watched(spread(work, samples, args.workers), 'seeds', len(samples)))
     made = [file for file in files if file.error is None]
-    counts = [file.counts for file in made if file.counts is not None]
+    confusions = {f.name: f.confusion for f in made if f.confusion is not None}
     if made:
         labelled = float(np.mean([file.labelled for file in made]))
         print(f'{len(made)} label maps, {labelled:.1%} of an image labelled on average')
     if args.truth is not None:
-        print(f'{len(counts)} of them have a mask')
-    if counts:
-        report(counts, labelled, dataset.metainfo['classes'], args)
+        print(f'{len(confusions)} of them have a mask')
+    if confusions:
+        report(confusions, labelled, dataset.metainfo['classes'], args)
     failed = [file for file in files if file.error is not None]
     for file in failed:
         print(f'{file.name}: {file.error}', file=sys.stderr)

@@ -28,6 +28,16 @@ def parse_args() -> argparse.Namespace:
         '--tta', action='store_true', help='test-time augmentation (cfg.tta_pipeline)'
     )
     parser.add_argument(
+        '--crf',
+        action='store_true',
+        help='refine the predictions by a dense CRF (options: tta_model.crf)',
+    )
+    parser.add_argument(
+        '--report',
+        help='folder for report.json (confusion, scores of each image) and picture.png '
+        '(best and worst images)',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -56,15 +66,28 @@ def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
         cfg.visualizer.save_dir = args.show_dir
 
 
-def use_tta(cfg: Config) -> None:
+def use_tta(cfg: Config, views: bool, crf: bool) -> None:
     """Wrap the model and the pipeline for test-time augmentation.
 
+    Args:
+        cfg: Changed in place.
+        views: Whether to use ``cfg.tta_pipeline``, else the one view of the tests.
+        crf: Whether a dense CRF refines the predictions.
+
     Raises:
-        ValueError: The config defines neither or only one of the two.
+        ValueError: ``views``, and the config has no ``tta_pipeline`` or ``tta_model``.
     """
-    if 'tta_pipeline' not in cfg or 'tta_model' not in cfg:
+    if views and ('tta_pipeline' not in cfg or 'tta_model' not in cfg):
         raise ValueError('--tta needs `tta_pipeline` and `tta_model` in the config')
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    dataset = cfg.test_dataloader.dataset
+    if views:
+        dataset.pipeline = cfg.tta_pipeline
+    else:
+        steps = [[step] for step in dataset.pipeline]
+        dataset.pipeline = [dict(type='TestTimeAug', transforms=steps)]
+    if crf:
+        options = cfg.get('tta_model', {}).get('crf')
+        cfg.tta_model = dict(type='SPMLTTAModel', crf=options or {})
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
 
@@ -79,13 +102,16 @@ def main() -> None:
     cfg.resume = False
     if args.show or args.show_dir:
         draw_predictions(cfg, args)
-    if args.tta:
-        use_tta(cfg)
+    if args.tta or args.crf:
+        use_tta(cfg, args.tta, args.crf)
     if args.out is not None:
         # The metric makes the folder on rank 0 only, when others may write already.
         os.makedirs(args.out, exist_ok=True)
         cfg.test_evaluator.output_dir = args.out
         cfg.test_evaluator.keep_results = True
+    if args.report is not None:
+        report = dict(type='PredictionReport', out_dir=args.report)
+        cfg.test_evaluator = [cfg.test_evaluator, report]
 
     Runner.from_cfg(cfg).test()
     launch.close_distributed()

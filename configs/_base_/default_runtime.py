@@ -32,4 +32,23 @@ custom_hooks = [
     # Only acts for predictor='retrieval'.
     dict(type='SegmentBankHook'),
 ]
-tta_model = dict(type='SegTTAModel')
+# For tools/test.py --tta, as the paper: five scales, each mirrored, too.
+tta_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale_factor=ratio, keep_ratio=True)
+                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5)
+            ],
+            [
+                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+            ],
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
+tta_model = dict(type='SPMLTTAModel')

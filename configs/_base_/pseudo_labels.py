@@ -7,7 +7,6 @@ pseudo_labels = dict(
         scales=(1.0,),
         flip=True,
         walk_options=dict(temperature=5, power=20, steps=64),
-        least_size=(512, 512),
     ),
     evaluator=dict(
         crf=dict(

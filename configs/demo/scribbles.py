@@ -26,4 +26,4 @@ param_scheduler = [
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 default_hooks = dict(logger=dict(interval=10))
 # The scenes are small: a grid of stride 8 would be 16 places wide.
-pseudo_labels = dict(model=dict(least_size=(1, 1), size_divisor=32, stride=4))
+pseudo_labels = dict(model=dict(stride=4))

@@ -69,3 +69,14 @@ stages = [
         title='samples',
     ),
 ]
+tests = [
+    dict(
+        model='spml', config='configs/demo/tags.py', title='SPML', cfg_options=_scenes
+    ),
+    dict(
+        model='classifier',
+        config='configs/demo/tags_classifier.py',
+        title='classifier',
+        cfg_options=_scenes,
+    ),
+]

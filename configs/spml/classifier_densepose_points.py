@@ -6,6 +6,22 @@ _base_ = [
     '../_base_/schedules/schedule_classifier.py',
     '../_base_/default_runtime.py',
 ]
+# Without a flip: MMSegmentation's test-time augmentation flips the scores back but
+# does not exchange left and right parts.
+tta_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale_factor=ratio, keep_ratio=True)
+                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5)
+            ],
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
 stage1 = 'work_dirs/pspnet_densepose_points/iter_45000.pth'
 pseudo_label_dir = 'work_dirs/pspnet_densepose_points/pseudo_labels'
 model = dict(

@@ -41,5 +41,5 @@ train_dataloader = dict(
 )
 # Of the third round of pseudo labels: one step of the walk, no CRF.
 pseudo_labels = dict(
-    model=dict(scales=(0.75, 1.0), walk_options=dict(steps=1), least_size=(512, 512)),
+    model=dict(scales=(0.75, 1.0), walk_options=dict(steps=1)),
 )

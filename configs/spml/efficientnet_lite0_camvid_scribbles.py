@@ -3,6 +3,7 @@ _base_ = [
     '../_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/camvid.py',
     '../_base_/schedules/schedule_small.py',
+    '../_base_/pseudo_labels.py',
     '../_base_/default_runtime.py',
 ]
 num_classes = 11
@@ -14,3 +15,7 @@ param_scheduler = [
     dict(type='WarmupPolyLR', max_iters=max_iters, warmup_iters=50, by_epoch=False)
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+pseudo_labels = dict(
+    model=dict(stride=4),
+    evaluator=dict(keep_marks=True),
+)

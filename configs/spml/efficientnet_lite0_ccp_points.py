@@ -3,10 +3,15 @@ _base_ = [
     '../_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/ccp.py',
     '../_base_/schedules/schedule_small.py',
+    '../_base_/pseudo_labels.py',
     '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(
     dataset=dict(
         label_dir='{{$CCP_WEAK:data/ccp_weak}}/points',
     ),
+)
+pseudo_labels = dict(
+    model=dict(stride=4),
+    evaluator=dict(keep_marks=True),
 )

@@ -6,6 +6,22 @@ _base_ = [
     '../_base_/schedules/schedule_30k.py',
     '../_base_/default_runtime.py',
 ]
+# Without a flip: MMSegmentation's test-time augmentation flips the scores back but
+# does not exchange left and right parts.
+tta_pipeline = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale_factor=ratio, keep_ratio=True)
+                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5)
+            ],
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
 max_iters = 45000
 total_batch_size = 16
 model = dict(

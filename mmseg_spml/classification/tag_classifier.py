@@ -3,7 +3,6 @@
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
-import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmpretrain.models import ImageClassifier
 from mmseg.registry import MODELS
@@ -11,6 +10,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_spml.functional.cam import class_activations, normalised_maps, top_mean
+from mmseg_spml.models.views import resized
 
 
 @MODELS.register_module()
@@ -128,7 +128,7 @@ class TagClassifier(ImageClassifier):
             sample.set_field(self(image)[0].sigmoid(), 'pred_score')
             if self.predicts_maps:
                 shape = tuple(sample.metainfo.get('ori_shape', size)[:2])
-                maps = _resized(self.activation_maps(image), shape)[0]
+                maps = resized(self.activation_maps(image), shape)[0]
                 sample.set_field(PixelData(data=normalised_maps(maps)), 'cams')
         scores = torch.stack([sample.pred_score for sample in data_samples])
         if 'gt_tags' in data_samples[0]:
@@ -148,12 +148,12 @@ class TagClassifier(ImageClassifier):
         size = tuple(inputs.shape[-2:])
         total = 0.0
         for scale in self.scales:
-            view = _resized(inputs, tuple(max(round(scale * n), 1) for n in size))
+            view = resized(inputs, tuple(max(round(scale * n), 1) for n in size))
             for mirrored in (False, True) if self.flip else (False,):
                 image = view.flip(-1) if mirrored else view
                 maps = self._activations(image).relu()
                 maps = maps.flip(-1) if mirrored else maps
-                total = total + _resized(maps, size)
+                total = total + resized(maps, size)
         return total / (len(self.scales) * (1 + self.flip))
 
     def _activations(self, inputs: Tensor) -> Tensor:
@@ -161,10 +161,6 @@ class TagClassifier(ImageClassifier):
         if not isinstance(features, Tensor):
             features = features[-1]
         return class_activations(features, self.head.fc.weight)
-
-
-def _resized(maps: Tensor, size: Tuple[int, int]) -> Tensor:
-    return F.interpolate(maps, size=size, mode='bilinear', align_corners=False)
 
 
 def _targets(samples: List[SegDataSample], scores: Tensor) -> Tensor:

@@ -23,9 +23,9 @@ from mmseg_spml.functional.cam import (
     seeds_of_boxes,
     seeds_of_tags,
 )
+from mmseg_spml.functional.confusion import confusion_matrix
 from mmseg_spml.functional.grabcut import grabcut_seeds
 from mmseg_spml.functional.rasterize import box_mask
-from mmseg_spml.functional.segments import VOID
 
 METHODS = dict(tags=seeds_of_tags, boxes=seeds_of_boxes, grabcut=grabcut_seeds)
 
@@ -202,14 +202,13 @@ class SeedFile:
     Attributes:
         name: Of the image file.
         labelled: Fraction of its pixels with a class.
-        counts: (C, C+1) pixels by true class and by seed, the last column unlabelled;
-            None without truth.
+        confusion: (C, C+1) pixels by true class and by seed; None without truth.
         error: Why there is no map.
     """
 
     name: str
     labelled: float = 0.0
-    counts: Optional[np.ndarray] = None
+    confusion: Optional[np.ndarray] = None
     error: Optional[str] = None
 
 
@@ -259,69 +258,11 @@ def make_seed_file(
         seeds = maker.seeds(sample)
         write_index_map(os.path.join(out, f'{stem}.png'), seeds)
         mask = Path(truth, f'{stem}.png') if truth is not None else None
-        counts = None
+        confusion = None
         if mask is not None and mask.is_file():
-            counts = seed_counts(
+            confusion = confusion_matrix(
                 seeds, read_index_map(str(mask), 'mask'), maker.num_classes
             )
     except (ValueError, OSError, MemoryError, cv2.error) as error:
         return SeedFile(name, error=' '.join(str(error).split()) or repr(error))
-    return SeedFile(name, float((seeds < maker.num_classes).mean()), counts)
-
-
-def seed_counts(seeds: np.ndarray, mask: np.ndarray, num_classes: int) -> np.ndarray:
-    """Pixels by true class and by seed.
-
-    Args:
-        seeds: (H, W) uint8: 0..C-1, or C (unlabelled).
-        mask: (H, W) uint8: 0..C-1, or 255 (void, not counted).
-        num_classes: C.
-
-    Returns:
-        ndarray: (C, C+1) int64, the last column unlabelled.
-
-    Raises:
-        ValueError: the sizes differ, or the mask has another value.
-
-    Example:
-        >>> seed_counts(np.array([[0, 1, 2]]), np.array([[0, 0, 1]]), 2).tolist()
-        [[1, 1, 0], [0, 0, 1]]
-    """
-    if mask.shape != seeds.shape:
-        raise ValueError(
-            f'the mask is {mask.shape}, the seeds {seeds.shape} (height, width)'
-        )
-    valid = mask != VOID
-    if valid.any() and mask[valid].max() >= num_classes:
-        raise ValueError(
-            f'the mask has the value {mask[valid].max()}, expected 0..{num_classes - 1}'
-        )
-    pairs = mask[valid].astype(np.int64) * (num_classes + 1) + seeds[valid]
-    counts = np.bincount(pairs, minlength=num_classes * (num_classes + 1))
-    return counts.reshape(num_classes, num_classes + 1)
-
-
-def seed_scores(counts: np.ndarray) -> Dict[str, np.ndarray]:
-    """IoU, precision and recall of each class, in percent.
-
-    An unlabelled pixel counts as missed: it lowers recall and IoU, not precision.
-
-    Args:
-        counts: (C, C+1), sum of :func:`seed_counts`.
-
-    Returns:
-        dict: ``IoU``, ``precision``, ``recall``: (C,), nan where undefined.
-
-    Example:
-        >>> scores = seed_scores(np.array([[2, 1, 1], [0, 3, 1]]))
-        >>> scores['IoU'].tolist(), scores['precision'].tolist()
-        ([50.0, 60.0], [100.0, 75.0])
-    """
-    right = np.diagonal(counts).astype(float)
-    truth, seeds = counts.sum(axis=1), counts[:, :-1].sum(axis=0)
-    with np.errstate(invalid='ignore', divide='ignore'):
-        return {
-            'IoU': 100 * right / (truth + seeds - right),
-            'precision': 100 * right / seeds,
-            'recall': 100 * right / truth,
-        }
+    return SeedFile(name, float((seeds < maker.num_classes).mean()), confusion)

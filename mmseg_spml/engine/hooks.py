@@ -1,22 +1,19 @@
 """Hooks: exact resume, the segment memory's life, the retrieval bank."""
 
-import copy
 import random
-from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
-from mmengine.utils import ProgressBar
 from mmseg.registry import HOOKS
 from torch import nn
 
-from mmseg_spml.models.segment_bank import SegmentBank
 from mmseg_spml.models.segment_memory import SegmentMemory
+
+from .bank_building import build_bank, training_images
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -76,14 +73,19 @@ class SegmentBankHook(Hook):
     Args:
         dataloader: Dataloader config of images with weak labels and a test-time
             pipeline. By default the training set under the pipeline of the tests.
-        file: Also write the bank to this ``.npz`` file.
+        file: Also write the bank to this ``.safetensors`` file.
+        scales: See :func:`~mmseg_spml.engine.bank_building.build_bank`.
     """
 
     def __init__(
-        self, dataloader: Optional[dict] = None, file: Optional[str] = None
+        self,
+        dataloader: Optional[dict] = None,
+        file: Optional[str] = None,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
         self.dataloader = dataloader
         self.file = file
+        self.scales = tuple(scales)
 
     def before_val_epoch(self, runner) -> None:
         """Build the bank for a validation."""
@@ -100,51 +102,9 @@ class SegmentBankHook(Hook):
         if head.retrieval['bank'] is not None:
             return
         dataloader = Runner.build_dataloader(
-            self.dataloader or _training_images(runner.cfg), seed=runner.seed or 0
+            self.dataloader or training_images(runner.cfg), seed=runner.seed or 0
         )
-        head.bank = build_bank(unwrapped(runner.model), dataloader)
+        head.bank = build_bank(
+            unwrapped(runner.model), dataloader, scales=self.scales, file=self.file
+        )
         runner.logger.info(f'Retrieval bank: {len(head.bank)} labelled segments')
-        if self.file and is_main_process():
-            head.bank.save(Path(self.file))
-
-
-def _training_images(cfg) -> dict:
-    """Dataloader config: training images, pipeline and batches of validation.
-
-    Not of the tests, whose pipeline may be one of test-time augmentation.
-    """
-    dataloader = copy.deepcopy(cfg.val_dataloader)
-    pipeline = [
-        # Weak labels: their unlabelled value is the data set's to say.
-        dict(type='LoadWeakAnnotations', after_resize=True)
-        if step['type'] == 'LoadAnnotations'
-        else step
-        for step in dataloader.dataset.pipeline
-    ]
-    # round_up would put an image in twice where the ranks have unequal shares.
-    dataloader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
-    dataloader.dataset = copy.deepcopy(cfg.train_dataloader.dataset)
-    dataloader.dataset.update(pipeline=pipeline, test_mode=True)
-    return dataloader
-
-
-@torch.no_grad()
-def build_bank(model: nn.Module, dataloader) -> SegmentBank:
-    """Bank of the labelled segments of a data set, shared by all ranks.
-
-    Args:
-        model: An ``SPMLSegmentor``.
-        dataloader: Batches of images with weak labels, sharded over the ranks.
-    """
-    model.eval()
-    parts = []
-    bar = ProgressBar(len(dataloader)) if is_main_process() else None
-    for data in dataloader:
-        data = model.data_preprocessor(data, False)
-        prototypes, labels = model.labelled_segments(**data)
-        parts.append((prototypes.cpu(), labels.cpu()))
-        if bar:
-            bar.update()
-    gathered = [part for rank in all_gather_object(parts) for part in rank]
-    device = next(model.parameters()).device
-    return SegmentBank.from_parts(gathered).to(device)

@@ -7,12 +7,21 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
+from torch import Tensor
 
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.datasets.seed_files import seed_counts, seed_scores
+from mmseg_spml.evaluation.label_report import write_label_report
+from mmseg_spml.functional.confusion import (
+    class_scores,
+    confusion_matrix,
+    mean_iou,
+)
 from mmseg_spml.functional.dense_crf import dense_crf
 from mmseg_spml.functional.pseudo_labels import pseudo_label_map
+from mmseg_spml.functional.segments import VOID
+from mmseg_spml.visualization.extremes import LabelledImage, draw_extremes
+from mmseg_spml.visualization.panels import write_picture
 
 
 @METRICS.register_module()
@@ -27,8 +36,9 @@ class PseudoLabelWriter(BaseMetric):
         least_confidence: See ``pseudo_label_map``.
         keep_marks: Whether labelled pixels of the weak label map keep their label.
         keep_void: Whether its void pixels stay void.
-        truth: Folder of full masks, ``<image stem>.png``: also report the IoU of each
-            class, for images that have one.
+        truth: Folder of full masks, ``<image stem>.png``: also give the IoU of each
+            class, for images that have one, and write ``logs/report.json`` and
+            ``logs/picture.png`` with the best and the worst.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
     """
@@ -59,28 +69,39 @@ class PseudoLabelWriter(BaseMetric):
         for sample in data_samples:
             path = Path(sample['img_path'])
             scores = sample['pseudo_scores']['data']
+            result = dict(img_path=str(path))
+            mask = self._mask(path)
             if self.crf is not None:
+                if mask is not None:
+                    before = self._labels(scores, sample)
+                    result['before_crf'] = _confusion(before, mask, len(scores))
                 image = decode_image(path.read_bytes())
                 scores = dense_crf(image, scores, **self.crf)
-            weak = sample.get('gt_sem_seg')
-            labels = pseudo_label_map(
-                scores.cpu().numpy(),
-                least_confidence=self.least_confidence,
-                weak=None if weak is None else weak['data'][0].cpu().numpy(),
-                keep_marks=self.keep_marks,
-                keep_void=self.keep_void,
-            )
-            write_index_map(os.path.join(self.out_dir, f'{path.stem}.png'), labels)
-            self.results.append(self._counts(labels, path.stem, len(scores)))
+            labels = self._labels(scores, sample)
+            write_index_map(self._file(path), labels)
+            result['labelled'] = float((labels < len(scores)).mean())
+            if mask is not None:
+                result['confusion'] = _confusion(labels, mask, len(scores))
+            self.results.append(result)
 
-    def _counts(self, labels: np.ndarray, stem: str, num_classes: int) -> dict:
-        result = dict(labelled=float((labels < num_classes).mean()))
-        mask = Path(self.truth or '', f'{stem}.png')
-        if self.truth is not None and mask.is_file():
-            true = read_index_map(str(mask), 'mask').astype(np.int64)
-            true[labels == 255] = 255
-            result['counts'] = seed_counts(labels, true, num_classes)
-        return result
+    def _labels(self, scores: Tensor, sample: dict) -> np.ndarray:
+        weak = sample.get('gt_sem_seg')
+        return pseudo_label_map(
+            scores.cpu().numpy(),
+            least_confidence=self.least_confidence,
+            weak=None if weak is None else weak['data'][0].cpu().numpy(),
+            keep_marks=self.keep_marks,
+            keep_void=self.keep_void,
+        )
+
+    def _file(self, image: Path) -> str:
+        return os.path.join(self.out_dir, f'{image.stem}.png')
+
+    def _mask(self, image: Path) -> Optional[np.ndarray]:
+        file = Path(self.truth or '', f'{image.stem}.png')
+        if self.truth is None or not file.is_file():
+            return None
+        return read_index_map(str(file), 'mask')
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Number of files, labelled part of the pixels, IoU of each class."""
@@ -88,10 +109,44 @@ class PseudoLabelWriter(BaseMetric):
             files=len(results),
             labelled=round(100 * float(np.mean([r['labelled'] for r in results])), 2),
         )
-        counts = [r['counts'] for r in results if 'counts' in r]
-        if counts:
-            scores = seed_scores(np.sum(counts, axis=0))['IoU']
-            metrics['mIoU'] = round(float(np.nanmean(scores)), 2)
-            for name, score in zip(self.dataset_meta['classes'], scores):
-                metrics[f'IoU/{name}'] = round(float(score), 2)
+        found = {r['img_path']: r for r in results if 'confusion' in r}
+        if not found:
+            return metrics
+        total = np.sum([r['confusion'] for r in found.values()], axis=0)
+        metrics['mIoU'] = round(mean_iou(total), 2)
+        if self.crf is not None:
+            before = np.sum([r['before_crf'] for r in found.values()], axis=0)
+            metrics['mIoU_before_crf'] = round(mean_iou(before), 2)
+        scores = class_scores(total)['IoU']
+        for name, score in zip(self.dataset_meta['classes'], scores):
+            metrics[f'IoU/{name}'] = round(float(score), 2)
+        self._report(found, metrics)
         return metrics
+
+    def _report(self, found: Dict[str, dict], metrics: Dict[str, float]) -> None:
+        classes, palette = (self.dataset_meta[key] for key in ('classes', 'palette'))
+        confusions = {path: found[path]['confusion'] for path in sorted(found)}
+        names = {Path(path).name: value for path, value in confusions.items()}
+        folder = Path(self.out_dir, 'logs')
+        write_label_report(
+            folder / 'report.json',
+            names,
+            classes,
+            'training',
+            labelled=metrics['labelled'] / 100,
+            mIoU_before_crf=metrics.get('mIoU_before_crf'),
+        )
+
+        def load(path: str) -> LabelledImage:
+            image = decode_image(Path(path).read_bytes())
+            labels = read_index_map(self._file(Path(path)), 'label map')
+            return image, labels, self._mask(Path(path))
+
+        picture = draw_extremes(confusions, load, classes, palette)
+        if picture is not None:
+            write_picture(folder / 'picture.png', picture)
+
+
+def _confusion(labels: np.ndarray, mask: np.ndarray, num_classes: int) -> np.ndarray:
+    """Without what is void in either."""
+    return confusion_matrix(labels, np.where(labels == VOID, VOID, mask), num_classes)

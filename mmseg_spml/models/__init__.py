@@ -21,6 +21,7 @@ from .segment_memory import SegmentMemory
 from .segment_pooling import SegmentPoolingNeck
 from .segmentor import SPMLSegmentor
 from .spml_head import SPMLHead
+from .tta_model import SPMLTTAModel
 
 __all__ = [
     'ASPPEmbedding',
@@ -35,6 +36,7 @@ __all__ = [
     'SPMLDataPreProcessor',
     'SPMLHead',
     'SPMLSegmentor',
+    'SPMLTTAModel',
     'SegmentBank',
     'SegmentMemory',
     'SegmentPoolingNeck',

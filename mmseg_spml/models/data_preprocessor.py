@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseDataPreprocessor
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS
@@ -145,6 +146,27 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
             # `cast_data` made these samples: the caller's are not touched.
             for sample, padding in zip(samples, paddings):
                 sample.set_metainfo(dict(img_padding_size=padding, pad_shape=target))
+
+
+def padded_for_test(image: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
+    """A normalised image with the padding that it would get in testing, alone.
+
+    Args:
+        image: (3, H, W).
+        preprocessor: Whose ``test_cfg`` and ``pad_val`` hold, if it has any.
+
+    Returns:
+        Tensor: (1, 3, h, w), padded on the right and at the bottom.
+
+    Example:
+        >>> preprocessor = SPMLDataPreProcessor(test_cfg=dict(size_divisor=8))
+        >>> padded_for_test(torch.zeros(3, 5, 9), preprocessor).shape
+        torch.Size([1, 3, 8, 16])
+    """
+    options = getattr(preprocessor, 'test_cfg', None) or {}
+    target = _target([image], options.get('size'), options.get('size_divisor'))
+    value = getattr(preprocessor, 'pad_val', 0)
+    return F.pad(image, _padding(image, target), value=value)[None]
 
 
 def _check_target(size: Optional[Size], size_divisor: Optional[int]) -> None:

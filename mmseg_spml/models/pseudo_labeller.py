@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseTTAModel
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
@@ -13,6 +12,8 @@ from torch import Tensor
 
 from mmseg_spml.functional.cam import find_cam, load_cam, scores_of_cams
 from mmseg_spml.functional.random_walk import class_normalised, propagate
+
+from .views import resized, view_of
 
 _SOURCES = ('softmax', 'cam', 'retrieval')
 # Less than this is no sign of a class in its frequencies.
@@ -43,8 +44,7 @@ class PseudoLabeller(BaseTTAModel):
         stride: Pixels of the image in a place of the grid, along each axis.
         cams: Folder of activation maps, for 'cam'.
         alpha: Their background is (1 - largest map)^alpha.
-        least_size: Views are padded on the right and below to (height, width) at least.
-        size_divisor: And to a multiple of this.
+        data_preprocessor: See ``BaseTTAModel``.
 
     Raises:
         ValueError: ``source`` is unknown, or ``cams`` missing or not used.
@@ -61,8 +61,6 @@ class PseudoLabeller(BaseTTAModel):
         stride: int = 8,
         cams: Optional[str] = None,
         alpha: float = 6,
-        least_size: Tuple[int, int] = (1, 1),
-        size_divisor: int = 1,
         data_preprocessor: Optional[dict] = None,
     ) -> None:
         super().__init__(module, data_preprocessor)
@@ -80,8 +78,6 @@ class PseudoLabeller(BaseTTAModel):
         self.stride = stride
         self.cams = cams
         self.alpha = alpha
-        self.least_size = least_size
-        self.size_divisor = size_divisor
 
     def merge_preds(self, data_samples_list: List[List]) -> List:
         """Not used: the views are merged before they are predictions."""
@@ -94,7 +90,7 @@ class PseudoLabeller(BaseTTAModel):
         for image, sample in zip(data['inputs'], data['data_samples']):
             height, width = sample.img_shape[:2]
             scores = self._scores(image[:, :height, :width], sample)
-            scores = _resize(scores, tuple(sample.ori_shape[:2]))
+            scores = resized(scores, tuple(sample.ori_shape[:2]))
             sample.set_field(PixelData(data=scores), 'pseudo_scores')
         return data['data_samples']
 
@@ -105,8 +101,8 @@ class PseudoLabeller(BaseTTAModel):
         embeddings, probabilities = [], []
         for scale, mirrored in self.views:
             embedding, logits = self._view(image, scale, mirrored)
-            embeddings.append(_resize(embedding, grid))
-            probabilities.append(_resize(logits, grid).softmax(dim=0))
+            embeddings.append(resized(embedding, grid))
+            probabilities.append(resized(logits, grid).softmax(dim=0))
         mean = torch.stack(probabilities).mean(dim=0)
         if self.source == 'cam':
             cams = load_cam(find_cam(self.cams, Path(sample.img_path).stem))
@@ -117,7 +113,7 @@ class PseudoLabeller(BaseTTAModel):
                 alpha=self.alpha,
                 stride=self.stride,
             )
-            scores = _resize(scores.to(mean), grid)
+            scores = resized(scores.to(mean), grid)
         else:
             scores = class_normalised(mean, present_classes(sample).to(mean.device))
         if not self.walk:
@@ -127,13 +123,13 @@ class PseudoLabeller(BaseTTAModel):
     def _frequencies(self, image: Tensor, present: Tensor) -> Tensor:
         total = 0.0
         for scale, mirrored in self.views:
-            (height, width), canvas = self._canvas(image, scale, mirrored)
+            (height, width), canvas = self._padded(image, scale, mirrored)
             bottom, right = canvas.shape[2] - height, canvas.shape[3] - width
             meta = dict(img_padding_size=(0, right, 0, bottom))
             scores = self.module.inference(canvas, [meta])[0].exp()
             scores = scores[:, :height, :width]
             scores = scores.flip(-1) if mirrored else scores
-            total = total + _resize(scores, tuple(image.shape[1:]))
+            total = total + resized(scores, tuple(image.shape[1:]))
         return class_normalised(
             total / len(self.views),
             present.to(image.device),
@@ -141,32 +137,23 @@ class PseudoLabeller(BaseTTAModel):
             keep_absent=True,
         )
 
-    def _canvas(
+    def _padded(
         self, image: Tensor, scale: float, mirrored: bool
     ) -> Tuple[Tuple[int, int], Tensor]:
-        """Size of a view, and the view (1, 3, H, W) with padding."""
-        size = tuple(max(round(scale * length), 1) for length in image.shape[1:])
-        view = _resize(image, size)
-        view = view.flip(-1) if mirrored else view
-        canvas = tuple(
-            -(-max(length, least) // self.size_divisor) * self.size_divisor
-            for length, least in zip(size, self.least_size)
-        )
-        padding = (0, canvas[1] - size[1], 0, canvas[0] - size[0])
-        return size, F.pad(view, padding)[None]
+        return view_of(image, scale, mirrored, self.module.data_preprocessor)
 
     def _view(
         self, image: Tensor, scale: float, mirrored: bool
     ) -> Tuple[Tensor, Tensor]:
         """Embedding and logits at the size of the view, mirrored back."""
-        size, padded = self._canvas(image, scale, mirrored)
+        size, padded = self._padded(image, scale, mirrored)
         canvas = tuple(padded.shape[2:])
         features = self.module.extract_feat(padded)
         meta = dict(img_shape=canvas, pad_shape=canvas)
         head = self.module.decode_head
         maps = head.predict(features, [meta], self.module.test_cfg), features[0].float()
         logits, embedding = (
-            _resize(map_[0], canvas)[:, : size[0], : size[1]] for map_ in maps
+            resized(map_[0], canvas)[:, : size[0], : size[1]] for map_ in maps
         )
         if mirrored:
             logits, embedding = logits.flip(-1), embedding.flip(-1)
@@ -185,10 +172,3 @@ def present_classes(sample: SegDataSample) -> Tensor:
         labels = sample.gt_sem_seg.data.unique()
         present[labels[labels < len(present)]] = True
     return present
-
-
-def _resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
-    """(C, H, W) to (C, *size)."""
-    if tuple(maps.shape[1:]) == tuple(size):
-        return maps
-    return F.interpolate(maps[None], size=size, mode='bilinear', align_corners=False)[0]

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 from typing import List, Tuple, Union
-from zipfile import BadZipFile
 
-import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.functional.retrieval import class_frequencies, nearest_segments
 
-# What numpy raises for files that are empty, cut short or something else.
-_NOT_A_BANK = (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile)
+FULL_MASKS = 'full masks'
+"""Origin of a bank with which scores are not weakly supervised."""
 
 
 class SegmentBank:
@@ -21,12 +21,15 @@ class SegmentBank:
     Args:
         prototypes: Unit vectors, float.
         labels: Class ids, integer.
+        origin: Where the labels come from, such as 'weak labels' or 'full masks'.
 
     Raises:
         ValueError: If the bank is empty or its parts disagree in length.
     """
 
-    def __init__(self, prototypes: Tensor, labels: Tensor) -> None:
+    def __init__(
+        self, prototypes: Tensor, labels: Tensor, origin: str = 'weak labels'
+    ) -> None:
         if len(prototypes) != len(labels) or not len(labels):
             raise ValueError(
                 'a bank needs as many labels as prototypes, at least one; got '
@@ -35,13 +38,16 @@ class SegmentBank:
             )
         self.prototypes = prototypes.float()
         self.labels = labels.long()
+        self.origin = origin
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def to(self, device: torch.device) -> 'SegmentBank':
         """The bank on another device."""
-        return SegmentBank(self.prototypes.to(device), self.labels.to(device))
+        return SegmentBank(
+            self.prototypes.to(device), self.labels.to(device), self.origin
+        )
 
     def class_frequencies(
         self, queries: Tensor, neighbours: int, num_classes: int
@@ -57,18 +63,34 @@ class SegmentBank:
         nearest = nearest_segments(queries.float(), self.prototypes, neighbours)
         return class_frequencies(self.labels[nearest], num_classes)
 
-    def save(self, path: Union[str, Path]) -> None:
-        """Write ``prototypes`` and ``labels`` to an ``.npz`` file, atomically."""
+    def save(self, path: Union[str, Path], append: bool = False) -> None:
+        """Write a ``.safetensors`` file, whole or not at all.
+
+        Args:
+            path: The file.
+            append: Whether to keep what is in it.
+
+        Raises:
+            FileNotFoundError: If ``append`` and there is no such file.
+            ValueError: If ``append`` and it is no bank, or one of another origin or
+                embedding.
+        """
+        bank = self
+        if append:
+            bank = SegmentBank.join([SegmentBank.load(path), self])
+        tensors = dict(
+            prototypes=bank.prototypes.cpu().contiguous(), labels=bank.labels.cpu()
+        )
+        content = save(tensors, metadata=dict(origin=self.origin))
         with atomic_file(path) as file:
-            np.savez(
-                file,
-                prototypes=self.prototypes.cpu().numpy(),
-                labels=self.labels.cpu().numpy(),
-            )
+            file.write(content)
 
     @classmethod
     def load(cls, path: Union[str, Path]) -> 'SegmentBank':
-        """Read a file of :meth:`save`.
+        """Map a file of :meth:`save` into memory.
+
+        Its pages are read when they are needed and shared by all processes of a
+        machine.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -76,22 +98,45 @@ class SegmentBank:
         """
         if not Path(path).is_file():
             raise FileNotFoundError(
-                f'no segment bank at {path}; SegmentBankHook(file=...) writes one'
+                f'no segment bank at {path}; tools/make_bank.py writes one'
             )
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = file['prototypes'], file['labels']
-        except _NOT_A_BANK as error:
+            with safe_open(path, framework='pt') as file:
+                tensors = file.get_tensor('prototypes'), file.get_tensor('labels')
+                origin = file.metadata()['origin']
+        except (SafetensorError, KeyError, TypeError) as error:
             raise ValueError(
-                f'{path} is no segment bank: expected an .npz file with arrays '
-                f"'prototypes' and 'labels' ({error})"
+                f'{path} is no segment bank: expected a file of safetensors with '
+                f"'prototypes', 'labels' and their 'origin' ({error})"
             ) from error
-        return cls(*(torch.from_numpy(array) for array in arrays))
+        return cls(*tensors, origin)
 
     @classmethod
-    def from_parts(cls, parts: List[Tuple[Tensor, Tensor]]) -> 'SegmentBank':
-        """Join pairs of prototypes and labels."""
-        prototypes, labels = zip(*parts) if parts else ((), ())
+    def join(cls, banks: List['SegmentBank']) -> 'SegmentBank':
+        """One bank of several.
+
+        Raises:
+            ValueError: If their origins or embeddings differ.
+        """
+        origins = {bank.origin for bank in banks}
+        widths = {bank.prototypes.shape[1] for bank in banks}
+        if len(origins) > 1 or len(widths) > 1:
+            raise ValueError(
+                'banks that are joined must have one origin and one embedding, got '
+                f'{sorted(origins)} and the dimensions {sorted(widths)}'
+            )
+        return cls(
+            torch.cat([bank.prototypes for bank in banks]),
+            torch.cat([bank.labels for bank in banks]),
+            *origins,
+        )
+
+    @classmethod
+    def from_parts(
+        cls, parts: List[Tuple[Tensor, Tensor]], origin: str = 'weak labels'
+    ) -> 'SegmentBank':
+        """Bank of pairs of prototypes and labels."""
         if not parts:
             return cls(torch.empty(0, 0), torch.empty(0))
-        return cls(torch.cat(prototypes), torch.cat(labels))
+        prototypes, labels = zip(*parts)
+        return cls(torch.cat(prototypes), torch.cat(labels), origin)

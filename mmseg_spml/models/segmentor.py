@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmseg_spml.functional.segments import VOID, resize_labels
 
 from .spml_head import log_frequencies
+from .views import resized, view_of
 
 
 @MODELS.register_module()
@@ -125,7 +126,7 @@ class SPMLSegmentor(EncoderDecoder):
         if scores.shape[2:] == inputs.shape[2:]:
             return scores
         # coarser clusters: as the classifier's logits, but see postprocess_result
-        return log_frequencies(_resize(scores.exp(), inputs.shape[2:]))
+        return log_frequencies(resized(scores.exp(), inputs.shape[2:]))
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Embedding maps for retrieval, by the test mode (whole or slide).
@@ -141,14 +142,14 @@ class SPMLSegmentor(EncoderDecoder):
         if self.test_cfg.get('mode', 'whole') == 'whole':
             embedding = self.extract_feat(inputs)[0].float()
             if self.decode_head.retrieval['resolution'] == 'input':
-                embedding = _resize(embedding, size)
+                embedding = resized(embedding, size)
             return F.normalize(embedding, dim=1, eps=1e-12)
         total = count = 0
         for rows, columns in _windows(
             size, self.test_cfg['crop_size'], self.test_cfg['stride']
         ):
             window = inputs[:, :, rows, columns]
-            embedding = _resize(self.extract_feat(window)[0].float(), window.shape[2:])
+            embedding = resized(self.extract_feat(window)[0].float(), window.shape[2:])
             embedding = F.normalize(embedding, dim=1, eps=1e-12)
             if isinstance(total, int):
                 total = embedding.new_zeros(*embedding.shape[:2], *size)
@@ -159,22 +160,34 @@ class SPMLSegmentor(EncoderDecoder):
 
     @torch.no_grad()
     def labelled_segments(
-        self, inputs: Tensor, data_samples: Sequence
+        self, inputs: Tensor, data_samples: Sequence, scale: float = 1.0
     ) -> Tuple[Tensor, Tensor]:
-        """Prototypes and labels of the labelled segments of a batch, for a bank."""
-        labels = torch.full_like(inputs[:, 0], VOID, dtype=torch.long)
-        for canvas, sample in zip(labels, data_samples):
-            # The label map may have the size of the file, and the image another.
-            height, width = sample.metainfo['img_shape'][:2]
-            resized = resize_labels(sample.gt_sem_seg.data, (height, width))
-            canvas[:height, :width] = resized[0]
-        embedding = self.embed(inputs)
+        """Prototypes and labels of the labelled segments of a batch, for a bank.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+            data_samples: Samples with weak labels.
+            scale: Factor by which images and labels are resized first.
+        """
+        parts = [
+            self._labelled_segments(image, sample, scale)
+            for image, sample in zip(inputs, data_samples)
+        ]
+        prototypes, labels = zip(*parts)
+        return torch.cat(prototypes), torch.cat(labels)
+
+    def _labelled_segments(
+        self, image: Tensor, sample: SegDataSample, scale: float
+    ) -> Tuple[Tensor, Tensor]:
+        height, width = sample.metainfo['img_shape'][:2]
+        image = image[:, :height, :width]
+        size, view = view_of(image, scale, False, self.data_preprocessor)
+        labels = torch.full_like(view[:, 0], VOID, dtype=torch.long)
+        # The label map may have the size of the file, and the image another.
+        labels[0, : size[0], : size[1]] = resize_labels(sample.gt_sem_seg.data, size)[0]
+        embedding = self.embed(view)
         labels = resize_labels(labels, embedding.shape[2:])
         return self.decode_head.labelled_segments(embedding, labels)
-
-
-def _resize(features: Tensor, size: Tuple[int, int]) -> Tensor:
-    return F.interpolate(features, size=size, mode='bilinear', align_corners=False)
 
 
 def _windows(

@@ -1,11 +1,13 @@
 """The SPML head: relation losses, the jointly trained classifier, two predictors."""
 
+import logging
 from pathlib import Path
 from typing import Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
+from mmengine.logging import print_log
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from mmseg_spml.functional.segments import VOID, Segments, pool_segments
 
 from .relation_losses import SemanticAnnotationLoss, divisor
-from .segment_bank import SegmentBank
+from .segment_bank import FULL_MASKS, SegmentBank
 from .segment_gather import gather_segments
 
 # Frequency of a class that no neighbour has: log-frequencies must stay finite.
@@ -164,6 +166,13 @@ class SPMLHead(BaseDecodeHead):
                     'decode_head.retrieval.bank'
                 )
             self._bank = SegmentBank.load(Path(self.retrieval['bank']))
+            if self._bank.origin == FULL_MASKS:
+                print_log(
+                    'the retrieval bank was labelled by full masks: what it predicts '
+                    'is not weakly supervised',
+                    logger='current',
+                    level=logging.WARNING,
+                )
         return self._bank
 
     @bank.setter

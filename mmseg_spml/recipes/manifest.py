@@ -12,8 +12,12 @@ from mmseg_spml.atomic_file import atomic_file
 from .stages import Recipe, Stage
 
 # Parts of a config that tools do not read: changing them is no reason to train anew.
-_OTHERS = ('seeds', 'pseudo_labels')
-_READ = {'make_seeds.py': 'seeds', 'make_pseudo_labels.py': 'pseudo_labels'}
+_READ_BY = {
+    'seeds': 'make_seeds.py',
+    'pseudo_labels': 'make_pseudo_labels.py',
+    'tta_pipeline': 'test.py',
+    'tta_model': 'test.py',
+}
 
 
 class Manifest:
@@ -72,9 +76,9 @@ def stage_key(recipe: Recipe, stage: Stage, keys: Dict[str, str]) -> str:
     for argument in stage.args:
         if argument.endswith('.py') and Path(argument).is_file():
             config = Config.fromfile(argument).to_dict()
-            unread = [key for key in _OTHERS if key != _READ.get(stage.tool)]
-            for key in unread:
-                config.pop(key, None)
+            for key, tool in _READ_BY.items():
+                if tool != stage.tool:
+                    config.pop(key, None)
             parts.append(json.dumps(config, default=repr))
     digest.update(json.dumps(parts).encode())
     for text in stage.inputs:

@@ -2,74 +2,128 @@
 
 import json
 import platform
+import shutil
+from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
 
 import mmcv
 import mmengine
 import mmseg
+import numpy as np
 import torch
+from markdown_it import MarkdownIt
 
 import mmseg_spml
 from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.visualization.confusion import draw_confusion
+from mmseg_spml.visualization.panels import write_picture
 
 from .manifest import Manifest
-from .stages import Recipe
+from .stages import Recipe, Stage
 
 _PICTURES = ('.png', '.jpg')
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font-family: sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto }}
+td, th {{ border: 1px solid #ccc; padding: .2em .6em; text-align: left }}
+img {{ max-width: 100% }}
+pre {{ background: #f4f4f4; overflow-x: auto; padding: 1em }}
+</style></head><body>
+{body}</body></html>
+"""
+
+
+@dataclass(frozen=True)
+class StageScores:
+    """What a stage left about the labels or predictions that it made.
+
+    Attributes:
+        mean_iou: In percent; None if it left nothing.
+        images: Of which images: 'training' or 'held out'.
+        by_class: IoU of each class; None where it never occurs.
+        confusion: (C, C+1) pixels, if it was counted.
+        before_crf: mIoU of pseudo labels without the dense CRF.
+    """
+
+    mean_iou: Optional[float] = None
+    images: str = ''
+    by_class: Dict[str, Optional[float]] = field(default_factory=dict)
+    confusion: Optional[np.ndarray] = None
+    before_crf: Optional[float] = None
 
 
 def write_report(recipe: Recipe) -> Path:
-    """Write ``<work_dir>/report.md`` of what is there.
+    """Write ``<work_dir>/report.md`` and ``report.html`` of what is there.
 
     Returns:
-        Path: The file.
+        Path: The latter.
     """
     manifest = Manifest(recipe.work_dir)
-    lines = [f'# {recipe.name}', '', '| stage | mIoU | on images of | time |']
-    lines += ['|---|---|---|---|']
-    by_class: Dict[str, Dict[str, float]] = {}
+    scores = {s.name: scores_of(recipe.folder(s.name)) for s in recipe.stages}
+    drawings = recipe.work_dir / 'report'
+    shutil.rmtree(drawings, ignore_errors=True)
+    drawings.mkdir(parents=True)
+    lines = [f'# {recipe.name}', '', *_stage_table(recipe, manifest, scores), '']
+    lines += _class_table({s.title: scores[s.name].by_class for s in recipe.stages})
     for stage in recipe.stages:
-        entry = manifest.entries.get(stage.name, {})
-        score, classes, images = scores_of(recipe.folder(stage.name))
-        if classes:
-            by_class[stage.title] = classes
-        shown = '' if score is None else f'{score:.1f}'
-        seconds = entry.get('seconds')
-        time = entry.get('state', 'waiting') if seconds is None else f'{seconds:.0f} s'
-        lines.append(f'| {stage.title} | {shown} | {images} | {time} |')
-    lines += ['', 'Time of the last attempt.', '', *_class_table(by_class), '']
-    for stage in recipe.stages:
-        for picture in sorted(recipe.folder(stage.name).glob('*')):
-            if picture.suffix in _PICTURES and picture.stem == 'picture':
-                path = picture.relative_to(recipe.work_dir).as_posix()
-                lines += [f'{stage.title}:', '', f'![{stage.title}]({path})', '']
-    lines += ['Commands:', '', '```']
-    lines += [
-        manifest.entries[stage.name]['command']
-        for stage in recipe.stages
-        if stage.name in manifest.entries
-    ]
+        pictures = _pictures(recipe.folder(stage.name))
+        if scores[stage.name].confusion is not None:
+            path = drawings / f'{stage.name}_confusion.png'
+            _draw_confusion(path, scores[stage.name])
+            pictures.append(path)
+        if pictures:
+            lines += [f'## {stage.title}', '']
+        for picture in pictures:
+            path = picture.relative_to(recipe.work_dir).as_posix()
+            lines += [f'![{stage.title}]({path})', '']
+    lines += ['## Commands', '', *_commands(recipe, manifest)]
     versions = (mmseg_spml, torch, mmengine, mmcv, mmseg)
     named = ', '.join(f'{m.__name__} {m.__version__}' for m in versions)
-    lines += ['```', '', f'{named}, Python {platform.python_version()}']
-    path = recipe.work_dir / 'report.md'
-    with atomic_file(path) as file:
-        file.write(('\n'.join(lines) + '\n').encode())
-    return path
+    lines += ['', f'{named}, Python {platform.python_version()}']
+    text = '\n'.join(lines) + '\n'
+    body = MarkdownIt().enable('table').render(text)
+    page = _PAGE.format(title=escape(recipe.name), body=body)
+    for name, content in (('report.md', text), ('report.html', page)):
+        with atomic_file(recipe.work_dir / name) as file:
+            file.write(content.encode())
+    return recipe.work_dir / 'report.html'
 
 
-def scores_of(folder: Path) -> Tuple[Optional[float], Dict[str, float], str]:
-    """Last mIoU that a stage left in its folder, IoU of each class, of which images.
+def scores_of(folder: Path) -> StageScores:
+    """Scores that a stage left in its folder.
 
-    From the report of ``make_seeds.py`` (``report.json``) or MMEngine's logs; (None,
-    {}, '') if there is none.
+    The file of ``write_label_report``, else the last line with an mIoU in MMEngine's
+    logs.
     """
-    report = folder / 'report.json'
-    if report.is_file():
-        content = json.loads(report.read_text(encoding='utf-8'))
-        classes = {name: c['IoU'] for name, c in content['classes'].items()}
-        return content['mIoU'], classes, 'training'
+    for report in (folder / 'report.json', folder / 'logs' / 'report.json'):
+        if report.is_file():
+            return _scores_of_report(json.loads(report.read_text(encoding='utf-8')))
+    for line in reversed(_log_lines(folder)):
+        if 'mIoU' in line:
+            start = 'IoU/'
+            classes = {
+                key[len(start) :]: value
+                for key, value in line.items()
+                if key.startswith(start)
+            }
+            return StageScores(line['mIoU'], 'held out', classes)
+    return StageScores()
+
+
+def _scores_of_report(content: dict) -> StageScores:
+    return StageScores(
+        content['mIoU'],
+        content['of'],
+        {name: scores['IoU'] for name, scores in content['classes'].items()},
+        np.array(content['confusion']),
+        content.get('mIoU_before_crf'),
+    )
+
+
+def _log_lines(folder: Path) -> List[dict]:
     lines: List[dict] = []
     for file in sorted(folder.rglob('*.json'), key=lambda f: f.stat().st_mtime):
         for text in file.read_text(encoding='utf-8').splitlines():
@@ -78,25 +132,58 @@ def scores_of(folder: Path) -> Tuple[Optional[float], Dict[str, float], str]:
             except ValueError:  # no log
                 continue
             if isinstance(line, dict):
-                lines += [line]
-    for line in reversed(lines):
-        prefix = next((p for p in ('', 'pseudo_labels/') if f'{p}mIoU' in line), None)
-        if prefix is not None:
-            start = f'{prefix}IoU/'
-            classes = {
-                k[len(start) :]: v for k, v in line.items() if k.startswith(start)
-            }
-            images = 'training' if prefix else 'validation'
-            return line[f'{prefix}mIoU'], classes, images
-    return None, {}, ''
+                lines.append(line)
+    return lines
 
 
-def _class_table(by_class: Dict[str, Dict[str, float]]) -> List[str]:
-    names = list(dict.fromkeys(name for row in by_class.values() for name in row))
+def _stage_table(
+    recipe: Recipe, manifest: Manifest, scores: Dict[str, StageScores]
+) -> List[str]:
+    lines = ['| stage | mIoU | images | time |', '|---|---|---|---|']
+    for stage in recipe.stages:
+        entry = manifest.entries.get(stage.name, {})
+        seconds = entry.get('seconds')
+        time = entry.get('state', 'waiting') if seconds is None else f'{seconds:.0f} s'
+        score = scores[stage.name]
+        if score.before_crf is not None:
+            before = f'{score.before_crf:.1f}'
+            lines.append(
+                f'| {stage.title}, before the CRF | {before} | {score.images} | |'
+            )
+        shown = '' if score.mean_iou is None else f'{score.mean_iou:.1f}'
+        lines.append(f'| {stage.title} | {shown} | {score.images} | {time} |')
+    return [*lines, '', 'Time of the last attempt.']
+
+
+def _class_table(by_class: Dict[str, Dict[str, Optional[float]]]) -> List[str]:
+    rows = {title: row for title, row in by_class.items() if row}
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
     if not names:
         return []
     lines = ['| IoU | ' + ' | '.join(names) + ' |', '|---' * (len(names) + 1) + '|']
-    for title, row in by_class.items():
+    for title, row in rows.items():
         cells = [f'{row[n]:.1f}' if row.get(n) is not None else '–' for n in names]
         lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
-    return lines
+    return [*lines, '']
+
+
+def _pictures(folder: Path) -> List[Path]:
+    found = [path for place in (folder, folder / 'logs') for path in place.glob('*')]
+    return sorted(p for p in found if p.stem == 'picture' and p.suffix in _PICTURES)
+
+
+def _draw_confusion(path: Path, scores: StageScores) -> None:
+    write_picture(path, draw_confusion(scores.confusion, [*scores.by_class]))
+
+
+def _commands(recipe: Recipe, manifest: Manifest) -> List[str]:
+    known = [s for s in recipe.stages if s.name in manifest.entries]
+    lines = ['```', *(manifest.entries[s.name]['command'] for s in known), '```', '']
+    return [*lines, *(line for s in known for line in _configs(recipe, s))]
+
+
+def _configs(recipe: Recipe, stage: Stage) -> List[str]:
+    """The whole config of a run, as MMEngine's runner wrote it down."""
+    files = sorted(recipe.folder(stage.name).rglob('*.py'), key=lambda f: f.parts)
+    paths = [file.relative_to(recipe.work_dir).as_posix() for file in files]
+    return [f'* config of {stage.title}: [{path}]({path})' for path in paths[-1:]]

@@ -9,6 +9,14 @@ from mmengine.config import Config
 
 _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
 _KNOWN = {'name', 'tool', 'args', 'inputs', 'title'}
+_KNOWN_OF_TESTS = {'model', 'config', 'title', 'cfg_options'}
+# How the models of a recipe are tested: name, options of tools/test.py, title.
+_TESTS = (
+    ('test', [], ''),
+    ('crf', ['--crf'], ', CRF'),
+    ('scales', ['--tta'], ', several scales'),
+    ('scales_crf', ['--tta', '--crf'], ', several scales, CRF'),
+)
 
 
 @dataclass(frozen=True)
@@ -93,9 +101,12 @@ def read_recipe(
     work_dir: Union[str, Path, None] = None,
     variables: Optional[Mapping[str, object]] = None,
 ) -> Recipe:
-    """Recipe of a config file with ``stages``, ``work_dir`` and ``variables``.
+    """Recipe of a config file with ``stages``, ``work_dir``, ``variables``, ``tests``.
 
     ``variables`` are further placeholders, so that recipes can share their stages.
+    Each of ``tests`` names a stage that trains (``model``), its ``config``, a ``title``
+    and perhaps ``cfg_options``: the model is tested with and without test-time
+    augmentation and a dense CRF after all stages.
 
     Args:
         path: The file.
@@ -110,6 +121,8 @@ def read_recipe(
     entries: Sequence[Mapping] = cfg.get('stages', ())
     if not entries:
         raise ValueError(f'{path} has no `stages`')
+    tests = [stage for test in cfg.get('tests', ()) for stage in _tests(test, path)]
+    entries = [*entries, *tests]
     stages: List[Stage] = []
     known_variables = dict(cfg.get('variables', {}))
     unknown = sorted(set(variables or {}) - set(known_variables))
@@ -147,6 +160,27 @@ def read_recipe(
         stages.append(stage)
     folder = Path(work_dir or cfg.get('work_dir') or f'work_dirs/{Path(path).stem}')
     return Recipe(Path(path).stem, folder, tuple(stages))
+
+
+def _tests(test: Mapping, path: Union[str, Path]) -> List[dict]:
+    """The stages that test a model."""
+    if not {'model', 'config', 'title'} <= set(test) <= _KNOWN_OF_TESTS:
+        raise ValueError(
+            f'{path}: expected `model`, `config`, `title` and perhaps `cfg_options` in '
+            f'each of `tests`, got {sorted(test)}'
+        )
+    changes = ['--cfg-options', *test['cfg_options']] if test.get('cfg_options') else []
+    checkpoint = f'{{{test["model"]}.checkpoint}}'
+    return [
+        dict(
+            name=f'{test["model"]}_{name}',
+            tool='test.py',
+            args=[test['config'], checkpoint, '--work-dir', '{out}', *options]
+            + ['--report', '{out}', *changes],
+            title=f'{test["title"]}{title}',
+        )
+        for name, options, title in _TESTS
+    ]
 
 
 def _with_variables(text: object, variables: Mapping[str, object]) -> str:

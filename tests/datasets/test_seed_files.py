@@ -13,8 +13,6 @@ from mmseg_spml.datasets.seed_files import (
     SeedMaker,
     check_outputs,
     make_seed_file,
-    seed_counts,
-    seed_scores,
 )
 from mmseg_spml.datasets.weak_seg import WeakSegDataset
 from mmseg_spml.functional.cam import save_cam, seeds_of_boxes, seeds_of_tags
@@ -182,8 +180,8 @@ def test_files_and_counts(folder):
     assert done.labelled == (seeds < C).mean()
     for truth, seed in np.ndindex(C, C + 1):
         expected = ((mask == truth) & (seeds == seed)).sum()
-        assert done.counts[truth, seed] == expected
-    assert make_seed_file(sample(folder), maker(folder), str(out)).counts is None
+        assert done.confusion[truth, seed] == expected
+    assert make_seed_file(sample(folder), maker(folder), str(out)).confusion is None
 
 
 def test_one_bad_image_is_an_entry_not_an_exception(folder):
@@ -221,22 +219,6 @@ def test_wrong_methods():
         SeedMaker(C, cams='cams', boxes_complete=True)
     with pytest.raises(ValueError, match='no regions'):
         SeedMaker(C, 'grabcut', regions='regions')
-
-
-def test_scores_by_hand_and_of_classes_that_never_occur():
-    counts = np.array([[6, 2, 2], [1, 3, 0]])
-    scores = seed_scores(counts)
-    assert scores['IoU'].tolist() == pytest.approx([100 * 6 / 11, 100 * 3 / 6])
-    assert scores['precision'].tolist() == pytest.approx([100 * 6 / 7, 100 * 3 / 5])
-    assert scores['recall'].tolist() == pytest.approx([60, 75])
-    assert np.isnan(seed_scores(np.array([[5, 0, 0], [0, 0, 0]]))['IoU'][1])
-
-
-def test_counts_of_maps_that_do_not_fit():
-    with pytest.raises(ValueError, match='height, width'):
-        seed_counts(np.zeros((2, 2), int), np.zeros((2, 3), int), C)
-    with pytest.raises(ValueError, match='value 7'):
-        seed_counts(np.zeros((1, 1), int), np.full((1, 1), 7), C)
 
 
 VOC_XML = """<annotation><filename>{stem}.jpg</filename>

@@ -180,7 +180,7 @@ def test_statistics_do_not_move_while_a_bank_is_built(loader):
 
 def test_the_bank_is_written(loader, tmp_path):
     model = retrieving()
-    path = tmp_path / 'new' / 'bank.npz'
+    path = tmp_path / 'new' / 'bank.safetensors'
     hook = SegmentBankHook(dataloader=dict(batch_size=1), file=str(path))
     hook.before_test_epoch(runner_of(model))
     written = SegmentBank.load(path)
@@ -194,7 +194,7 @@ def test_other_predictors_need_no_bank(loader):
 
 
 def test_a_named_bank_is_used_as_it_is(loader, tmp_path):
-    path = tmp_path / 'bank.npz'
+    path = tmp_path / 'bank.safetensors'
     vectors = F.normalize(torch.randn(4, 6), dim=1)
     SegmentBank(vectors, torch.arange(4)).save(path)
     model = retrieving(bank=str(path))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from integration import tiny
+from safetensors.torch import save
 
 FIRST = 'JPEGImages/0.png weak/0.png regions/0.png'
 
@@ -208,15 +209,15 @@ def test_no_bank(root):
 
 def test_missing_bank_file(root):
     cfg = retrieval(root)
-    cfg.model.decode_head.retrieval.bank = str(root / 'nowhere.npz')
+    cfg.model.decode_head.retrieval.bank = str(root / 'nowhere.safetensors')
     text = message(FileNotFoundError, tiny.runner(cfg).test)
-    names(text, root / 'nowhere.npz', 'SegmentBankHook')
+    names(text, root / 'nowhere.safetensors', 'make_bank')
 
 
 @pytest.mark.parametrize('content', ['empty', 'text', 'truncated', 'other arrays'])
 def test_bank_file_is_none(root, content):
-    path = root / 'bank.npz'
-    np.savez(path, other=np.zeros(2))
+    path = root / 'bank.safetensors'
+    path.write_bytes(save(dict(other=torch.zeros(2))))
     if content == 'truncated':
         path.write_bytes(path.read_bytes()[:100])
     elif content != 'other arrays':
@@ -231,8 +232,8 @@ def test_bank_of_another_model(root):
     """The dimension of the embedding differs."""
     from mmseg_spml.models import SegmentBank
 
-    SegmentBank(torch.eye(5), torch.arange(5) % 4).save(root / 'bank.npz')
+    SegmentBank(torch.eye(5), torch.arange(5) % 4).save(root / 'bank.safetensors')
     cfg = retrieval(root)
-    cfg.model.decode_head.retrieval.bank = str(root / 'bank.npz')
+    cfg.model.decode_head.retrieval.bank = str(root / 'bank.safetensors')
     text = message(ValueError, tiny.runner(cfg).test)
     names(text, '16', '5')

@@ -1,5 +1,6 @@
 """The command line tools on the tiny config, as a user calls them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from integration import tiny
 from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import MODELS
+
+from mmseg_spml.models import SegmentBank
 
 TOOLS = tiny.ROOT / 'tools'
 OWN_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
@@ -88,6 +91,73 @@ def test_test_by_retrieval(root, trained):
 @pytest.mark.parametrize('options', [(), RETRIEVAL], ids=['softmax', 'retrieval'])
 def test_test_time_augmentation(root, trained, options):
     run_test(TOOLS, root, trained[1], '--tta', *options)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [('--crf',), pytest.param(('--tta', '--crf'), marks=pytest.mark.slow)],
+    ids=['one view', 'views'],
+)
+def test_crf_and_report(root, trained, options):
+    out = root / 'report'
+    output = run_test(TOOLS, root, trained[1], *options, '--report', out)
+    report = json.loads((out / 'report.json').read_text())
+    assert len(report['images']) == IMAGES
+    assert f'mIoU: {report["mIoU"]:.2f}' in output
+    assert (out / 'picture.png').is_file()
+
+
+def make_bank(root, checkpoint, *arguments, shell=()):
+    run = tiny.shell if shell else tiny.python
+    return run(
+        root, *shell, TOOLS / 'make_bank.py', root / 'tiny.py', checkpoint, *arguments
+    )
+
+
+def test_make_bank(root, trained):
+    """Of weak labels, then of more scales, and the tests that use it."""
+    path = root / 'deep' / 'bank.safetensors'
+    make_bank(root, trained[1], path)
+    single = SegmentBank.load(path)
+    assert single.origin == 'weak labels'
+    make_bank(root, trained[1], path, '--scales', 0.5, 1.5, '--append')
+    more = SegmentBank.load(path)
+    assert torch.equal(more.labels[: len(single)], single.labels)
+    assert len(more) > len(single)
+    bank = f'model.decode_head.retrieval.bank={path}'
+    output = run_test(TOOLS, root, trained[1], *RETRIEVAL, bank)
+    assert 'labelled segments' not in output  # no other was built
+    assert 'not weakly supervised' not in output
+
+
+@pytest.mark.slow
+def test_banks_of_pseudo_labels_and_full_masks(root, trained, tmp_path):
+    truth = root / 'truth'
+    make_bank(root, trained[1], tmp_path / 'pseudo', '--labels', truth)
+    assert SegmentBank.load(tmp_path / 'pseudo').origin == 'pseudo labels'
+    make_bank(root, trained[1], tmp_path / 'full', '--full-masks', truth)
+    full = SegmentBank.load(tmp_path / 'full')
+    assert full.origin == 'full masks'
+    bank = f'model.decode_head.retrieval.bank={tmp_path / "full"}'
+    output = run_test(TOOLS, root, trained[1], *RETRIEVAL, bank)
+    assert 'not weakly supervised' in output
+
+
+@pytest.mark.slow
+def test_bank_of_two_processes(root, trained, tmp_path):
+    """Joined from the shares of both, of which nothing is left."""
+    make_bank(root, trained[1], tmp_path / 'one')
+    port = tiny.free_port()
+    launch = ('python', '-m', 'torch.distributed.run', '--nproc_per_node', 2)
+    launch = (*launch, '--master_port', port)
+    options = (tmp_path / 'two', '--launcher', 'pytorch')
+    make_bank(root, trained[1], *options, shell=launch)
+    one, two = (SegmentBank.load(tmp_path / name) for name in ('one', 'two'))
+    assert len(one) == len(two)
+    order, other = (bank.prototypes[:, 0].argsort() for bank in (one, two))
+    assert torch.allclose(one.prototypes[order], two.prototypes[other], atol=1e-5)
+    assert torch.equal(one.labels[order], two.labels[other])
+    assert not list(tmp_path.glob('two.*'))
 
 
 @pytest.mark.slow
@@ -202,12 +272,10 @@ def test_inference_api(root, trained, predictor, monkeypatch):
     for part in (cfg.model.backbone, cfg.model.neck.projection, cfg.model.decode_head):
         part.norm_cfg = dict(type='BN')
     if predictor == 'retrieval':
-        from mmseg_spml.models import SegmentBank
-
         bank = SegmentBank(torch.eye(16)[:3], torch.arange(3))
-        bank.save(root / 'bank.npz')
+        bank.save(root / 'bank.safetensors')
         cfg.model.decode_head.predictor = predictor
-        cfg.model.decode_head.retrieval.bank = str(root / 'bank.npz')
+        cfg.model.decode_head.retrieval.bank = str(root / 'bank.safetensors')
     model = init_model(cfg, str(trained[1]), device='cpu')
     image = root / 'JPEGImages' / '1.png'
     by_path = inference_model(model, str(image))

@@ -1,7 +1,12 @@
-import numpy as np
+import resource
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save
 
+from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.models import SegmentBank
 from mmseg_spml.models import segment_bank as module
 
@@ -25,14 +30,14 @@ def test_a_small_bank_is_used_whole():
 
 
 def test_save_and_load(tmp_path):
-    path = tmp_path / 'deep' / 'bank.npz'
+    path = tmp_path / 'deep' / 'bank.safetensors'
     bank().save(path)
     loaded = SegmentBank.load(path)
     assert torch.equal(loaded.prototypes, bank().prototypes)
     assert torch.equal(loaded.labels, bank().labels)
     assert loaded.labels.dtype == torch.int64
-    with np.load(path, allow_pickle=False) as file:
-        assert sorted(file.files) == ['labels', 'prototypes']
+    assert loaded.origin == 'weak labels'
+    assert loaded.to('cpu').origin == 'weak labels'
 
 
 def test_a_path_may_be_a_string_without_suffix(tmp_path):
@@ -41,15 +46,65 @@ def test_a_path_may_be_a_string_without_suffix(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['bank']
 
 
+def resident():
+    """Memory of this process in bytes."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+@pytest.mark.skipif(not Path('/proc/self/statm').is_file(), reason='needs /proc')
+def test_a_file_is_mapped_and_read_when_it_is_needed(tmp_path):
+    path = tmp_path / 'bank'
+    SegmentBank(torch.zeros(1 << 20, 16), torch.zeros(1 << 20)).save(path)
+    size = path.stat().st_size
+    before = resident()
+    loaded = SegmentBank.load(path)
+    assert resident() - before < size / 10
+    loaded.prototypes.sum()
+    assert resident() - before > size / 2
+
+
+def test_appending(tmp_path):
+    path = tmp_path / 'bank'
+    with pytest.raises(FileNotFoundError, match='make_bank'):
+        bank().save(path, append=True)
+    bank().save(path)
+    mapped = SegmentBank.load(path)
+    more = SegmentBank(torch.tensor([[0.6, 0.8]]), torch.tensor([1]))
+    more.save(path, append=True)
+    loaded = SegmentBank.load(path)
+    assert loaded.labels.tolist() == [2, 2, 0, 1, 1]
+    assert torch.equal(loaded.prototypes[:4], bank().prototypes)
+    # who has mapped the old file goes on with it
+    assert torch.equal(mapped.prototypes, bank().prototypes)
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        SegmentBank(torch.ones(1, 3), torch.zeros(1)),
+        SegmentBank(torch.ones(1, 2), torch.zeros(1), 'full masks'),
+    ],
+)
+def test_what_does_not_fit_is_not_appended(other, tmp_path):
+    path = tmp_path / 'bank'
+    bank().save(path)
+    with pytest.raises(ValueError, match='one origin and one embedding'):
+        other.save(path, append=True)
+    assert len(SegmentBank.load(path)) == 4
+
+
 def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / 'bank.npz'
+    path = tmp_path / 'bank'
     bank().save(path)
 
-    def broken(file, **_):
-        file.write(b'half')
-        raise OSError('disk full')
+    @contextmanager
+    def full_disk(path):
+        with atomic_file(path) as file:
+            file.write(b'half')
+            raise OSError('disk full')
 
-    monkeypatch.setattr(module.np, 'savez', broken)
+    monkeypatch.setattr(module, 'atomic_file', full_disk)
     other = SegmentBank(torch.ones(1, 2), torch.tensor([0]))
     with pytest.raises(OSError, match='disk full'):
         other.save(path)
@@ -57,21 +112,21 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
 
 
 def test_missing_file_is_named(tmp_path):
-    path = tmp_path / 'nowhere.npz'
-    with pytest.raises(FileNotFoundError, match=r'nowhere\.npz.*SegmentBankHook'):
+    path = tmp_path / 'nowhere.safetensors'
+    with pytest.raises(FileNotFoundError, match=r'nowhere\.safetensors.*make_bank'):
         SegmentBank.load(path)
 
 
 def write_text(path):
-    path.write_text('no archive at all')
+    path.write_text('no tensors at all')
 
 
-def write_other_arrays(path):
-    np.savez(path, prototypes=np.zeros((1, 2)))
+def write_other_tensors(path):
+    path.write_bytes(save(dict(prototypes=torch.zeros(1, 2))))
 
 
-def write_pickle(path):
-    np.savez(path, prototypes=np.array([{}], dtype=object), labels=np.zeros(1))
+def write_without_origin(path):
+    path.write_bytes(save(dict(prototypes=torch.zeros(1, 2), labels=torch.zeros(1))))
 
 
 def write_empty(path):
@@ -80,29 +135,17 @@ def write_empty(path):
 
 def write_cut_off(path):
     bank().save(path)
-    path.write_bytes(path.read_bytes()[:200])
-
-
-def write_single_array(path):
-    with open(path, 'wb') as file:
-        np.save(file, np.zeros((2, 2)))
+    path.write_bytes(path.read_bytes()[:-8])
 
 
 @pytest.mark.parametrize(
     'write',
-    [
-        write_text,
-        write_other_arrays,
-        write_pickle,
-        write_empty,
-        write_cut_off,
-        write_single_array,
-    ],
+    [write_text, write_other_tensors, write_without_origin, write_empty, write_cut_off],
 )
 def test_other_files_are_refused_by_name(write, tmp_path):
-    path = tmp_path / 'odd.npz'
+    path = tmp_path / 'odd.bank'
     write(path)
-    with pytest.raises(ValueError, match=r'odd\.npz is no segment bank'):
+    with pytest.raises(ValueError, match=r'odd\.bank is no segment bank'):
         SegmentBank.load(path)
 
 

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from mmseg.structures import SegDataSample
 from models.small_segmentor import C, D, batch, build, metas, sample, weak_maps
 
+from mmseg_spml.functional.segments import resize_labels
 from mmseg_spml.models import SegmentBank
 from mmseg_spml.models.spml_head import log_frequencies
 
@@ -164,21 +165,29 @@ def test_padding_is_in_no_segment(key):
     assert (out[0, :, :26, 3:32] != 0).any(0).all()
 
 
-def test_labelled_segments_of_a_batch():
-    """Labels of the file's size follow the image; padding is void."""
-    model = retrieving()
+@pytest.mark.parametrize('scale', [1.0, 1.5])
+def test_labelled_segments_of_a_batch(scale):
+    """Labels of the file's size follow the image; padding is that of a test."""
+    preprocessor = dict(type='SPMLDataPreProcessor', test_cfg=dict(size=(48, 40)))
+    model = retrieving(data_preprocessor=preprocessor)
     inputs = images()
     small = weak_maps(2, (16, 10))[0]
     samples = [sample(one) for one in small]
     for one in samples:
         one.set_metainfo(dict(img_shape=(32, 20)))  # padded to 32 x 40
-    canvas = torch.full((2, 32, 40), 255)
-    canvas[:, :, :20] = small.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    height, width = int(32 * scale), int(20 * scale)
+    canvas = torch.full((2, 48, 40), 255)
+    canvas[:, :height, :width] = resize_labels(small, (height, width))
+    views = F.interpolate(inputs[..., :20], scale_factor=scale, mode='bilinear')
+    views = F.pad(views, (0, 40 - width, 0, 48 - height))
     with torch.no_grad():
-        prototypes, labels = model.labelled_segments(inputs, samples)
-        expected = model.decode_head.labelled_segments(model.embed(inputs), canvas)
-    assert torch.equal(prototypes, expected[0])
-    assert torch.equal(labels, expected[1])
+        prototypes, labels = model.labelled_segments(inputs, samples, scale)
+        expected = [
+            model.decode_head.labelled_segments(model.embed(view[None]), map_[None])
+            for view, map_ in zip(views, canvas)
+        ]
+    assert torch.allclose(prototypes, torch.cat([p for p, _ in expected]), atol=1e-6)
+    assert torch.equal(labels, torch.cat([found for _, found in expected]))
     assert labels.max() < C and len(labels) > 2
 
 

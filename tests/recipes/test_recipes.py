@@ -11,10 +11,12 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mmseg_spml.evaluation.label_report import write_label_report
 from mmseg_spml.recipes import read_recipe, run_recipe, write_report
-from mmseg_spml.recipes.report import scores_of
+from mmseg_spml.recipes.report import StageScores, scores_of
 from mmseg_spml.recipes.stages import last_checkpoint
 
 # Copies its input in steps, after a pause each; goes on where it was if told to resume.
@@ -53,6 +55,7 @@ stages = [
 # The recipe as a process of its own.
 RUN = """
 from pathlib import Path
+from mmseg_spml.evaluation.label_report import write_label_report
 from mmseg_spml.recipes import read_recipe, run_recipe
 run_recipe(read_recipe('recipe.py', 'work'), Path('tools'))
 """
@@ -225,19 +228,35 @@ def test_report(folder):
     log.parent.mkdir()
     lines = [dict(loss=1.0), dict(mIoU=60.0, **{'IoU/cat': 50.0}), dict(step=3)]
     log.write_text('\n'.join(map(json.dumps, lines)))
-    content = dict(mIoU=41.25, classes=dict(cat=dict(IoU=None), dog=dict(IoU=41.25)))
-    (recipe.folder('one') / 'report.json').write_text(json.dumps(content))
+    confusion = np.array([[7, 3, 0], [0, 0, 0]])
+    write_label_report(
+        recipe.folder('one') / 'logs' / 'report.json',
+        {'a.jpg': confusion},
+        ('dog', 'cat'),
+        'training',
+        mIoU_before_crf=22.25,
+    )
     (recipe.folder('three') / 'picture.png').write_bytes(b'')
-    text = write_report(recipe).read_text()
-    assert '| one | 41.2 | training |' in text
-    assert '| two | 60.0 | validation |' in text
+    (recipe.folder('two') / 'run.py').write_text('')
+    page = write_report(recipe)
+    text = (recipe.work_dir / 'report.md').read_text()
+    assert '| one, before the CRF | 22.2 | training |' in text
+    assert '| one | 35.0 | training |' in text
+    assert '| two | 60.0 | held out |' in text
     assert '| three |  |  |' in text
-    assert '| IoU | cat | dog |' in text
-    assert '| one | – | 41.2 |' in text
+    assert '| IoU | dog | cat |' in text
+    assert '| one | 70.0 | 0.0 |' in text
+    assert '| two | – | 50.0 |' in text
     assert '![three](three/picture.png)' in text
+    assert '![one](report/one_confusion.png)' in text
+    assert (recipe.work_dir / 'report' / 'one_confusion.png').is_file()
+    assert 'config of two: [two/run.py](two/run.py)' in text
     assert 'python tools/copy.py second' in text
     assert sys.executable not in text
-    assert scores_of(folder / 'tools') == (None, {}, '')
+    assert page == recipe.work_dir / 'report.html'
+    html = page.read_text()
+    assert '<td>35.0</td>' in html and 'src="three/picture.png"' in html
+    assert scores_of(folder / 'tools') == StageScores()
 
 
 @pytest.mark.parametrize(

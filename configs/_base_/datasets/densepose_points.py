@@ -26,22 +26,6 @@ test_pipeline = [
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]
-# Without a flip: MMSegmentation's test-time augmentation flips the scores back but
-# does not exchange left and right parts.
-tta_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [
-                dict(type='Resize', scale_factor=ratio, keep_ratio=True)
-                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5)
-            ],
-            [dict(type='LoadAnnotations')],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
-]
 train_dataloader = dict(
     # Of each process; tools/train.py sets it from total_batch_size.
     batch_size=4,

@@ -23,12 +23,8 @@ stages = [
         + ['model.neck.init_cfg.checkpoint={spml.checkpoint}'],
         title='classifier on the pseudo labels',
     ),
-    dict(
-        name='multi_scale',
-        tool='test.py',
-        args=[_stage2, '{classifier.checkpoint}', '--work-dir', '{out}', '--tta']
-        + ['--cfg-options', 'model.backbone.init_cfg.checkpoint={spml.checkpoint}']
-        + ['model.neck.init_cfg.checkpoint={spml.checkpoint}'],
-        title='the same, several scales and mirrored',
-    ),
+]
+tests = [
+    dict(model='spml', config=_stage1, title='SPML'),
+    dict(model='classifier', config=_stage2, title='classifier'),
 ]

@@ -1,0 +1,52 @@
+"""A file about label maps that were compared with masks."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.functional.confusion import class_scores, mean_iou
+
+
+def write_label_report(
+    path: Union[str, Path],
+    confusions: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+    of: str,
+    **more: Any,
+) -> None:
+    """Write scores as JSON.
+
+    ``mIoU`` (percent), ``classes`` (``IoU``, ``precision`` and ``recall`` by name, None
+    where undefined), ``confusion`` ((C, C+1) pixels, rows: true classes, last column:
+    unlabelled), ``images`` (mIoU of each; None where it shows no class).
+
+    Args:
+        path: The file.
+        confusions: (C, C+1) ``confusion_matrix`` of each image, by name; at least one.
+        classes: C names.
+        of: Which images these are, 'training' or 'held out'.
+        **more: Further entries.
+    """
+    total = np.sum([*confusions.values()], axis=0)
+    scores = class_scores(total)
+    by_class: Dict[str, Dict[str, Optional[float]]] = {
+        name: {score: _rounded(values[place]) for score, values in scores.items()}
+        for place, name in enumerate(classes)
+    }
+    content = {
+        **more,
+        'of': of,
+        'mIoU': _rounded(mean_iou(total)),
+        'classes': by_class,
+        'confusion': total.tolist(),
+        'images': {name: _rounded(mean_iou(c)) for name, c in confusions.items()},
+    }
+    with atomic_file(path) as file:
+        file.write(json.dumps(content, indent=1).encode())
+
+
+def _rounded(value: float) -> Optional[float]:
+    return None if np.isnan(value) else round(float(value), 4)

@@ -1,0 +1,75 @@
+"""What a model confuses with what, and its best and worst images."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+import cv2
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmseg.registry import METRICS
+
+from mmseg_spml.datasets.region_files import decode_image
+from mmseg_spml.evaluation.label_report import write_label_report
+from mmseg_spml.functional.confusion import confusion_matrix
+from mmseg_spml.visualization.extremes import draw_extremes
+from mmseg_spml.visualization.panels import write_picture
+
+
+@METRICS.register_module()
+class PredictionReport(BaseMetric):
+    """Write ``report.json`` and ``picture.png`` about the predictions of a test.
+
+    Beside the metric that gives the scores, for test loops on any number of processes;
+    see :func:`~mmseg_spml.evaluation.label_report.write_label_report`.
+
+    Args:
+        out_dir: Folder of both files.
+        pictures: Images of the picture: as many of the best and of the worst.
+        collect_device: See ``BaseMetric``.
+        prefix: See ``BaseMetric``.
+    """
+
+    def __init__(
+        self,
+        out_dir: str,
+        pictures: int = 3,
+        collect_device: str = 'cpu',
+        prefix: Optional[str] = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.out_dir = Path(out_dir)
+        self.pictures = pictures
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count and keep the label maps of a batch."""
+        num_classes = len(self.dataset_meta['classes'])
+        for sample in data_samples:
+            maps = [
+                sample[key]['data'].squeeze(0).cpu().numpy().astype(np.uint8)
+                for key in ('pred_sem_seg', 'gt_sem_seg')
+            ]
+            self.results.append(
+                dict(
+                    img_path=sample['img_path'],
+                    confusion=confusion_matrix(*maps, num_classes),
+                    # which images the picture shows turns out at the end
+                    maps=[cv2.imencode('.png', map_)[1] for map_ in maps],
+                )
+            )
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """Write both files; the scores are left to other metrics."""
+        classes, palette = (self.dataset_meta[key] for key in ('classes', 'palette'))
+        found = {result['img_path']: result for result in results}
+        confusions = {path: found[path]['confusion'] for path in sorted(found)}
+        names = {Path(path).name: value for path, value in confusions.items()}
+        write_label_report(self.out_dir / 'report.json', names, classes, 'held out')
+
+        def load(path: str):
+            maps = [cv2.imdecode(m, cv2.IMREAD_UNCHANGED) for m in found[path]['maps']]
+            return decode_image(Path(path).read_bytes()), *maps
+
+        picture = draw_extremes(confusions, load, classes, palette, self.pictures)
+        if picture is not None:
+            write_picture(self.out_dir / 'picture.png', picture)
+        return {}

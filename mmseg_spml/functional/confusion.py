@@ -1,0 +1,92 @@
+"""Which class is taken for which. Letters: H, W image size, C classes."""
+
+from typing import Dict
+
+import numpy as np
+
+from .segments import VOID
+
+
+def confusion_matrix(
+    labels: np.ndarray, mask: np.ndarray, num_classes: int
+) -> np.ndarray:
+    """Pixels by true class and by label.
+
+    Args:
+        labels: (H, W) integer: 0..C-1, or C (unlabelled).
+        mask: (H, W) integer: 0..C-1, or 255 (void, not counted).
+        num_classes: C.
+
+    Returns:
+        ndarray: (C, C+1) int64, a row for each true class, the last column unlabelled.
+
+    Raises:
+        ValueError: the sizes differ, or one of the two has another value.
+
+    Example:
+        >>> confusion_matrix(np.array([[0, 1, 2]]), np.array([[0, 0, 1]]), 2).tolist()
+        [[1, 1, 0], [0, 0, 1]]
+    """
+    if mask.shape != labels.shape:
+        raise ValueError(
+            f'the mask is {mask.shape}, the labels {labels.shape} (height, width)'
+        )
+    valid = mask != VOID
+    true, given = mask[valid].astype(np.int64), labels[valid].astype(np.int64)
+    for what, values, largest in (
+        ('mask', true, num_classes - 1),
+        ('label map', given, num_classes),
+    ):
+        foreign = values[(values < 0) | (values > largest)]
+        if foreign.size:
+            raise ValueError(
+                f'the {what} has the value {foreign[0]}, expected 0..{largest}'
+            )
+    counts = np.bincount(
+        true * (num_classes + 1) + given, minlength=num_classes * (num_classes + 1)
+    )
+    return counts.reshape(num_classes, num_classes + 1)
+
+
+def class_scores(confusion: np.ndarray) -> Dict[str, np.ndarray]:
+    """IoU, precision and recall of each class, in percent.
+
+    An unlabelled pixel counts as missed: it lowers recall and IoU, not precision.
+
+    Args:
+        confusion: (C, C+1), of :func:`confusion_matrix`, or a sum of them.
+
+    Returns:
+        dict: ``IoU``, ``precision``, ``recall``: (C,) float64, nan where undefined.
+
+    Example:
+        >>> scores = class_scores(np.array([[2, 1, 1], [0, 3, 1]]))
+        >>> scores['IoU'].tolist(), scores['precision'].tolist()
+        ([50.0, 60.0], [100.0, 75.0])
+    """
+    right = np.diagonal(confusion).astype(float)
+    true, given = confusion.sum(axis=1), confusion[:, :-1].sum(axis=0)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return {
+            'IoU': 100 * right / (true + given - right),
+            'precision': 100 * right / given,
+            'recall': 100 * right / true,
+        }
+
+
+def mean_iou(confusion: np.ndarray) -> float:
+    """Mean IoU in percent of the classes that the mask or the labels show.
+
+    Args:
+        confusion: (C, C+1), of :func:`confusion_matrix`, or a sum of them.
+
+    Returns:
+        float: nan if there is no such class.
+
+    Example:
+        >>> mean_iou(np.array([[2, 1, 1], [0, 3, 1]]))
+        55.0
+    """
+    scores = class_scores(confusion)['IoU']
+    shown = scores[~np.isnan(scores)]
+    return float(shown.mean()) if shown.size else float('nan')

@@ -1,0 +1,54 @@
+"""The report about predictions, on images that are known."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmseg_spml.evaluation import PredictionReport
+
+META = dict(classes=('ground', 'cat'), palette=[[0, 0, 0], [255, 0, 0]])
+# Three images: right, half right, and wrong but for what is void.
+FOUND = ([[0, 0], [1, 1]], [[0, 1], [1, 1]], [[1, 1], [1, 0]])
+TRUE = ([[0, 0], [1, 1]], [[0, 0], [1, 1]], [[0, 0], [255, 1]])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    metric = PredictionReport(str(tmp_path / 'out'), pictures=1)
+    metric.dataset_meta = META
+    for name, found, true in zip('cab', FOUND, TRUE):
+        path = str(tmp_path / f'{name}.png')
+        cv2.imwrite(path, np.full((2, 2, 3), 99, np.uint8))
+        sample = dict(
+            img_path=path,
+            pred_sem_seg=dict(data=torch.tensor([found])),
+            gt_sem_seg=dict(data=torch.tensor([true])),
+        )
+        metric.process({}, [sample])
+    assert metric.evaluate(3) == {}
+    return tmp_path / 'out'
+
+
+def test_scores_confusion_and_images(folder):
+    report = json.loads((folder / 'report.json').read_text())
+    assert report['of'] == 'held out'
+    assert report['confusion'] == [[3, 3, 0], [1, 4, 0]]
+    assert report['images'] == {
+        'a.png': pytest.approx((50 + 200 / 3) / 2, abs=1e-3),
+        'b.png': 0,
+        'c.png': 100,
+    }
+    assert report['classes']['cat']['precision'] == pytest.approx(400 / 7, abs=1e-3)
+    assert report['mIoU'] == pytest.approx(100 * (3 / 7 + 4 / 8) / 2, abs=1e-3)
+
+
+def test_picture_shows_the_best_and_the_worst(folder):
+    picture = cv2.imread(str(folder / 'picture.png'))
+    assert picture is not None
+    red = (picture == (0, 0, 255)).all(axis=2)
+    half = picture.shape[0] // 2
+    # best and worst image both show cats
+    assert red[:half].any() and red[half:].any()

@@ -1,0 +1,63 @@
+"""Merged views against MMSegmentation's, and the dense CRF after them."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import SegTTAModel
+from models.small_segmentor import C, build, sample
+
+from mmseg_spml.functional.dense_crf import dense_crf
+from mmseg_spml.models import SPMLTTAModel
+
+SIZE = (12, 16)
+
+
+def views(count=3, path='a.png'):
+    """Predictions of the views of one image."""
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    for _ in range(count):
+        view = sample(torch.zeros(SIZE), img_path=path)
+        logits = torch.randn(C, *SIZE, generator=generator)
+        view.seg_logits = PixelData(data=logits)
+        found.append(view)
+    return found
+
+
+def probabilities(count=3):
+    logits = [view.seg_logits.data for view in views(count)]
+    return torch.stack(logits).softmax(dim=1).mean(dim=0)
+
+
+def merged(path='a.png', count=3, **options):
+    model = SPMLTTAModel(build(), **options)
+    (out,) = model.merge_preds([views(count, path)])
+    return out
+
+
+def test_without_crf_it_is_the_model_of_mmsegmentation():
+    (expected,) = SegTTAModel(build()).merge_preds([views()])
+    out = merged()
+    assert torch.equal(
+        out.pred_sem_seg.data.squeeze(), expected.pred_sem_seg.data.squeeze()
+    )
+    assert torch.equal(out.gt_sem_seg.data, expected.gt_sem_seg.data)
+    assert torch.allclose(out.seg_logits.data.exp(), probabilities(), atol=1e-6)
+
+
+def test_crf_of_the_image_file(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, picture)
+    options = dict(bilateral_rgb=20.0, iterations=4)
+    out = merged(path, crf=options)
+    expected = dense_crf(picture[..., ::-1].copy(), probabilities(), **options)
+    assert torch.equal(out.pred_sem_seg.data[0], expected.argmax(0))
+    assert not torch.equal(expected.argmax(0), probabilities().argmax(0))
+
+
+def test_crf_needs_a_file():
+    with pytest.raises(ValueError, match='image file'):
+        merged(None, crf={})
