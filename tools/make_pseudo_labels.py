@@ -53,15 +53,19 @@ def main() -> None:
     if 'decode_head' not in cfg.model:
         raise ValueError(f'{args.config} is of a {cfg.model.type}, not of a segmentor')
     settings = cfg.get('pseudo_labels', {})
-    cfg.model = dict(
-        type='PseudoLabeller', module=cfg.model, **settings.get('model', {})
-    )
+    model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
+    cfg.model = dict(type='PseudoLabeller', module=cfg.model, **model)
+    loading = ['LoadWeakAnnotations']
+    if model.get('source') == 'nearest_labels':
+        loading.append('LoadRegions')
+    if evaluator.get('keep_boxes'):
+        loading.append('LoadBoxExtents')
     cfg.test_dataloader.dataset = dict(
         cfg.train_dataloader.dataset,
         test_mode=True,
         pipeline=[
             dict(type='LoadImageFromFile', to_float32=True),
-            dict(type='LoadWeakAnnotations'),
+            *(dict(type=name) for name in loading),
             dict(type='PackWeakSegInputs'),
         ],
     )
@@ -69,7 +73,7 @@ def main() -> None:
         type='PseudoLabelWriter',
         out_dir=args.out,
         truth=args.truth,
-        **settings.get('evaluator', {}),
+        **evaluator,
     )
     runner = Runner.from_cfg(cfg)
     dataset = runner.test_dataloader.dataset

@@ -1,8 +1,10 @@
 # CamVid with simulated scribbles: SPML, pseudo labels, classifier.
-_base_ = '../_base_/recipes/photographs.py'
+_base_ = '../_base_/recipes/two_stages.py'
 work_dir = 'work_dirs/recipe_camvid_scribbles'
 variables = dict(
-    model='camvid_scribbles',
-    seed=0,
+    model='efficientnet_lite0_camvid_scribbles',
+    classifier='efficientnet_lite0_camvid_scribbles_classifier',
     truth='{{$CAMVID_ROOT:data/camvid}}/masks/train',
+    seed=0,
+    save_every=150,
 )

@@ -1,4 +1,10 @@
 # Clothing Co-Parsing with simulated points: SPML, pseudo labels, classifier.
-_base_ = '../_base_/recipes/photographs.py'
+_base_ = '../_base_/recipes/two_stages.py'
 work_dir = 'work_dirs/recipe_ccp_points'
-variables = dict(model='ccp_points', seed=0, truth='{{$CCP_ROOT:data/ccp}}/masks')
+variables = dict(
+    model='efficientnet_lite0_ccp_points',
+    classifier='efficientnet_lite0_ccp_points_classifier',
+    truth='{{$CCP_ROOT:data/ccp}}/masks',
+    seed=0,
+    save_every=150,
+)

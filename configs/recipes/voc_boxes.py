@@ -1,4 +1,10 @@
 # VOC 2012, boxes: SPML, pseudo labels, classifier.
-_base_ = '../_base_/recipes/voc.py'
+_base_ = '../_base_/recipes/two_stages.py'
 work_dir = 'work_dirs/recipe_voc_boxes'
-variables = dict(kind='boxes')
+variables = dict(
+    model='deeplabv2_voc_boxes',
+    classifier='classifier_voc_boxes',
+    truth='data/voc/VOC2012/segcls',
+    seed=235,
+    save_every=5000,
+)

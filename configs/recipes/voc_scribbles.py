@@ -1,4 +1,10 @@
 # VOC 2012, scribbles: SPML, pseudo labels, classifier.
-_base_ = '../_base_/recipes/voc.py'
+_base_ = '../_base_/recipes/two_stages.py'
 work_dir = 'work_dirs/recipe_voc_scribbles'
-variables = dict(kind='scribbles')
+variables = dict(
+    model='deeplabv2_voc_scribbles',
+    classifier='classifier_voc_scribbles',
+    truth='data/voc/VOC2012/segcls',
+    seed=235,
+    save_every=5000,
+)

@@ -8,7 +8,10 @@ _embedding = [
     'model.backbone.init_cfg.checkpoint={spml.checkpoint}',
     'model.neck.init_cfg.checkpoint={spml.checkpoint}',
 ]
+_bank_scales = ['--scales', '0.5', '1', '1.5']
+# Which classes an image shows is known from the seeds.
 _nearest = [
+    'train_dataloader.dataset.label_dir={seeds}',
     'pseudo_labels.model.source=retrieval',
     'pseudo_labels.model.cams=None',
     'pseudo_labels.model.scales=[0.5,1,1.5,2]',
@@ -48,10 +51,17 @@ stages = [
         title='pseudo labels 1: activation maps, walk, CRF',
     ),
     dict(
+        name='bank',
+        tool='make_bank.py',
+        args=[_stage1, '{spml.checkpoint}', '{out}/bank.safetensors']
+        + ['--labels', '{walk_labels}', *_bank_scales],
+        title='bank of pseudo labels 1',
+    ),
+    dict(
         name='nearest_labels',
         tool='make_pseudo_labels.py',
-        args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options']
-        + ['train_dataloader.dataset.label_dir={walk_labels}', *_nearest],
+        args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options', *_nearest]
+        + ['model.decode_head.retrieval.bank={bank}/bank.safetensors'],
         title='pseudo labels 2: nearest segments, CRF',
     ),
     dict(
@@ -69,10 +79,17 @@ stages = [
         title='pseudo labels 3: classifier, one step of the walk',
     ),
     dict(
+        name='last_bank',
+        tool='make_bank.py',
+        args=[_stage1, '{spml.checkpoint}', '{out}/bank.safetensors']
+        + ['--labels', '{classifier_labels}', *_bank_scales],
+        title='bank of pseudo labels 3',
+    ),
+    dict(
         name='last_labels',
         tool='make_pseudo_labels.py',
-        args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options']
-        + ['train_dataloader.dataset.label_dir={classifier_labels}', *_nearest],
+        args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options', *_nearest]
+        + ['model.decode_head.retrieval.bank={last_bank}/bank.safetensors'],
         title='pseudo labels 4: nearest segments, CRF',
     ),
     dict(
@@ -82,11 +99,9 @@ stages = [
         + ['train_dataloader.dataset.label_dir={last_labels}'],
         title='classifier on pseudo labels 4',
     ),
-    dict(
-        name='multi_scale',
-        tool='test.py',
-        args=[_stage2, '{classifier_2.checkpoint}', '--work-dir', '{out}', '--tta']
-        + ['--cfg-options', *_embedding],
-        title='the same, several scales and mirrored',
-    ),
+]
+tests = [
+    dict(model='spml', config=_stage1, title='SPML'),
+    dict(model='classifier_1', config=_stage2, title='classifier of stage 1'),
+    dict(model='classifier_2', config=_stage2, title='final classifier'),
 ]

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/models/pspnet_r101_spml.py',
     '../_base_/datasets/densepose_points.py',
     '../_base_/schedules/schedule_30k.py',
+    '../_base_/pseudo_labels.py',
     '../_base_/default_runtime.py',
 ]
 # Without a flip: MMSegmentation's test-time augmentation flips the scores back but
@@ -59,3 +60,5 @@ param_scheduler = [
     )
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+# The labels of the nearest labelled segments of each image, without the classifier.
+pseudo_labels = dict(model=dict(source='nearest_labels', flip=False))

@@ -15,6 +15,7 @@ from mmseg_spml.datasets.label_transforms import (
 from mmseg_spml.datasets.photographs import CamVidDataset, CCPDataset
 from mmseg_spml.datasets.sampler import Draw, DrawSampler
 from mmseg_spml.datasets.transforms import (
+    LoadBoxExtents,
     LoadRegions,
     LoadWeakAnnotations,
     PackWeakSegInputs,
@@ -29,6 +30,7 @@ __all__ = [
     'Draw',
     'DrawSampler',
     'ExpandLabelsToRegions',
+    'LoadBoxExtents',
     'LoadRegions',
     'LoadWeakAnnotations',
     'PackWeakSegInputs',

@@ -12,6 +12,7 @@ from mmengine.structures import LabelData, PixelData
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
+from mmseg_spml.annotations.box_extents import box_extents
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.datasets.label_values import (
@@ -243,12 +244,41 @@ class LoadRegions(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class LoadBoxExtents(BaseTransform):
+    """Where the boxes of the annotation allow each class.
+
+    Adds ``box_extents`` ((C, H, W) bool), for images that are neither resized nor
+    mirrored. See :func:`~mmseg_spml.annotations.box_extents.box_extents`.
+
+    Raises:
+        ValueError: at loading: the image has no annotation.
+
+    Example:
+        >>> transform = LoadBoxExtents()
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Add ``box_extents`` to ``results``."""
+        if results.get('annotation') is None:
+            raise ValueError(
+                f'the image {results.get("img_path")} has no boxes: the data set must '
+                "have list_format='annotations'"
+            )
+        results['box_extents'] = box_extents(
+            unpacked(results['annotation']),
+            results['class_names'],
+            results['background'],
+        )
+        return results
+
+
+@TRANSFORMS.register_module()
 class PackWeakSegInputs(PackSegInputs):
     """Pack an image with its weak labels, regions and tags, those present.
 
     ``inputs`` is (3, H, W). The sample's ``gt_sem_seg`` and ``region_map`` are
-    PixelData of (1, H, W) int64, its ``gt_tags`` LabelData with ``multi_hot`` (present)
-    and ``unknown``, (C,) bool each.
+    PixelData of (1, H, W) int64, ``box_extents`` of (C, H, W) bool, its ``gt_tags``
+    LabelData with ``multi_hot`` (present) and ``unknown``, (C,) bool each.
 
     Args:
         meta_keys: What to keep as meta information.
@@ -290,6 +320,9 @@ class PackWeakSegInputs(PackSegInputs):
         if 'region_map' in results:
             regions = torch.from_numpy(results['region_map'].astype(np.int64))
             fields['region_map'] = PixelData(data=regions[None])
+        if 'box_extents' in results:
+            extents = torch.from_numpy(results['box_extents'])
+            fields['box_extents'] = PixelData(data=extents)
         tags = results.get('tags')
         if self.tags_from_crop and 'gt_seg_map' in results:
             in_crop = tags_of(results['gt_seg_map'], results['num_classes'])

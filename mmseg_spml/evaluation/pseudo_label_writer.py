@@ -36,6 +36,8 @@ class PseudoLabelWriter(BaseMetric):
         least_confidence: See ``pseudo_label_map``.
         keep_marks: Whether labelled pixels of the weak label map keep their label.
         keep_void: Whether its void pixels stay void.
+        keep_boxes: Whether classes stay inside of their boxes, which LoadBoxExtents
+            loads.
         truth: Folder of full masks, ``<image stem>.png``: also give the IoU of each
             class, for images that have one, and write ``logs/report.json`` and
             ``logs/picture.png`` with the best and the worst.
@@ -52,6 +54,7 @@ class PseudoLabelWriter(BaseMetric):
         least_confidence: float = 0.0,
         keep_marks: bool = False,
         keep_void: bool = True,
+        keep_boxes: bool = False,
         truth: Optional[str] = None,
         collect_device: str = 'cpu',
         prefix: Optional[str] = None,
@@ -62,6 +65,7 @@ class PseudoLabelWriter(BaseMetric):
         self.least_confidence = least_confidence
         self.keep_marks = keep_marks
         self.keep_void = keep_void
+        self.keep_boxes = keep_boxes
         self.truth = truth
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -69,6 +73,8 @@ class PseudoLabelWriter(BaseMetric):
         for sample in data_samples:
             path = Path(sample['img_path'])
             scores = sample['pseudo_scores']['data']
+            if self.keep_boxes:
+                scores = scores * sample['box_extents']['data'].to(scores.device)
             result = dict(img_path=str(path))
             mask = self._mask(path)
             if self.crf is not None:
@@ -92,6 +98,10 @@ class PseudoLabelWriter(BaseMetric):
             weak=None if weak is None else weak['data'][0].cpu().numpy(),
             keep_marks=self.keep_marks,
             keep_void=self.keep_void,
+            # the CRF may have spread a class beyond its boxes
+            extents=(
+                sample['box_extents']['data'].cpu().numpy() if self.keep_boxes else None
+            ),
         )
 
     def _file(self, image: Path) -> str:

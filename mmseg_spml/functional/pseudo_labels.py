@@ -1,10 +1,56 @@
-"""From class scores to a pseudo-label map. Letters: H, W image size, C classes."""
+"""Scores of segments by the labels near them, and pseudo-label maps of scores.
+
+Letters: H, W image size; C classes; P pixels; S segments.
+"""
 
 from typing import Optional
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from .segments import VOID
+from .retrieval import nearest_segments
+from .segments import VOID, Segments
+
+
+@torch.no_grad()
+def nearest_label_scores(segments: Segments) -> Tensor:
+    """How the pixels of each segment are labelled by the nearest labelled segment.
+
+    Each pixel takes the label of the labelled segment of its own image whose prototype
+    is nearest to its embedding; the scores of a segment are the shares of the classes
+    among its pixels.
+
+    Args:
+        segments: Of any number of images.
+
+    Returns:
+        Tensor: (P, C) float32, the scores of each pixel's segment; rows sum to 1, or
+        are 0 in an image without labels.
+
+    Example:
+        >>> from mmseg_spml.functional.segments import pool_segments
+        >>> embedding = torch.tensor([[[[1.0, 0.9, 0.1]], [[0.0, 0.1, 1.0]]]])
+        >>> labels = torch.tensor([[[0, 2, 1]]])  # the one in the middle: unlabelled
+        >>> segments = pool_segments(embedding, labels, torch.zeros_like(labels),
+        ...                          torch.ones(1, 2), grid=(1, 3), num_classes=2)
+        >>> nearest_label_scores(segments).tolist()
+        [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    """
+    counts = segments.pixels.new_zeros(len(segments), segments.num_classes)
+    labelled = segments.label < segments.num_classes
+    for image in segments.pixel_image.unique():
+        bank = (labelled & (segments.image == image)).nonzero().squeeze(1)
+        if not len(bank):
+            continue
+        own = (segments.pixel_image == image).nonzero().squeeze(1)
+        nearest = nearest_segments(
+            segments.pixels[own], segments.prototypes[bank], k=1
+        ).squeeze(1)
+        places = segments.pixel_segment[own], segments.label[bank[nearest]]
+        counts.index_put_(places, counts.new_ones(()), accumulate=True)
+    scores = counts / counts.sum(dim=1, keepdim=True).clamp_min(1)
+    return scores[segments.pixel_segment].float()
 
 
 def pseudo_label_map(
@@ -14,6 +60,7 @@ def pseudo_label_map(
     weak: Optional[np.ndarray] = None,
     keep_marks: bool = False,
     keep_void: bool = True,
+    extents: Optional[np.ndarray] = None,
 ) -> np.ndarray:
     """The class of the largest score at each pixel.
 
@@ -24,6 +71,7 @@ def pseudo_label_map(
         weak: (H, W) weak label map: 0..C-1, C (unlabelled), 255 (void).
         keep_marks: Whether labelled pixels of ``weak`` keep their label.
         keep_void: Whether void pixels of ``weak`` stay void.
+        extents: (C, H, W) bool, where a class may be, such as inside of its boxes.
 
     Returns:
         ndarray: (H, W) uint8: 0..C-1, C (unlabelled), 255 (void). Ties go to the lowest
@@ -44,7 +92,14 @@ def pseudo_label_map(
         )
     if not 0 <= least_confidence <= 1:
         raise ValueError(f'least_confidence must be in [0, 1], got {least_confidence}')
+    if extents is not None and extents.shape != scores.shape:
+        raise ValueError(
+            f'expected extents of the shape of the scores, {scores.shape}, got '
+            f'{extents.shape}'
+        )
     num_classes = len(scores)
+    if extents is not None:
+        scores = np.where(extents, scores, 0)
     largest, total = scores.max(axis=0), scores.sum(axis=0)
     labels = scores.argmax(axis=0).astype(np.uint8)
     labels[(largest < least_confidence * total) | (total <= 0)] = num_classes

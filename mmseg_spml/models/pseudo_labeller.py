@@ -1,7 +1,7 @@
 """Class scores of training images for pseudo labels: views, tags, random walk."""
 
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseTTAModel
@@ -11,11 +11,13 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_spml.functional.cam import find_cam, load_cam, scores_of_cams
+from mmseg_spml.functional.pseudo_labels import nearest_label_scores
 from mmseg_spml.functional.random_walk import class_normalised, propagate
+from mmseg_spml.functional.segments import pool_segments, resize_labels
 
 from .views import resized, view_of
 
-_SOURCES = ('softmax', 'cam', 'retrieval')
+_SOURCES = ('softmax', 'cam', 'nearest_labels', 'retrieval')
 # Less than this is no sign of a class in its frequencies.
 _LEAST_FREQUENCY = 0.15
 
@@ -26,7 +28,10 @@ class PseudoLabeller(BaseTTAModel):
 
     On a grid of an eighth of the image: the classifier's probabilities, divided by each
     class's largest value in the image, 0 for classes that the image does not show; or
-    activation maps; then a random walk along the embedding, which is averaged over the
+    instead of these probabilities the labels of the nearest labelled segments of the
+    image itself (see :func:`~mmseg_spml.functional.pseudo_labels.nearest_label_scores`;
+    the segments are those of retrieval, of half the image, split by region); or
+    activation maps. Then a random walk along the embedding, which is averaged over the
     views. See :mod:`mmseg_spml.functional.random_walk`.
 
     Or the frequencies of classes among the nearest segments of a bank (which
@@ -36,7 +41,8 @@ class PseudoLabeller(BaseTTAModel):
 
     Args:
         module: The segmentor, or its config.
-        source (str): 'softmax' (of the classifier), 'cam' or 'retrieval'.
+        source (str): 'softmax' (of the classifier), 'nearest_labels', 'cam' or
+            'retrieval'.
         scales: Sizes of the image for the views, as factors.
         flip: Whether mirrored images are views, too.
         walk: Whether to walk.
@@ -98,27 +104,64 @@ class PseudoLabeller(BaseTTAModel):
         if self.source == 'retrieval':
             return self._frequencies(image, present_classes(sample))
         grid = tuple(max(length // self.stride, 1) for length in image.shape[1:])
-        embeddings, probabilities = [], []
-        for scale, mirrored in self.views:
-            embedding, logits = self._view(image, scale, mirrored)
-            embeddings.append(resized(embedding, grid))
-            probabilities.append(resized(logits, grid).softmax(dim=0))
-        mean = torch.stack(probabilities).mean(dim=0)
+        views = [self._features(image, *view) for view in self.views]
         if self.source == 'cam':
-            cams = load_cam(find_cam(self.cams, Path(sample.img_path).stem))
-            scores = scores_of_cams(
-                cams,
-                len(mean),
-                sample.ori_shape[:2],
-                alpha=self.alpha,
-                stride=self.stride,
-            )
-            scores = resized(scores.to(mean), grid)
+            scores = self._scores_of_cams(sample, grid).to(image)
         else:
-            scores = class_normalised(mean, present_classes(sample).to(mean.device))
+            given = (
+                self._probabilities(views, grid)
+                if self.source == 'softmax'
+                else self._nearest_labels(views, sample, grid)
+            )
+            scores = class_normalised(given, present_classes(sample).to(image.device))
         if not self.walk:
             return scores
+        embeddings = [resized(view.embedding, grid) for view in views]
         return propagate(embeddings, scores, **self.walk_options)
+
+    def _probabilities(self, views: List['_View'], grid: Tuple[int, int]) -> Tensor:
+        """Of the classifier, mean over the views."""
+        head = self.module.decode_head
+        found = []
+        for view in views:
+            canvas = view.canvas
+            meta = dict(img_shape=canvas, pad_shape=canvas)
+            logits = head.predict(view.features, [meta], self.module.test_cfg)
+            found.append(resized(view.within(logits), grid).softmax(dim=0))
+        return torch.stack(found).mean(dim=0)
+
+    def _nearest_labels(
+        self, views: List['_View'], sample: SegDataSample, grid: Tuple[int, int]
+    ) -> Tensor:
+        """By the labelled segments of the image itself, mean over the views."""
+        head = self.module.decode_head
+        half = tuple(max(length // 2, 1) for length in sample.img_shape[:2])
+        labels = sample.gt_sem_seg.data.clamp(max=head.num_classes)  # void, too
+        regions = sample.region_map.data
+        found = []
+        for view in views:
+            segments = pool_segments(
+                resized(view.embedding, half)[None],
+                resize_labels(labels, half),
+                resize_labels(regions, half),
+                labels.new_zeros(1, head.num_classes),
+                grid=head.retrieval['grid'],
+                iterations=head.retrieval['iterations'],
+                num_classes=head.num_classes,
+            )
+            scores = nearest_label_scores(segments).T.reshape(-1, *half)
+            found.append(resized(scores, grid))
+        return torch.stack(found).mean(dim=0)
+
+    def _scores_of_cams(self, sample: SegDataSample, grid: Tuple[int, int]) -> Tensor:
+        scores = scores_of_cams(
+            load_cam(find_cam(self.cams, Path(sample.img_path).stem)),
+            self.module.decode_head.num_classes,
+            sample.ori_shape[:2],
+            alpha=self.alpha,
+            stride=self.stride,
+        )
+        return resized(scores, grid)
 
     def _frequencies(self, image: Tensor, present: Tensor) -> Tensor:
         total = 0.0
@@ -142,22 +185,30 @@ class PseudoLabeller(BaseTTAModel):
     ) -> Tuple[Tuple[int, int], Tensor]:
         return view_of(image, scale, mirrored, self.module.data_preprocessor)
 
-    def _view(
-        self, image: Tensor, scale: float, mirrored: bool
-    ) -> Tuple[Tensor, Tensor]:
-        """Embedding and logits at the size of the view, mirrored back."""
+    def _features(self, image: Tensor, scale: float, mirrored: bool) -> '_View':
         size, padded = self._padded(image, scale, mirrored)
-        canvas = tuple(padded.shape[2:])
         features = self.module.extract_feat(padded)
-        meta = dict(img_shape=canvas, pad_shape=canvas)
-        head = self.module.decode_head
-        maps = head.predict(features, [meta], self.module.test_cfg), features[0].float()
-        logits, embedding = (
-            resized(map_[0], canvas)[:, : size[0], : size[1]] for map_ in maps
-        )
-        if mirrored:
-            logits, embedding = logits.flip(-1), embedding.flip(-1)
-        return embedding, logits
+        return _View(features, tuple(padded.shape[2:]), size, mirrored)
+
+
+class _View(NamedTuple):
+    """Features ``((1, D, h, w),)`` of a padded view, and the way back to the image."""
+
+    features: Tuple[Tensor]
+    canvas: Tuple[int, int]
+    size: Tuple[int, int]
+    mirrored: bool
+
+    def within(self, maps: Tensor) -> Tensor:
+        """Maps ``(1, K, h, w)`` at the size of the view, mirrored back."""
+        height, width = self.size
+        maps = resized(maps[0], self.canvas)[:, :height, :width]
+        return maps.flip(-1) if self.mirrored else maps
+
+    @property
+    def embedding(self) -> Tensor:
+        """(D, height, width)."""
+        return self.within(self.features[0].float())
 
 
 def present_classes(sample: SegDataSample) -> Tensor:

@@ -20,7 +20,13 @@ from .manifest import Manifest, count_files, stage_key
 from .stages import Recipe, Stage
 
 # Tools that share their work among processes.
-_DISTRIBUTED = ('train.py', 'test.py', 'make_cams.py', 'make_pseudo_labels.py')
+_DISTRIBUTED = (
+    'train.py',
+    'test.py',
+    'make_bank.py',
+    'make_cams.py',
+    'make_pseudo_labels.py',
+)
 
 
 def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:

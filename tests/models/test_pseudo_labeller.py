@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.structures import LabelData
+from mmengine.structures import LabelData, PixelData
 from models.small_segmentor import C, D, build, metas, sample
 
 from mmseg_spml.functional.cam import save_cam, scores_of_cams
+from mmseg_spml.functional.pseudo_labels import nearest_label_scores
 from mmseg_spml.functional.random_walk import class_normalised, propagate
+from mmseg_spml.functional.segments import pool_segments
 from mmseg_spml.models import PseudoLabeller, SegmentBank
 from mmseg_spml.models.pseudo_labeller import present_classes
 
@@ -109,6 +111,43 @@ def test_frequencies_of_nearest_segments():
     for label in (0, 1):
         expected[label] /= expected[label].max().clamp(min=0.15)
     assert torch.allclose(scores, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('flip', [False, True])
+def test_labels_of_the_nearest_segments(flip):
+    """By hand: segments of half the image, their labels on the grid, normalised."""
+    model, picture, grid = segmentor(), image(3), (4, 6)
+    labels = torch.full(SIZE, C)
+    labels[4:12, 4:12] = 1
+    labels[20:30, 30:44] = 2
+    labels[0] = 255
+    weak = weak_sample(labels, (False,) * C)
+    regions = torch.randint(
+        0, 2, (1, *SIZE), generator=torch.Generator().manual_seed(0)
+    )
+    weak.region_map = PixelData(data=regions)
+    found = []
+    for mirrored in (False, True) if flip else (False,):
+        one = picture.flip(-1) if mirrored else picture
+        with torch.no_grad():
+            embedding = model.extract_feat(one[None])[0]
+        embedding = F.interpolate(embedding, SIZE, mode='bilinear')
+        embedding = embedding.flip(-1) if mirrored else embedding
+        segments = pool_segments(
+            F.interpolate(embedding, (16, 24), mode='bilinear'),
+            labels[None, ::2, ::2].clamp(max=C), regions[:, ::2, ::2],
+            torch.zeros(1, C), grid=(2, 2), iterations=3, num_classes=C,
+        )  # fmt: skip
+        scores = nearest_label_scores(segments).T.reshape(1, C, 16, 24)
+        found.append(F.interpolate(scores, grid, mode='bilinear')[0])
+    present = torch.tensor([False, True, True, False])
+    expected = class_normalised(torch.stack(found).mean(0), present)
+    expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
+    scores = scores_of(
+        model, picture, weak, source='nearest_labels', walk=False, flip=flip
+    )
+    assert torch.allclose(scores, expected, atol=1e-5)
+    assert scores[1].any() and not scores[0].any()
 
 
 def test_activation_maps(tmp_path):

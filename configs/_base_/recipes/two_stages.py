@@ -1,14 +1,15 @@
-# From weak labels of photographs to the final model; `model` names the configs of its
-# two stages, `truth` the masks to compare the pseudo labels with, `seed` that of the
-# trainings.
-_stage1 = 'configs/spml/efficientnet_lite0_{model}.py'
-_stage2 = 'configs/spml/efficientnet_lite0_{model}_classifier.py'
-_often = ['default_hooks.checkpoint.interval=150', 'randomness.seed={seed}']
+# From weak label maps to the final model, as the paper goes about it; `model` and
+# `classifier` name the configs of the two trainings, `truth` full masks to compare the
+# pseudo labels with (where there are any), `seed` and `save_every` (iterations) are of
+# the trainings.
+_stage1 = 'configs/spml/{model}.py'
+_stage2 = 'configs/spml/{classifier}.py'
+_run = ['randomness.seed={seed}', 'default_hooks.checkpoint.interval={save_every}']
 stages = [
     dict(
         name='spml',
         tool='train.py',
-        args=[_stage1, '--work-dir', '{out}', '--cfg-options', *_often],
+        args=[_stage1, '--work-dir', '{out}', '--cfg-options', *_run],
         title='SPML on the weak labels',
     ),
     dict(
@@ -20,7 +21,7 @@ stages = [
     dict(
         name='classifier',
         tool='train.py',
-        args=[_stage2, '--work-dir', '{out}', '--cfg-options', *_often]
+        args=[_stage2, '--work-dir', '{out}', '--cfg-options', *_run]
         + ['train_dataloader.dataset.label_dir={pseudo_labels}']
         + ['model.backbone.init_cfg.checkpoint={spml.checkpoint}']
         + ['model.neck.init_cfg.checkpoint={spml.checkpoint}'],

@@ -1,0 +1,56 @@
+"""Where boxes allow classes. Letters: H, W image size, C classes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.functional.rasterize import box_mask
+
+
+def box_extents(
+    annotation: WeakAnnotation,
+    classes: Sequence[str],
+    background: str | None = 'background',
+) -> np.ndarray:
+    """Pixels at which each class may be.
+
+    If the boxes are complete, a class is inside of its boxes and of those without a
+    class. If they are not, it may be anywhere, and so may the background always.
+
+    Args:
+        annotation: With boxes, or none.
+        classes: C class names.
+        background: Name of the class that has no boxes.
+
+    Returns:
+        (C, H, W) bool.
+
+    Raises:
+        AnnotationError: a box is of none of ``classes``.
+
+    Example:
+        >>> from mmseg_spml.annotations.model import Box
+        >>> annotation = WeakAnnotation(
+        ...     'a.jpg', 1, 3, boxes=[Box('cat', 0, 0, 2, 1)], boxes_complete=True)
+        >>> box_extents(annotation, ('background', 'cat')).tolist()
+        [[[True, True, True]], [[True, True, False]]]
+    """
+    extents = np.zeros((len(classes), *annotation.size), bool)
+    if not annotation.boxes_complete:
+        extents[:] = True
+        return extents
+    ids = {name: place for place, name in enumerate(classes)}
+    for box in annotation.boxes:
+        if box.label is not None and box.label not in ids:
+            raise AnnotationError(
+                f'has a box of the unknown class {box.label!r}; the classes are '
+                f'{tuple(classes)}',
+                place=annotation.image,
+            )
+        inside = box_mask(annotation.size, (box.x0, box.y0, box.x1, box.y1))
+        shown = slice(None) if box.label is None else ids[box.label]
+        extents[shown] |= inside
+    if background in ids:
+        extents[ids[background]] = True
+    return extents
