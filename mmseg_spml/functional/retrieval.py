@@ -1,14 +1,24 @@
 """Nearest-neighbour retrieval over a bank of prototypes, and its votes."""
 
+import importlib.util
+import math
+from typing import Tuple
+
 import torch
 from torch import Tensor
 
 # Similarities held at a time (floats): 64 MB.
 _CHUNK_ELEMENTS = 1 << 24
+# Vectors of the bank that are compared at a time.
+_FIRST_BLOCK, _LARGEST_BLOCK = 1 << 10, 1 << 15
+# Similarities of which the largest is looked at first.
+_GROUP = 64
 
 
 @torch.no_grad()
-def nearest_segments(queries: Tensor, bank: Tensor, k: int) -> Tensor:
+def nearest_segments(
+    queries: Tensor, bank: Tensor, k: int, backend: str = 'torch'
+) -> Tensor:
     """Indices of the ``k`` bank vectors of largest dot product, exact and chunked.
 
     The bank is swept in blocks and the best ``k`` so far are kept, so neither the
@@ -18,12 +28,16 @@ def nearest_segments(queries: Tensor, bank: Tensor, k: int) -> Tensor:
         queries: Vectors ``(Q, D)``.
         bank: Bank vectors ``(B, D)``, ``B >= k``.
         k: Number of neighbours K.
+        backend: 'torch', or 'faiss' for its exact search, if that package is
+            installed (on the CPU, float32).
 
     Returns:
         int64 tensor ``(Q, K)``, most similar first; equally similar ones in any order.
 
     Raises:
-        ValueError: If ``k`` is below 1 or the bank has fewer than ``k`` vectors.
+        ValueError: If ``k`` is below 1 or the bank has fewer than ``k`` vectors, or
+            ``backend`` is unknown.
+        ImportError: If faiss is asked for and not installed.
 
     Example:
         >>> bank = torch.tensor([[1., 0.], [0., 1.], [0.6, 0.8]])
@@ -40,27 +54,83 @@ def nearest_segments(queries: Tensor, bank: Tensor, k: int) -> Tensor:
             f'k must be between 1 and the number of bank vectors, got k={k} for '
             f'{len(bank)} vectors'
         )
-    width = max(k, min(len(bank), 32768))
-    height = max(1, _CHUNK_ELEMENTS // width)
+    if backend == 'faiss':
+        return _nearest_by_faiss(queries, bank, k)
+    if backend != 'torch':
+        raise ValueError(f"backend must be 'torch' or 'faiss', got {backend!r}")
+    height = max(1, _CHUNK_ELEMENTS // max(k, _LARGEST_BLOCK))
     with torch.autocast(queries.device.type, enabled=False):
-        rows = [
-            _nearest_in_blocks(block, bank, k, width) for block in queries.split(height)
-        ]
+        rows = [_nearest_in_blocks(part, bank, k) for part in queries.split(height)]
     return torch.cat(rows) if rows else queries.new_empty(0, k, dtype=torch.long)
 
 
-def _nearest_in_blocks(queries: Tensor, bank: Tensor, k: int, width: int) -> Tensor:
+def _nearest_in_blocks(queries: Tensor, bank: Tensor, k: int) -> Tensor:
+    """Keeps the k best so far; blocks grow, so that their bound is soon a tight one."""
     best = queries.new_empty(len(queries), 0)
     index = torch.empty(len(queries), 0, dtype=torch.long, device=bank.device)
-    for start in range(0, len(bank), width):
+    similarity = queries.new_empty(0, 0)
+    start, width = 0, max(k, _FIRST_BLOCK)
+    while start < len(bank):
         block = bank[start : start + width]
-        value, place = (queries @ block.t()).topk(min(k, len(block)), dim=1)
+        if similarity.shape[1] != len(block):
+            similarity = queries.new_empty(len(queries), len(block))
+        torch.mm(queries, block.t(), out=similarity)
+        value, place = _candidates(similarity, best[:, -1:], k)
         best = torch.cat([best, value], dim=1)
         index = torch.cat([index, place + start], dim=1)
-        if start:
-            best, place = best.topk(min(k, best.shape[1]), dim=1)
-            index = index.gather(1, place)
+        best, kept = best.topk(min(k, best.shape[1]), dim=1)
+        index = index.gather(1, kept)
+        start += width
+        width = max(k, min(2 * width, _LARGEST_BLOCK))
     return index
+
+
+def _candidates(similarity: Tensor, bound: Tensor, k: int) -> Tuple[Tensor, Tensor]:
+    """Those of a block that may be among the k best of each row, and their places.
+
+    On the CPU maxima of groups take a small part of the time of ``topk``, and few are
+    above the k-th best so far.
+
+    Args:
+        similarity: (Q, B).
+        bound: (Q, 1), or (Q, 0) at first.
+        k: K.
+
+    Returns:
+        Values and places (Q, m); rows with fewer are filled with -inf and 0.
+    """
+    number, width = similarity.shape
+    if similarity.is_cuda or not bound.shape[1] or width % _GROUP:
+        return similarity.topk(min(k, width), dim=1)
+    groups = similarity.view(number, -1, _GROUP)
+    row, group = (groups.amax(dim=2) > bound).nonzero(as_tuple=True)
+    members = groups[row, group]
+    found, column = (members > bound[row]).nonzero(as_tuple=True)
+    row, place = row[found], group[found] * _GROUP + column
+    counts = row.bincount(minlength=number)
+    most = int(counts.max()) if len(row) else 0
+    value = similarity.new_full((number, most), -math.inf)
+    places = torch.zeros_like(value, dtype=torch.long)
+    # nonzero goes row by row
+    order = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
+    value[row, order] = members[found, column]
+    places[row, order] = place
+    return value, places
+
+
+def faiss_is_there() -> bool:
+    """Whether the package faiss is installed."""
+    return importlib.util.find_spec('faiss') is not None
+
+
+def _nearest_by_faiss(queries: Tensor, bank: Tensor, k: int) -> Tensor:
+    if not faiss_is_there():
+        raise ImportError("backend='faiss' needs faiss: pip install faiss-cpu")
+    import faiss
+
+    vectors = (v.detach().cpu().float().contiguous().numpy() for v in (queries, bank))
+    _, index = faiss.knn(*vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+    return torch.from_numpy(index).to(queries.device)
 
 
 def class_counts(labels: Tensor, num_classes: int) -> Tensor:

@@ -50,7 +50,11 @@ class SegmentBank:
         )
 
     def class_frequencies(
-        self, queries: Tensor, neighbours: int, num_classes: int
+        self,
+        queries: Tensor,
+        neighbours: int,
+        num_classes: int,
+        backend: str = 'torch',
     ) -> Tensor:
         """Class frequencies ``(Q, C)`` among the nearest bank prototypes.
 
@@ -58,9 +62,12 @@ class SegmentBank:
             queries: Unit vectors ``(Q, D)``.
             neighbours: K; the whole bank if it is smaller.
             num_classes: ``C``.
+            backend: Of :func:`~mmseg_spml.functional.retrieval.nearest_segments`.
         """
         neighbours = min(neighbours, len(self))
-        nearest = nearest_segments(queries.float(), self.prototypes, neighbours)
+        nearest = nearest_segments(
+            queries.float(), self.prototypes, neighbours, backend
+        )
         return class_frequencies(self.labels[nearest], num_classes)
 
     def save(self, path: Union[str, Path], append: bool = False) -> None:

@@ -115,7 +115,12 @@ class SPMLHead(BaseDecodeHead):
         self.classify_at = classify_at
         self.reduction = reduction
         self.retrieval = dict(
-            grid=(12, 12), iterations=10, neighbours=20, resolution='input', bank=None
+            grid=(12, 12),
+            iterations=10,
+            neighbours=20,
+            resolution='input',
+            bank=None,
+            backend='torch',
         )
         unknown = set(retrieval or {}) - set(self.retrieval)
         if unknown:
@@ -273,7 +278,10 @@ class SPMLHead(BaseDecodeHead):
         segments = self._pool_plain(embedding, labels)
         bank = self.bank.to(embedding.device)
         frequencies = bank.class_frequencies(
-            segments.prototypes, self.retrieval['neighbours'], self.num_classes
+            segments.prototypes,
+            self.retrieval['neighbours'],
+            self.num_classes,
+            self.retrieval['backend'],
         )
         scores = log_frequencies(frequencies)
         painted = scores.new_zeros(*valid.shape, self.num_classes)

@@ -46,6 +46,39 @@ def test_large_bank_against_a_full_sort():
     assert torch.equal(out, expected.indices)
 
 
+@pytest.mark.parametrize('descending', [False, True])
+def test_a_bank_in_order_of_similarity(descending):
+    """Ascending, each block has better ones than all before."""
+    query, bank = unit(3, 8, 0), unit(9_000, 8, 1)
+    order = (bank @ query[0]).argsort(descending=descending)
+    out = nearest_segments(query, bank[order], 20)
+    expected = (query @ bank[order].t()).topk(20, dim=1)
+    assert torch.equal(out, expected.indices)
+
+
+def test_many_equal_ones():
+    bank = torch.eye(4).repeat(3_000, 1)
+    out = nearest_segments(torch.eye(4), bank, 50)
+    assert (out % 4 == torch.arange(4)[:, None]).all()
+    assert all(len(set(row.tolist())) == 50 for row in out)
+
+
+def test_faiss_finds_the_same():
+    pytest.importorskip('faiss', reason='the extra "faiss" is not installed')
+    query, bank = unit(70, 8, 0).float(), unit(5_000, 8, 1).float()
+    expected = nearest_segments(query, bank, 20)
+    assert torch.equal(nearest_segments(query, bank, 20, backend='faiss'), expected)
+
+
+def test_backends(monkeypatch):
+    query, bank = unit(2, 3, 0), unit(5, 3, 1)
+    with pytest.raises(ValueError, match="'annoy'"):
+        nearest_segments(query, bank, 1, backend='annoy')
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(ImportError, match='pip install faiss-cpu'):
+        nearest_segments(query, bank, 1, backend='faiss')
+
+
 def test_float32_neighbours_are_as_near():
     """Up to products within 1e-6 of each other."""
     query, bank = unit(200, 32, 0), unit(5_000, 32, 1)

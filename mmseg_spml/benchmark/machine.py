@@ -1,0 +1,60 @@
+"""What this machine can do at best, and what it is."""
+
+import platform
+import time
+from pathlib import Path
+
+import torch
+
+from mmseg_spml.version import __version__
+
+
+def product_rate(device: torch.device, side: int = 2048) -> float:
+    """GFLOP/s of a product of two square matrices in float32, best of five."""
+    left, right = (torch.randn(side, side, device=device) for _ in range(2))
+    out = torch.empty_like(left)
+    return 2 * side**3 / _best(lambda: torch.mm(left, right, out=out), device) / 1e9
+
+
+def copy_rate(device: torch.device, elements: int = 1 << 26) -> float:
+    """GB/s read and written by a copy, best of five."""
+    source = torch.zeros(elements, device=device)
+    target = torch.empty_like(source)
+    return 8 * elements / _best(lambda: target.copy_(source), device) / 1e9
+
+
+def describe(device: torch.device) -> dict:
+    """Hardware, threads and versions."""
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == 'cuda'
+        else _processor() or platform.machine()
+    )
+    return dict(
+        device=name,
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        mmseg_spml=__version__,
+        python=platform.python_version(),
+    )
+
+
+def _best(work, device: torch.device) -> float:
+    times = []
+    for _ in range(6):  # the first warms up
+        start = time.perf_counter()
+        work()
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def _processor() -> str:
+    info = Path('/proc/cpuinfo')
+    if not info.is_file():
+        return platform.processor()
+    for line in info.read_text().splitlines():
+        if line.startswith('model name'):
+            return line.split(':', 1)[1].strip()
+    return ''

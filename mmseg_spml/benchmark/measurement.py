@@ -1,0 +1,151 @@
+"""Run variants in turn: time, peak memory, part of what the machine can do."""
+
+import ctypes
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+
+_STATUS = Path('/proc/self/status')
+_RESET = Path('/proc/self/clear_refs')
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Variants that compute the same.
+
+    Attributes:
+        title: What they compute, with its size.
+        variants: Functions without arguments; the first is the package's own.
+        baseline: Name of the variant that the others are compared with.
+        agreement: Says how the results of two variants agree; raises if they do not.
+        gflop: Of the products that cannot be saved.
+        gigabytes: That must be read or written.
+        once: Variants that are run a single time, since they are slow.
+    """
+
+    title: str
+    variants: Mapping[str, Callable[[], Any]]
+    baseline: str
+    agreement: Callable[[Any, Any], str]
+    gflop: float = 0.0
+    gigabytes: float = 0.0
+    once: frozenset[str] = frozenset()
+
+
+@dataclass
+class Measurement:
+    """Of one variant.
+
+    Attributes:
+        variant: Its name.
+        seconds: Of each run.
+        peak_mb: Most memory beyond that before a run, in 2^20 bytes; None where it
+            cannot be measured.
+        agreement: With the baseline; '' for itself.
+    """
+
+    variant: str
+    seconds: list[float] = field(default_factory=list)
+    peak_mb: Optional[float] = None
+    agreement: str = ''
+
+    @property
+    def median(self) -> float:
+        """Median time of a run, in seconds."""
+        return statistics.median(self.seconds)
+
+
+def measure(
+    comparison: Comparison,
+    device: torch.device,
+    repeats: int = 3,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[Measurement]:
+    """Run each variant ``repeats`` times, in turn, after one run to warm up.
+
+    Variants of ``once`` run a single time, without warming up.
+
+    Args:
+        comparison: What to run.
+        device: Whose work and memory to wait for and to measure.
+        repeats: Runs of each variant, 1 or more.
+        report: Called with the name of what is run next.
+
+    Raises:
+        ValueError: ``repeats`` is below 1.
+    """
+    if repeats < 1:
+        raise ValueError(f'repeats must be 1 or more, got {repeats}')
+    found = {name: Measurement(name) for name in comparison.variants}
+    results = {}
+    for round_ in range(repeats + 1):
+        for name, variant in comparison.variants.items():
+            if name in comparison.once and round_ != 1:
+                continue
+            report(f'{comparison.title}: {name}')
+            results.pop(name, None)
+            seconds, peak, results[name] = _run(variant, device)
+            if round_:
+                found[name].seconds.append(seconds)
+                if peak is not None:
+                    found[name].peak_mb = max(peak, found[name].peak_mb or 0)
+    for name, measurement in found.items():
+        if name != comparison.baseline:
+            measurement.agreement = comparison.agreement(
+                results[name], results[comparison.baseline]
+            )
+    return list(found.values())
+
+
+def _run(
+    variant: Callable[[], Any], device: torch.device
+) -> tuple[float, Optional[float], Any]:
+    """Seconds, peak in MB, result."""
+    before = _begin_peak(device)
+    start = time.perf_counter()
+    result = variant()
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+    seconds = time.perf_counter() - start
+    peak = _peak(device)
+    if peak is None or before is None:
+        return seconds, None, result
+    return seconds, (peak - before) / 2**20, result
+
+
+def _begin_peak(device: torch.device) -> Optional[int]:
+    """Memory in use, in bytes, from which the peak is counted."""
+    gc.collect()
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    try:
+        # else memory that was freed before would be used again unseen
+        ctypes.CDLL(None).malloc_trim(0)
+        _RESET.write_text('5')
+    except (OSError, AttributeError):
+        return None
+    return _status_bytes('VmRSS')
+
+
+def _peak(device: torch.device) -> Optional[int]:
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device)
+    return _status_bytes('VmHWM')
+
+
+def _status_bytes(key: str) -> Optional[int]:
+    """A line of this process's status, such as the peak of its resident memory."""
+    if not _STATUS.is_file():
+        return None
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(f'{key}:'):
+            return 1024 * int(line.split()[1])
+    return None

@@ -1,0 +1,75 @@
+"""Measurements as entries of a file and as a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .measurement import Comparison, Measurement
+
+
+def entries(
+    comparison: Comparison,
+    measurements: Sequence[Measurement],
+    machine: Mapping[str, Any],
+) -> dict:
+    """What a comparison gave, for a JSON file.
+
+    Args:
+        comparison: What was run.
+        measurements: Of its variants.
+        machine: With ``gflop_s`` and ``gb_s``, what it can do at best.
+
+    Returns:
+        dict: ``title``, ``floor_ms`` (no program that makes the same products and
+        moves the same bytes can be faster), ``variants``: for each its ``ms`` (median),
+        ``spread_ms`` (lowest, highest), ``peak_mb``, ``faster`` and ``leaner`` (times
+        the baseline), ``agreement``.
+    """
+    floor = 1e3 * max(
+        comparison.gflop / machine['gflop_s'], comparison.gigabytes / machine['gb_s']
+    )
+    by_name = {m.variant: m for m in measurements}
+    base = by_name[comparison.baseline]
+    variants = {}
+    for name, measurement in by_name.items():
+        peak = measurement.peak_mb
+        leaner = base.peak_mb / peak if base.peak_mb is not None and peak else None
+        variants[name] = dict(
+            ms=1e3 * measurement.median,
+            spread_ms=[1e3 * min(measurement.seconds), 1e3 * max(measurement.seconds)],
+            peak_mb=peak,
+            faster=base.median / measurement.median,
+            leaner=leaner,
+            agreement=measurement.agreement,
+        )
+    return dict(
+        title=comparison.title,
+        baseline=comparison.baseline,
+        gflop=comparison.gflop,
+        floor_ms=floor,
+        variants=variants,
+    )
+
+
+def markdown(machine: Mapping[str, Any], comparisons: Sequence[Mapping]) -> str:
+    """A table of what :func:`entries` returned, one part a comparison."""
+    lines = [
+        f'{machine["device"]}, {machine["threads"]} threads, torch {machine["torch"]}; '
+        f'products {machine["gflop_s"]:.0f} GFLOP/s, copies {machine["gb_s"]:.0f} GB/s'
+    ]
+    for comparison in comparisons:
+        floor = comparison['floor_ms']
+        note = f', floor {floor:.3g} ms' if floor else ''
+        lines += [
+            '',
+            f'{comparison["title"][:1].upper()}{comparison["title"][1:]}{note}:',
+        ]
+        lines += ['', '| | ms | times faster | peak MB | times leaner | |']
+        lines += ['|---|---|---|---|---|---|']
+        for name, found in comparison['variants'].items():
+            leaner = '' if found['leaner'] is None else f'{found["leaner"]:.3g}'
+            peak = '' if found['peak_mb'] is None else f'{found["peak_mb"]:.0f}'
+            lines.append(
+                f'| {name} | {found["ms"]:.4g} | {found["faster"]:.3g} | {peak} | '
+                f'{leaner} | {found["agreement"]} |'
+            )
+    return '\n'.join(lines)

@@ -1,0 +1,104 @@
+"""Measuring: turns, memory, agreement, tables; each part at a small size."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmseg_spml.benchmark import PARTS, Comparison, measure
+from mmseg_spml.benchmark.measurement import _status_bytes
+from mmseg_spml.benchmark.table import entries, markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device('cpu')
+MACHINE = dict(device='a', threads=1, torch='2', gflop_s=10.0, gb_s=1.0)
+LARGE = 1 << 24  # bytes
+
+
+def comparison(calls, once=()):
+    def variant(name, size):
+        def run():
+            calls.append(name)
+            return float(torch.ones(size, dtype=torch.uint8)[-1])
+
+        return run
+
+    def agreement(found, expected):
+        assert found == expected == 1
+        return 'equal'
+
+    return Comparison(
+        'ones',
+        {'ours': variant('ours', 8), 'theirs': variant('theirs', LARGE)},
+        'theirs',
+        agreement,
+        gflop=2.0,
+        gigabytes=0.1,
+        once=frozenset(once),
+    )
+
+
+def test_variants_run_in_turn():
+    calls = []
+    measure(comparison(calls), CPU, repeats=2)
+    assert calls == ['ours', 'theirs'] * 3
+    calls.clear()
+    ours, theirs = measure(comparison(calls, ['theirs']), CPU, repeats=2)
+    assert calls == ['ours', 'ours', 'theirs', 'ours']
+    assert (len(ours.seconds), len(theirs.seconds)) == (2, 1)
+    assert (ours.agreement, theirs.agreement) == ('equal', '')
+    with pytest.raises(ValueError, match='repeats'):
+        measure(comparison(calls), CPU, repeats=0)
+
+
+@pytest.mark.skipif(_status_bytes('VmHWM') is None, reason='needs /proc')
+def test_peak_memory_is_that_of_the_variant():
+    ours, theirs = measure(comparison([]), CPU, repeats=1)
+    assert ours.peak_mb < 4
+    assert 0.9 * LARGE / 2**20 < theirs.peak_mb < LARGE / 2**20 + 8
+
+
+def test_table():
+    ours, theirs = measure(comparison([]), CPU, repeats=1)
+    ours.seconds, theirs.seconds = [0.1, 0.2, 0.4], [0.8]
+    ours.peak_mb, theirs.peak_mb = 2.0, 10.0
+    found = entries(comparison([]), [ours, theirs], MACHINE)
+    assert found['floor_ms'] == pytest.approx(200)
+    assert found['variants']['ours']['ms'] == pytest.approx(200)
+    assert found['variants']['ours']['spread_ms'] == pytest.approx([100, 400])
+    assert found['variants']['ours']['faster'] == pytest.approx(4)
+    assert found['variants']['ours']['leaner'] == pytest.approx(5)
+    text = markdown(MACHINE, [found])
+    assert 'Ones, floor 200 ms:' in text
+    assert '| ours | 200 | 4 | 2 | 5 | equal |' in text
+
+
+@pytest.mark.parametrize('part', ['retrieval', 'random_walk', 'crf'])
+def test_own_variants_agree_with_the_baseline(part):
+    for compared in PARTS[part](CPU, True):
+        found = measure(compared, CPU, repeats=1)  # raises if they do not
+        assert found[0].variant == next(iter(compared.variants))
+        results = [torch.zeros(3, 20), torch.ones(3, 20)]
+        with pytest.raises(RuntimeError, match='differ by 1.0e'):
+            compared.agreement(*results)
+
+
+def test_tool(tmp_path):
+    out = tmp_path / 'crf.json'
+    arguments = ['crf', '--small', '--repeats', '1', '--threads', '1', '--out', out]
+    command = [sys.executable, ROOT / 'tools' / 'benchmark.py', *arguments]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert '| lattice in PyTorch |' in done.stdout
+    content = json.loads(out.read_text())
+    assert content['machine']['threads'] == 1
+    assert content['comparisons'][0]['variants']['lattice in PyTorch']['ms'] > 0
+    wrong = subprocess.run(
+        [*map(str, command[:2]), 'nothing'], capture_output=True, text=True, cwd=ROOT
+    )
+    assert wrong.returncode == 2 and 'nothing' in wrong.stderr

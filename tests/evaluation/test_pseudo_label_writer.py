@@ -1,0 +1,83 @@
+"""Label maps that are written, and what is reported about them."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmseg_spml.evaluation import PseudoLabelWriter
+
+META = dict(classes=('ground', 'cat'), palette=[[0, 0, 0], [255, 0, 0]])
+# 0.6 of the one class or the other
+LABELS = np.array([[0, 0, 1, 1], [0, 1, 1, 1]])
+WEAK = np.array([[2, 1, 2, 255], [2, 2, 0, 2]])
+
+
+@pytest.fixture
+def sample(tmp_path):
+    path = str(tmp_path / 'images' / 'a.png')
+    (tmp_path / 'images').mkdir()
+    cv2.imwrite(path, np.full((2, 4, 3), 99, np.uint8))
+    scores = torch.from_numpy(np.where(LABELS == [[[0]], [[1]]], 0.6, 0.4)).float()
+    extents = torch.ones(2, 2, 4, dtype=torch.bool)
+    extents[1, :, 3] = False
+    return dict(
+        img_path=path,
+        pseudo_scores=dict(data=scores),
+        gt_sem_seg=dict(data=torch.from_numpy(WEAK)[None]),
+        box_extents=dict(data=extents),
+    )
+
+
+def written(tmp_path, sample, **options):
+    """The label map and the metrics."""
+    out = tmp_path / 'out'
+    writer = PseudoLabelWriter(str(out), **options)
+    writer.dataset_meta = META
+    writer.process({}, [sample])
+    metrics = writer.evaluate(1)
+    return cv2.imread(str(out / 'a.png'), cv2.IMREAD_UNCHANGED), metrics
+
+
+def test_void_stays_and_marks_do_if_wanted(tmp_path, sample):
+    labels, metrics = written(tmp_path, sample)
+    assert labels.tolist() == [[0, 0, 1, 255], [0, 1, 1, 1]]
+    assert metrics == {'pseudo_labels/files': 1, 'pseudo_labels/labelled': 87.5}
+    kept, _ = written(tmp_path, sample, keep_marks=True)
+    assert kept.tolist() == [[0, 1, 1, 255], [0, 1, 0, 1]]
+
+
+@pytest.mark.parametrize('crf', [None, dict(iterations=3)])
+def test_classes_stay_in_their_boxes(tmp_path, sample, crf):
+    sample['pseudo_scores']['data'][1] += 1  # else cats everywhere
+    outside, _ = written(tmp_path, sample, crf=crf, keep_void=False)
+    inside, _ = written(tmp_path, sample, crf=crf, keep_void=False, keep_boxes=True)
+    assert (outside == 1).all()
+    assert (inside[:, :3] == 1).all() and (inside[:, 3] == 0).all()
+
+
+def test_report_with_and_without_crf(tmp_path, sample):
+    (tmp_path / 'masks').mkdir()
+    mask = np.zeros((2, 4), np.uint8)
+    mask[:, 3] = 255
+    cv2.imwrite(str(tmp_path / 'masks' / 'a.png'), mask)
+    # in a picture of one colour the CRF lets the stronger class have all
+    sample['pseudo_scores']['data'][0] *= 1.2
+    labels, metrics = written(
+        tmp_path, sample, crf={}, keep_void=False, truth=str(tmp_path / 'masks')
+    )
+    before = 100 * (3 / 6 + 0) / 2
+    assert metrics['pseudo_labels/mIoU_before_crf'] == pytest.approx(before)
+    report = json.loads((tmp_path / 'out' / 'logs' / 'report.json').read_text())
+    confusion = np.array(report['confusion'])
+    assert confusion.tolist() == [
+        [(labels[:, :3] == c).sum() for c in (0, 1, 2)],
+        [0] * 3,
+    ]
+    assert report['mIoU'] == pytest.approx(metrics['pseudo_labels/mIoU'], abs=0.01)
+    assert report['mIoU_before_crf'] == pytest.approx(before)
+    assert report['of'] == 'training'
+    assert list(report['images']) == ['a.png']
+    assert (tmp_path / 'out' / 'logs' / 'picture.png').is_file()

@@ -1,0 +1,73 @@
+"""Measure parts of the package beside what they are compared with.
+
+    python tools/benchmark.py retrieval --out results/benchmark_retrieval.json
+
+Variants run in turn, so that a noisy machine treats all alike; memory is what a run
+needs beyond what was in use before.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.benchmark import PARTS, measure
+from mmseg_spml.benchmark.machine import copy_rate, describe, product_rate
+from mmseg_spml.benchmark.table import entries, markdown
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'parts', nargs='*', metavar='PART', help=f'of {", ".join(PARTS)} (default: all)'
+    )
+    parser.add_argument('--device', default='cpu', help='cpu or cuda')
+    parser.add_argument('--repeats', type=int, default=3, help='runs of each variant')
+    parser.add_argument('--threads', type=int, help="PyTorch's (default: its own)")
+    parser.add_argument('--small', action='store_true', help='small scenes')
+    parser.add_argument('--out', type=Path, help='also write a JSON file')
+    args = parser.parse_args()
+    unknown = sorted(set(args.parts) - set(PARTS))
+    if unknown:
+        parser.error(f'there are no parts {unknown}, but {", ".join(PARTS)}')
+    if args.repeats < 1 or (args.threads or 1) < 1:
+        parser.error('--repeats and --threads must be 1 or more')
+    if args.device.startswith('cuda') and not torch.cuda.is_available():
+        parser.error('there is no CUDA device here')
+    return args
+
+
+def main() -> None:
+    """Measure, print, write."""
+    args = parse_args()
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    console = Console(stderr=True)
+    with console.status('measuring the machine') as status:
+        machine = describe(device)
+        machine.update(gflop_s=product_rate(device), gb_s=copy_rate(device))
+        found = []
+        for part in args.parts or PARTS:
+            for comparison in PARTS[part](device, args.small):
+                measurements = measure(comparison, device, args.repeats, status.update)
+                found.append(entries(comparison, measurements, machine))
+                console.print(f'measured: {comparison.title}')
+    print(markdown(machine, found))
+    if args.out is not None:
+        content = dict(
+            command=' '.join(['python', *sys.argv]), machine=machine, comparisons=found
+        )
+        with atomic_file(args.out) as file:
+            file.write((json.dumps(content, indent=1) + '\n').encode())
+
+
+if __name__ == '__main__':
+    main()
