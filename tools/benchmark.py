@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from mmseg_spml.atomic_file import atomic_file
-from mmseg_spml.benchmark import PARTS, measure
+from mmseg_spml.benchmark import PARTS, Settings, measure
 from mmseg_spml.benchmark.machine import copy_rate, describe, product_rate
 from mmseg_spml.benchmark.table import entries, markdown
 
@@ -32,6 +32,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=3, help='runs of each variant')
     parser.add_argument('--threads', type=int, help="PyTorch's (default: its own)")
     parser.add_argument('--small', action='store_true', help='small scenes')
+    parser.add_argument(
+        '--scene', type=Path, help='.npz of a training step (default: generated)'
+    )
     parser.add_argument('--out', type=Path, help='also write a JSON file')
     args = parser.parse_args()
     unknown = sorted(set(args.parts) - set(PARTS))
@@ -50,13 +53,14 @@ def main() -> None:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device)
+    settings = Settings(device, args.small, args.scene)
     console = Console(stderr=True)
     with console.status('measuring the machine') as status:
         machine = describe(device)
         machine.update(gflop_s=product_rate(device), gb_s=copy_rate(device))
         found = []
         for part in args.parts or PARTS:
-            for comparison in PARTS[part](device, args.small):
+            for comparison in PARTS[part](settings):
                 measurements = measure(comparison, device, args.repeats, status.update)
                 found.append(entries(comparison, measurements, machine))
                 console.print(f'measured: {comparison.title}')

@@ -1,6 +1,6 @@
 """Time and memory of the package's parts beside what they are compared with."""
 
 from .measurement import Comparison, Measurement, measure
-from .parts import PARTS
+from .parts import PARTS, Settings
 
-__all__ = ['PARTS', 'Comparison', 'Measurement', 'measure']
+__all__ = ['PARTS', 'Comparison', 'Measurement', 'Settings', 'measure']

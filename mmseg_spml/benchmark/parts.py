@@ -4,6 +4,9 @@ Letters: Q queries, B bank, D embedding, C classes, n places of a grid.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +14,200 @@ from torch import Tensor
 
 from mmseg_spml.evaluation.crf_comparison import crf_of_the_authors, uncertain_scores
 from mmseg_spml.functional.dense_crf import dense_crf
+from mmseg_spml.functional.dense_reference import (
+    dense_annotation,
+    dense_cooccurrence,
+    dense_image_similarity,
+)
 from mmseg_spml.functional.random_walk import propagate
 from mmseg_spml.functional.retrieval import faiss_is_there, nearest_segments
+from mmseg_spml.functional.segments import Segments
+from mmseg_spml.models.relation_losses import (
+    ImageSimilarityLoss,
+    RelationLoss,
+    SemanticAnnotationLoss,
+    SemanticCooccurrenceLoss,
+)
 
 from .measurement import Comparison
+from .scene import Scene, generate_scene, read_scene
+
+# Concentrations and weights of the paper's scribble run.
+_RELATIONS = dict(
+    annotation=(6, 1.0), cooccurrence=(12, 0.5), image_similarity=(16, 0.1)
+)
+_DENSE: dict[str, Callable[[Segments, float], Tensor]] = dict(
+    annotation=dense_annotation,
+    cooccurrence=dense_cooccurrence,
+    image_similarity=dense_image_similarity,
+)
 
 
-def retrieval(device: torch.device, small: bool) -> list[Comparison]:
+@dataclass(frozen=True)
+class Settings:
+    """What to measure on.
+
+    Attributes:
+        device: Where to compute.
+        small: Whether scenes are small.
+        scene: File of the scene of a training step; None: a generated one.
+    """
+
+    device: torch.device
+    small: bool = False
+    scene: Optional[Path] = None
+
+    def training_step(self) -> Scene:
+        """The scene of a training step."""
+        if self.scene is not None:
+            return read_scene(self.scene, self.device)
+        if self.small:
+            return generate_scene(self.device, images=2, side=32, memory=100)
+        return generate_scene(self.device)
+
+
+def step(settings: Settings) -> list[Comparison]:
+    """SPML's part of a training step: segments, losses, gradient of the embedding."""
+    scene = settings.training_step()
+    losses = _losses()
+
+    def ours(segments: Segments) -> Tensor:
+        everything = scene.with_memory(segments)
+        return sum(
+            loss(everything if loss.uses_other_images else segments)
+            for loss in losses.values()
+        )
+
+    def dense(segments: Segments) -> Tensor:
+        return sum(
+            weight * _DENSE[name](_compared(name, scene, segments), concentration)
+            for name, (concentration, weight) in _RELATIONS.items()
+        )
+
+    def with_gradient(total: Callable[[Segments], Tensor]) -> Callable[[], Tensor]:
+        def run() -> Tensor:
+            embedding = scene.embedding.clone().requires_grad_()
+            total(scene.segments(embedding)).backward()
+            return embedding.grad
+
+        return run
+
+    segments = scene.segments()
+    gflop = sum(_loss_gflop(scene, segments, name) for name in _RELATIONS)
+    title = (
+        f"a training step's segments and losses, {len(segments.pixels):,} pixels, "
+        f'{len(segments):,} segments and {len(scene.memory):,} of memory'
+    )
+    return [
+        Comparison(
+            title,
+            {'sweeps': with_gradient(ours), 'whole matrices': with_gradient(dense)},
+            'whole matrices',
+            _relative_difference,
+            gflop=gflop + _kmeans_gflop(segments),
+        )
+    ]
+
+
+def kmeans(settings: Settings) -> list[Comparison]:
+    """Pixels to segments alone; there is no other way to compare with."""
+    scene = settings.training_step()
+    segments = scene.segments()
+    return [
+        Comparison(
+            f'segments of {len(segments.pixels):,} pixels, 10 iterations of k-means',
+            {'image by image': lambda: scene.segments().prototypes},
+            'image by image',
+            _relative_difference,
+            gflop=_kmeans_gflop(segments),
+        )
+    ]
+
+
+def losses(settings: Settings) -> list[Comparison]:
+    """Each relation alone, with the gradients of pixels and prototypes."""
+    scene = settings.training_step()
+    pooled = scene.segments()
+    return [
+        Comparison(
+            f'loss of {name.replace("_", " ")}',
+            {
+                'sweeps': _gradients(scene, pooled, name, loss),
+                'whole matrices': _gradients(scene, pooled, name, _dense(name)),
+            },
+            'whole matrices',
+            _relative_difference,
+            gflop=_loss_gflop(scene, pooled, name),
+        )
+        for name, loss in _losses().items()
+    ]
+
+
+def _losses() -> dict[str, RelationLoss]:
+    kinds = dict(
+        annotation=SemanticAnnotationLoss,
+        cooccurrence=SemanticCooccurrenceLoss,
+        image_similarity=ImageSimilarityLoss,
+    )
+    options = dict(cooccurrence=dict(ignore_tags=(0,), tagless='exact', watch_steps=0))
+    return {
+        name: kinds[name](concentration, weight, **options.get(name, {}))
+        for name, (concentration, weight) in _RELATIONS.items()
+    }
+
+
+def _dense(name: str) -> Callable[[Segments], Tensor]:
+    concentration, weight = _RELATIONS[name]
+    return lambda segments: weight * _DENSE[name](segments, concentration)
+
+
+def _compared(name: str, scene: Scene, segments: Segments) -> Segments:
+    """What the pixels are compared with: their own images alone, or all."""
+    return segments if name == 'image_similarity' else scene.with_memory(segments)
+
+
+def _gradients(
+    scene: Scene, pooled: Segments, name: str, loss: Callable[[Segments], Tensor]
+) -> Callable[[], Tensor]:
+    """Gradients of pixels and prototypes, joined."""
+    located = '_loc' if name == 'image_similarity' else ''
+
+    def run() -> Tensor:
+        names = (f'pixels{located}', f'prototypes{located}')
+        leaves = {n: getattr(pooled, n).detach().requires_grad_() for n in names}
+        found = loss(_compared(name, scene, replace(pooled, **leaves)))
+        return torch.cat(torch.autograd.grad(found, tuple(leaves.values())))
+
+    return run
+
+
+def _kmeans_gflop(segments: Segments) -> float:
+    return 2e-9 * 10 * len(segments.pixels) * 36 * segments.pixels_loc.shape[1]
+
+
+def _loss_gflop(scene: Scene, segments: Segments, name: str) -> float:
+    """Similarities, and their gradients to pixels and prototypes."""
+    if name == 'image_similarity':
+        pairs = float(
+            (
+                torch.bincount(segments.pixel_image).double()
+                * torch.bincount(segments.image)
+            ).sum()
+        )
+        return 6e-9 * pairs * segments.pixels_loc.shape[1]
+    everything = scene.with_memory(segments)
+    pixels, others = len(segments.pixels), len(everything)
+    if name == 'annotation':
+        pixels = int((segments.pixel_label < segments.num_classes).sum())
+        others = int((everything.label < segments.num_classes).sum())
+    return 6e-9 * pixels * others * segments.pixels.shape[1]
+
+
+def retrieval(settings: Settings) -> list[Comparison]:
     """The 20 nearest of 500 segments in a bank, against sorting all similarities."""
-    number, dimension, queries, k = (150_000 if small else 1_500_000), 64, 500, 20
+    device = settings.device
+    number, dimension = (150_000 if settings.small else 1_500_000), 64
+    queries, k = 500, 20
     generator = torch.Generator().manual_seed(0)
 
     def unit_vectors(count: int) -> Tensor:
@@ -55,12 +243,15 @@ def retrieval(device: torch.device, small: bool) -> list[Comparison]:
     ]
 
 
-def random_walk(device: torch.device, small: bool) -> list[Comparison]:
+def random_walk(settings: Settings) -> list[Comparison]:
     """64 steps of class scores, against squaring the transitions six times."""
-    sizes = (
-        [(375, 500), (512, 512)] if small else [(375, 500), (640, 640), (1024, 2048)]
-    )
-    return [_random_walk(height // 8, width // 8, device) for height, width in sizes]
+    sizes = [(375, 500)]
+    if not settings.small:
+        sizes += [(640, 640), (1024, 2048)]
+    return [
+        _random_walk(height // 8, width // 8, settings.device)
+        for height, width in sizes
+    ]
 
 
 def _random_walk(height: int, width: int, device: torch.device) -> Comparison:
@@ -98,12 +289,12 @@ def _random_walk(height: int, width: int, device: torch.device) -> Comparison:
     )
 
 
-def crf(device: torch.device, small: bool) -> list[Comparison]:
+def crf(settings: Settings) -> list[Comparison]:
     """Dense CRF of 10 iterations, against its authors' code if that is installed."""
-    height, width, classes = (120, 160, 21) if small else (375, 500, 21)
+    height, width, classes = (120, 160, 21) if settings.small else (375, 500, 21)
     scores = uncertain_scores((height, width), classes, seed=0)
     image = _picture(height, width)
-    on_device = scores.to(device)
+    on_device = scores.to(settings.device)
     variants: dict[str, Callable[[], Tensor]] = {
         'lattice in PyTorch': lambda: dense_crf(image, on_device)
     }
@@ -120,6 +311,12 @@ def crf(device: torch.device, small: bool) -> list[Comparison]:
             _mean_difference,
         )
     ]
+
+
+def _relative_difference(found: Tensor, expected: Tensor) -> str:
+    difference = float((found - expected).norm() / expected.norm())
+    _check(difference, 1e-3)
+    return f'relative difference of gradients {difference:.1e}'
 
 
 def _largest_difference(found: Tensor, expected: Tensor) -> str:
@@ -151,9 +348,12 @@ def _picture(height: int, width: int):
     return levels[0].permute(1, 2, 0).contiguous().numpy()
 
 
-PARTS: dict[str, Callable[[torch.device, bool], list[Comparison]]] = {
+PARTS: dict[str, Callable[[Settings], list[Comparison]]] = {
+    'step': step,
+    'kmeans': kmeans,
+    'losses': losses,
     'retrieval': retrieval,
     'random_walk': random_walk,
     'crf': crf,
 }
-"""Functions of the device and of whether to take small scenes."""
+"""What can be measured, by name."""
