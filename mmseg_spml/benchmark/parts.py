@@ -87,8 +87,10 @@ def step(settings: Settings) -> list[Comparison]:
     def with_gradient(total: Callable[[Segments], Tensor]) -> Callable[[], Tensor]:
         def run() -> Tensor:
             embedding = scene.embedding.clone().requires_grad_()
-            total(scene.segments(embedding)).backward()
-            return embedding.grad
+            (gradient,) = torch.autograd.grad(
+                total(scene.segments(embedding)), embedding
+            )
+            return gradient
 
         return run
 

@@ -39,8 +39,6 @@ class _Problem:
     group: Optional[Tensor]
 
     def __post_init__(self) -> None:
-        own_product = (self.pixels * self.prototypes[self.own]).sum(1)
-        self.own_value = self.concentration * own_product
         self.own_is_same = self.comparison[self.row, self.own] > 0
         positives = (self.comparison > 0).sum(1)[self.row]
         self.alone = positives == self.own_is_same  # no positive but the own segment
@@ -163,7 +161,8 @@ class _Sweep:
             negative = value.scatter_(1, index, -float('inf'))
         lse_positive, sum_positive = _exp_sum(positive)
         lse_negative, sum_negative = _exp_sum(negative)
-        lse_positive = torch.where(alone, problem.own_value[chunk], lse_positive)
+        own_value = (features * problem.prototypes[own]).sum(dim=1)
+        lse_positive = torch.where(alone, own_value, lse_positive)
         margin = lse_negative - lse_positive
         self.loss[chunk] = F.softplus(margin, threshold=40)
         if self.weight is None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .affinity import affinity_label_sets
 from .kmeans import compact_grid_labels, location_features, spherical_kmeans
+from .pixel_pooling import pool_pixels, unit_pixels
 
 VOID = 255
 """Label of pixels that take part in nothing: void and padding."""
@@ -94,7 +95,7 @@ class Segments:
                 'affinity_threshold for all of them'
             )
         joined = {
-            field.name: torch.cat([getattr(part, field.name) for part in parts])
+            field.name: _joined([getattr(part, field.name) for part in parts])
             for field in fields(Segments)
             if field.name != 'label_sets' or all(with_sets)
         }
@@ -102,8 +103,14 @@ class Segments:
         for part in parts:
             own.append(part.pixel_segment + offset)
             offset += len(part)
-        joined['pixel_segment'] = torch.cat(own)
+        joined['pixel_segment'] = _joined(own)
         return Segments(**joined)
+
+
+def _joined(parts: List[Tensor]) -> Tensor:
+    """Concatenation; without a copy if one part has all rows, as with a memory."""
+    filled = [part for part in parts if len(part)]
+    return filled[0] if len(filled) == 1 else torch.cat(parts)
 
 
 def mean_direction(vectors: Tensor, group: Tensor, num_groups: int) -> Tensor:
@@ -256,12 +263,10 @@ def pool_segments(
     else:
         local = local_features.reshape(-1, local_features.shape[-1])[keep]
         local = local.to(embedding.dtype)
-    flat = embedding.permute(0, 2, 3, 1).reshape(-1, embedding.shape[1])[keep]
-    pixels = F.normalize(flat, dim=1, eps=1e-12)
-    pixels_loc = F.normalize(torch.cat([pixels, local], dim=1), dim=1, eps=1e-12)
-
+    units = unit_pixels(embedding, keep, local)
+    unit, located = units[:2]
     cluster = spherical_kmeans(
-        pixels_loc.detach(), pixel_start, pixel_image, iterations, num_clusters
+        located, pixel_start, pixel_image, iterations, num_clusters
     )
     keys = [pixel_image * num_clusters + cluster, pixel_label, pixel_region]
     (image_cluster, label, region), own = _unique_tuples(keys)
@@ -269,7 +274,7 @@ def pool_segments(
 
     label_sets = None
     if affinity_threshold is not None:
-        squeezed = torch.cat([affinity_squeeze * pixels.detach(), local], dim=1)
+        squeezed = torch.cat([affinity_squeeze * unit, local], dim=1)
         squeezed = F.normalize(squeezed, dim=1, eps=1e-12)
         label_sets = affinity_label_sets(
             mean_direction(squeezed, own, len(label)),
@@ -278,14 +283,17 @@ def pool_segments(
             num_classes,
             affinity_threshold,
         )
+    pixels, pixels_loc, prototypes, prototypes_loc = pool_pixels(
+        embedding, keep, units, own, len(label)
+    )
     return Segments(
         pixels=pixels,
         pixels_loc=pixels_loc,
         pixel_label=pixel_label,
         pixel_segment=own,
         pixel_image=pixel_image,
-        prototypes=mean_direction(pixels, own, len(label)),
-        prototypes_loc=mean_direction(pixels_loc, own, len(label)),
+        prototypes=prototypes,
+        prototypes_loc=prototypes_loc,
         label=label,
         region=region,
         image=segment_image,

@@ -108,10 +108,13 @@ class RelationLoss(nn.Module):
         found = self.compare(segments)
         count = torch.tensor(len(found.anchors), device=found.anchors.device)
         weight = 1 / divisor(count, self.reduction)
+        pixels, own = segments.pixels, segments.pixel_segment
+        if len(found.anchors) < len(pixels):  # else spare the copies
+            pixels, own = pixels[found.anchors], own[found.anchors]
         loss = pixel_to_segment_loss(
-            segments.pixels[found.anchors],
+            pixels,
             segments.prototypes,
-            segments.pixel_segment[found.anchors],
+            own,
             found.row,
             found.table,
             self.concentration,
@@ -271,33 +274,32 @@ class ImageSimilarityLoss(RelationLoss):
 
     def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
         """Weighted loss, image by image; see :meth:`RelationLoss.forward`."""
-        present = torch.bincount(segments.pixel_image) > 0
-        images = divisor(present.sum(), self.reduction)
-        numbers = segments.image.unique().tolist()
-        losses = [self._of_image(segments, number) for number in numbers]
-        if not losses:
-            losses = [0 * (segments.pixels.sum() + segments.prototypes.sum())]
-        return self.loss_weight * sum(losses) / images
-
-    def _of_image(self, segments: Segments, number: int) -> Tensor:
-        """Mean loss of the pixels of one image; table rows are its regions."""
-        chosen = (segments.image == number).nonzero().squeeze(1)
-        rows = (segments.pixel_image == number).nonzero().squeeze(1)
-        pixels = segments.pixels_loc if self.located else segments.pixels
-        prototypes = segments.prototypes_loc if self.located else segments.prototypes
-        own = torch.searchsorted(chosen, segments.pixel_segment[rows])
-        region = segments.region[chosen]
-        regions, row = region.unique(return_inverse=True)
-        same = regions[:, None] == region
-        return pixel_to_segment_loss(
-            pixels[rows],
-            prototypes[chosen],
-            own,
-            row[own],
-            _table(same, ~same),
+        count = torch.bincount(segments.pixel_image)
+        images = divisor((count > 0).sum(), self.reduction)
+        row, table, image_of_row = self._regions(segments)
+        return self.loss_weight * pixel_to_segment_loss(
+            segments.pixels_loc if self.located else segments.pixels,
+            segments.prototypes_loc if self.located else segments.prototypes,
+            segments.pixel_segment,
+            row[segments.pixel_segment],
+            table,
             self.concentration,
-            group=torch.zeros_like(regions),
+            1 / (count[segments.pixel_image] * images),
+            group=image_of_row,
         )
+
+    @staticmethod
+    def _regions(segments: Segments) -> Tuple[Tensor, Tensor, Tensor]:
+        """Row of each segment, the table, and the image of each row.
+
+        Rows are the regions of each image; other images are not compared.
+        """
+        keys = torch.stack([segments.image, segments.region], dim=1)
+        regions, row = keys.unique(dim=0, return_inverse=True)
+        same_image = regions[:, :1] == segments.image
+        same = same_image & (regions[:, 1:] == segments.region)
+        _, image_of_row = regions[:, 0].unique(return_inverse=True)
+        return row, _table(same, same_image & ~same), image_of_row
 
 
 @MODELS.register_module()
