@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
+from skimage.data import astronaut
 from torch import Tensor
 
 from mmseg_spml.evaluation.crf_comparison import crf_of_the_authors, uncertain_scores
@@ -340,14 +343,9 @@ def _check(difference: float, largest: float) -> None:
         )
 
 
-def _picture(height: int, width: int):
-    """A generated photograph: blobs of colour with grain."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(1, 3, height // 25 + 2, width // 25 + 2, generator=generator)
-    smooth = F.interpolate(coarse, (height, width), mode='bicubic', align_corners=False)
-    grain = 0.03 * torch.randn(1, 3, height, width, generator=generator)
-    levels = (255 * (smooth + grain)).round().clamp(0, 255).to(torch.uint8)
-    return levels[0].permute(1, 2, 0).contiguous().numpy()
+def _picture(height: int, width: int) -> np.ndarray:
+    """A photograph that comes with scikit-image."""
+    return cv2.resize(astronaut(), (width, height), interpolation=cv2.INTER_AREA)
 
 
 PARTS: dict[str, Callable[[Settings], list[Comparison]]] = {

@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from .oversegmentation import checked_rgb
-from .permutohedral import build_lattice, filter_values
+from .permutohedral import (
+    Lattice,
+    build_lattice,
+    filter_values,
+    scaled_lattice,
+)
 
 # Probabilities are taken for this at least: a class is never ruled out.
 LEAST_PROBABILITY = 1e-5
@@ -102,33 +107,27 @@ def _mean_field(
     colour = torch.from_numpy(image.copy()).to(rows.device).reshape(-1, 3).float()
     joint = torch.cat([position / bilateral_xy, colour / bilateral_rgb], dim=1)
     kernels = [
-        _Kernel(features, weight)
-        for features, weight in (
-            (position / gaussian_xy, gaussian_weight),
-            (joint, bilateral_weight),
+        _kernel(features, weight, near_in_order)
+        for features, weight, near_in_order in (
+            (position / gaussian_xy, gaussian_weight, True),
+            (joint, bilateral_weight, False),
         )
         if weight
     ]
     marginals = logits.softmax(dim=1)
     for _ in range(iterations):
-        messages = sum(kernel.message(marginals) for kernel in kernels)
-        marginals = (logits + messages).softmax(dim=1)
+        energy = logits
+        for kernel in kernels:
+            energy = filter_values(marginals, kernel, add_to=energy)
+        marginals = energy.softmax(dim=1)
     return marginals.T.reshape(probabilities.shape)
 
 
-class _Kernel:
+def _kernel(features: Tensor, weight: float, near_in_order: bool) -> Lattice:
     """A weighted Gaussian kernel, normalised symmetrically."""
-
-    def __init__(self, features: Tensor, weight: float) -> None:
-        self.lattice = build_lattice(features)
-        response = filter_values(features.new_ones(len(features), 1), self.lattice)
-        self.scale = (response + 1e-20).rsqrt()
-        self.weight = weight
-
-    def message(self, marginals: Tensor) -> Tensor:
-        """What the pixels tell each other, (N, C)."""
-        filtered = filter_values(marginals * self.scale, self.lattice)
-        return filtered.mul_(self.scale).mul_(self.weight)
+    lattice = build_lattice(features, near_in_order)
+    response = filter_values(features.new_ones(len(features), 1), lattice)
+    return scaled_lattice(lattice, (response[:, 0] + 1e-20).rsqrt(), weight)
 
 
 def _positions(size: tuple, device: torch.device) -> Tensor:

@@ -6,10 +6,13 @@ channels of the values.
 """
 
 import warnings
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
+
+# Points whose lattice points are numbered together.
+_POINTS_TOGETHER = 1000
 
 
 class Lattice(NamedTuple):
@@ -17,8 +20,8 @@ class Lattice(NamedTuple):
 
     Attributes:
         splat: (M, N), from points to the lattice points around each.
-        blur: F+1 matrices (M, M), one for each axis of the lattice.
-        slice: (N, M), the transpose of ``splat``.
+        blur: Matrices (M, M) whose product blurs along the F+1 axes of the lattice.
+        slice: (N, M), back to the points.
     """
 
     splat: Tensor
@@ -26,11 +29,13 @@ class Lattice(NamedTuple):
     slice: Tensor
 
 
-def build_lattice(features: Tensor) -> Lattice:
+def build_lattice(features: Tensor, near_in_order: bool = False) -> Lattice:
     """The lattice around points, section 3 of the paper.
 
     Args:
         features: (N, F) float32: positions over the standard deviation of the filter.
+        near_in_order: Whether points that follow each other are near each other, like
+            the places of an image: filtering is faster then. The result is the same.
 
     Raises:
         ValueError: ``features`` is not (N, F), or spread too far to number the lattice.
@@ -42,23 +47,55 @@ def build_lattice(features: Tensor) -> Lattice:
     if features.dim() != 2 or features.shape[1] < 1:
         raise ValueError(f'expected features (N, F), got {tuple(features.shape)}')
     number, corners = len(features), features.shape[1] + 1
-    keys, weights = _enclosing_simplices(_elevate(features))
-    packed, strides = _pack(keys)
-    # one sort numbers the lattice points and lists the points around each
-    ordered, order = packed.flatten().sort()
+    packed, weights, strides = _enclosing_simplices(_elevate(features))
+    weights = weights.flatten()
+    # one sort finds the lattice points and lists the points around each
+    ordered, order = packed.flatten().sort(stable=True)
     first = torch.ones_like(ordered, dtype=torch.bool)
     first[1:] = ordered[1:] != ordered[:-1]
     unique, size = ordered[first], int(first.sum())
+    place = first.cumsum(0) - 1
+    rank = torch.arange(size, device=order.device)
+    if near_in_order:
+        # number them by the points that come first, in memory near each other, too
+        by_point = (order[first] // _POINTS_TOGETHER).argsort(stable=True)
+        rank[by_point] = rank.clone()
+        by_rank = rank[place].argsort(stable=True)
+        order, place = order[by_rank], rank[place][by_rank]
     vertices = torch.empty_like(order)
-    vertices[order] = first.cumsum(0) - 1
-    starts = torch.cat([first.nonzero().flatten(), order.new_tensor([len(order)])])
-    splat = _csr(starts, order // corners, weights.flatten()[order], (size, number))
+    vertices[order] = place
+    counts = torch.bincount(place, minlength=size)
+    starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    splat = _csr(starts, order // corners, weights[order], (size, number))
     rows = torch.arange(number + 1, device=features.device) * corners
-    sliced = _csr(rows, vertices, weights.flatten(), (number, size))
-    return Lattice(splat, _blurs(unique, strides, weights.dtype), sliced)
+    # the normalisation of Krähenbühl and Koltun's code
+    sliced = _csr(rows, vertices, weights / (1 + 2.0 ** (1 - corners)), (number, size))
+    blurs = _blurs(unique, rank, strides, weights.dtype)
+    return Lattice(splat, _in_pairs(blurs), sliced)
 
 
-def filter_values(values: Tensor, lattice: Lattice) -> Tensor:
+def scaled_lattice(lattice: Lattice, scale: Tensor, weight: float) -> Lattice:
+    """The filter between products with ``scale``, all of it times ``weight``.
+
+    Args:
+        lattice: Of N points.
+        scale: (N,), by which values are multiplied before and after.
+        weight: A number.
+    """
+    splat, sliced = lattice.splat, lattice.slice
+    rows = torch.arange(len(scale), device=scale.device).repeat_interleave(
+        sliced.crow_indices().diff()
+    )
+    return Lattice(
+        _with_values(splat, splat.values() * scale[splat.col_indices()]),
+        lattice.blur,
+        _with_values(sliced, sliced.values() * (weight * scale)[rows]),
+    )
+
+
+def filter_values(
+    values: Tensor, lattice: Lattice, add_to: Optional[Tensor] = None
+) -> Tensor:
     """Values summed under a Gaussian of each point: splat, blur, slice.
 
     The kernel is about exp(-|x - y|^2 / 2), up to the lattice's own error, with the
@@ -67,6 +104,7 @@ def filter_values(values: Tensor, lattice: Lattice) -> Tensor:
     Args:
         values: (N, C) float32.
         lattice: Of the same N points.
+        add_to: (N, C), to which the sums are added.
 
     Returns:
         Tensor: (N, C).
@@ -80,7 +118,9 @@ def filter_values(values: Tensor, lattice: Lattice) -> Tensor:
     table = lattice.splat @ values
     for blur in lattice.blur:
         table = blur @ table
-    return (lattice.slice @ table).div_(1 + 2.0 ** (1 - len(lattice.blur)))
+    if add_to is None:
+        return lattice.slice @ table
+    return torch.addmm(add_to, lattice.slice, table)
 
 
 def _elevate(features: Tensor) -> Tensor:
@@ -96,14 +136,18 @@ def _elevate(features: Tensor) -> Tensor:
     return torch.cat([tails, zero], 1) - torch.cat([zero, scaled * (axis + 1)], 1)
 
 
-def _enclosing_simplices(elevated: Tensor) -> Tuple[Tensor, Tensor]:
-    """Keys (N, F+1, F) of the vertices around each point, weights (N, F+1)."""
+def _enclosing_simplices(elevated: Tensor) -> Tuple[Tensor, Tensor, List[int]]:
+    """Vertices around each point and their weights.
+
+    Returns:
+        Vertices (N, F+1), each as one number, their weights (N, F+1), and how much a
+        step along each of the first F coordinates adds to the number.
+    """
     corners = elevated.shape[1]
     nearest = (elevated / corners).round()
     excess = nearest.sum(1, keepdim=True).long()
     base = nearest.long() * corners
-    rest = elevated - base
-    order = rest.argsort(dim=1, descending=True, stable=True)
+    order = (elevated - base).argsort(dim=1, descending=True, stable=True)
     place = torch.arange(corners, device=elevated.device).expand_as(order)
     rank = torch.empty_like(order).scatter_(1, order, place) + excess
     # back to the hyperplane: the coordinates of extreme rank move by one period
@@ -113,21 +157,27 @@ def _enclosing_simplices(elevated: Tensor) -> Tuple[Tensor, Tensor]:
     by_rank = torch.empty_like(rest).scatter_(1, corners - 1 - rank, rest)
     weights = by_rank - by_rank.roll(1, dims=1)
     weights[:, 0] = 1 + by_rank[:, 0] - by_rank[:, -1]
-    vertex = torch.arange(corners, device=elevated.device)[None, :, None]
-    # vertex k: k added to every coordinate, those of the highest k ranks less a period
-    shift = vertex - corners * (rank[:, None, :] >= corners - vertex).long()
-    return (base[:, None, :] + shift)[..., :-1], weights
+    packed, strides = _pack(base[:, :-1], rank[:, :-1])
+    return packed, weights, strides
 
 
-def _pack(keys: Tensor) -> Tuple[Tensor, List[int]]:
-    """Each key as one number, and how much a step along each coordinate adds to it."""
-    dimension = keys.shape[-1]
-    flat = keys.reshape(-1, dimension)
-    if len(flat) == 0:
-        return keys[..., 0], [1] * dimension
-    # room for the neighbours of the outermost keys
-    low = flat.amin(0) - (dimension + 1)
-    extents = (flat.amax(0) + dimension + 2 - low).tolist()
+def _pack(base: Tensor, rank: Tensor) -> Tuple[Tensor, List[int]]:
+    """The vertices of each simplex as numbers.
+
+    Vertex k is ``base`` with k added to every coordinate, those of the k highest ranks
+    less a period of F+1.
+
+    Args:
+        base: First F coordinates (N, F) of vertex 0.
+        rank: Their ranks, 0..F.
+    """
+    number, dimension = base.shape
+    if number == 0:
+        return base.new_zeros(0, dimension + 1), [1] * dimension
+    # vertices are up to F away from vertex 0, their neighbours up to F further
+    margin = 2 * dimension + 1
+    low = base.amin(0) - margin
+    extents = (base.amax(0) + margin + 1 - low).tolist()
     strides, total = [], 1
     for extent in extents:
         strides.append(total)
@@ -137,12 +187,25 @@ def _pack(keys: Tensor) -> Tuple[Tensor, List[int]]:
             f'the features spread over {extents} cells of the lattice, more than can '
             'be numbered: use wider kernels'
         )
-    weights = torch.tensor(strides, device=keys.device)
-    return ((keys - low) * weights).sum(-1), strides
+    weights = torch.tensor(strides, device=base.device)
+    first = ((base - low) * weights).sum(1, keepdim=True)
+    by_rank = torch.zeros(
+        number, dimension + 1, dtype=torch.long, device=base.device
+    ).scatter_(1, dimension - rank, weights.expand_as(rank))
+    highest = by_rank.cumsum(1).roll(1, dims=1)
+    highest[:, 0] = 0
+    vertex = torch.arange(dimension + 1, device=base.device)
+    return first + vertex * sum(strides) - (dimension + 1) * highest, strides
 
 
-def _blurs(unique: Tensor, strides: List[int], dtype: torch.dtype) -> List[Tensor]:
-    """For each axis the matrix of a lattice point and half of its two neighbours."""
+def _blurs(
+    unique: Tensor, rank: Tensor, strides: List[int], dtype: torch.dtype
+) -> List[Tensor]:
+    """For each axis the matrix of a lattice point and half of its two neighbours.
+
+    ``unique`` are the keys in ascending order, ``rank`` (M,) the numbers of their
+    points.
+    """
     number, total = len(unique), sum(strides)
     own = torch.arange(number, device=unique.device)
     matrices = []
@@ -151,11 +214,10 @@ def _blurs(unique: Tensor, strides: List[int], dtype: torch.dtype) -> List[Tenso
         wanted = unique - total + (len(strides) + 1) * stride
         before = torch.searchsorted(unique, wanted).clamp_(max=max(number - 1, 0))
         there = unique[before] == wanted
-        low, high = before[there], own[there]
+        low, high = rank[before[there]], rank[there]
         count = torch.ones_like(own)
-        has_after = torch.zeros_like(there)
-        has_after[low] = True
-        count += there.long() + has_after.long()
+        count[low] += 1
+        count[high] += 1
         ends = count.cumsum(0)
         columns = own.new_empty(int(count.sum()))
         values = torch.full(columns.shape, 0.5, dtype=dtype, device=unique.device)
@@ -166,6 +228,19 @@ def _blurs(unique: Tensor, strides: List[int], dtype: torch.dtype) -> List[Tenso
         bounds = torch.cat([ends.new_zeros(1), ends])
         matrices.append(_csr(bounds, columns, values, (number, number)))
     return matrices
+
+
+def _in_pairs(blurs: List[Tensor]) -> List[Tensor]:
+    """Products of two that follow each other: fewer and not much larger matrices."""
+    try:
+        pairs = [second @ first for first, second in zip(blurs[::2], blurs[1::2])]
+    except RuntimeError:  # no product of sparse matrices in this build of PyTorch
+        return blurs
+    return pairs + blurs[2 * len(pairs) :]
+
+
+def _with_values(matrix: Tensor, values: Tensor) -> Tensor:
+    return _csr(matrix.crow_indices(), matrix.col_indices(), values, matrix.shape)
 
 
 def _csr(starts: Tensor, columns: Tensor, values: Tensor, size: tuple) -> Tensor:
