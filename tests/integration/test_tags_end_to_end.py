@@ -81,7 +81,7 @@ def seeds(root, cams):
     output = make_seeds(root, out, cams, '--truth', root / 'truth', '--report', report)
     assert '| red |' in output
     content = json.loads(report.read_text())
-    assert content['images'] == IMAGES
+    assert len(content['images']) == IMAGES
     assert set(content['classes']) == {'background', 'red', 'green', 'blue'}
     assert '--truth' in content['command']
     return out
@@ -152,6 +152,30 @@ def test_pseudo_labels_of_the_trained_model(root, seeds, spml):
         marked = seed < tiny.CLASSES
         assert (labels[marked] == seed[marked]).all()
         assert set(np.unique(labels)) <= set(np.unique(seed))
+
+
+@pytest.mark.parametrize('source', ['nearest_labels', 'retrieval'])
+def test_pseudo_labels_of_other_sources(root, seeds, spml, source, tmp_path):
+    """Of the nearest segments in the image itself; of those of a bank in a file."""
+    options, _, checkpoint = spml
+    more = [f'pseudo_labels.model.source={source}']
+    if source == 'retrieval':
+        bank = tmp_path / 'bank.safetensors'
+        tiny.python(
+            root, TOOLS / 'make_bank.py', root / 'tiny.py', checkpoint, bank,
+            '--labels', seeds, '--scales', 0.5, 1,
+        )  # fmt: skip
+        more.append(f'model.decode_head.retrieval.bank={bank}')
+    out = tmp_path / 'out'
+    output = tiny.python(
+        root, TOOLS / 'make_pseudo_labels.py', root / 'tiny.py', checkpoint, out,
+        '--truth', root / 'truth', '--cfg-options', *options, *more,
+    )  # fmt: skip
+    assert 'Retrieval bank' not in output
+    report = json.loads((out / 'logs' / 'report.json').read_text())
+    assert len(report['images']) == IMAGES
+    assert (out / 'logs' / 'picture.png').is_file()
+    assert len(list(out.glob('*.png'))) == IMAGES
 
 
 def test_checkpoints_of_other_models_are_refused(root, classifier, spml, tmp_path):
