@@ -5,6 +5,7 @@ Letters: Q queries, B bank, D embedding, C classes, n places of a grid.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -23,6 +24,7 @@ from mmseg_spml.functional.dense_reference import (
     dense_image_similarity,
 )
 from mmseg_spml.functional.random_walk import propagate
+from mmseg_spml.functional.region_methods import REGION_METHODS
 from mmseg_spml.functional.retrieval import faiss_is_there, nearest_segments
 from mmseg_spml.functional.segments import Segments
 from mmseg_spml.models.relation_losses import (
@@ -33,6 +35,7 @@ from mmseg_spml.models.relation_losses import (
 )
 
 from .measurement import Comparison
+from .pipelines import samples_of, training_pipelines, write_training_files
 from .scene import Scene, generate_scene, read_scene
 
 # Concentrations and weights of the paper's scribble run.
@@ -324,6 +327,48 @@ def _relative_difference(found: Tensor, expected: Tensor) -> str:
     return f'relative difference of gradients {difference:.1e}'
 
 
+def regions(settings: Settings) -> list[Comparison]:
+    """The region methods that need the image alone; they make different regions."""
+    height, width = (120, 160) if settings.small else (375, 500)
+    image = _picture(height, width)
+    return [
+        Comparison(
+            f'regions of {height} x {width}',
+            {name: partial(method, image) for name, method in REGION_METHODS.items()},
+            'felzenszwalb',
+            lambda found, _: f'{len(np.unique(found))} regions',
+        )
+    ]
+
+
+def loader(settings: Settings) -> list[Comparison]:
+    """Training pipelines on the same files, on one core: with regions and without."""
+    count = 4 if settings.small else 24
+    size = (120, 160) if settings.small else (375, 500)
+    folder = write_training_files(count, size)
+    own, theirs = training_pipelines(size)
+
+    def run(pipeline: Callable[[dict], dict]) -> Tensor:
+        seen = [pipeline(sample)['inputs'].shape for sample in samples_of(folder)]
+        return torch.tensor(seen)
+
+    def same_shapes(found: Tensor, expected: Tensor) -> str:
+        _check(float((found != expected).sum()), 0)
+        return ''
+
+    return [
+        Comparison(
+            f'loading and augmenting {count} images of {size[0]} x {size[1]}',
+            {
+                'weak labels, regions, tags': partial(run, own),
+                'labels (MMSegmentation)': partial(run, theirs),
+            },
+            'labels (MMSegmentation)',
+            same_shapes,
+        )
+    ]
+
+
 def _largest_difference(found: Tensor, expected: Tensor) -> str:
     difference = float((found - expected).abs().max())
     _check(difference, 1e-4)
@@ -355,5 +400,7 @@ PARTS: dict[str, Callable[[Settings], list[Comparison]]] = {
     'retrieval': retrieval,
     'random_walk': random_walk,
     'crf': crf,
+    'regions': regions,
+    'loader': loader,
 }
 """What can be measured, by name."""

@@ -106,15 +106,12 @@ class PadToCropSize(BaseTransform):
         height, width = image.shape[:2]
         new_h, new_w = max(height, self.size[0]), max(width, self.size[1])
         if (new_h, new_w) != (height, width):
-            padded = np.empty((new_h, new_w, image.shape[2]), image.dtype)
-            padded[:] = _as_type_of(image, np.array(self.pad_val))
-            padded[:height, :width] = image
-            results['img'] = padded
+            border = (0, new_h - height, 0, new_w - width, cv2.BORDER_CONSTANT)
+            fill = _as_type_of(image, np.array(self.pad_val)).tolist()
+            results['img'] = cv2.copyMakeBorder(image, *border, value=fill)
             for key in results.get('seg_fields', []):
                 fill = self.FILL.get(key, VOID)
-                larger = np.full((new_h, new_w), fill, results[key].dtype)
-                larger[:height, :width] = results[key]
-                results[key] = larger
+                results[key] = cv2.copyMakeBorder(results[key], *border, value=fill)
         results['img_shape'] = results['pad_shape'] = (new_h, new_w)
         return results
 
@@ -164,7 +161,7 @@ class WeakRandomFlip(BaseTransform):
         if not results['flip']:
             return results
         for key in ['img', *results.get('seg_fields', [])]:
-            results[key] = np.ascontiguousarray(results[key][:, ::-1])
+            results[key] = cv2.flip(results[key], 1)
         if self.swap_labels:
             self._swap(results)
         return results

@@ -2,6 +2,7 @@
 
 from typing import Optional
 
+import cv2
 import numpy as np
 
 from mmseg_spml.functional.segments import VOID
@@ -21,8 +22,18 @@ def tags_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
         >>> tags_of(np.array([[0, 2, 3, 255]]), num_classes=3)
         array([ True, False,  True])
     """
-    count = np.bincount(labels.ravel(), minlength=num_classes)
-    return count[:num_classes] > 0
+    occurring = np.zeros(num_classes, bool)
+    values = _values_of(labels)
+    occurring[values[values < num_classes]] = True
+    return occurring
+
+
+def _values_of(labels: np.ndarray) -> np.ndarray:
+    """The distinct values in ascending order."""
+    if labels.dtype != np.uint8:
+        return np.unique(labels)
+    counts = cv2.calcHist([labels], [0], None, [256], [0, 256])  # faster than a sort
+    return counts.ravel().nonzero()[0]
 
 
 def canonical_labels(
@@ -55,7 +66,7 @@ def canonical_labels(
     """
     unlabelled = num_classes if unlabelled_value is None else unlabelled_value
     check_label_options(num_classes, unlabelled, label_range)
-    values = np.unique(labels)
+    values = _values_of(labels)
     allowed = (values >= 0) & (values < num_classes)
     allowed |= (values == unlabelled) | (values == VOID)
     if label_range == 'release':
@@ -74,6 +85,8 @@ def canonical_labels(
     if label_range == 'release':
         table[num_classes:VOID] = num_classes
     table[unlabelled] = num_classes
+    if (table[values] == values).all():
+        return labels.astype(np.uint8)
     return table[labels]
 
 

@@ -87,7 +87,9 @@ def _blocks(problem: _Problem) -> Iterator[_Block]:
             yield _several_rows(problem.comparison, problem.row, pixels)
         elif count:
             row = int(problem.row[pixels[0]])
-            yield _one_row(problem.comparison, row, pixels)
+            block = _one_row(problem.comparison, row, pixels)
+            if block.num_positive < len(block.columns):
+                yield block  # else nothing repels: the loss is 0, exactly
 
 
 def _exp_sum(values: Tensor) -> Tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mmseg_spml.functional import contrastive
 from mmseg_spml.functional.contrastive import (
     pixel_to_segment_loss,
     pixel_to_segment_nll,
@@ -766,3 +767,21 @@ def test_memory_grows_at_most_linearly():
     half, full = track(20_000, 1_500, 3), track(40_000, 3_000, 3)
     assert full.largest <= 2.2 * half.largest
     assert full.peak <= 2.2 * half.peak
+
+
+def test_where_nothing_repels_nothing_is_computed(monkeypatch):
+    pixels, prototypes, own, row, comparison = make(40, 9, 4, 3)
+    comparison[1] = comparison[1].abs()
+    expected = dense(pixels, prototypes, own, row, comparison, 6.0)
+    chunks = []
+    chunk = contrastive._Sweep._chunk
+
+    def counted(sweep, block, *rest):
+        chunks.extend(row[block.pixels].unique().tolist())
+        chunk(sweep, block, *rest)
+
+    monkeypatch.setattr(contrastive._Sweep, '_chunk', counted)
+    out = pixel_to_segment_nll(pixels, prototypes, own, row, comparison, 6.0)
+    assert torch.allclose(out, expected)
+    assert (out[row == 1] == 0).all()
+    assert sorted(chunks) == [0, 2]
