@@ -81,6 +81,8 @@ def test_own_variants_agree_with_the_baseline(part):
     for compared in PARTS[part](Settings(CPU, small=True)):
         found = measure(compared, CPU, repeats=1)  # raises if they do not
         assert found[0].variant == next(iter(compared.variants))
+        if part == 'regions':  # its variants make different ones
+            continue
         results = [torch.full((3, 20), 2.0), torch.ones(3, 20)]
         with pytest.raises(RuntimeError, match='the variants differ'):
             compared.agreement(*results)
