@@ -17,6 +17,7 @@ from rich.console import Console
 from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.benchmark import PARTS, Settings, measure
 from mmseg_spml.benchmark.machine import copy_rate, describe, product_rate
+from mmseg_spml.benchmark.plot import plot_scaling
 from mmseg_spml.benchmark.table import entries, markdown
 
 
@@ -36,12 +37,15 @@ def parse_args() -> argparse.Namespace:
         '--scene', type=Path, help='.npz of a training step (default: generated)'
     )
     parser.add_argument('--out', type=Path, help='also write a JSON file')
+    parser.add_argument('--plot', type=Path, help='picture of the part `scaling`')
     args = parser.parse_args()
     unknown = sorted(set(args.parts) - set(PARTS))
     if unknown:
         parser.error(f'there are no parts {unknown}, but {", ".join(PARTS)}')
     if args.repeats < 1 or (args.threads or 1) < 1:
         parser.error('--repeats and --threads must be 1 or more')
+    if args.plot is not None and args.parts and 'scaling' not in args.parts:
+        parser.error('--plot draws the part `scaling`: name it, too')
     if args.device.startswith('cuda') and not torch.cuda.is_available():
         parser.error('there is no CUDA device here')
     return args
@@ -65,6 +69,8 @@ def main() -> None:
                 found.append(entries(comparison, measurements, machine))
                 console.print(f'measured: {comparison.title}')
     print(markdown(machine, found))
+    if args.plot is not None:
+        plot_scaling(found, args.plot)
     if args.out is not None:
         content = dict(
             command=' '.join(['python', *sys.argv]), machine=machine, comparisons=found

@@ -27,6 +27,8 @@ class Comparison:
         gflop: Of the products that cannot be saved.
         gigabytes: That must be read or written.
         once: Variants that are run a single time, since they are slow.
+        axis: For plots, what of the size is varied, such as 'pixels'.
+        size: And its value.
     """
 
     title: str
@@ -36,6 +38,8 @@ class Comparison:
     gflop: float = 0.0
     gigabytes: float = 0.0
     once: frozenset[str] = frozenset()
+    axis: str = ''
+    size: float = 0.0
 
 
 @dataclass

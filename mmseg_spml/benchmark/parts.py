@@ -17,11 +17,13 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from mmseg_spml.evaluation.crf_comparison import crf_of_the_authors, uncertain_scores
+from mmseg_spml.functional.contrastive import pixel_to_segment_loss
 from mmseg_spml.functional.dense_crf import dense_crf
 from mmseg_spml.functional.dense_reference import (
     dense_annotation,
     dense_cooccurrence,
     dense_image_similarity,
+    dense_pixel_to_segment_loss,
 )
 from mmseg_spml.functional.random_walk import propagate
 from mmseg_spml.functional.region_methods import REGION_METHODS
@@ -149,6 +151,71 @@ def losses(settings: Settings) -> list[Comparison]:
         )
         for name, loss in _losses().items()
     ]
+
+
+def scaling(settings: Settings) -> list[Comparison]:
+    """One loss of ever more pixels, segments and classes.
+
+    Whole matrices are left out where one alone has more than 2^28 entries.
+    """
+    unit = 16 if settings.small else 1
+    usual = dict(pixels=62_500 // unit, segments=2_500 // unit, classes=20)
+    varied = dict(
+        pixels=[125_000, 250_000, 500_000],
+        segments=[10_000, 40_000, 100_000],
+        classes=[80, 150],
+    )
+    problems = [('pixels', usual), ('segments', usual), ('classes', usual)]
+    for axis, values in varied.items():
+        for value in values:
+            size = value if axis == 'classes' else value // unit
+            problems.append((axis, {**usual, axis: size}))
+    if not settings.small:
+        largest = dict(pixels=500_000, segments=100_000, classes=20)
+        problems.append(('', largest))
+    return [_scaled(axis, size, settings.device) for axis, size in problems]
+
+
+def _scaled(axis: str, size: dict[str, int], device: torch.device) -> Comparison:
+    pixels, number, classes = size['pixels'], size['segments'], size['classes']
+    generator = torch.Generator().manual_seed(0)
+    vectors = [
+        F.normalize(torch.randn(count, 64, generator=generator), dim=1).to(device)
+        for count in (pixels, number)
+    ]
+    label = torch.randint(0, classes, (number,), generator=generator).to(device)
+    own = torch.randint(0, number, (pixels,), generator=generator).to(device)
+    same = torch.arange(classes, device=device).unsqueeze(1) == label
+    table = same.to(torch.int8) - (~same).to(torch.int8)
+
+    def gradients(loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        leaves = [vector.detach().requires_grad_() for vector in vectors]
+        return torch.cat(torch.autograd.grad(loss(*leaves), leaves))
+
+    def swept(features: Tensor, prototypes: Tensor) -> Tensor:
+        return pixel_to_segment_loss(
+            features, prototypes, own, label[own], table, concentration=8.0
+        )
+
+    def dense(features: Tensor, prototypes: Tensor) -> Tensor:
+        equal = label[own].unsqueeze(1) == label
+        return dense_pixel_to_segment_loss(
+            features, prototypes, own, equal, ~equal, 8.0
+        ).mean()
+
+    variants = {'sweeps': partial(gradients, swept)}
+    if pixels * number <= 1 << 28:
+        variants['whole matrices'] = partial(gradients, dense)
+    return Comparison(
+        f'loss of {pixels:,} pixels, {number:,} segments, {classes} classes',
+        variants,
+        [*variants][-1],
+        _relative_difference,
+        gflop=6e-9 * pixels * number * 64,
+        once=frozenset(variants) if pixels * number > 1 << 28 else frozenset(),
+        axis=axis,
+        size=size.get(axis, 0),
+    )
 
 
 def _losses() -> dict[str, RelationLoss]:
@@ -397,6 +464,7 @@ PARTS: dict[str, Callable[[Settings], list[Comparison]]] = {
     'step': step,
     'kmeans': kmeans,
     'losses': losses,
+    'scaling': scaling,
     'retrieval': retrieval,
     'random_walk': random_walk,
     'crf': crf,

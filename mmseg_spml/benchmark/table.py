@@ -44,6 +44,8 @@ def entries(
     return dict(
         title=comparison.title,
         baseline=comparison.baseline,
+        axis=comparison.axis,
+        size=comparison.size,
         gflop=comparison.gflop,
         floor_ms=floor,
         variants=variants,

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 from mmseg_spml.benchmark import PARTS, Comparison, Settings, measure
 from mmseg_spml.benchmark.measurement import _status_bytes
+from mmseg_spml.benchmark.plot import plot_scaling
 from mmseg_spml.benchmark.table import entries, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +88,25 @@ def test_own_variants_agree_with_the_baseline(part):
         results = [torch.full((3, 20), 2.0), torch.ones(3, 20)]
         with pytest.raises(RuntimeError, match='the variants differ'):
             compared.agreement(*results)
+
+
+def test_the_step_is_faster_and_leaner_than_whole_matrices():
+    """Loosely: 5 times as fast and 15 times as lean where nothing else runs."""
+    (compared,) = PARTS['step'](Settings(CPU))
+    ours, dense = measure(compared, CPU, repeats=1)
+    assert dense.median > 3 * ours.median
+    if ours.peak_mb is not None:
+        assert dense.peak_mb > 8 * ours.peak_mb
+
+
+def test_plot(tmp_path):
+    ours, theirs = measure(comparison([]), CPU, repeats=1)
+    found = entries(comparison([]), [ours, theirs], MACHINE)
+    with pytest.raises(ValueError, match='nothing to plot'):
+        plot_scaling([found], tmp_path / 'plot.png')
+    varied = [{**found, 'axis': 'pixels', 'size': size} for size in (10, 20)]
+    plot_scaling(varied, tmp_path / 'deep' / 'plot.png')
+    assert cv2.imread(str(tmp_path / 'deep' / 'plot.png')).std() > 5
 
 
 def test_tool(tmp_path):
