@@ -22,29 +22,39 @@ def _gather_rows(rows: Tensor, lengths: List[int]) -> Tensor:
     return torch.cat([part[:length] for part, length in zip(received, lengths)])
 
 
-class _GatherRows(torch.autograd.Function):
-    """:func:`_gather_rows` whose backward sums the gradients of all ranks."""
+class _GatherTables(torch.autograd.Function):
+    """Rows of vectors and of integers from all ranks, in one collective.
+
+    The integers travel as floats of the same bits. Backward sums the vectors' gradients
+    of all ranks.
+    """
 
     @staticmethod
-    def forward(ctx, rows, lengths):
-        ctx.start, ctx.length = sum(lengths[: get_rank()]), len(rows)
-        return _gather_rows(rows, lengths)
+    def forward(ctx, vectors, numbers, lengths):
+        ctx.start, ctx.length = sum(lengths[: get_rank()]), len(vectors)
+        integer = torch.int64 if vectors.dtype == torch.float64 else torch.int32
+        bits = numbers.to(integer).view(vectors.dtype)
+        rows = _gather_rows(torch.cat([vectors, bits], dim=1), lengths)
+        width = vectors.shape[1]
+        received = rows[:, width:].contiguous().view(integer).long()
+        ctx.mark_non_differentiable(received)
+        return rows[:, :width].contiguous(), received
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx, upstream, _):
         upstream = upstream.contiguous()
         dist.all_reduce(upstream)
-        return upstream[ctx.start : ctx.start + ctx.length], None
+        return upstream[ctx.start : ctx.start + ctx.length], None, None
 
 
 def gather_segments(segments: Segments, num_images: int) -> Tuple[Segments, int]:
     """Segments of all ranks, with this rank's pixels.
 
-    Each rank contributes whatever it has, also nothing; every rank takes the same
-    three collectives. Image numbers are offset by the images of the lower ranks.
-    Gradients of the prototypes flow back to the rank that made them, summed over
-    ranks (DDP then divides by their number).
+    Each rank contributes whatever it has, also nothing; every rank takes the same two
+    collectives: the lengths, then all the rest packed. Image numbers are offset by the
+    images of the lower ranks. Gradients of the prototypes flow back to the rank that
+    made them, summed over ranks (DDP then divides by their number).
 
     Args:
         segments: This rank's pixels and segments.
@@ -64,13 +74,12 @@ def gather_segments(segments: Segments, num_images: int) -> Tuple[Segments, int]
     rank = get_rank()
     segments = segments.shift_images(sum(images[:rank]))
     vectors = torch.cat([segments.prototypes, segments.prototypes_loc], dim=1)
-    vectors = _GatherRows.apply(vectors, lengths)
     tables = [segments.tags]
     if segments.label_sets is not None:
         tables.append(segments.label_sets)
     numbers = [segments.label, segments.region, segments.image]
     numbers = torch.cat([torch.stack(numbers, dim=1), *(t.long() for t in tables)], 1)
-    numbers = _gather_rows(numbers, lengths)
+    vectors, numbers = _GatherTables.apply(vectors, numbers, lengths)
 
     split = segments.prototypes.shape[1]
     tags, *label_sets = numbers[:, 3:].chunk(len(tables), dim=1)

@@ -376,7 +376,12 @@ def test_defaults_are_those_of_the_release():
     one = head(norm_cfg=None, dropout_ratio=0.75, retrieval=None)
     assert type(one.classifier[1]) is torch.nn.BatchNorm2d
     assert one.retrieval == dict(
-        grid=(12, 12), iterations=10, neighbours=20, resolution='input', bank=None
+        grid=(12, 12),
+        iterations=10,
+        neighbours=20,
+        resolution='input',
+        bank=None,
+        backend='torch',
     )
     assert spml_head.SPMLHead(D, C, norm_cfg=BN).classifier[3].p == 0.75
 
