@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     unknown = sorted(set(args.parts) - set(PARTS))
     if unknown:
         parser.error(f'there are no parts {unknown}, but {", ".join(PARTS)}')
-    if args.repeats < 1 or (args.threads or 1) < 1:
+    if args.repeats < 1 or (args.threads is not None and args.threads < 1):
         parser.error('--repeats and --threads must be 1 or more')
     if args.plot is not None and args.parts and 'scaling' not in args.parts:
         parser.error('--plot draws the part `scaling`: name it, too')

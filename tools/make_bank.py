@@ -43,6 +43,11 @@ def parse_args() -> argparse.Namespace:
         '--scales', nargs='+', type=float, default=[1.0], help='of the images'
     )
     parser.add_argument(
+        '--original-size',
+        action='store_true',
+        help='leave out the resizing of validation, as for pseudo labels',
+    )
+    parser.add_argument(
         '--append', action='store_true', help='keep what the file holds'
     )
     parser.add_argument('--work-dir', help='folder of logs (default: beside OUT)')
@@ -73,7 +78,7 @@ def main() -> None:
     runner = Runner.from_cfg(cfg)
     launch.check_checkpoint(runner.model, args.checkpoint)
     runner.load_or_resume()
-    images = training_images(cfg)
+    images = training_images(cfg, args.original_size)
     origin = 'weak labels'
     if args.labels is not None:
         images.dataset.label_dir, origin = args.labels, 'pseudo labels'

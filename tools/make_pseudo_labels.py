@@ -4,7 +4,8 @@
 
 The images are those that CONFIG trains on; ``pseudo_labels`` in the config says how:
 ``model`` has the options of ``PseudoLabeller``, ``evaluator`` those of
-``PseudoLabelWriter``. Train the next stage with
+``PseudoLabelWriter``, ``boxes_complete`` says whether boxes show all objects (by
+default as the annotations say). Train the next stage with
 ``train_dataloader.dataset.label_dir=OUT``. On several processes: ``torchrun
 --nproc_per_node 8 tools/make_pseudo_labels.py ... --launcher pytorch``.
 """
@@ -17,6 +18,7 @@ from mmengine.runner import Runner
 
 from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
+from mmseg_spml.engine.bank_building import training_step
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,6 +50,8 @@ def main() -> None:
     args = parse_args()
     if not os.path.isfile(args.checkpoint):
         raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
+    if args.truth is not None and not os.path.isdir(args.truth):
+        raise FileNotFoundError(f'--truth: there is no folder {args.truth!r}')
     cfg = launch.read_config(args, os.path.join(args.out, 'logs'))
     cfg.load_from = args.checkpoint
     if 'decode_head' not in cfg.model:
@@ -55,17 +59,19 @@ def main() -> None:
     settings = cfg.get('pseudo_labels', {})
     model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
     cfg.model = dict(type='PseudoLabeller', module=cfg.model, **model)
-    loading = ['LoadWeakAnnotations']
+    dataset = cfg.train_dataloader.dataset
+    loading = [training_step(dataset, 'LoadWeakAnnotations')]
     if model.get('source') == 'nearest_labels':
-        loading.append('LoadRegions')
+        loading.append(training_step(dataset, 'LoadRegions'))
     if evaluator.get('keep_boxes'):
-        loading.append('LoadBoxExtents')
+        complete = settings.get('boxes_complete')
+        loading.append(dict(type='LoadBoxExtents', boxes_complete=complete))
     cfg.test_dataloader.dataset = dict(
-        cfg.train_dataloader.dataset,
+        dataset,
         test_mode=True,
         pipeline=[
             dict(type='LoadImageFromFile', to_float32=True),
-            *(dict(type=name) for name in loading),
+            *loading,
             dict(type='PackWeakSegInputs'),
         ],
     )

@@ -92,6 +92,12 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
     cfg.model = cfg.tta_model
 
 
+def evaluators(cfg: Config) -> list:
+    """The metrics, of which a config may name one or a list."""
+    found = cfg.test_evaluator
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
 def main() -> None:
     """Fit the config to the command line and the machine, and test."""
     args = parse_args()
@@ -107,11 +113,11 @@ def main() -> None:
     if args.out is not None:
         # The metric makes the folder on rank 0 only, when others may write already.
         os.makedirs(args.out, exist_ok=True)
-        cfg.test_evaluator.output_dir = args.out
-        cfg.test_evaluator.keep_results = True
+        first = evaluators(cfg)[0]
+        first.output_dir, first.keep_results = args.out, True
     if args.report is not None:
         report = dict(type='PredictionReport', out_dir=args.report)
-        cfg.test_evaluator = [cfg.test_evaluator, report]
+        cfg.test_evaluator = [*evaluators(cfg), report]
 
     Runner.from_cfg(cfg).test()
     launch.close_distributed()

@@ -8,7 +8,7 @@ _embedding = [
     'model.backbone.init_cfg.checkpoint={spml.checkpoint}',
     'model.neck.init_cfg.checkpoint={spml.checkpoint}',
 ]
-_bank_scales = ['--scales', '0.5', '1', '1.5']
+_bank_scales = ['--original-size', '--scales', '0.5', '1', '1.5']
 # Which classes an image shows is known from the seeds.
 _nearest = [
     'train_dataloader.dataset.label_dir={seeds}',

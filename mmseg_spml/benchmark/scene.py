@@ -87,7 +87,7 @@ def generate_scene(
 ) -> Scene:
     """A seeded scene with the statistics of the paper's runs.
 
-    Smooth embeddings of 64 dimensions, about 50 regions an image, 2 % of the pixels
+    Smooth embeddings of 64 dimensions, 64 regions an image, 2 % of the pixels
     labelled by strokes, a fifth of the second image void, 1 to 3 tags an image.
 
     Args:

@@ -20,9 +20,9 @@ def entries(
 
     Returns:
         dict: ``title``, ``floor_ms`` (no program that makes the same products and
-        moves the same bytes can be faster), ``variants``: for each its ``ms`` (median),
-        ``spread_ms`` (lowest, highest), ``peak_mb``, ``faster`` and ``leaner`` (times
-        the baseline), ``agreement``.
+        moves the same bytes can be faster), ``variants``: for each its ``ms`` (median
+        of ``runs``), ``spread_ms`` (lowest, highest), ``peak_mb``, ``faster`` and
+        ``leaner`` (times the baseline), ``agreement``.
     """
     floor = 1e3 * max(
         comparison.gflop / machine['gflop_s'], comparison.gigabytes / machine['gb_s']
@@ -35,6 +35,7 @@ def entries(
         leaner = base.peak_mb / peak if base.peak_mb is not None and peak else None
         variants[name] = dict(
             ms=1e3 * measurement.median,
+            runs=len(measurement.seconds),
             spread_ms=[1e3 * min(measurement.seconds), 1e3 * max(measurement.seconds)],
             peak_mb=peak,
             faster=base.median / measurement.median,
@@ -65,13 +66,14 @@ def markdown(machine: Mapping[str, Any], comparisons: Sequence[Mapping]) -> str:
             '',
             f'{comparison["title"][:1].upper()}{comparison["title"][1:]}{note}:',
         ]
-        lines += ['', '| | ms | times faster | peak MB | times leaner | |']
-        lines += ['|---|---|---|---|---|---|']
+        lines += ['', '| | ms | runs | times faster | peak MB | times leaner | |']
+        lines += ['|---|---|---|---|---|---|---|']
         for name, found in comparison['variants'].items():
             leaner = '' if found['leaner'] is None else f'{found["leaner"]:.3g}'
             peak = '' if found['peak_mb'] is None else f'{found["peak_mb"]:.0f}'
             lines.append(
-                f'| {name} | {found["ms"]:.4g} | {found["faster"]:.3g} | {peak} | '
+                f'| {name} | {found["ms"]:.4g} | {found["runs"]} | '
+                f'{found["faster"]:.3g} | {peak} | '
                 f'{leaner} | {found["agreement"]} |'
             )
     return '\n'.join(lines)

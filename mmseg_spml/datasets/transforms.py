@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from typing import Optional, Sequence
 
 import numpy as np
@@ -250,12 +251,19 @@ class LoadBoxExtents(BaseTransform):
     Adds ``box_extents`` ((C, H, W) bool), for images that are neither resized nor
     mirrored. See :func:`~mmseg_spml.annotations.box_extents.box_extents`.
 
+    Args:
+        boxes_complete: Whether the boxes show all objects; None: as the annotation
+            says. If they may not, they rule nothing out.
+
     Raises:
         ValueError: at loading: the image has no annotation.
 
     Example:
-        >>> transform = LoadBoxExtents()
+        >>> transform = LoadBoxExtents(boxes_complete=True)
     """
+
+    def __init__(self, boxes_complete: Optional[bool] = None) -> None:
+        self.boxes_complete = boxes_complete
 
     def transform(self, results: dict) -> dict:
         """Add ``box_extents`` to ``results``."""
@@ -264,12 +272,18 @@ class LoadBoxExtents(BaseTransform):
                 f'the image {results.get("img_path")} has no boxes: the data set must '
                 "have list_format='annotations'"
             )
+        annotation = unpacked(results['annotation'])
+        if self.boxes_complete is not None:
+            annotation = replace(annotation, boxes_complete=self.boxes_complete)
         results['box_extents'] = box_extents(
-            unpacked(results['annotation']),
+            annotation,
             results['class_names'],
             results['background'],
         )
         return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(boxes_complete={self.boxes_complete})'
 
 
 @TRANSFORMS.register_module()

@@ -21,18 +21,42 @@ from mmseg_spml.models.segment_bank import SegmentBank
 Parts = List[Tuple[Tensor, Tensor]]
 
 
-def training_images(cfg: Config) -> dict:
+def training_step(dataset: dict, name: str) -> dict:
+    """The transform of a training pipeline that has this name, or a plain one.
+
+    Args:
+        dataset: Config with a ``pipeline``.
+        name: Type of the transform.
+    """
+    for step in dataset.get('pipeline', ()):
+        if step['type'] == name:
+            return copy.deepcopy(dict(step))
+    return dict(type=name)
+
+
+def training_images(cfg: Config, original_size: bool = False) -> dict:
     """Dataloader config: training images, pipeline and batches of validation.
 
     Not of the tests, whose pipeline may be one of test-time augmentation.
+
+    Args:
+        cfg: Of a run.
+        original_size: Leave out the steps of validation that resize.
+
+    Raises:
+        ValueError: the config has no validation.
     """
+    if cfg.get('val_dataloader') is None:
+        raise ValueError(
+            'a bank is built of training images as val_dataloader loads images, but '
+            'the config has none: give it one, or SegmentBankHook a `dataloader`'
+        )
     dataloader = copy.deepcopy(cfg.val_dataloader)
+    weak = training_step(cfg.train_dataloader.dataset, 'LoadWeakAnnotations')
     pipeline = [
-        # Weak labels: their unlabelled value is the data set's to say.
-        dict(type='LoadWeakAnnotations', after_resize=True)
-        if step['type'] == 'LoadAnnotations'
-        else step
+        dict(weak, after_resize=True) if step['type'] == 'LoadAnnotations' else step
         for step in dataloader.dataset.pipeline
+        if not (original_size and step['type'] == 'Resize')
     ]
     # round_up would put an image in twice where the ranks have unequal shares.
     dataloader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
@@ -62,7 +86,12 @@ def build_bank(
             shares beside it for the first one to join, and map the whole; without a
             file they exchange copies.
         append: Whether to keep what is in the file.
+
+    Raises:
+        ValueError: To ``append``, and the file is no bank or does not fit.
     """
+    if append:
+        SegmentBank.load(file).check_fit(origin, model.decode_head.in_channels)
     model.eval()
     parts: Parts = []
     bar = ProgressBar(len(dataloader)) if is_main_process() else None
@@ -77,21 +106,29 @@ def build_bank(
         gathered = [part for rank in all_gather_object(parts) for part in rank]
         bank = SegmentBank.from_parts(gathered, origin)
     else:
-        _write_shares(parts, Path(file), origin, append)
+        _write(parts, Path(file), origin, append)
         bank = SegmentBank.load(file)
     return bank.to(next(model.parameters()).device)
 
 
-def _write_shares(parts: Parts, file: Path, origin: str, append: bool) -> None:
+def _write(parts: Parts, file: Path, origin: str, append: bool) -> None:
+    """Empty ``parts`` into the file; several ranks by a share of each."""
+    if get_world_size() == 1:
+        bank = SegmentBank.from_parts(parts, origin)
+        parts.clear()
+        bank.save(file, append)
+        return
     shares = [file.with_name(f'{file.name}.{n}') for n in range(get_world_size())]
     own = shares[get_rank()]
-    own.unlink(missing_ok=True)  # of a run that was stopped
-    if sum(len(labels) for _, labels in parts):
+    filled = sum(len(labels) for _, labels in parts) > 0
+    if filled:
         SegmentBank.from_parts(parts, origin).save(own)
-    barrier()
+        parts.clear()
+    # Asked, not looked for: files of other machines may be late to appear.
+    present = [s for s, there in zip(shares, all_gather_object(filled)) if there]
     try:
         if is_main_process():
-            banks = [SegmentBank.load(share) for share in shares if share.is_file()]
+            banks = [SegmentBank.load(share) for share in present]
             whole = SegmentBank.join(banks) if banks else SegmentBank.from_parts([])
             whole.save(file, append)
     finally:

@@ -72,7 +72,7 @@ class SegmentBankHook(Hook):
 
     Args:
         dataloader: Dataloader config of images with weak labels and a test-time
-            pipeline. By default the training set under the pipeline of the tests.
+            pipeline. By default the training set under the pipeline of validation.
         file: Also write the bank to this ``.safetensors`` file.
         scales: See :func:`~mmseg_spml.engine.bank_building.build_bank`.
     """

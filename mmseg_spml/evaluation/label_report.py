@@ -1,6 +1,7 @@
 """A file about label maps that were compared with masks."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
@@ -37,7 +38,7 @@ def write_label_report(
         for place, name in enumerate(classes)
     }
     content = {
-        **more,
+        **{key: _rounded(v) if isinstance(v, float) else v for key, v in more.items()},
         'of': of,
         'mIoU': _rounded(mean_iou(total)),
         'classes': by_class,
@@ -46,6 +47,20 @@ def write_label_report(
     }
     with atomic_file(path) as file:
         file.write(json.dumps(content, indent=1).encode())
+
+
+def short_names(by_path: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """The same by paths below the folder that all files share.
+
+    Example:
+        >>> list(short_names({'/data/a/1.jpg': 0, '/data/b/1.jpg': 0}))
+        ['a/1.jpg', 'b/1.jpg']
+    """
+    common = os.path.commonpath([os.path.dirname(path) for path in by_path])
+    return {
+        Path(os.path.relpath(path, common or '.')).as_posix(): value
+        for path, value in by_path.items()
+    }
 
 
 def _rounded(value: float) -> Optional[float]:

@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
 from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.evaluation.label_report import write_label_report
+from mmseg_spml.evaluation.label_report import short_names, write_label_report
 from mmseg_spml.functional.confusion import confusion_matrix
 from mmseg_spml.visualization.extremes import draw_extremes
 from mmseg_spml.visualization.panels import write_picture
@@ -27,7 +27,13 @@ class PredictionReport(BaseMetric):
         pictures: Images of the picture: as many of the best and of the worst.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
+
+    Raises:
+        ValueError: ``pictures`` is below 1; at testing: a sample has no mask, or one of
+            other values than classes and void.
     """
+
+    default_prefix = 'report'
 
     def __init__(
         self,
@@ -37,6 +43,8 @@ class PredictionReport(BaseMetric):
         prefix: Optional[str] = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
+        if pictures < 1:
+            raise ValueError(f'pictures must be 1 or more, got {pictures}')
         self.out_dir = Path(out_dir)
         self.pictures = pictures
 
@@ -44,14 +52,23 @@ class PredictionReport(BaseMetric):
         """Count and keep the label maps of a batch."""
         num_classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
+            path = sample['img_path']
+            if 'gt_sem_seg' not in sample:
+                raise ValueError(
+                    f'the image {path} has no mask: a report needs one for each image'
+                )
             maps = [
                 sample[key]['data'].squeeze(0).cpu().numpy().astype(np.uint8)
                 for key in ('pred_sem_seg', 'gt_sem_seg')
             ]
+            try:
+                confusion = confusion_matrix(*maps, num_classes)
+            except ValueError as error:
+                raise ValueError(f'{path}: {error}') from error
             self.results.append(
                 dict(
-                    img_path=sample['img_path'],
-                    confusion=confusion_matrix(*maps, num_classes),
+                    img_path=path,
+                    confusion=confusion,
                     # which images the picture shows turns out at the end
                     maps=[cv2.imencode('.png', map_)[1] for map_ in maps],
                 )
@@ -59,11 +76,14 @@ class PredictionReport(BaseMetric):
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Write both files; the scores are left to other metrics."""
+        if not results:
+            return {}
         classes, palette = (self.dataset_meta[key] for key in ('classes', 'palette'))
         found = {result['img_path']: result for result in results}
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
-        names = {Path(path).name: value for path, value in confusions.items()}
-        write_label_report(self.out_dir / 'report.json', names, classes, 'held out')
+        write_label_report(
+            self.out_dir / 'report.json', short_names(confusions), classes, 'held out'
+        )
 
         def load(path: str):
             maps = [cv2.imdecode(m, cv2.IMREAD_UNCHANGED) for m in found[path]['maps']]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.evaluation.label_report import write_label_report
+from mmseg_spml.evaluation.label_report import short_names, write_label_report
 from mmseg_spml.functional.confusion import (
     class_scores,
     confusion_matrix,
@@ -81,14 +81,22 @@ class PseudoLabelWriter(BaseMetric):
                 if mask is not None:
                     before = self._labels(scores, sample)
                     result['before_crf'] = _confusion(before, mask, len(scores))
-                image = decode_image(path.read_bytes())
-                scores = dense_crf(image, scores, **self.crf)
+                scores = self._refined(scores, path)
             labels = self._labels(scores, sample)
             write_index_map(self._file(path), labels)
             result['labelled'] = float((labels < len(scores)).mean())
             if mask is not None:
                 result['confusion'] = _confusion(labels, mask, len(scores))
             self.results.append(result)
+
+    def _refined(self, scores: Tensor, path: Path) -> Tensor:
+        """After the CRF; what has no score, a pixel or a class, gets none from it."""
+        scored = scores > 0
+        if not scored.any():
+            return scores
+        marginals = dense_crf(decode_image(path.read_bytes()), scores, **self.crf)
+        classes = scored.flatten(1).any(dim=1).view(-1, 1, 1)
+        return marginals * (classes & scored.any(dim=0))
 
     def _labels(self, scores: Tensor, sample: dict) -> np.ndarray:
         weak = sample.get('gt_sem_seg')
@@ -115,6 +123,8 @@ class PseudoLabelWriter(BaseMetric):
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Number of files, labelled part of the pixels, IoU of each class."""
+        if not results:
+            return dict(files=0)
         metrics = dict(
             files=len(results),
             labelled=round(100 * float(np.mean([r['labelled'] for r in results])), 2),
@@ -136,11 +146,10 @@ class PseudoLabelWriter(BaseMetric):
     def _report(self, found: Dict[str, dict], metrics: Dict[str, float]) -> None:
         classes, palette = (self.dataset_meta[key] for key in ('classes', 'palette'))
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
-        names = {Path(path).name: value for path, value in confusions.items()}
         folder = Path(self.out_dir, 'logs')
         write_label_report(
             folder / 'report.json',
-            names,
+            short_names(confusions),
             classes,
             'training',
             labelled=metrics['labelled'] / 100,

@@ -53,7 +53,8 @@ def pool_pixels(
     Args:
         embedding: ``(N, D, H, W)``, differentiable.
         keep: Flat places ``(P,)`` in ``N H W``, each once.
-        units: Of :func:`unit_pixels`.
+        units: Of :func:`unit_pixels`; not to be used again: their tensors become
+            the results.
         own: Segment of each pixel ``(P,)``.
         num_segments: ``S``.
 

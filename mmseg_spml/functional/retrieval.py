@@ -112,7 +112,7 @@ def _candidates(similarity: Tensor, bound: Tensor, k: int) -> Tuple[Tensor, Tens
     value = similarity.new_full((number, most), -math.inf)
     places = torch.zeros_like(value, dtype=torch.long)
     # nonzero goes row by row
-    order = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
+    order = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
     value[row, order] = members[found, column]
     places[row, order] = place
     return value, places

@@ -6,8 +6,8 @@ as rows of a small table; the contrastive core is the same for all
 """
 
 import logging
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Iterator, Optional, Tuple
 
 import torch
 from mmengine.dist import all_reduce
@@ -276,30 +276,57 @@ class ImageSimilarityLoss(RelationLoss):
         """Weighted loss, image by image; see :meth:`RelationLoss.forward`."""
         count = torch.bincount(segments.pixel_image)
         images = divisor((count > 0).sum(), self.reduction)
-        row, table, image_of_row = self._regions(segments)
-        return self.loss_weight * pixel_to_segment_loss(
-            segments.pixels_loc if self.located else segments.pixels,
-            segments.prototypes_loc if self.located else segments.prototypes,
-            segments.pixel_segment,
-            row[segments.pixel_segment],
-            table,
-            self.concentration,
-            1 / (count[segments.pixel_image] * images),
-            group=image_of_row,
-        )
+        weight = 1 / (count[segments.pixel_image] * images)
+        total = [self._of_images(*part) for part in _batches(segments, weight)]
+        return self.loss_weight * sum(total)
 
-    @staticmethod
-    def _regions(segments: Segments) -> Tuple[Tensor, Tensor, Tensor]:
-        """Row of each segment, the table, and the image of each row.
-
-        Rows are the regions of each image; other images are not compared.
-        """
+    def _of_images(self, segments: Segments, weight: Tensor) -> Tensor:
+        """Weighted loss; table rows are the regions of each image."""
         keys = torch.stack([segments.image, segments.region], dim=1)
         regions, row = keys.unique(dim=0, return_inverse=True)
         same_image = regions[:, :1] == segments.image
         same = same_image & (regions[:, 1:] == segments.region)
         _, image_of_row = regions[:, 0].unique(return_inverse=True)
-        return row, _table(same, same_image & ~same), image_of_row
+        return pixel_to_segment_loss(
+            segments.pixels_loc if self.located else segments.pixels,
+            segments.prototypes_loc if self.located else segments.prototypes,
+            segments.pixel_segment,
+            row[segments.pixel_segment],
+            _table(same, same_image & ~same),
+            self.concentration,
+            weight,
+            group=image_of_row,
+        )
+
+
+# Entries of a table of regions and segments.
+_LARGEST_TABLE = 1 << 21
+
+
+def _batches(segments: Segments, weight: Tensor) -> Iterator[Tuple[Segments, Tensor]]:
+    """Segments and weights of so many images that a table of them is not too large.
+
+    All of them at once without copies, as long as there are few.
+    """
+    if len(segments) ** 2 <= _LARGEST_TABLE:
+        yield segments, weight
+        return
+    numbers, sizes = segments.image.unique(return_counts=True)
+    most = max(int(_LARGEST_TABLE**0.5) // max(int(sizes.max()), 1), 1)
+    for chosen in numbers.split(most):
+        kept = torch.isin(segments.image, chosen).nonzero().squeeze(1)
+        pixels = torch.isin(segments.pixel_image, chosen).nonzero().squeeze(1)
+        part = replace(
+            segments,
+            pixels=segments.pixels[pixels],
+            pixels_loc=segments.pixels_loc[pixels],
+            pixel_segment=torch.searchsorted(kept, segments.pixel_segment[pixels]),
+            prototypes=segments.prototypes[kept],
+            prototypes_loc=segments.prototypes_loc[kept],
+            region=segments.region[kept],
+            image=segments.image[kept],
+        )
+        yield part, weight[pixels]
 
 
 @MODELS.register_module()

@@ -70,6 +70,20 @@ class SegmentBank:
         )
         return class_frequencies(self.labels[nearest], num_classes)
 
+    def check_fit(self, origin: str, dimension: int) -> None:
+        """Whether another bank may be appended.
+
+        Raises:
+            ValueError: If its origin or embedding is another.
+        """
+        own = (self.origin, self.prototypes.shape[1])
+        if own != (origin, dimension):
+            raise ValueError(
+                'banks that are joined must have one origin and one embedding: the '
+                f'file is of {own[0]} in {own[1]} dimensions, the addition of {origin} '
+                f'in {dimension}'
+            )
+
     def save(self, path: Union[str, Path], append: bool = False) -> None:
         """Write a ``.safetensors`` file, whole or not at all.
 
@@ -84,7 +98,9 @@ class SegmentBank:
         """
         bank = self
         if append:
-            bank = SegmentBank.join([SegmentBank.load(path), self])
+            before = SegmentBank.load(path)
+            before.check_fit(self.origin, self.prototypes.shape[1])
+            bank = SegmentBank.join([before, self])
         tensors = dict(
             prototypes=bank.prototypes.cpu().contiguous(), labels=bank.labels.cpu()
         )
@@ -120,22 +136,11 @@ class SegmentBank:
 
     @classmethod
     def join(cls, banks: List['SegmentBank']) -> 'SegmentBank':
-        """One bank of several.
-
-        Raises:
-            ValueError: If their origins or embeddings differ.
-        """
-        origins = {bank.origin for bank in banks}
-        widths = {bank.prototypes.shape[1] for bank in banks}
-        if len(origins) > 1 or len(widths) > 1:
-            raise ValueError(
-                'banks that are joined must have one origin and one embedding, got '
-                f'{sorted(origins)} and the dimensions {sorted(widths)}'
-            )
+        """One bank of several that fit each other, at least one."""
         return cls(
             torch.cat([bank.prototypes for bank in banks]),
             torch.cat([bank.labels for bank in banks]),
-            *origins,
+            banks[0].origin,
         )
 
     @classmethod

@@ -15,6 +15,9 @@ from mmseg_spml.functional.segments import VOID, resize_labels
 from .spml_head import log_frequencies
 from .views import resized, view_of
 
+# Of a pixel among those between which it lies, that is no padding.
+_LEAST_SHARE = 1e-3
+
 
 @MODELS.register_module()
 class SPMLSegmentor(EncoderDecoder):
@@ -126,7 +129,9 @@ class SPMLSegmentor(EncoderDecoder):
         if scores.shape[2:] == inputs.shape[2:]:
             return scores
         # coarser clusters: as the classifier's logits, but see postprocess_result
-        return log_frequencies(resized(scores.exp(), inputs.shape[2:]))
+        size = inputs.shape[2:]
+        inside = resized(valid[:, None].float(), size).clamp_min(_LEAST_SHARE)
+        return log_frequencies(resized(scores.exp(), size) / inside)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Embedding maps for retrieval, by the test mode (whole or slide).

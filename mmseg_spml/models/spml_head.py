@@ -51,7 +51,8 @@ class SPMLHead(BaseDecodeHead):
         retrieval: Options of retrieval: ``grid`` (12, 12), ``iterations`` 10,
             ``neighbours`` 20, ``resolution`` ``'input'`` or ``'embedding'`` (coarser,
             faster; sliding windows are always stitched at the input size), ``bank``
-            (file to load; by default the hook sets one).
+            (file to load; by default the hook sets one), ``backend`` ``'torch'`` or
+            ``'faiss'``.
         reduction: ``'rank_mean'`` averages each loss over the rank's own pixels,
             ``'global_mean'`` over those of all ranks.
         norm_cfg: Normalisation of the classifier; BN by default.
@@ -132,6 +133,9 @@ class SPMLHead(BaseDecodeHead):
         _check_option(
             'retrieval.resolution', self.retrieval['resolution'], ('input', 'embedding')
         )
+        _check_option(
+            'retrieval.backend', self.retrieval['backend'], ('torch', 'faiss')
+        )
         self._bank: Optional[SegmentBank] = None
 
     def _classifier_weight(self, weight: Union[str, float]) -> float:
@@ -171,6 +175,13 @@ class SPMLHead(BaseDecodeHead):
                     'decode_head.retrieval.bank'
                 )
             self._bank = SegmentBank.load(Path(self.retrieval['bank']))
+            largest = int(self._bank.labels.max())
+            if largest >= self.num_classes:
+                raise ValueError(
+                    f'the bank {self.retrieval["bank"]} has the class {largest}, the '
+                    f'head {self.num_classes} classes: it was built for another data '
+                    'set'
+                )
             if self._bank.origin == FULL_MASKS:
                 print_log(
                     'the retrieval bank was labelled by full masks: what it predicts '
@@ -271,20 +282,22 @@ class SPMLHead(BaseDecodeHead):
             valid: False on padding, ``(N, h, w)`` bool; it is in no segment.
 
         Returns:
-            ``(N, C, h, w)``; 0 on padding. Log-frequencies, since whatever averages
-            predictions applies a softmax first.
+            ``(N, C, h, w)``; those of no class on padding. Log-frequencies, since
+            whatever averages predictions applies a softmax first.
         """
         labels = torch.where(valid, 0, VOID)
         segments = self._pool_plain(embedding, labels)
-        bank = self.bank.to(embedding.device)
-        frequencies = bank.class_frequencies(
+        if self.bank.prototypes.device != embedding.device:
+            self._bank = self.bank.to(embedding.device)
+        frequencies = self.bank.class_frequencies(
             segments.prototypes,
             self.retrieval['neighbours'],
             self.num_classes,
             self.retrieval['backend'],
         )
         scores = log_frequencies(frequencies)
-        painted = scores.new_zeros(*valid.shape, self.num_classes)
+        nothing = log_frequencies(scores.new_zeros(()))
+        painted = nothing.repeat(*valid.shape, self.num_classes)
         painted[valid] = scores[segments.pixel_segment]
         return painted.permute(0, 3, 1, 2)
 

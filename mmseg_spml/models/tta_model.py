@@ -48,7 +48,9 @@ class SPMLTTAModel(SegTTAModel):
                 [view.seg_logits.data.softmax(dim=0) for view in views]
             ).mean(dim=0)
             if self.crf is not None:
-                probabilities = self._refined(probabilities, sample.img_path)
+                probabilities = self._refined(
+                    probabilities, sample.metainfo.get('img_path')
+                )
             log = probabilities.clamp_min(LEAST_PROBABILITY).log()
             labels = probabilities.argmax(dim=0, keepdim=True)
             sample.seg_logits = PixelData(data=log)

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
 _KNOWN = {'name', 'tool', 'args', 'inputs', 'title'}
+_TAKEN = ('lock', 'out', 'report', 'work_dir')
 _KNOWN_OF_TESTS = {'model', 'config', 'title', 'cfg_options'}
 # How the models of a recipe are tested: name, options of tools/test.py, title.
 _TESTS = (
@@ -139,10 +140,7 @@ def read_recipe(
                 f'{where}: expected `name`, `tool` and perhaps `args`, `inputs`, '
                 f'`title`, got {sorted(entry)}'
             )
-        if not re.fullmatch(r'\w+', entry['name']) or entry['name'] in (
-            'out',
-            'work_dir',
-        ):
+        if not re.fullmatch(r'\w+', entry['name']) or entry['name'] in _TAKEN:
             raise ValueError(f'{where}: {entry["name"]!r} cannot be a name')
         stage = Stage(
             entry['name'],

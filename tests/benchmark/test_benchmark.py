@@ -75,7 +75,7 @@ def test_table():
     assert found['variants']['ours']['leaner'] == pytest.approx(5)
     text = markdown(MACHINE, [found])
     assert 'Ones, floor 200 ms:' in text
-    assert '| ours | 200 | 4 | 2 | 5 | equal |' in text
+    assert '| ours | 200 | 3 | 4 | 2 | 5 | equal |' in text
 
 
 @pytest.mark.parametrize('part', list(PARTS))

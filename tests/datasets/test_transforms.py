@@ -6,7 +6,9 @@ from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from mmseg_spml.annotations.model import Box, WeakAnnotation
 from mmseg_spml.datasets import LoadRegions, LoadWeakAnnotations, PackWeakSegInputs
+from mmseg_spml.datasets.annotation_samples import packed
 from mmseg_spml.functional.region_methods import REGION_METHODS
 
 
@@ -305,3 +307,25 @@ def test_a_crop_makes_no_unknown_tag_known(from_crop, present):
 )
 def test_registered_and_printable(name):
     assert repr(TRANSFORMS.build(dict(type=name))).startswith(name)
+
+
+@pytest.mark.parametrize('complete', [None, False, True])
+def test_box_extents(complete):
+    annotation = WeakAnnotation('a.jpg', 2, 3, boxes=[Box('cat', 0, 0, 1, 2)])
+    sample = dict(
+        annotation=packed(annotation),
+        class_names=('background', 'cat'),
+        background='background',
+        img=np.zeros((2, 3, 3), np.uint8),
+    )
+    loaded = TRANSFORMS.build(dict(type='LoadBoxExtents', boxes_complete=complete))(
+        sample
+    )
+    extents = PackWeakSegInputs()(loaded)['data_samples'].box_extents.data
+    assert extents.shape == (2, 2, 3) and extents[0].all()
+    assert extents[1].tolist() == 2 * [[True, not complete, not complete]]
+
+
+def test_box_extents_need_an_annotation():
+    with pytest.raises(ValueError, match="list_format='annotations'"):
+        TRANSFORMS.build(dict(type='LoadBoxExtents'))(dict(img_path='a.jpg'))

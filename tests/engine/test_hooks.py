@@ -15,6 +15,7 @@ from torch import nn
 
 from mmseg_spml.engine import ExactResumeHook, SegmentBankHook, SegmentMemoryHook
 from mmseg_spml.engine import hooks as module
+from mmseg_spml.engine.bank_building import training_images, training_step
 from mmseg_spml.models import SegmentBank
 
 CPU = torch.device('cpu')
@@ -267,6 +268,23 @@ def test_default_images_are_the_training_set_as_validation_reads_it(event, loade
     )
     # the config of the run is left alone
     assert cfg.to_dict() == config().to_dict()
+
+
+def test_loading_is_that_of_the_training():
+    cfg = config()
+    cfg.val_dataloader.dataset.pipeline.insert(0, dict(type='Resize', scale=(9, 9)))
+    load = dict(type='LoadWeakAnnotations', unlabelled_value=255)
+    cfg.train_dataloader.dataset.pipeline = [load, dict(type='WeakRandomFlip')]
+    resize, found = training_images(cfg)['dataset']['pipeline']
+    assert found == dict(load, after_resize=True)
+    assert resize['type'] == 'Resize'
+    assert training_images(cfg, original_size=True)['dataset']['pipeline'] == [found]
+    assert training_step(cfg.train_dataloader.dataset, 'LoadRegions') == dict(
+        type='LoadRegions'
+    )
+    cfg.val_dataloader = None
+    with pytest.raises(ValueError, match='val_dataloader'):
+        training_images(cfg)
 
 
 def test_under_test_time_augmentation(loader):

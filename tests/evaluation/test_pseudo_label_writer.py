@@ -81,3 +81,21 @@ def test_report_with_and_without_crf(tmp_path, sample):
     assert report['of'] == 'training'
     assert list(report['images']) == ['a.png']
     assert (tmp_path / 'out' / 'logs' / 'picture.png').is_file()
+
+
+@pytest.mark.parametrize('crf', [None, {}])
+def test_what_has_no_score_is_unlabelled(tmp_path, sample, crf):
+    scores = sample['pseudo_scores']['data']
+    scores[:, 0, :2] = 0
+    scores[1] = 0  # a class that the image does not show
+    part, _ = written(tmp_path, sample, crf=crf, keep_void=False)
+    assert part.tolist() == [[2, 2, 0, 0], [0, 0, 0, 0]]
+    scores.zero_()
+    none, metrics = written(tmp_path, sample, crf=crf, keep_void=False)
+    assert (none == 2).all()
+    assert metrics['pseudo_labels/labelled'] == 0
+
+
+def test_nothing_to_write(tmp_path):
+    writer = PseudoLabelWriter(str(tmp_path), truth=str(tmp_path))
+    assert writer.compute_metrics([]) == dict(files=0)

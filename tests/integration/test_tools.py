@@ -107,11 +107,10 @@ def test_crf_and_report(root, trained, options):
     assert (out / 'picture.png').is_file()
 
 
-def make_bank(root, checkpoint, *arguments, shell=()):
+def make_bank(root, checkpoint, *arguments, shell=(), **options):
     run = tiny.shell if shell else tiny.python
-    return run(
-        root, *shell, TOOLS / 'make_bank.py', root / 'tiny.py', checkpoint, *arguments
-    )
+    tool = TOOLS / 'make_bank.py'
+    return run(root, *shell, tool, root / 'tiny.py', checkpoint, *arguments, **options)
 
 
 def test_make_bank(root, trained):
@@ -124,6 +123,10 @@ def test_make_bank(root, trained):
     more = SegmentBank.load(path)
     assert torch.equal(more.labels[: len(single)], single.labels)
     assert len(more) > len(single)
+    refused = make_bank(
+        root, trained[1], path, '--labels', root / 'weak', '--append', fails=True
+    )
+    assert 'one origin' in refused and '[>' not in refused  # before any image
     bank = f'model.decode_head.retrieval.bank={path}'
     output = run_test(TOOLS, root, trained[1], *RETRIEVAL, bank)
     assert 'labelled segments' not in output  # no other was built

@@ -393,7 +393,7 @@ def test_gather(devices, dtype, monkeypatch):
         same(joined.label, golden[f'{name}_proto_semantic'])
         same(joined.region, golden[f'{name}_proto_instance'])
         same(joined.image, golden[f'{name}_proto_batch'])
-    assert ranks.collectives == ([0] if devices == 1 else [3, 3])
+    assert ranks.collectives == ([0] if devices == 1 else [2, 2])
 
 
 # ------------------------------------------------------------------ networks

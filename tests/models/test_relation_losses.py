@@ -105,6 +105,20 @@ def test_memory_takes_part(kind):
     assert abs(alone - together) > 1e-3
 
 
+@pytest.mark.parametrize('entries', [1, 700, 3000])
+def test_image_similarity_of_many_regions(entries, monkeypatch):
+    """Image by image or some at a time: the loss and its gradient are the same."""
+    embedding, segments = pooled(count=4)
+    whole = quiet('image_similarity')(segments)
+    (wanted,) = torch.autograd.grad(whole, embedding, retain_graph=True)
+    assert len(segments) ** 2 > 3000
+    monkeypatch.setattr(relation_losses, '_LARGEST_TABLE', entries)
+    parts = quiet('image_similarity')(segments)
+    (grad,) = torch.autograd.grad(parts, embedding)
+    assert torch.allclose(parts, whole)
+    assert torch.allclose(grad, wanted)
+
+
 def test_image_similarity_ignores_memory():
     _, segments = pooled()
     loss = quiet('image_similarity')

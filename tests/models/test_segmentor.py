@@ -161,8 +161,9 @@ def test_padding_is_in_no_segment(key):
         valid[0, 26:] = valid[0, :, :3] = valid[0, :, 32:] = False
         expected = model.decode_head.retrieve(model.embed(inputs), valid)
     assert torch.equal(out, expected)
-    assert (out[0, :, 26:] == 0).all() and (out[0, :, :, :3] == 0).all()
-    assert (out[0, :, :26, 3:32] != 0).any(0).all()
+    # no class has been seen on padding, some class elsewhere
+    assert (out[0, :, 26:] < -13).all() and (out[0, :, :, :3] < -13).all()
+    assert (out[0, :, :26, 3:32] > -2).any(0).all()
 
 
 @pytest.mark.parametrize('scale', [1.0, 1.5])
@@ -189,6 +190,20 @@ def test_labelled_segments_of_a_batch(scale):
     assert torch.allclose(prototypes, torch.cat([p for p, _ in expected]), atol=1e-6)
     assert torch.equal(labels, torch.cat([found for _, found in expected]))
     assert labels.max() < C and len(labels) > 2
+
+
+def test_padding_has_no_class():
+    """Of a bank of one class, nothing else appears where padding is near."""
+    preprocessor = dict(type='SPMLDataPreProcessor', test_cfg=dict(size_divisor=32))
+    options = dict(grid=(2, 2), iterations=3, neighbours=3, resolution='embedding')
+    model = retrieving(data_preprocessor=preprocessor, head__retrieval=options)
+    model.decode_head.bank = SegmentBank(bank().prototypes, torch.ones(12))
+    sample_ = sample(torch.zeros(37, 41))
+    data = dict(inputs=[images((37, 41))[0]], data_samples=[sample_])
+    (out,) = model.test_step(data)
+    frequencies = out.seg_logits.data.exp()
+    assert (frequencies[1] > 0.999).all()
+    assert frequencies[[0, 2, 3]].max() < 1e-3
 
 
 # --------------------------------------------------------- what is not trained

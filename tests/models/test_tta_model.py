@@ -59,5 +59,8 @@ def test_crf_of_the_image_file(tmp_path):
 
 
 def test_crf_needs_a_file():
+    found = views()
+    for view in found:
+        del view.img_path
     with pytest.raises(ValueError, match='image file'):
-        merged(None, crf={})
+        SPMLTTAModel(build(), crf={}).merge_preds([found])

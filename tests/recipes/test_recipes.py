@@ -267,6 +267,11 @@ def test_report(folder):
         ("stages = [dict(name='a', tool='t', arg=1)]", 'expected `name`, `tool`'),
         ("stages = [dict(name='a b', tool='t')]", 'cannot be a name'),
         ("stages = [dict(name='out', tool='t')]", 'cannot be a name'),
+        ("stages = [dict(name='report', tool='t')]", 'cannot be a name'),
+        (
+            "stages = [dict(name='a', tool='t')]\ntests = [dict(model='a')]",
+            'in each of',
+        ),
         ("stages = [dict(name='a', tool='t')] * 2", 'another'),
         ("stages = [dict(name='a', tool='t', args=['{b}'])]", r"mentions \['b'\]"),
     ],
@@ -286,6 +291,18 @@ def test_variables(folder):
     assert 'points None' in calls(folder)
     with pytest.raises(ValueError, match=r"variables \['kind'\], not \['sort'\]"):
         read_recipe('recipe.py', 'work', dict(sort='points'))
+
+
+def test_models_are_tested(folder):
+    text = RECIPE + "tests = [dict(model='one', config='c.py', title='the one')]\n"
+    (folder / 'recipe.py').write_text(text)
+    recipe = read_recipe(folder / 'recipe.py')
+    names = [stage.name for stage in recipe.stages]
+    assert names[3:] == ['one_test', 'one_crf', 'one_scales', 'one_scales_crf']
+    last = recipe.stages[-1]
+    assert last.tool == 'test.py' and last.needs == ('one',)
+    assert {'--tta', '--crf', '--report'} <= set(last.args)
+    assert last.title == 'the one, several scales, CRF'
 
 
 def test_missing_inputs_and_damaged_manifests(folder):
