@@ -116,7 +116,10 @@ def _column_blocks(
         logs = _log_affinity(units[0], columns, temperature)
         for unit in units[1:]:
             torch.logaddexp(logs, _log_affinity(unit, columns, temperature), out=logs)
-        yield logs.sub_(math.log(len(units))).mul_(power).exp_()
+        logs.sub_(math.log(len(units))).mul_(power)
+        # numbers below the smallest normal one would slow the products down manifold
+        smallest = math.log(torch.finfo(logs.dtype).tiny) / 2
+        yield torch.nn.functional.threshold_(logs, smallest, -math.inf).exp_()
 
 
 def _log_affinity(unit: Tensor, columns: slice, temperature: float) -> Tensor:
