@@ -32,7 +32,9 @@ def entries(
     variants = {}
     for name, measurement in by_name.items():
         peak = measurement.peak_mb
-        leaner = base.peak_mb / peak if base.peak_mb is not None and peak else None
+        # below a megabyte the measurement says nothing
+        known = peak is not None and peak >= 1 and base.peak_mb is not None
+        leaner = base.peak_mb / peak if known else None
         variants[name] = dict(
             ms=1e3 * measurement.median,
             runs=len(measurement.seconds),
