@@ -155,12 +155,7 @@ def _on(
     tags: Tensor,
     memory: Segments,
 ) -> Scene:
-    moved = {
-        name: value.to(device)
-        for name, value in vars(memory).items()
-        if value is not None
-    }
     return Scene(
         *(tensor.to(device) for tensor in (embedding, labels, regions, tags)),
-        Segments(**moved),
+        memory.to(device),
     )

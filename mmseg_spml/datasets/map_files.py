@@ -2,7 +2,8 @@
 
 import io
 import os
-from typing import Iterable, Mapping, Optional
+from pathlib import Path
+from typing import Iterable, Mapping, Optional, Union
 
 import numpy as np
 from mmengine import fileio
@@ -69,6 +70,27 @@ def read_index_map(
         )
     ids = np.asarray(image)
     return ids.astype(np.uint8) if ids.dtype == bool else ids
+
+
+def read_mask_of(
+    image: Union[str, os.PathLike], folder: Optional[str]
+) -> Optional[np.ndarray]:
+    """The full mask of an image, ``<folder>/<image stem>.png``.
+
+    Args:
+        image: Path of the image.
+        folder: Of masks, or None.
+
+    Returns:
+        Optional[ndarray]: (H, W); None without a folder or file.
+
+    Raises:
+        ValueError: the file cannot be used; see :func:`read_index_map`.
+    """
+    if folder is None:
+        return None
+    path = os.path.join(folder, f'{Path(image).stem}.png')
+    return read_index_map(path, 'mask') if os.path.isfile(path) else None
 
 
 def check_output_folder(out: str, inputs: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.datasets.map_files import (
     check_output_folder,
     read_index_map,
+    read_mask_of,
     write_index_map,
 )
 from mmseg_spml.datasets.region_files import decode_image
@@ -257,12 +258,10 @@ def make_seed_file(
     try:
         seeds = maker.seeds(sample)
         write_index_map(os.path.join(out, f'{stem}.png'), seeds)
-        mask = Path(truth, f'{stem}.png') if truth is not None else None
+        mask = read_mask_of(sample['img_path'], truth)
         confusion = None
-        if mask is not None and mask.is_file():
-            confusion = confusion_matrix(
-                seeds, read_index_map(str(mask), 'mask'), maker.num_classes
-            )
+        if mask is not None:
+            confusion = confusion_matrix(seeds, mask, maker.num_classes)
     except (ValueError, OSError, MemoryError, cv2.error) as error:
         return SeedFile(name, error=' '.join(str(error).split()) or repr(error))
     return SeedFile(name, float((seeds < maker.num_classes).mean()), confusion)

@@ -3,12 +3,14 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
 from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.functional.confusion import class_scores, mean_iou
+from mmseg_spml.visualization.extremes import LabelledImage, draw_extremes
+from mmseg_spml.visualization.panels import write_picture
 
 
 def write_label_report(
@@ -47,6 +49,34 @@ def write_label_report(
     }
     with atomic_file(path) as file:
         file.write(json.dumps(content, indent=1).encode())
+
+
+def write_drawn_report(
+    folder: Path,
+    confusions: Mapping[str, np.ndarray],
+    load: Callable[[str], LabelledImage],
+    meta: Mapping[str, Any],
+    of: str,
+    pictures: int = 3,
+    **more: Any,
+) -> None:
+    """:func:`write_label_report` to ``report.json``, best and worst to ``picture.png``.
+
+    Args:
+        folder: Of both files.
+        confusions: (C, C+1) ``confusion_matrix`` by path of the image; at least one.
+        load: Gives the maps of a path, see ``draw_extremes``.
+        meta: ``classes`` and ``palette`` of the data set.
+        of: See :func:`write_label_report`.
+        pictures: Images of the picture, of either kind.
+        **more: See :func:`write_label_report`.
+    """
+    classes, palette = meta['classes'], meta['palette']
+    report = folder / 'report.json'
+    write_label_report(report, short_names(confusions), classes, of, **more)
+    picture = draw_extremes(confusions, load, classes, palette, pictures)
+    if picture is not None:
+        write_picture(folder / 'picture.png', picture)
 
 
 def short_names(by_path: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:

@@ -9,10 +9,8 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
 from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.evaluation.label_report import short_names, write_label_report
+from mmseg_spml.evaluation.label_report import write_drawn_report
 from mmseg_spml.functional.confusion import confusion_matrix
-from mmseg_spml.visualization.extremes import draw_extremes
-from mmseg_spml.visualization.panels import write_picture
 
 
 @METRICS.register_module()
@@ -78,18 +76,19 @@ class PredictionReport(BaseMetric):
         """Write both files; the scores are left to other metrics."""
         if not results:
             return {}
-        classes, palette = (self.dataset_meta[key] for key in ('classes', 'palette'))
         found = {result['img_path']: result for result in results}
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
-        write_label_report(
-            self.out_dir / 'report.json', short_names(confusions), classes, 'held out'
-        )
 
         def load(path: str):
             maps = [cv2.imdecode(m, cv2.IMREAD_UNCHANGED) for m in found[path]['maps']]
             return decode_image(Path(path).read_bytes()), *maps
 
-        picture = draw_extremes(confusions, load, classes, palette, self.pictures)
-        if picture is not None:
-            write_picture(self.out_dir / 'picture.png', picture)
+        write_drawn_report(
+            self.out_dir,
+            confusions,
+            load,
+            self.dataset_meta,
+            'held out',
+            pictures=self.pictures,
+        )
         return {}

@@ -9,9 +9,13 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.datasets.map_files import (
+    read_index_map,
+    read_mask_of,
+    write_index_map,
+)
 from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.evaluation.label_report import short_names, write_label_report
+from mmseg_spml.evaluation.label_report import write_drawn_report
 from mmseg_spml.functional.confusion import (
     class_scores,
     confusion_matrix,
@@ -20,8 +24,7 @@ from mmseg_spml.functional.confusion import (
 from mmseg_spml.functional.dense_crf import dense_crf
 from mmseg_spml.functional.pseudo_labels import pseudo_label_map
 from mmseg_spml.functional.segments import VOID
-from mmseg_spml.visualization.extremes import LabelledImage, draw_extremes
-from mmseg_spml.visualization.panels import write_picture
+from mmseg_spml.visualization.extremes import LabelledImage
 
 
 @METRICS.register_module()
@@ -76,7 +79,7 @@ class PseudoLabelWriter(BaseMetric):
             if self.keep_boxes:
                 scores = scores * sample['box_extents']['data'].to(scores.device)
             result = dict(img_path=str(path))
-            mask = self._mask(path)
+            mask = read_mask_of(path, self.truth)
             if self.crf is not None:
                 if mask is not None:
                     before = self._labels(scores, sample)
@@ -115,12 +118,6 @@ class PseudoLabelWriter(BaseMetric):
     def _file(self, image: Path) -> str:
         return os.path.join(self.out_dir, f'{image.stem}.png')
 
-    def _mask(self, image: Path) -> Optional[np.ndarray]:
-        file = Path(self.truth or '', f'{image.stem}.png')
-        if self.truth is None or not file.is_file():
-            return None
-        return read_index_map(str(file), 'mask')
-
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Number of files, labelled part of the pixels, IoU of each class."""
         if not results:
@@ -144,26 +141,22 @@ class PseudoLabelWriter(BaseMetric):
         return metrics
 
     def _report(self, found: Dict[str, dict], metrics: Dict[str, float]) -> None:
-        classes, palette = (self.dataset_meta[key] for key in ('classes', 'palette'))
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
-        folder = Path(self.out_dir, 'logs')
-        write_label_report(
-            folder / 'report.json',
-            short_names(confusions),
-            classes,
-            'training',
-            labelled=metrics['labelled'] / 100,
-            mIoU_before_crf=metrics.get('mIoU_before_crf'),
-        )
 
         def load(path: str) -> LabelledImage:
             image = decode_image(Path(path).read_bytes())
             labels = read_index_map(self._file(Path(path)), 'label map')
-            return image, labels, self._mask(Path(path))
+            return image, labels, read_mask_of(path, self.truth)
 
-        picture = draw_extremes(confusions, load, classes, palette)
-        if picture is not None:
-            write_picture(folder / 'picture.png', picture)
+        write_drawn_report(
+            Path(self.out_dir, 'logs'),
+            confusions,
+            load,
+            self.dataset_meta,
+            'training',
+            labelled=metrics['labelled'] / 100,
+            mIoU_before_crf=metrics.get('mIoU_before_crf'),
+        )
 
 
 def _confusion(labels: np.ndarray, mask: np.ndarray, num_classes: int) -> np.ndarray:

@@ -58,6 +58,12 @@ class Segments:
         """Number of classes C."""
         return self.tags.shape[1]
 
+    def to(self, device: torch.device) -> 'Segments':
+        """The segments on another device."""
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {k: v if v is None else v.to(device) for k, v in tensors.items()}
+        return Segments(**moved)
+
     def to_memory(self) -> 'Segments':
         """The segments alone, detached, as a memory keeps them: no pixels."""
         # Clones: views would keep, and save, the storage of all pixels.

@@ -45,7 +45,7 @@ class SegmentMemory(nn.Module):
         """All kept segments from oldest to newest, or None if there are none."""
         if not self._kept:
             return None
-        return Segments.concat([_moved(kept, device) for kept in self._kept])
+        return Segments.concat([kept.to(device) for kept in self._kept])
 
     def append(self, segments: Segments, num_images: int) -> None:
         """Keep the segments of a training step.
@@ -66,7 +66,7 @@ class SegmentMemory(nn.Module):
             # A resumed checkpoint lies on the CPU.
             device = segments.label.device
             self._kept.append(
-                Segments.concat([_moved(part, device) for part in self._pending])
+                Segments.concat([part.to(device) for part in self._pending])
             )
             self._pending = []
 
@@ -90,8 +90,3 @@ class SegmentMemory(nn.Module):
 
 def _as_tensors(segments: Segments) -> dict:
     return {field.name: getattr(segments, field.name) for field in fields(segments)}
-
-
-def _moved(segments: Segments, device: torch.device) -> Segments:
-    tensors = _as_tensors(segments).items()
-    return Segments(**{k: v if v is None else v.to(device) for k, v in tensors})

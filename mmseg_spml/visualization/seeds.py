@@ -6,7 +6,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from mmseg_spml.datasets.map_files import read_index_map
+from mmseg_spml.datasets.map_files import read_mask_of
 from mmseg_spml.datasets.region_files import decode_image
 from mmseg_spml.datasets.seed_files import SeedMaker
 
@@ -65,7 +65,7 @@ def _row(
         for label, cam in maker.activation_maps(sample).items():
             row.append((classes[label], draw_map(image, cam)))
     row.append(('seeds', overlay_weak_labels(image, maker.seeds(sample), palette)))
-    mask = Path(truth or '', f'{path.stem}.png')
-    if truth is not None and mask.is_file():
-        row.append(('truth', colourise(read_index_map(str(mask), 'mask'), palette)))
+    mask = read_mask_of(path, truth)
+    if mask is not None:
+        row.append(('truth', colourise(mask, palette)))
     return row

@@ -8,7 +8,7 @@ from models.small_segmentor import C, D, batch, build, pooled
 from torch import nn
 
 from mmseg_spml.functional.segments import Segments
-from mmseg_spml.models import SegmentMemory, segment_memory
+from mmseg_spml.models import SegmentMemory
 
 CPU = torch.device('cpu')
 FIELDS = ('prototypes', 'prototypes_loc', 'label', 'region', 'image', 'tags')
@@ -233,5 +233,5 @@ def test_a_resumed_memory_moves_to_the_device_of_the_training():
     """Two kept steps on two devices are joined; the meta device stands for CUDA."""
     memory = filled(steps=2)
     elsewhere = torch.device('meta')
-    memory._kept[1] = segment_memory._moved(memory._kept[1], elsewhere)
+    memory._kept[1] = memory._kept[1].to(elsewhere)
     assert memory.segments(elsewhere).prototypes.device == elsewhere
