@@ -13,7 +13,6 @@ instead. On several processes: ``torchrun --nproc_per_node 8 tools/make_bank.py 
 import argparse
 import os
 
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from mmseg_spml.engine import launch
@@ -51,14 +50,7 @@ def parse_args() -> argparse.Namespace:
         '--append', action='store_true', help='keep what the file holds'
     )
     parser.add_argument('--work-dir', help='folder of logs (default: beside OUT)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that override the config: key=value ...',
-    )
-    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    launch.add_arguments(parser)
     args = parser.parse_args()
     if min(args.scales) <= 0:
         parser.error('--scales must be above 0')
@@ -70,11 +62,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Let MMEngine's runner build the model, and go through the training images."""
     args = parse_args()
-    if not os.path.isfile(args.checkpoint):
-        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
     folder = os.path.dirname(os.path.abspath(args.out))
     cfg = launch.read_config(args, os.path.join(folder, 'logs'))
-    cfg.load_from = args.checkpoint
     runner = Runner.from_cfg(cfg)
     launch.check_checkpoint(runner.model, args.checkpoint)
     runner.load_or_resume()

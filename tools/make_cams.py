@@ -8,7 +8,6 @@ tools/make_cams.py CONFIG CHECKPOINT OUT --launcher pytorch``.
 import argparse
 import os
 
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from mmseg_spml.datasets.seed_files import check_outputs
@@ -27,24 +26,14 @@ def parse_args() -> argparse.Namespace:
         '--format', choices=('npz', 'npy'), default='npz', help='npy: as SEAM writes'
     )
     parser.add_argument('--work-dir', help='folder of logs (default: OUT/logs)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that override the config, such as model.scales="[1,2]"',
-    )
-    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    launch.add_arguments(parser, example='model.scales="[1,2]"')
     return parser.parse_args()
 
 
 def main() -> None:
     """Run MMEngine's test loop with a writer in place of the metric."""
     args = parse_args()
-    if not os.path.isfile(args.checkpoint):
-        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
     cfg = launch.read_config(args, os.path.join(args.out, 'logs'))
-    cfg.load_from = args.checkpoint
     cfg.test_evaluator = dict(
         type='CamWriter', out_dir=args.out, file_format=args.format
     )

@@ -13,7 +13,6 @@ default as the annotations say). Train the next stage with
 import argparse
 import os
 
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from mmseg_spml.datasets.seed_files import check_outputs
@@ -33,27 +32,16 @@ def parse_args() -> argparse.Namespace:
         '--truth', help='folder of full masks: compare where there is one'
     )
     parser.add_argument('--work-dir', help='folder of logs (default: OUT/logs)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that override the config, such as '
-        'pseudo_labels.evaluator.keep_marks=True',
-    )
-    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    launch.add_arguments(parser, example='pseudo_labels.evaluator.keep_marks=True')
     return parser.parse_args()
 
 
 def main() -> None:
     """Run MMEngine's test loop over the training images."""
     args = parse_args()
-    if not os.path.isfile(args.checkpoint):
-        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
     if args.truth is not None and not os.path.isdir(args.truth):
         raise FileNotFoundError(f'--truth: there is no folder {args.truth!r}')
     cfg = launch.read_config(args, os.path.join(args.out, 'logs'))
-    cfg.load_from = args.checkpoint
     if 'decode_head' not in cfg.model:
         raise ValueError(f'{args.config} is of a {cfg.model.type}, not of a segmentor')
     settings = cfg.get('pseudo_labels', {})

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmseg_spml.engine import launch
@@ -37,15 +37,7 @@ def parse_args() -> argparse.Namespace:
         help='folder for report.json (confusion, scores of each image) and picture.png '
         '(best and worst images)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that override the config: key=value, nested.key=value, '
-        'key="[a,b]", without white space',
-    )
-    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    launch.add_arguments(parser)
     return parser.parse_args()
 
 
@@ -101,10 +93,7 @@ def evaluators(cfg: Config) -> list:
 def main() -> None:
     """Fit the config to the command line and the machine, and test."""
     args = parse_args()
-    if not os.path.isfile(args.checkpoint):
-        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint!r}')
     cfg = launch.read_config(args)
-    cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.show or args.show_dir:
         draw_predictions(cfg, args)

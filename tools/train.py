@@ -2,7 +2,6 @@
 
 import argparse
 
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
@@ -32,15 +31,7 @@ def parse_args() -> argparse.Namespace:
         choices=['float16', 'bfloat16'],
         help='its number format (default: float16 on CUDA, bfloat16 on a CPU)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that override the config: key=value, nested.key=value, '
-        'key="[a,b]", without white space',
-    )
-    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    launch.add_arguments(parser)
     return parser.parse_args()
 
 

@@ -4,12 +4,12 @@ import gc
 import os
 import subprocess
 import warnings
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import MutableMapping
 from typing import Any, Optional
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.runner import find_latest_checkpoint
 from torch import distributed, nn
 
@@ -180,16 +180,42 @@ def enable_amp(cfg: Config, dtype: Optional[str] = None) -> None:
         raise ValueError('--amp-dtype float16 needs CUDA: use bfloat16 on a CPU')
 
 
+def add_arguments(
+    parser: ArgumentParser, example: str = 'nested.key=value key="[a,b]"'
+) -> None:
+    """The arguments that :func:`read_config` reads beside the positional ones.
+
+    Args:
+        parser: Of a tool with the argument ``config``, perhaps ``checkpoint``.
+        example: Of settings.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help=f'settings that override the config, without white space: {example}',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
 def read_config(args: Namespace, work_dir: Optional[str] = None) -> Config:
     """The config of a tool's command line, fit for this machine.
 
     Opens the process group, if one is needed.
 
     Args:
-        args: ``config``, ``cfg_options``, ``work_dir``, ``launcher``, ``local_rank``.
+        args: ``config``, ``cfg_options``, ``work_dir``, ``launcher``, ``local_rank``,
+            perhaps ``checkpoint``, which becomes ``load_from``.
         work_dir: Folder of the run if the command line names none; else the config's,
             else ``work_dirs/<name of the config>``.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
     """
+    checkpoint = getattr(args, 'checkpoint', None)
+    if checkpoint is not None and not os.path.isfile(checkpoint):
+        raise FileNotFoundError(f'there is no checkpoint {checkpoint!r}')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     init_distributed_cpu(args.launcher)
     cfg = Config.fromfile(args.config)
@@ -201,6 +227,8 @@ def read_config(args: Namespace, work_dir: Optional[str] = None) -> Config:
         args.work_dir or work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
     )
     without_cuda(cfg)
+    if checkpoint is not None:
+        cfg.load_from = checkpoint
     return cfg
 
 
