@@ -45,8 +45,9 @@ def dense_pixel_to_segment_loss(
     positive = same & ~is_own
     positive |= is_own & ~positive.any(dim=1, keepdim=True)
     exponential = (pixels @ prototypes.t()).mul_(concentration).exp_()
-    numerator = (exponential * positive).sum(dim=1)
-    denominator = numerator + (exponential * different).sum(dim=1)
+    # faster than products with the masks, which are converted to floats
+    numerator = exponential.masked_fill(~positive, 0).sum(dim=1)
+    denominator = numerator + exponential.masked_fill(~different, 0).sum(dim=1)
     return denominator.log() - numerator.log()
 
 

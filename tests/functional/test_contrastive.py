@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mmseg_spml.functional import contrastive
+from mmseg_spml.functional import contrastive_sweep
 from mmseg_spml.functional.contrastive import (
     pixel_to_segment_loss,
     pixel_to_segment_nll,
@@ -774,13 +774,13 @@ def test_where_nothing_repels_nothing_is_computed(monkeypatch):
     comparison[1] = comparison[1].abs()
     expected = dense(pixels, prototypes, own, row, comparison, 6.0)
     chunks = []
-    chunk = contrastive._Sweep._chunk
+    chunk = contrastive_sweep.Sweep._chunk
 
-    def counted(sweep, block, *rest):
-        chunks.extend(row[block.pixels].unique().tolist())
-        chunk(sweep, block, *rest)
+    def counted(sweep, pixels, *rest):
+        chunks.extend(row[pixels].unique().tolist())
+        chunk(sweep, pixels, *rest)
 
-    monkeypatch.setattr(contrastive._Sweep, '_chunk', counted)
+    monkeypatch.setattr(contrastive_sweep.Sweep, '_chunk', counted)
     out = pixel_to_segment_nll(pixels, prototypes, own, row, comparison, 6.0)
     assert torch.allclose(out, expected)
     assert (out[row == 1] == 0).all()

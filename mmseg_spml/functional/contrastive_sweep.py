@@ -1,0 +1,228 @@
+"""The pixel-to-segment loss by sweeps over chunks of pixels: in plain PyTorch.
+
+The problem is that of :mod:`mmseg_spml.functional.contrastive`. Pixels are swept in
+chunks that share their compared segments: masks become slices, one sweep yields the
+loss and both gradients, and nothing of size P x S is ever held.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Iterator, Optional, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Similarities held at a time: small enough for the cache of a CPU core, large
+# enough to keep matrix products (on CUDA: kernels) efficient.
+_CHUNK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 25}
+_LN_2 = math.log(2)
+
+
+@dataclass
+class Problem:
+    """Pixels, segments, and which of them are compared.
+
+    Attributes:
+        pixels: ``(P, D)``.
+        prototypes: ``(S, D)``, of the same dtype.
+        own: Own segment of each pixel ``(P,)``, int64.
+        row: Row of the table of each pixel ``(P,)``, int64.
+        comparison: Table ``(R, S)`` int8: 1 same, -1 different, 0 not compared.
+        concentration: Factor of the similarities.
+        group: ``(R,)`` or None: rows of one number compare the same segments.
+        own_is_same: Whether the table calls the own segment same, ``(P,)`` bool.
+        alone: Whether no other segment is, ``(P,)`` bool.
+    """
+
+    pixels: Tensor
+    prototypes: Tensor
+    own: Tensor
+    row: Tensor
+    comparison: Tensor
+    concentration: float
+    group: Optional[Tensor] = None
+
+    def __post_init__(self) -> None:
+        self.own_is_same = self.comparison[self.row, self.own] > 0
+        positives = (self.comparison > 0).sum(1)[self.row]
+        self.alone = positives == self.own_is_same
+
+
+@dataclass
+class _Block:
+    """Pixels that compare the same segments (``columns``), and how.
+
+    One table row: positives come first, ``num_positive`` splits the columns. Several
+    rows: ``positive`` (n, w) lists each pixel's positive columns, padded by
+    ``len(columns)``, a column of its own that counts for nothing.
+    """
+
+    pixels: Tensor
+    columns: Tensor
+    num_positive: int = 0
+    positive: Optional[Tensor] = None
+
+    def chunks(self, height: int) -> Iterator[Tuple[slice, Union[slice, Tensor]]]:
+        """Places in the block, and the pixels there: a slice where they follow."""
+        first, count = int(self.pixels[0]), len(self.pixels)
+        # sorted by their stable order
+        follow = int(self.pixels[-1]) - first == count - 1
+        for start in range(0, count, height):
+            places = slice(start, min(start + height, count))
+            if follow:
+                yield places, slice(first + start, first + places.stop)
+            else:
+                yield places, self.pixels[places]
+
+
+def _one_row(comparison: Tensor, row: int, pixels: Tensor) -> _Block:
+    same = (comparison[row] > 0).nonzero().squeeze(1)
+    different = (comparison[row] < 0).nonzero().squeeze(1)
+    return _Block(pixels, torch.cat([same, different]), len(same))
+
+
+def _several_rows(comparison: Tensor, row: Tensor, pixels: Tensor) -> _Block:
+    rows, place = row[pixels].unique(return_inverse=True)
+    columns = comparison[rows[0]].ne(0).nonzero().squeeze(1)
+    same = comparison[rows][:, columns] > 0
+    width = int(same.sum(1).max()) if len(columns) else 0
+    index = same.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :width]
+    index = index.masked_fill(~same.gather(1, index), len(columns))
+    return _Block(pixels, columns, positive=index[place])
+
+
+def _blocks(problem: Problem) -> Iterator[_Block]:
+    grouped = problem.group is not None
+    key = problem.group[problem.row] if grouped else problem.row
+    order = torch.argsort(key, stable=True)
+    start = 0
+    for count in torch.bincount(key).tolist():
+        pixels = order[start : start + count]
+        start += count
+        if count and grouped:
+            yield _several_rows(problem.comparison, problem.row, pixels)
+        elif count:
+            row = int(problem.row[pixels[0]])
+            block = _one_row(problem.comparison, row, pixels)
+            if block.num_positive < len(block.columns):
+                yield block  # else nothing repels: the loss is 0, exactly
+
+
+def _exp_sum(values: Tensor) -> Tuple[Tensor, Tensor]:
+    """Turn ``values`` (n, m) into 2^(values - max); return log2 of their sum, the sum."""
+    if not values.shape[1]:
+        zero = values.new_zeros(len(values))
+        return zero - float('inf'), zero
+    largest = values.amax(dim=1, keepdim=True)
+    largest = largest.masked_fill(largest == -float('inf'), 0)
+    total = values.sub_(largest).exp2_().sum(dim=1)
+    return total.log2() + largest.squeeze(1), total
+
+
+def _share(values: Tensor, total: Tensor, amount: Tensor) -> None:
+    """Turn exponentials into softmax weights times ``amount`` (n,)."""
+    factor = amount / total.clamp_min(torch.finfo(total.dtype).tiny)
+    values.mul_(factor.unsqueeze(1))
+
+
+class Sweep:
+    """Per-pixel loss and, where weights are given, gradients of its weighted sum.
+
+    Args:
+        problem: What is compared.
+        weight: Weight of each pixel's loss ``(P,)``; None: no gradient.
+
+    Attributes:
+        loss: ``(P,)``.
+        grad_pixels: ``(P, D)``; with weights.
+        grad_prototypes: ``(S, D)``; with weights.
+    """
+
+    def __init__(self, problem: Problem, weight: Optional[Tensor]) -> None:
+        self.problem = problem
+        self.weight = weight
+        # Powers of 2 are three times as fast as those of e.
+        self.scale = problem.concentration / _LN_2
+        self.loss = problem.pixels.new_zeros(len(problem.pixels))
+        if weight is not None:
+            self.grad_pixels = torch.zeros_like(problem.pixels)
+            self.grad_prototypes = torch.zeros_like(problem.prototypes)
+        for block in _blocks(problem) if len(problem.pixels) else ():
+            if len(block.columns):
+                self._block(block)
+
+    def _block(self, block: _Block) -> None:
+        problem, width = self.problem, len(block.columns)
+        near = problem.prototypes[block.columns] * self.scale
+        if block.positive is not None:
+            near = torch.cat([near, near.new_zeros(1, near.shape[1])])
+        grad_near = torch.zeros_like(near)
+        column = torch.zeros_like(problem.comparison[0], dtype=torch.long)
+        column[block.columns] = torch.arange(width, device=column.device)
+        device = 'cuda' if near.is_cuda else 'cpu'
+        height = max(16, _CHUNK_ELEMENTS[device] // len(near))
+        # One piece of memory for all chunks: it stays in the cache.
+        values = near.new_empty(min(height, len(block.pixels)), len(near))
+        lonely = bool(problem.alone[block.pixels].any())
+        for places, chunk in block.chunks(height):
+            value = values[: places.stop - places.start]
+            torch.mm(problem.pixels[chunk], near.t(), out=value)
+            index = None if block.positive is None else block.positive[places]
+            self._chunk(chunk, value, block.num_positive, index, column, lonely)
+            if self.weight is not None:
+                grad_near.addmm_(value.t(), problem.pixels[chunk])
+                self.grad_pixels[chunk] += value @ near
+        if self.weight is not None:
+            self.grad_prototypes.index_add_(
+                0, block.columns, grad_near[:width], alpha=self.scale
+            )
+
+    def _chunk(
+        self,
+        chunk: Union[slice, Tensor],
+        value: Tensor,
+        num_positive: int,
+        index: Optional[Tensor],
+        column: Tensor,
+        lonely: bool,
+    ) -> None:
+        """Loss of a chunk; turns similarities into their gradient."""
+        problem = self.problem
+        own = problem.own[chunk]
+        excluded = problem.own_is_same[chunk].nonzero().squeeze(1)
+        value[excluded, column[own[excluded]]] = -float('inf')
+        if index is None:
+            split = [num_positive, value.shape[1] - num_positive]
+            positive, negative = value.split(split, dim=1)
+        else:
+            value[:, -1] = -float('inf')
+            positive = value.gather(1, index)
+            negative = value.scatter_(1, index, -float('inf'))
+        lse_positive, sum_positive = _exp_sum(positive)
+        lse_negative, sum_negative = _exp_sum(negative)
+        if lonely:
+            own_value = (problem.pixels[chunk] * problem.prototypes[own]).sum(dim=1)
+            own_value *= self.scale
+            lse_positive = torch.where(problem.alone[chunk], own_value, lse_positive)
+        margin = (lse_negative - lse_positive) * _LN_2
+        self.loss[chunk] = F.softplus(margin, threshold=40)
+        if self.weight is None:
+            return
+        pull = margin.sigmoid() * self.weight[chunk] * _LN_2
+        _share(negative, sum_negative, pull)
+        _share(positive, sum_positive, -pull)
+        if index is not None:
+            value.scatter_(1, index, positive)
+        if lonely:
+            self._pull_to_own(chunk, own, pull)
+
+    def _pull_to_own(
+        self, chunk: Union[slice, Tensor], own: Tensor, pull: Tensor
+    ) -> None:
+        """Gradients of pixels whose positive is their own segment, no column."""
+        problem = self.problem
+        amount = torch.where(problem.alone[chunk], -pull, 0).unsqueeze(1)
+        amount *= self.scale
+        self.grad_prototypes.index_add_(0, own, amount * problem.pixels[chunk])
+        self.grad_pixels[chunk] += amount * problem.prototypes[own]
