@@ -1,6 +1,6 @@
 """What the values of a weak label map mean."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import cv2
 import numpy as np
@@ -42,8 +42,8 @@ def canonical_labels(
     unlabelled_value: Optional[int] = None,
     label_range: str = 'strict',
     source: str = 'the label map',
-) -> np.ndarray:
-    """Label values of a file -> 0..C-1 labelled, C unlabelled, 255 void.
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Label values of a file -> 0..C-1 labelled, C unlabelled, 255 void; and tags.
 
     Args:
         labels: (H, W) values as stored.
@@ -55,14 +55,14 @@ def canonical_labels(
         source: The file, for error messages.
 
     Returns:
-        ndarray: (H, W) uint8.
+        tuple[ndarray, ndarray]: (H, W) uint8, and which classes occur, (C,) bool.
 
     Raises:
         ValueError: a value is out of range, or an argument is.
 
     Example:
         >>> canonical_labels(np.array([[0, 1, 255]]), 2, unlabelled_value=255)
-        array([[0, 1, 2]], dtype=uint8)
+        (array([[0, 1, 2]], dtype=uint8), array([ True,  True]))
     """
     unlabelled = num_classes if unlabelled_value is None else unlabelled_value
     check_label_options(num_classes, unlabelled, label_range)
@@ -85,9 +85,11 @@ def canonical_labels(
     if label_range == 'release':
         table[num_classes:VOID] = num_classes
     table[unlabelled] = num_classes
+    tags = np.zeros(num_classes, bool)
+    tags[values[values < num_classes]] = True
     if (table[values] == values).all():
-        return labels.astype(np.uint8)
-    return table[labels]
+        return labels.astype(np.uint8), tags
+    return table[labels], tags
 
 
 def check_label_options(

@@ -110,7 +110,7 @@ def _blocks(problem: Problem) -> Iterator[_Block]:
 
 
 def _exp_sum(values: Tensor) -> Tuple[Tensor, Tensor]:
-    """Turn ``values`` (n, m) into 2^(values - max); return log2 of their sum, the sum."""
+    """Turn ``values`` (n, m) into 2^(values - max); return (log2-sum-exp2, sum)."""
     if not values.shape[1]:
         zero = values.new_zeros(len(values))
         return zero - float('inf'), zero

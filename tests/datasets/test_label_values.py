@@ -27,7 +27,9 @@ def test_every_value(num_classes, unlabelled, label_range):
             with pytest.raises(ValueError, match=f' {value}, but'):
                 canonical_labels(*arguments)
         else:
-            assert canonical_labels(*arguments).tolist() == [[0, expected]]
+            labels, tags = canonical_labels(*arguments)
+            assert labels.tolist() == [[0, expected]]
+            assert tags.tolist() == tags_of(labels, arguments[1]).tolist()
 
 
 def test_negative_and_large_values():

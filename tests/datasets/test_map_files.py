@@ -1,7 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from mmseg_spml.datasets import map_files
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 
 
@@ -27,11 +29,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / 'a.png'
     write_index_map(str(path), np.array([[1]]))
 
-    def fail(self, file, **options):
+    def fail(file, *chunk):
         file.write(b'half')
         raise OSError('disk full')
 
-    monkeypatch.setattr(Image.Image, 'save', fail)
+    monkeypatch.setattr(map_files, 'putchunk', fail)
     with pytest.raises(OSError, match='disk full'):
         write_index_map(str(path), np.array([[2]]))
     assert read_index_map(str(path)).tolist() == [[1]]
@@ -45,3 +47,18 @@ def test_one_bit_files_and_folders(tmp_path):
     assert ids.dtype == np.uint8
     with pytest.raises(FileNotFoundError, match='region map not found'):
         read_index_map(str(tmp_path), 'region map')
+
+
+@pytest.mark.parametrize('largest', [1, 255, 256, 65535])
+@pytest.mark.parametrize('shape', [(1, 1), (3, 1), (1, 7), (37, 53)])
+def test_files_are_read_alike_by_other_programs(tmp_path, shape, largest):
+    ids = np.random.default_rng(0).integers(0, largest + 1, shape)
+    ids[-1, -1] = largest
+    path = str(tmp_path / 'a.png')
+    write_index_map(path, ids, text={'key': 'a value', 'name': 'Zürich, 東京'})
+    assert np.array_equal(read_index_map(path), ids)
+    assert np.array_equal(cv2.imread(path, cv2.IMREAD_UNCHANGED), ids)
+    with Image.open(path) as image:
+        image.verify()
+    with Image.open(path) as image:
+        assert image.text == {'key': 'a value', 'name': 'Zürich, 東京'}

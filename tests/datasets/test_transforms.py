@@ -251,9 +251,12 @@ class TestPack:
         packed = PackWeakSegInputs()(dict(results, img_path='a.jpg'))
         data = packed['data_samples']
         assert packed['inputs'].shape == (3, 4, 6)
-        for name, key in (('gt_sem_seg', 'gt_seg_map'), ('region_map',) * 2):
+        for name, key, dtype in (
+            ('gt_sem_seg', 'gt_seg_map', torch.int64),
+            ('region_map', 'region_map', torch.int32),
+        ):
             value = data.get(name).data
-            assert value.dtype == torch.int64
+            assert value.dtype == dtype
             assert value.shape == (1, 4, 6)
             np.testing.assert_array_equal(value[0].numpy(), results[key])
         assert data.gt_tags.multi_hot.dtype == torch.bool
