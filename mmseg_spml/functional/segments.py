@@ -1,7 +1,7 @@
 """Segments: pixels split by cluster, label and region, and their prototypes."""
 
 from dataclasses import dataclass, fields, replace
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +35,7 @@ class Segments:
         tags: Tags of each segment's image ``(S, C)``, int8: 1 present, 0 absent, -1
             unknown.
         label_sets: Label sets of feature affinity ``(S, C)``, bool, or None.
+        images: Numbers of the images whose pixels these are. None: to be found.
     """
 
     pixels: Tensor
@@ -49,6 +50,7 @@ class Segments:
     image: Tensor
     tags: Tensor
     label_sets: Optional[Tensor] = None
+    images: Optional[range] = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -58,29 +60,44 @@ class Segments:
         """Number of classes C."""
         return self.tags.shape[1]
 
+    @property
+    def image_numbers(self) -> range:
+        """:attr:`images`; where they are unknown, the device is asked."""
+        if self.images is not None:
+            return self.images
+        if not len(self.pixel_image):
+            return range(0)
+        return range(int(self.pixel_image.min()), int(self.pixel_image.max()) + 1)
+
+    def tensors(self) -> Dict[str, Tensor]:
+        """All tensors by their names."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {k: value for k, value in values.items() if isinstance(value, Tensor)}
+
     def to(self, device: torch.device) -> 'Segments':
         """The segments on another device."""
-        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {k: v if v is None else v.to(device) for k, v in tensors.items()}
-        return Segments(**moved)
+        moved = {name: value.to(device) for name, value in self.tensors().items()}
+        return replace(self, **moved)
 
     def to_memory(self) -> 'Segments':
         """The segments alone, detached, as a memory keeps them: no pixels."""
         # Clones: views would keep, and save, the storage of all pixels.
-        emptied = {
-            name: getattr(self, name)[:0].detach().clone() for name in _PIXEL_FIELDS
+        kept = {
+            name: (value[:0] if name in _PIXEL_FIELDS else value).detach().clone()
+            for name, value in self.tensors().items()
         }
-        detached = {
-            field.name: getattr(self, field.name).detach().clone()
-            for field in fields(self)
-            if field.name not in emptied and getattr(self, field.name) is not None
-        }
-        return replace(self, **emptied, **detached)
+        return replace(self, **kept, images=None)
 
     def shift_images(self, offset: int) -> 'Segments':
         """The same segments with ``offset`` added to all image numbers."""
+        images = self.images
+        if images is not None:
+            images = range(images.start + offset, images.stop + offset)
         return replace(
-            self, image=self.image + offset, pixel_image=self.pixel_image + offset
+            self,
+            image=self.image + offset,
+            pixel_image=self.pixel_image + offset,
+            images=images,
         )
 
     @staticmethod
@@ -100,17 +117,24 @@ class Segments:
                 'either all or none of the parts must have label_sets; set '
                 'affinity_threshold for all of them'
             )
+        tables = [part.tensors() for part in parts]
         joined = {
-            field.name: _joined([getattr(part, field.name) for part in parts])
-            for field in fields(Segments)
-            if field.name != 'label_sets' or all(with_sets)
+            name: _joined([table[name] for table in tables]) for name in tables[0]
         }
         offset, own = 0, []
         for part in parts:
             own.append(part.pixel_segment + offset)
             offset += len(part)
         joined['pixel_segment'] = _joined(own)
-        return Segments(**joined)
+        return Segments(**joined, images=_joined_range(parts))
+
+
+def _joined_range(parts: Sequence[Segments]) -> Optional[range]:
+    """Numbers of the images of all parts that have pixels, if all are known."""
+    ranges = [part.images for part in parts if len(part.pixels)]
+    if not ranges or None in ranges:
+        return None
+    return range(min(r.start for r in ranges), max(r.stop for r in ranges))
 
 
 def _joined(parts: List[Tensor]) -> Tensor:
@@ -255,8 +279,8 @@ def pool_segments(
     device = embedding.device
     if embedding.dtype != torch.float64:
         embedding = embedding.float()
-    start, num_clusters = compact_grid_labels((height, width), tuple(grid))
-    start = start.to(device).expand(count, height, width)
+    start, num_clusters = compact_grid_labels((height, width), tuple(grid), device)
+    start = start.expand(count, height, width)
     image = torch.arange(count, device=device).view(-1, 1, 1).expand_as(start)
 
     keep = labels.reshape(-1).ne(void).nonzero().squeeze(1)
@@ -272,7 +296,7 @@ def pool_segments(
     units = unit_pixels(embedding, keep, local)
     unit, located = units[:2]
     cluster = spherical_kmeans(
-        located, pixel_start, pixel_image, iterations, num_clusters
+        located, pixel_start, pixel_image, iterations, num_clusters, count
     )
     keys = [pixel_image * num_clusters + cluster, pixel_label, pixel_region]
     (image_cluster, label, region), own = _unique_tuples(keys)
@@ -305,6 +329,7 @@ def pool_segments(
         image=segment_image,
         tags=tags.to(torch.int8)[segment_image],
         label_sets=label_sets,
+        images=range(count),
     )
 
 

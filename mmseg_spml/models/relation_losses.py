@@ -7,7 +7,7 @@ as rows of a small table; the contrastive core is the same for all
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Tuple
 
 import torch
 from mmengine.dist import all_reduce
@@ -37,14 +37,14 @@ class Comparison:
     """Which pixels a relation uses, and the table that they refer to.
 
     Attributes:
-        anchors: Indices of the pixels ``(P',)``.
-        row: Row of the table of each anchor ``(P',)``.
+        row: Row of the table of each pixel ``(P,)``.
         table: ``(R, S)`` int8: 1 same, -1 different, 0 not compared.
+        used: Which pixels count ``(P,)``, bool; all zeros are the rows of the others.
     """
 
-    anchors: Tensor
     row: Tensor
     table: Tensor
+    used: Tensor
 
 
 def _table(same: Tensor, different: Tensor) -> Tensor:
@@ -93,32 +93,25 @@ class RelationLoss(nn.Module):
         """The relation between the pixels of ``segments`` and its segments."""
         raise TypeError(f'{type(self).__name__} must define compare()')
 
-    def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
+    def forward(self, segments: Segments) -> Tensor:
         """Weighted loss of the relation.
 
         Args:
-            segments: This rank's pixels, and the segments of all ranks.
-            memory: Segments of earlier steps, or None.
+            segments: This rank's pixels, and what they are compared with: the segments
+                of all ranks and of earlier steps.
 
         Returns:
             Scalar; zero, but attached to the graph, where there is nothing to compare.
         """
-        if memory is not None and self.uses_other_images:
-            segments = Segments.concat([segments, memory])
         found = self.compare(segments)
-        count = torch.tensor(len(found.anchors), device=found.anchors.device)
-        weight = 1 / divisor(count, self.reduction)
-        pixels, own = segments.pixels, segments.pixel_segment
-        if len(found.anchors) < len(pixels):  # else spare the copies
-            pixels, own = pixels[found.anchors], own[found.anchors]
         loss = pixel_to_segment_loss(
-            pixels,
+            segments.pixels,
             segments.prototypes,
-            own,
+            segments.pixel_segment,
             found.row,
             found.table,
             self.concentration,
-            weight.expand(len(found.anchors)),
+            found.used / divisor(found.used.sum(), self.reduction),
         )
         return self.loss_weight * loss
 
@@ -135,27 +128,28 @@ class SemanticAnnotationLoss(RelationLoss):
         super().__init__(*args, loss_name=loss_name, **kwargs)
 
     def compare(self, segments: Segments) -> Comparison:
-        """Rows are classes."""
-        classes = torch.arange(segments.num_classes, device=segments.label.device)
-        anchors = (segments.pixel_label < len(classes)).nonzero().squeeze(1)
-        same = classes[:, None] == segments.label
-        different = ~same & (segments.label < len(classes))
-        row = segments.pixel_label[anchors]
-        return Comparison(anchors, row, _table(same, different))
+        """Rows are classes, and one of unlabelled pixels."""
+        number = segments.num_classes
+        classes = torch.arange(number + 1, device=segments.label.device)
+        labelled = segments.label < number
+        same = (classes[:, None] == segments.label) & labelled
+        different = ~same & labelled
+        different[number] = False
+        row = segments.pixel_label.clamp(max=number)
+        return Comparison(row, _table(same, different), row < number)
 
 
-def _intersection_table(sets: Tensor) -> Tuple[Tensor, Tensor]:
-    """Distinct sets against all sets: does the intersection hold anything?
+def _intersection_table(rows: Tensor, sets: Tensor) -> Tensor:
+    """Sets ``(R, C)`` against sets ``(S, C)``: does the intersection hold anything?
 
-    A member (``sets`` > 0) of both makes two sets intersect; they are disjoint if what
-    may be a member (< 0: unknown) does not meet either. Else they are not compared.
+    A member (> 0) of both makes two sets intersect; they are disjoint if what may be a
+    member (< 0: unknown) does not meet either. Else they are not compared.
 
-    Returns the row of each set ``(S,)`` and the table ``(R, S)`` int8.
+    Returns ``(R, S)`` int8.
     """
-    distinct, row = sets.unique(dim=0, return_inverse=True)
-    same = (distinct > 0).float() @ (sets > 0).float().t() > 0
-    may_meet = (distinct != 0).float() @ (sets != 0).float().t() > 0
-    return row, _table(same, ~may_meet)
+    same = (rows > 0).float() @ (sets > 0).float().t() > 0
+    may_meet = (rows != 0).float() @ (sets != 0).float().t() > 0
+    return _table(same, ~may_meet)
 
 
 @MODELS.register_module()
@@ -206,22 +200,25 @@ class SemanticCooccurrenceLoss(RelationLoss):
         self._watched = []
 
     def compare(self, segments: Segments) -> Comparison:
-        """Rows are distinct tag sets."""
+        """Rows are this rank's images."""
         tags = segments.tags.clone()
         tags[:, list(self.ignore_tags)] = 0
-        row, table = _intersection_table(tags)
+        images = segments.image_numbers
+        row = segments.pixel_image - images.start
+        tags_of_image = tags.new_zeros(len(images), tags.shape[1])
+        tags_of_image[row] = tags[segments.pixel_segment]
+        table = _intersection_table(tags_of_image, tags)
         if self.training and len(self._watched) < self.watch_steps:
-            self._watch(row, table)
-        own = segments.pixel_segment
-        anchors = torch.arange(len(own), device=own.device)
+            self._watched.append((table < 0).float().mean())
+            self._warn_if_inert()
+        used = torch.ones_like(row, dtype=torch.bool)
         if self.tagless == 'skip':
-            anchors = (tags > 0).any(dim=1)[own].nonzero().squeeze(1)
-        return Comparison(anchors, row[own[anchors]], table)
+            with_tags = (tags_of_image > 0).any(dim=1)
+            table *= with_tags.unsqueeze(1)
+            used = with_tags[row]
+        return Comparison(row, table, used)
 
-    def _watch(self, row: Tensor, table: Tensor) -> None:
-        segments_per_row = torch.bincount(row, minlength=len(table)).float()
-        disjoint = (table < 0).float().mean(dim=1)
-        self._watched.append((disjoint * segments_per_row).sum() / len(row))
+    def _warn_if_inert(self) -> None:
         if len(self._watched) < self.watch_steps:
             return
         share = float(torch.stack(self._watched).nanmean())
@@ -272,35 +269,36 @@ class ImageSimilarityLoss(RelationLoss):
             raise ValueError(f"features must be 'located' or 'plain', got {features!r}")
         self.located = features == 'located'
 
-    def forward(self, segments: Segments, memory: Optional[Segments] = None) -> Tensor:
+    def forward(self, segments: Segments) -> Tensor:
         """Weighted loss, image by image; see :meth:`RelationLoss.forward`."""
-        count = torch.bincount(segments.pixel_image)
+        numbers = segments.image_numbers
+        place = segments.pixel_image - numbers.start
+        count = segments.pixels.new_zeros(len(numbers))
+        count.index_add_(0, place, count.new_ones(()).expand(len(place)))
         images = divisor((count > 0).sum(), self.reduction)
-        weight = 1 / (count[segments.pixel_image] * images)
+        weight = 1 / (count[place] * images)
         total = [self._of_images(*part) for part in _batches(segments, weight)]
         return self.loss_weight * sum(total)
 
     def _of_images(self, segments: Segments, weight: Tensor) -> Tensor:
-        """Weighted loss; table rows are the regions of each image."""
-        keys = torch.stack([segments.image, segments.region], dim=1)
-        regions, row = keys.unique(dim=0, return_inverse=True)
-        same_image = regions[:, :1] == segments.image
-        same = same_image & (regions[:, 1:] == segments.region)
-        _, image_of_row = regions[:, 0].unique(return_inverse=True)
+        """Weighted loss; table rows are the segments themselves."""
+        image, region, own = segments.image, segments.region, segments.pixel_segment
+        same_image = image[:, None] == image
+        same = same_image & (region[:, None] == region)
         return pixel_to_segment_loss(
             segments.pixels_loc if self.located else segments.pixels,
             segments.prototypes_loc if self.located else segments.prototypes,
-            segments.pixel_segment,
-            row[segments.pixel_segment],
+            own,
+            own,
             _table(same, same_image & ~same),
             self.concentration,
             weight,
-            group=image_of_row,
+            group=image - segments.image_numbers.start,
         )
 
 
-# Entries of a table of regions and segments.
-_LARGEST_TABLE = 1 << 21
+# Entries of a table of segments.
+_LARGEST_TABLE = {'cpu': 1 << 21, 'cuda': 1 << 25}
 
 
 def _batches(segments: Segments, weight: Tensor) -> Iterator[Tuple[Segments, Tensor]]:
@@ -308,11 +306,12 @@ def _batches(segments: Segments, weight: Tensor) -> Iterator[Tuple[Segments, Ten
 
     All of them at once without copies, as long as there are few.
     """
-    if len(segments) ** 2 <= _LARGEST_TABLE:
+    largest = _LARGEST_TABLE['cuda' if weight.is_cuda else 'cpu']
+    if len(segments) ** 2 <= largest:
         yield segments, weight
         return
     numbers, sizes = segments.image.unique(return_counts=True)
-    most = max(int(_LARGEST_TABLE**0.5) // max(int(sizes.max()), 1), 1)
+    most = max(int(largest**0.5) // max(int(sizes.max()), 1), 1)
     for chosen in numbers.split(most):
         kept = torch.isin(segments.image, chosen).nonzero().squeeze(1)
         pixels = torch.isin(segments.pixel_image, chosen).nonzero().squeeze(1)
@@ -346,13 +345,17 @@ class FeatureAffinityLoss(RelationLoss):
         super().__init__(*args, loss_name=loss_name, **kwargs)
 
     def compare(self, segments: Segments) -> Comparison:
-        """Rows are distinct label sets."""
+        """Rows are classes, and one of segments that may be any class."""
         if segments.label_sets is None:
             raise ValueError(
                 'FeatureAffinityLoss needs label sets, but the segments have none: set '
                 'affinity_threshold (0.95 in the paper) in SegmentPoolingNeck'
             )
-        row, table = _intersection_table(segments.label_sets)
-        own = segments.pixel_segment
-        anchors = torch.arange(len(own), device=own.device)
-        return Comparison(anchors, row[own], table)
+        sets = segments.label_sets.to(torch.int8)
+        number = segments.num_classes
+        kinds = torch.ones(number + 1, number, dtype=torch.int8, device=sets.device)
+        kinds[:number] = torch.eye(number, dtype=torch.int8, device=sets.device)
+        row = torch.where(sets.sum(dim=1) == 1, sets.argmax(dim=1), number)
+        row = row[segments.pixel_segment]
+        used = torch.ones_like(row, dtype=torch.bool)
+        return Comparison(row, _intersection_table(kinds, sets), used)

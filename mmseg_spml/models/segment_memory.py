@@ -2,7 +2,6 @@
 
 import io
 from collections import deque
-from dataclasses import fields
 from typing import List, Optional
 
 import torch
@@ -73,8 +72,8 @@ class SegmentMemory(nn.Module):
     def get_extra_state(self) -> Tensor:
         """Kept segments as bytes: MMEngine broadcasts a state dict tensor by tensor."""
         state = dict(
-            kept=[_as_tensors(kept) for kept in self._kept],
-            pending=[_as_tensors(kept) for kept in self._pending],
+            kept=[kept.tensors() for kept in self._kept],
+            pending=[kept.tensors() for kept in self._pending],
         )
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -86,7 +85,3 @@ class SegmentMemory(nn.Module):
         state = torch.load(buffer, map_location='cpu', weights_only=True)
         self._kept = deque((Segments(**kept) for kept in state['kept']), self.steps)
         self._pending = [Segments(**kept) for kept in state['pending']]
-
-
-def _as_tensors(segments: Segments) -> dict:
-    return {field.name: getattr(segments, field.name) for field in fields(segments)}

@@ -1,6 +1,7 @@
 """The segmentor: orders the calls of backbone, neck and head."""
 
-from typing import Iterator, Sequence, Tuple
+from functools import partial
+from typing import Iterator, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,8 @@ class SPMLSegmentor(EncoderDecoder):
             ``'backbone.stem'``; their BN statistics still move.
         freeze_embedding: Keep backbone and neck in evaluation mode and without
             gradient: the separate classifier stage.
+        compile: Whether ``torch.compile`` compiles backbone and neck for training; a
+            dict: with these options. Tests meet too many sizes of images.
         **kwargs: As for ``EncoderDecoder``.
 
     Raises:
@@ -43,6 +46,7 @@ class SPMLSegmentor(EncoderDecoder):
         *args,
         fixed: Sequence[str] = (),
         freeze_embedding: bool = False,
+        compile: Union[bool, dict] = False,
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -57,6 +61,17 @@ class SPMLSegmentor(EncoderDecoder):
         if freeze_embedding:
             self.backbone.requires_grad_(False)
             self.neck.requires_grad_(False)
+        self.compile_options = {} if compile is True else compile
+        self._compiled = None
+
+    def extract_feat(self, inputs: Tensor) -> Tuple[Tensor]:
+        """``(embedding,)`` of normalised images ``(N, 3, H, W)``."""
+        if self.compile_options is False or not self.training:
+            return super().extract_feat(inputs)
+        if self._compiled is None:
+            plain = partial(EncoderDecoder.extract_feat, self)
+            self._compiled = torch.compile(plain, **self.compile_options)
+        return self._compiled(inputs)
 
     def train(self, mode: bool = True) -> nn.Module:
         """Set the mode; a frozen embedding stays in evaluation mode."""

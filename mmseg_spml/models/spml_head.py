@@ -16,7 +16,7 @@ from mmseg_spml.functional.segments import VOID, Segments, pool_segments
 
 from .relation_losses import SemanticAnnotationLoss, divisor
 from .segment_bank import FULL_MASKS, SegmentBank
-from .segment_gather import gather_segments
+from .segment_gather import SegmentGather
 
 # Frequency of a class that no neighbour has: log-frequencies must stay finite.
 _LEAST_FREQUENCY = 1e-6
@@ -215,20 +215,22 @@ class SPMLHead(BaseDecodeHead):
             segments: Segments of this rank's batch; needed if there are relations.
         """
         embedding = inputs[0]
+        if self.relations and segments is None:
+            raise ValueError(
+                'SPMLHead has relations but was given no segments: use it in an '
+                'SPMLSegmentor'
+            )
+        # The segments travel while the classifier computes.
+        gather = SegmentGather(segments, len(embedding)) if self.relations else None
         logits = self.forward([embedding.detach() if self.detach else embedding])
         losses = self.loss_by_feat(logits, batch_data_samples)
-        if self.relations:
-            if segments is None:
-                raise ValueError(
-                    'SPMLHead has relations but was given no segments: use it in an '
-                    'SPMLSegmentor'
-                )
-            losses.update(self._relation_losses(segments, len(embedding)))
+        if gather is not None:
+            losses.update(self._relation_losses(segments, gather))
         return losses
 
-    def _relation_losses(self, segments: Segments, num_images: int) -> dict:
+    def _relation_losses(self, segments: Segments, gather: SegmentGather) -> dict:
         with torch.autocast(segments.pixels.device.type, enabled=False):
-            gathered, total_images = gather_segments(segments, num_images)
+            gathered, total_images = gather.wait()
             everything = gathered
             if self.memory is not None:
                 memory = self.memory.segments(segments.pixels.device)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 import torch
+from contrastive_problems import make, reference_losses
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -16,27 +17,6 @@ from mmseg_spml.functional.contrastive import (
 )
 
 CONCENTRATIONS = (0.0, 1e-3, 1.0, 12.0, 64.0, 200.0)
-
-
-def make(count, segments, dim, rows, seed=0, dtype=torch.float64, unit=True):
-    """Random problem: features, own segments, rows and a table of -1, 0, 1."""
-    g = torch.Generator().manual_seed(seed)
-    pixels = torch.randn(count, dim, generator=g, dtype=torch.float64)
-    prototypes = torch.randn(segments, dim, generator=g, dtype=torch.float64)
-    if unit:
-        pixels = torch.nn.functional.normalize(pixels, dim=1)
-        prototypes = torch.nn.functional.normalize(prototypes, dim=1)
-    own = torch.randint(segments, (count,), generator=g)
-    row = torch.randint(rows, (count,), generator=g)
-    comparison = torch.randint(-1, 2, (rows, segments), generator=g, dtype=torch.int8)
-    return pixels.to(dtype), prototypes.to(dtype), own, row, comparison
-
-
-def reference_losses(pixels, prototypes, own, row, comparison, concentration):
-    table = comparison.numpy()[row.numpy()].reshape(len(pixels), len(prototypes))
-    return reference.losses(
-        pixels, prototypes, own.tolist(), table == 1, table == -1, concentration
-    )
 
 
 def dense(pixels, prototypes, own, row, comparison, concentration):
@@ -774,13 +754,13 @@ def test_where_nothing_repels_nothing_is_computed(monkeypatch):
     comparison[1] = comparison[1].abs()
     expected = dense(pixels, prototypes, own, row, comparison, 6.0)
     chunks = []
-    chunk = contrastive_sweep.Sweep._chunk
+    chunk = contrastive_sweep._Sweep._chunk
 
     def counted(sweep, pixels, *rest):
         chunks.extend(row[pixels].unique().tolist())
         chunk(sweep, pixels, *rest)
 
-    monkeypatch.setattr(contrastive_sweep.Sweep, '_chunk', counted)
+    monkeypatch.setattr(contrastive_sweep._Sweep, '_chunk', counted)
     out = pixel_to_segment_nll(pixels, prototypes, own, row, comparison, 6.0)
     assert torch.allclose(out, expected)
     assert (out[row == 1] == 0).all()

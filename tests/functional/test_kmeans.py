@@ -3,6 +3,7 @@ import pytest
 import reference
 import torch
 
+from mmseg_spml.functional import kmeans
 from mmseg_spml.functional.kmeans import (
     compact_grid_labels,
     grid_labels,
@@ -192,6 +193,19 @@ def test_each_image_is_on_its_own():
             points[mine], initial[mine], torch.zeros_like(image[mine]), 5, 6
         )
         assert torch.equal(together[mine], alone)
+
+
+@pytest.mark.parametrize('rows', [1, 7, 16384])
+@pytest.mark.parametrize('count', [1, 3, 5])
+def test_all_images_at_once(count, rows, monkeypatch):
+    """As on a GPU: one product for all images gives each the same clusters."""
+    points, initial = unit(90, 5), integers(90, 6, 1)
+    image = integers(90, count, 2)
+    expected = spherical_kmeans(points, initial, image, 5, 6)
+    monkeypatch.setattr(kmeans, '_cluster_each', kmeans._cluster_together)
+    monkeypatch.setattr(kmeans, '_ROWS_PER_CHUNK', rows)
+    found = spherical_kmeans(points, initial, image, 5, 6, num_images=count)
+    assert torch.equal(found, expected)
 
 
 def test_ties_go_to_the_lowest_cluster():

@@ -134,7 +134,7 @@ def distributed_steps(
             name: parameter.grad for name, parameter in head.named_parameters()
         }
         results.append(found)
-    results.append([vars(kept) for kept in tiny.memory_of(head)])
+    results.append([kept.tensors() for kept in tiny.memory_of(head)])
     return results
 
 
@@ -162,8 +162,10 @@ def emulated_steps(scene: str, relations: Sequence[dict] = RELATIONS) -> List[di
         for embedding, part in batches:
             losses = head.loss_by_feat(head.forward([embedding.detach()]), part)
             seen = pixels_of(everything, first, len(part))
+            compared = seen if memory is None else Segments.concat([seen, memory])
             for relation in head.relations:
-                losses[relation.loss_name] = relation(seen, memory)
+                others = relation.uses_other_images
+                losses[relation.loss_name] = relation(compared if others else seen)
             for name, value in losses.items():
                 total[name] = total.get(name, 0) + value / RANKS
             first += len(part)
@@ -173,7 +175,7 @@ def emulated_steps(scene: str, relations: Sequence[dict] = RELATIONS) -> List[di
             name: parameter.grad for name, parameter in head.named_parameters()
         }
         results.append(found)
-    results.append([vars(kept) for kept in tiny.memory_of(head)])
+    results.append([kept.tensors() for kept in tiny.memory_of(head)])
     return results
 
 
@@ -233,7 +235,7 @@ def golden_step(inputs: dict) -> dict:
     losses = head.loss((embedding,), samples, {}, segments)
     losses = {k: v for k, v in losses.items() if k != 'loss_ce'}
     found = outcome(losses, [embedding])
-    found['memory'] = [vars(kept) for kept in tiny.memory_of(head)]
+    found['memory'] = [kept.tensors() for kept in tiny.memory_of(head)]
     return found
 
 

@@ -39,9 +39,12 @@ class Ranks:
         assert len({(slot.shape, slot.dtype) for slot in slots}) == 1
         return slots
 
-    def all_gather(self, received: List[Tensor], value: Tensor) -> None:
+    def all_gather(
+        self, received: List[Tensor], value: Tensor, async_op: bool = False
+    ) -> SimpleNamespace:
         for place, part in zip(received, self._exchange(value)):
             place.copy_(part)
+        return SimpleNamespace(wait=lambda: None)
 
     def all_reduce(self, value: Tensor) -> None:
         value.copy_(torch.stack(self._exchange(value)).sum(0))

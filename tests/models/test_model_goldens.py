@@ -24,7 +24,7 @@ from models.small_segmentor import sample
 from mmseg_spml.engine.optimizer_constructor import SPMLOptimWrapperConstructor
 from mmseg_spml.functional.kmeans import location_features
 from mmseg_spml.functional.segments import Segments, mean_direction, pool_segments
-from mmseg_spml.models.segment_gather import gather_segments
+from mmseg_spml.models.segment_gather import SegmentGather
 
 SINGLE = (
     'head_segsort_scribble',
@@ -340,7 +340,7 @@ def test_head_on_two_devices(dtype, monkeypatch):
         case.check_gradient(grad, 'total', device)
         case.check_memory_after(heads[device])
 
-    joined = ranks.run(lambda rank: gather_segments(inputs[rank][2], case.images))
+    joined = ranks.run(lambda rank: SegmentGather(inputs[rank][2], case.images).wait())
     for device in devices:
         segments, images = joined[device]
         assert images == case.images * case.devices
@@ -381,7 +381,7 @@ def test_gather(devices, dtype, monkeypatch):
     golden = Golden('gather')
     parts = [_given_segments(golden, device, dtype) for device in range(devices)]
     ranks = Ranks(devices, monkeypatch)
-    results = ranks.run(lambda rank: gather_segments(parts[rank], 2))
+    results = ranks.run(lambda rank: SegmentGather(parts[rank], 2).wait())
     name = ('one', 'two')[devices - 1]
     for rank, (joined, images) in enumerate(results):
         assert images == 2 * devices

@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config, ConfigDict
+from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from models.small_segmentor import C, D, batch, build, metas, sample, weak_maps
 
@@ -8,6 +12,7 @@ from mmseg_spml.functional.segments import resize_labels
 from mmseg_spml.models import SegmentBank
 from mmseg_spml.models.spml_head import log_frequencies
 
+REPOSITORY = Path(__file__).parents[2]
 SLIDE = dict(mode='slide', crop_size=(32, 40), stride=(20, 24))
 
 
@@ -297,3 +302,24 @@ def test_auxiliary_head_takes_the_embedding():
     model = build(auxiliary_head=auxiliary).train()
     losses = model.loss(*batch())
     assert losses['aux.loss_ce'] > 0
+
+
+def small_lite0(**options):
+    path = REPOSITORY / 'configs/_base_/models/efficientnet_lite0_spml.py'
+    return MODELS.build(ConfigDict(Config.fromfile(path).model, **options))
+
+
+@pytest.mark.parametrize('made', [build, small_lite0])
+def test_compiled_embedding_has_no_graph_break(made):
+    plain = made().train()
+    compiled = made(compile=dict(backend='eager', fullgraph=True)).train()
+    compiled.load_state_dict(plain.state_dict())
+    inputs = images((64, 64))
+    (expected,), (found,) = plain.extract_feat(inputs), compiled.extract_feat(inputs)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert compiled._compiled is not None and plain._compiled is None
+    found.square().mean().backward()
+    assert all(p.grad is not None for p in compiled.neck.parameters())
+    compiled._compiled = None
+    compiled.eval().extract_feat(inputs)
+    assert compiled._compiled is None  # images of any size: not compiled
