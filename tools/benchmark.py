@@ -20,6 +20,10 @@ from mmseg_spml.benchmark.machine import copy_rate, describe, product_rate
 from mmseg_spml.benchmark.plot import plot_scaling
 from mmseg_spml.benchmark.table import entries, markdown
 
+_CONFIG = (
+    Path(__file__).parents[1] / 'configs/spml/efficientnet_lite0_camvid_scribbles.py'
+)
+
 
 def parse_args() -> argparse.Namespace:
     """Command line."""
@@ -35,6 +39,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--small', action='store_true', help='small scenes')
     parser.add_argument(
         '--scene', type=Path, help='.npz of a training step (default: generated)'
+    )
+    parser.add_argument(
+        '--config',
+        type=Path,
+        default=_CONFIG,
+        help='network of the parts `iteration` and `inference` '
+        f'(default: {_CONFIG.name})',
     )
     parser.add_argument('--out', type=Path, help='also write a JSON file')
     parser.add_argument('--plot', type=Path, help='picture of the part `scaling`')
@@ -57,7 +68,7 @@ def main() -> None:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    settings = Settings(device, args.small, args.scene)
+    settings = Settings(device, args.small, args.scene, args.config)
     console = Console(stderr=True)
     with console.status('measuring the machine') as status:
         machine = describe(device)

@@ -35,7 +35,9 @@ from mmseg_spml.models.relation_losses import (
     SemanticAnnotationLoss,
     SemanticCooccurrenceLoss,
 )
+from mmseg_spml.models.segment_gather import SegmentGather
 
+from . import network
 from .measurement import Comparison
 from .pipelines import samples_of, training_pipelines, write_training_files
 from .scene import Scene, generate_scene, read_scene
@@ -59,11 +61,14 @@ class Settings:
         device: Where to compute.
         small: Whether scenes are small.
         scene: File of the scene of a training step; None: a generated one.
+        config: Of the network of whole iterations and predictions; None: they are
+            left out.
     """
 
     device: torch.device
     small: bool = False
     scene: Optional[Path] = None
+    config: Optional[Path] = None
 
     def training_step(self) -> Scene:
         """The scene of a training step."""
@@ -106,7 +111,8 @@ def step(settings: Settings) -> list[Comparison]:
     gflop = sum(_loss_gflop(scene, segments, name) for name in _RELATIONS)
     title = (
         f"a training step's segments and losses, {len(segments.pixels):,} pixels, "
-        f'{len(segments):,} segments and {len(scene.memory):,} of memory'
+        f'{len(segments):,} segments and {len(scene.memory):,} of memory; to other '
+        f'ranks {SegmentGather(segments, len(scene.tags)).packed().nbytes / 1e6:.2f} MB'
     )
     return [
         Comparison(
@@ -439,6 +445,20 @@ def loader(settings: Settings) -> list[Comparison]:
     ]
 
 
+def iteration(settings: Settings) -> list[Comparison]:
+    """What SPML adds to a training iteration of a network."""
+    if settings.config is None:
+        return []
+    return network.iteration(settings.config, settings.device, settings.small)
+
+
+def inference(settings: Settings) -> list[Comparison]:
+    """Prediction by the classifier and by retrieval."""
+    if settings.config is None:
+        return []
+    return network.inference(settings.config, settings.device, settings.small)
+
+
 def _largest_difference(found: Tensor, expected: Tensor) -> str:
     difference = float((found - expected).abs().max())
     _check(difference, 1e-4)
@@ -473,5 +493,7 @@ PARTS: dict[str, Callable[[Settings], list[Comparison]]] = {
     'crf': crf,
     'regions': regions,
     'loader': loader,
+    'iteration': iteration,
+    'inference': inference,
 }
 """What can be measured, by name."""

@@ -59,7 +59,7 @@ class SegmentGather:
         self._first = sum(self._lengths[:rank])
         self._segments = self._segments.shift_images(sum(images[:rank]))
         self._num_images = sum(images)
-        rows = self._packed()
+        rows = self.packed()
         # At least one row: not every backend can gather nothing.
         padded = rows.new_zeros(max(1, *self._lengths), rows.shape[1])
         padded[: len(rows)] = rows
@@ -69,7 +69,8 @@ class SegmentGather:
     def _vectors(self) -> Tensor:
         return torch.cat([self._segments.prototypes, self._segments.prototypes_loc], 1)
 
-    def _packed(self) -> Tensor:
+    def packed(self) -> Tensor:
+        """What this rank sends: vectors and integers, a row for each segment."""
         segments, vectors = self._segments, self._vectors().detach()
         numbers = [segments.label, segments.region, segments.image]
         tables = [torch.stack(numbers, dim=1), segments.tags]

@@ -15,6 +15,7 @@ from mmseg_spml.benchmark.plot import plot_scaling
 from mmseg_spml.benchmark.table import entries, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs/spml/efficientnet_lite0_camvid_scribbles.py'
 CPU = torch.device('cpu')
 MACHINE = dict(device='a', threads=1, torch='2', gflop_s=10.0, gb_s=1.0)
 LARGE = 1 << 24  # bytes
@@ -78,7 +79,7 @@ def test_table():
     assert '| ours | 200 | 3 | 4 | 2 | 5 | equal |' in text
 
 
-@pytest.mark.parametrize('part', list(PARTS))
+@pytest.mark.parametrize('part', sorted(set(PARTS) - {'iteration', 'inference'}))
 def test_own_variants_agree_with_the_baseline(part):
     for compared in PARTS[part](Settings(CPU, small=True)):
         found = measure(compared, CPU, repeats=1)  # raises if they do not
@@ -88,6 +89,21 @@ def test_own_variants_agree_with_the_baseline(part):
         results = [torch.full((3, 20), 2.0), torch.ones(3, 20)]
         with pytest.raises(RuntimeError, match='the variants differ'):
             compared.agreement(*results)
+
+
+@pytest.mark.parametrize('part', ['iteration', 'inference'])
+def test_parts_of_a_network(part):
+    assert PARTS[part](Settings(CPU, small=True)) == []
+    (compared,) = PARTS[part](Settings(CPU, small=True, config=CONFIG))
+    found = measure(compared, CPU, repeats=1)
+    assert len(found) == 3 and all(m.median > 0 for m in found)
+
+
+def test_spml_adds_little_to_an_iteration():
+    """Loosely: less than a sixth where nothing else runs; a half fails."""
+    (compared,) = PARTS['iteration'](Settings(CPU, config=CONFIG))
+    times = {m.variant: m.median for m in measure(compared, CPU, repeats=3)}
+    assert times['SPML'] < 2 * times['cross-entropy']
 
 
 def test_the_step_is_faster_and_leaner_than_whole_matrices():

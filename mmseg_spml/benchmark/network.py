@@ -1,0 +1,148 @@
+"""Whole networks: what SPML adds to a training iteration, and to a prediction."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config, ConfigDict
+from mmengine.structures import LabelData, PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import register_all_modules
+from torch import Tensor, nn
+
+from mmseg_spml.models import SegmentBank
+
+from .measurement import Comparison
+from .scene import Scene, generate_scene
+
+_COOCCURRENCE = dict(
+    type='SemanticCooccurrenceLoss', concentration=8, loss_weight=0.3, ignore_tags=(0,)
+)
+
+
+def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]:
+    """Forward and backward of a config's network: SPML, and cross-entropy alone.
+
+    Args:
+        path: Config of an SPML model.
+        device: Where to compute.
+        small: Two images of half a side.
+    """
+    config = Config.fromfile(path)
+    height, width = config.crop_size
+    if small:
+        height, width = height // 2, width // 2
+    images = 2 if small else config.train_dataloader.batch_size
+    scene = generate_scene(device, images, max(height, width), memory=0)
+    inputs = torch.randn(
+        images, 3, height, width, generator=torch.Generator().manual_seed(0)
+    ).to(device)
+    model = copy.deepcopy(config.model)
+    classes = model.decode_head.num_classes
+    samples = [_sample(scene, n, (height, width), classes) for n in range(images)]
+
+    def network(**head: Any) -> Callable[[], Tensor]:
+        built = _built(model, device, decode_head={**model.decode_head, **head}).train()
+        return partial(_gradient, built, inputs, samples)
+
+    relations = list(model.decode_head.relations)
+    return [
+        Comparison(
+            f'an iteration of {path.stem}, {images} images of {height} x {width}',
+            {
+                'SPML': network(),
+                'SPML with co-occurrence': network(
+                    relations=[*relations, _COOCCURRENCE]
+                ),
+                'cross-entropy': network(relations=[], memory=None, detach=False),
+            },
+            'cross-entropy',
+            lambda found, expected: '',
+        )
+    ]
+
+
+def inference(path: Path, device: torch.device, small: bool) -> list[Comparison]:
+    """Prediction by the classifier and by retrieval from 100,000 segments.
+
+    Args:
+        path: Config of an SPML model.
+        device: Where to compute.
+        small: A small image and bank.
+    """
+    height, width = (96, 128) if small else (384, 512)
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(1, 3, height, width, generator=generator).to(device)
+    model = Config.fromfile(path).model
+    head = model.decode_head
+    number = 1_000 if small else 100_000
+    vectors = torch.randn(number, head.embedding_dim, generator=generator)
+    labels = torch.randint(0, head.num_classes, (number,), generator=generator)
+    bank = SegmentBank(F.normalize(vectors, dim=1), labels)
+    meta = [dict(img_shape=(height, width), ori_shape=(height, width))]
+
+    def predict(**options: Any) -> Callable[[], Tensor]:
+        built = _built(model, device, decode_head={**head, **options}).eval()
+        built.decode_head.bank = bank
+
+        @torch.no_grad()
+        def run() -> Tensor:
+            return built.inference(inputs, meta)
+
+        return run
+
+    retrieval = dict(grid=(12, 12), neighbours=20)
+    return [
+        Comparison(
+            f'prediction of one image of {height} x {width}, {number:,} segments',
+            {
+                'classifier': predict(predictor='softmax'),
+                'retrieval at the embedding': predict(
+                    predictor='retrieval',
+                    retrieval=dict(retrieval, resolution='embedding'),
+                ),
+                'retrieval at the input': predict(
+                    predictor='retrieval', retrieval=dict(retrieval, resolution='input')
+                ),
+            },
+            'classifier',
+            lambda found, expected: '',
+        )
+    ]
+
+
+def _built(model: ConfigDict, device: torch.device, **parts: Any) -> nn.Module:
+    register_all_modules(init_default_scope=True)
+    torch.manual_seed(0)
+    return MODELS.build(ConfigDict({**model, **parts})).to(device)
+
+
+def _sample(scene: Scene, place: int, size: tuple[int, int], classes: int):
+    """One image's annotation, with its classes folded into those of a model."""
+    rows, columns = slice(size[0]), slice(size[1])
+    labels = scene.labels[place, rows, columns]
+    known = labels < scene.tags.shape[1]
+    void_or_none = torch.where(labels == 255, labels, classes)
+    labels = torch.where(known, labels % classes, void_or_none)
+    tags = labels.new_zeros(classes, dtype=torch.bool)
+    tags[scene.tags[place].nonzero().squeeze(1) % classes] = True
+    sample = SegDataSample(
+        gt_sem_seg=PixelData(data=labels[None]),
+        region_map=PixelData(data=scene.regions[place, rows, columns][None]),
+    )
+    sample.gt_tags = LabelData(multi_hot=tags)
+    sample.set_metainfo(dict(img_shape=size, ori_shape=size))
+    return sample
+
+
+def _gradient(model: nn.Module, inputs: Tensor, samples: list) -> Tensor:
+    model.zero_grad()
+    losses = model.loss(inputs, samples)
+    total = sum(value for name, value in losses.items() if 'loss' in name)
+    total.backward()
+    return total.detach()
