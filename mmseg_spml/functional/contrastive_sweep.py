@@ -132,7 +132,7 @@ class _Sweep:
     def __init__(self, problem: Problem, weight: Optional[Tensor]) -> None:
         self.problem = problem
         self.weight = weight
-        # Powers of 2 are three times as fast as those of e.
+        # Powers of 2 are faster than those of e.
         self.scale = problem.concentration / _LN_2
         self.loss = problem.pixels.new_zeros(len(problem.pixels))
         self.grad_pixels = self.grad_prototypes = None
