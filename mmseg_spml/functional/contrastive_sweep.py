@@ -16,6 +16,8 @@ from torch import Tensor
 # Similarities held at a time: small enough for the cache of a CPU core, large
 # enough to keep matrix products (on CUDA: kernels) efficient.
 _CHUNK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 25}
+# Fewer, and reading the segments again for each chunk would take longer than products.
+_LEAST_ROWS = 256
 _LN_2 = math.log(2)
 
 
@@ -152,7 +154,7 @@ class _Sweep:
         column = torch.zeros_like(problem.comparison[0], dtype=torch.long)
         column[block.columns] = torch.arange(width, device=column.device)
         device = 'cuda' if near.is_cuda else 'cpu'
-        height = max(16, _CHUNK_ELEMENTS[device] // len(near))
+        height = max(_LEAST_ROWS, _CHUNK_ELEMENTS[device] // len(near))
         # One piece of memory for all chunks: it stays in the cache.
         values = near.new_empty(min(height, len(block.pixels)), len(near))
         lonely = bool(problem.alone[block.pixels].any())
