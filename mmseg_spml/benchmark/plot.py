@@ -39,6 +39,9 @@ def plot_scaling(comparisons: Sequence[Mapping], path: Path) -> None:
                 ]
                 panel.plot(*zip(*points), marker='o', label=name)
             panel.set(xlabel=axis, ylabel=label, xscale='log', yscale='log')
+            sizes = [c['size'] for c in found]
+            panel.set_xticks(sizes, [f'{size:,.0f}' for size in sizes], rotation=30)
+            panel.tick_params(axis='x', which='minor', bottom=False, labelbottom=False)
     panels[0][0].legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_figure(str(path))
