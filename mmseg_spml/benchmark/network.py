@@ -1,6 +1,5 @@
 """Whole networks: what SPML adds to a training iteration, and to a prediction."""
 
-import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,7 +41,7 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
     inputs = torch.randn(
         images, 3, height, width, generator=torch.Generator().manual_seed(0)
     ).to(device)
-    model = copy.deepcopy(config.model)
+    model = config.model
     classes = model.decode_head.num_classes
     samples = [_sample(scene, n, (height, width), classes) for n in range(images)]
 
@@ -122,7 +121,9 @@ def _built(model: ConfigDict, device: torch.device, **parts: Any) -> nn.Module:
     return MODELS.build(ConfigDict({**model, **parts})).to(device)
 
 
-def _sample(scene: Scene, place: int, size: tuple[int, int], classes: int):
+def _sample(
+    scene: Scene, place: int, size: tuple[int, int], classes: int
+) -> SegDataSample:
     """One image's annotation, with its classes folded into those of a model."""
     rows, columns = slice(size[0]), slice(size[1])
     labels = scene.labels[place, rows, columns]

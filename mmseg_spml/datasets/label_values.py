@@ -22,8 +22,12 @@ def tags_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
         >>> tags_of(np.array([[0, 2, 3, 255]]), num_classes=3)
         array([ True, False,  True])
     """
+    return _occurring(_values_of(labels), num_classes)
+
+
+def _occurring(values: np.ndarray, num_classes: int) -> np.ndarray:
+    """Which classes are among the values, (C,) bool."""
     occurring = np.zeros(num_classes, bool)
-    values = _values_of(labels)
     occurring[values[values < num_classes]] = True
     return occurring
 
@@ -85,8 +89,7 @@ def canonical_labels(
     if label_range == 'release':
         table[num_classes:VOID] = num_classes
     table[unlabelled] = num_classes
-    tags = np.zeros(num_classes, bool)
-    tags[values[values < num_classes]] = True
+    tags = _occurring(values, num_classes)
     if (table[values] == values).all():
         return labels.astype(np.uint8), tags
     return table[labels], tags

@@ -39,6 +39,14 @@ def _features(vectors, places, inside, dimension, TILE_D: tl.constexpr):
 
 
 @triton.jit
+def _roles(row, own, alone, places, inside):
+    """Table row and own segment of each pixel, and whether no other is positive."""
+    row_of = tl.load(row + places, mask=inside, other=0)
+    own_of = tl.load(own + places, mask=inside, other=-1)
+    return row_of, own_of, tl.load(alone + places, mask=inside, other=0)
+
+
+@triton.jit
 def _codes(comparison, row, inside, segments, num_segments):
     """How each pixel compares each segment: entries of the table."""
     address = comparison + row[:, None] * num_segments + segments[None, :]
@@ -73,9 +81,7 @@ def _log_sum_kernel(
     places = tl.program_id(0) * TILE_P + tl.arange(0, TILE_P)
     inside = places < num_pixels
     feature = _features(pixels, places, inside, dimension, TILE_D)
-    row_of = tl.load(row + places, mask=inside, other=0)
-    own_of = tl.load(own + places, mask=inside, other=-1)
-    alone_of = tl.load(alone + places, mask=inside, other=0)
+    row_of, own_of, alone_of = _roles(row, own, alone, places, inside)
     any_repelled = tl.max(tl.load(repelled + places, mask=inside, other=0), axis=0)
     largest_p = tl.full((TILE_P,), -float('inf'), tl.float32)
     largest_n = tl.full((TILE_P,), -float('inf'), tl.float32)
@@ -116,9 +122,7 @@ def _pixel_gradient_kernel(
     places = tl.program_id(0) * TILE_P + tl.arange(0, TILE_P)
     inside = places < num_pixels
     feature = _features(pixels, places, inside, dimension, TILE_D)
-    row_of = tl.load(row + places, mask=inside, other=0)
-    own_of = tl.load(own + places, mask=inside, other=-1)
-    alone_of = tl.load(alone + places, mask=inside, other=0)
+    row_of, own_of, alone_of = _roles(row, own, alone, places, inside)
     any_repelled = tl.max(tl.load(repelled + places, mask=inside, other=0), axis=0)
     log_p = tl.load(log_positive + places, mask=inside, other=0.0)
     log_n = tl.load(log_negative + places, mask=inside, other=0.0)
@@ -162,9 +166,7 @@ def _prototype_gradient_kernel(
         inside = places < num_pixels
         any_repelled = tl.max(tl.load(repelled + places, mask=inside, other=0), axis=0)
         if any_repelled > 0:
-            row_of = tl.load(row + places, mask=inside, other=0)
-            own_of = tl.load(own + places, mask=inside, other=-1)
-            alone_of = tl.load(alone + places, mask=inside, other=0)
+            row_of, own_of, alone_of = _roles(row, own, alone, places, inside)
             code = _codes(comparison, row_of, inside, segments, num_segments)
             positive = _positives(code, segments, own_of, alone_of)
             if tl.max(((code < 0) | positive).to(tl.int32)) > 0:
