@@ -4,7 +4,7 @@ Not imported with the package, since MMPretrain takes seconds: the configs in
 ``configs/cam`` name it in ``custom_imports``.
 """
 
-from .mmpretrain_import import import_mmpretrain
+from mmseg_spml.mmpretrain_import import import_mmpretrain
 
 import_mmpretrain()
 

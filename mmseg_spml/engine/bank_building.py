@@ -91,7 +91,7 @@ def build_bank(
         ValueError: To ``append``, and the file is no bank or does not fit.
     """
     if append:
-        SegmentBank.load(file).check_fit(origin, model.decode_head.in_channels)
+        SegmentBank.load(file).check_fit(origin, model.spml_head.in_channels)
     model.eval()
     parts: Parts = []
     bar = ProgressBar(len(dataloader)) if is_main_process() else None

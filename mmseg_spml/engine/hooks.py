@@ -67,8 +67,8 @@ class SegmentMemoryHook(Hook):
 class SegmentBankHook(Hook):
     """Build the retrieval bank from the labelled segments of the training images.
 
-    Runs before each validation and test of a model whose head has
-    ``predictor='retrieval'``; does nothing for others.
+    Runs before each validation and test of a model that predicts by retrieval; does
+    nothing for others.
 
     Args:
         dataloader: Dataloader config of images with weak labels and a test-time
@@ -96,15 +96,14 @@ class SegmentBankHook(Hook):
         self._before_eval(runner)
 
     def _before_eval(self, runner) -> None:
-        head = unwrapped(runner.model).decode_head
-        if getattr(head, 'predictor', None) != 'retrieval':
+        model = unwrapped(runner.model)
+        if not getattr(model, 'retrieves', False):
             return
+        head = model.spml_head
         if head.retrieval['bank'] is not None:
             return
         dataloader = Runner.build_dataloader(
             self.dataloader or training_images(runner.cfg), seed=runner.seed or 0
         )
-        head.bank = build_bank(
-            unwrapped(runner.model), dataloader, scales=self.scales, file=self.file
-        )
+        head.bank = build_bank(model, dataloader, scales=self.scales, file=self.file)
         runner.logger.info(f'Retrieval bank: {len(head.bank)} labelled segments')

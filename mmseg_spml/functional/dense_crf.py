@@ -103,7 +103,7 @@ def _mean_field(
     bilateral_xy, bilateral_rgb, bilateral_weight = bilateral
     rows = probabilities.flatten(1).T  # (N, C)
     logits = rows.clamp(LEAST_PROBABILITY, 1).log()
-    position = _positions(size, rows.device)
+    position = pixel_positions(size, rows.device)
     colour = torch.from_numpy(image.copy()).to(rows.device).reshape(-1, 3).float()
     joint = torch.cat([position / bilateral_xy, colour / bilateral_rgb], dim=1)
     kernels = [
@@ -130,7 +130,7 @@ def _kernel(features: Tensor, weight: float, near_in_order: bool) -> Lattice:
     return scaled_lattice(lattice, (response[:, 0] + 1e-20).rsqrt(), weight)
 
 
-def _positions(size: tuple, device: torch.device) -> Tensor:
+def pixel_positions(size: tuple, device: torch.device) -> Tensor:
     """(N, 2): column and row of each pixel."""
     rows, columns = torch.meshgrid(
         *(torch.arange(length, device=device) for length in size), indexing='ij'

@@ -2,6 +2,7 @@
 
 from .data_preprocessor import SPMLDataPreProcessor
 from .efficientnet_lite import EfficientNetLite
+from .pairwise_losses import DenseCRFLoss, GatedCRFLoss, TreeEnergyLoss
 from .pixel_embedding import (
     ASPPEmbedding,
     ConvEmbedding,
@@ -22,12 +23,15 @@ from .segment_pooling import SegmentPoolingNeck
 from .segmentor import SPMLSegmentor
 from .spml_head import SPMLHead
 from .tta_model import SPMLTTAModel
+from .weak_encoder_decoder import WeakCascadeEncoderDecoder, WeakEncoderDecoder
 
 __all__ = [
     'ASPPEmbedding',
     'ConvEmbedding',
+    'DenseCRFLoss',
     'EfficientNetLite',
     'FeatureAffinityLoss',
+    'GatedCRFLoss',
     'ImageSimilarityLoss',
     'LateralEmbedding',
     'PSPEmbedding',
@@ -42,4 +46,7 @@ __all__ = [
     'SegmentPoolingNeck',
     'SemanticAnnotationLoss',
     'SemanticCooccurrenceLoss',
+    'TreeEnergyLoss',
+    'WeakCascadeEncoderDecoder',
+    'WeakEncoderDecoder',
 ]

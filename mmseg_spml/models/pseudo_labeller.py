@@ -75,7 +75,7 @@ class PseudoLabeller(BaseTTAModel):
         if (source == 'cam') != (cams is not None):
             raise ValueError("source='cam', and no other, needs `cams`, a folder")
         if source == 'retrieval':
-            self.module.decode_head.predictor = 'retrieval'
+            self.module.spml_head.predictor = 'retrieval'
         self.source = source
         mirrorings = (False, True) if flip else (False,)
         self.views = [(scale, mirrored) for scale in scales for mirrored in mirrorings]
@@ -121,7 +121,7 @@ class PseudoLabeller(BaseTTAModel):
 
     def _probabilities(self, views: List['_View'], grid: Tuple[int, int]) -> Tensor:
         """Of the classifier, mean over the views."""
-        head = self.module.decode_head
+        head = self.module.spml_head
         found = []
         for view in views:
             canvas = view.canvas
@@ -134,7 +134,7 @@ class PseudoLabeller(BaseTTAModel):
         self, views: List['_View'], sample: SegDataSample, grid: Tuple[int, int]
     ) -> Tensor:
         """By the labelled segments of the image itself, mean over the views."""
-        head = self.module.decode_head
+        head = self.module.spml_head
         half = tuple(max(length // 2, 1) for length in sample.img_shape[:2])
         labels = sample.gt_sem_seg.data.clamp(max=head.num_classes)  # void, too
         regions = sample.region_map.data
@@ -156,7 +156,7 @@ class PseudoLabeller(BaseTTAModel):
     def _scores_of_cams(self, sample: SegDataSample, grid: Tuple[int, int]) -> Tensor:
         scores = scores_of_cams(
             load_cam(find_cam(self.cams, Path(sample.img_path).stem)),
-            self.module.decode_head.num_classes,
+            self.module.spml_head.num_classes,
             sample.ori_shape[:2],
             alpha=self.alpha,
             stride=self.stride,

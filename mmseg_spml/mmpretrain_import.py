@@ -51,6 +51,6 @@ def import_mmpretrain() -> None:
             importlib.import_module('mmpretrain.evaluation')
     except ImportError as error:
         raise ImportError(
-            'classifiers of image tags need MMPretrain: pip install onedl-mmpretrain '
+            'this config needs MMPretrain: pip install onedl-mmpretrain '
             f'(with the packages of the openmmlab lineage: mmpretrain). {error}'
         ) from error

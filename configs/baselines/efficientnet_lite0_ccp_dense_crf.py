@@ -1,0 +1,16 @@
+# Cross-entropy on scribbles and DenseCRF loss, Clothing Co-Parsing.
+_base_ = [
+    '../_base_/models/efficientnet_lite0_fcn.py',
+    '../_base_/datasets/ccp.py',
+    '../_base_/schedules/schedule_small.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    type='WeakEncoderDecoder',
+    decode_head=dict(
+        loss_decode=[
+            dict(type='CrossEntropyLoss', avg_non_ignore=True),
+            dict(type='DenseCRFLoss', loss_weight=1.0),
+        ],
+    ),
+)

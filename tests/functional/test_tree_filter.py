@@ -1,0 +1,129 @@
+"""The tree filter against paths that are walked one by one."""
+
+import itertools
+
+import pytest
+import torch
+
+from mmseg_spml.functional.tree_filter import spanning_forest, tree_filter
+
+
+def grid_edges(height, width):
+    """Vertical ones first, then row by row, as ties are broken."""
+    for y, x in itertools.product(range(height - 1), range(width)):
+        yield (y, x), (y + 1, x)
+    for y, x in itertools.product(range(height), range(width - 1)):
+        yield (y, x), (y, x + 1)
+
+
+def kruskal(features):
+    """Edges of the minimum spanning tree of (D, H, W), with weights."""
+    height, width = features.shape[1:]
+    edges = [
+        (
+            float((features[:, a[0], a[1]] - features[:, b[0], b[1]]).square().sum()),
+            a,
+            b,
+        )
+        for a, b in grid_edges(height, width)
+    ]
+    part = {place: place for place in itertools.product(range(height), range(width))}
+
+    def root(place):
+        while part[place] != place:
+            place = part[place]
+        return place
+
+    for weight, a, b in sorted(edges, key=lambda edge: edge[0]):
+        if root(a) != root(b):
+            part[root(a)] = root(b)
+            yield weight, a, b
+
+
+def affinities(features, sigma):
+    """(HW, HW): exp(-length of the path / sigma), found by walking from each pixel."""
+    height, width = features.shape[1:]
+    neighbours = {p: [] for p in itertools.product(range(height), range(width))}
+    for weight, a, b in kruskal(features):
+        neighbours[a].append((b, weight))
+        neighbours[b].append((a, weight))
+    out = torch.zeros(height * width, height * width, dtype=torch.float64)
+    for start in neighbours:
+        walk, lengths = [start], {start: 0.0}
+        while walk:
+            here = walk.pop()
+            for there, weight in neighbours[here]:
+                if there not in lengths:
+                    lengths[there] = lengths[here] + weight
+                    walk.append(there)
+        for place, length in lengths.items():
+            distance = torch.tensor(-length / sigma, dtype=torch.float64)
+            out[start[0] * width + start[1], place[0] * width + place[1]] = (
+                distance.exp()
+            )
+    return out
+
+
+def random_maps(size, seed=0, number=2, ties=False):
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(number, 3, *size, generator=generator, dtype=torch.float64)
+    features = torch.rand(number, 2, *size, generator=generator).double()
+    if ties:
+        features = (3 * features).round()
+    return values.requires_grad_(), features
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 6), (5, 1), (4, 5)])
+@pytest.mark.parametrize('ties', [False, True])
+@pytest.mark.parametrize('sigma', [0.05, 1.0, 1e6])
+def test_filter_is_the_mean_along_paths(size, ties, sigma):
+    values, features = random_maps(size, ties=ties)
+    rows = []
+    for value, feature in zip(values, features):
+        weights = affinities(feature, sigma)
+        weights = weights / weights.sum(1, keepdim=True)
+        rows.append((weights @ value.flatten(1).T).T.reshape(value.shape))
+    expected = torch.stack(rows)
+    upstream = torch.randn(expected.shape, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(expected, values, upstream)
+    found = tree_filter(values, features, sigma)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, values, upstream)[0], gradient
+    )
+
+
+@pytest.mark.parametrize('ties', [False, True])
+def test_forest_is_minimal_and_rooted(ties):
+    _, features = random_maps((6, 7), seed=3, number=3, ties=ties)
+    forest = spanning_forest(features)
+    assert sorted(forest.order.tolist()) == list(range(3 * 42))
+    assert forest.levels[:2] == (0, 3)
+    rows = features.permute(0, 2, 3, 1).flatten(0, 2)[forest.order]
+    weight = (rows - rows[forest.parent]).square().sum(1)
+    minimal = sum(edge[0] for feature in features for edge in kruskal(feature))
+    assert float(weight.sum()) == pytest.approx(minimal, rel=1e-6)
+    for depth, (start, end) in enumerate(zip(forest.levels, forest.levels[1:])):
+        parents = forest.parent[start:end]
+        if depth == 0:
+            assert (parents == torch.arange(end)).all()
+        else:
+            assert ((parents >= forest.levels[depth - 1]) & (parents < start)).all()
+
+
+def test_filter_keeps_inside_edges():
+    features = torch.zeros(1, 1, 4, 8)
+    features[..., 4:] = 1
+    values = torch.rand(1, 1, 4, 8)
+    filtered = tree_filter(values, features, sigma=0.01)
+    torch.testing.assert_close(
+        filtered[..., :4], values[..., :4].mean().expand(1, 1, 4, 4)
+    )
+
+
+def test_bad_arguments():
+    values = torch.zeros(1, 1, 2, 2)
+    with pytest.raises(ValueError, match='features of the size'):
+        tree_filter(values, torch.zeros(1, 1, 2, 3))
+    with pytest.raises(ValueError, match='sigma'):
+        tree_filter(values, values, sigma=0.0)
