@@ -5,8 +5,6 @@ filled in parts: ``python tools/compare_runs.py CONFIG ... --seeds 0 1 2 --out r
 """
 
 import argparse
-import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from mmseg_spml.evaluation.run_comparison import (
@@ -14,7 +12,7 @@ from mmseg_spml.evaluation.run_comparison import (
     format_class_table,
     format_table,
     load_results,
-    run_cell,
+    run_cells,
 )
 
 
@@ -40,20 +38,7 @@ def main() -> None:
     args = parse_args()
     options = tuple(args.options)
     cells = [Cell(c, seed, options) for seed in args.seeds for c in args.configs]
-    start = time.time()
-    with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {
-            pool.submit(run_cell, cell, args.out, args.work_root): cell
-            for cell in cells
-        }
-        for done, job in enumerate(as_completed(jobs), start=1):
-            scores = job.result()['mIoU']
-            left = (time.time() - start) / done * (len(cells) - done)
-            print(
-                f'[{done}/{len(cells)}] {jobs[job].name}: {scores}, '
-                f'about {left / 60:.0f} min left',
-                flush=True,
-            )
+    run_cells(cells, args.out, args.work_root, args.jobs)
     results = load_results(args.out, args.configs)
     print(format_table(results))
     if args.per_class:

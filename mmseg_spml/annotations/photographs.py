@@ -28,6 +28,8 @@ _SIMULATIONS = {
     'points_interior': partial(simulate_points, place='interior'),
     'points_centre': partial(simulate_points, place='centre'),
     'scribbles': simulate_scribbles,
+    'scribbles_50': partial(simulate_scribbles, length=0.5),
+    'scribbles_10': partial(simulate_scribbles, length=0.1),
 }
 KINDS = tuple(_SIMULATIONS)
 
@@ -117,7 +119,8 @@ def prepare_photograph(
         out: folder to write to; made where missing.
         kinds: any of ``KINDS``: ``'points'`` on the strokes that are
             ``'scribbles'``, ``'points_interior'`` anywhere inside,
-            ``'points_centre'`` at the deepest pixel.
+            ``'points_centre'`` at the deepest pixel; ``'scribbles_50'`` and
+            ``'scribbles_10'`` half and a tenth of each scribble.
         length: fraction of each scribble that is drawn, 0 to 1.
         seed: >= 0.
         regions: options of ``felzenszwalb_regions`` (``scale``, ``sigma``,
@@ -194,7 +197,9 @@ def _simulate(
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
     # text hashes of Python differ between processes, a CRC does not
-    words = [zlib.crc32(text.encode()) for text in (photograph.stem, kind)]
+    # shorter scribbles are parts of the same strokes
+    name = 'scribbles' if kind.startswith('scribbles') else kind
+    words = [zlib.crc32(text.encode()) for text in (photograph.stem, name)]
     rng = np.random.default_rng([seed, *words])
     try:
         return _SIMULATIONS[kind](

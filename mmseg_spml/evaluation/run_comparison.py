@@ -4,6 +4,8 @@ import json
 import shutil
 import statistics
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
@@ -82,10 +84,25 @@ def _no_report(stage: str, done: int, total: int, left: str) -> None:
     pass
 
 
-def predictors_of(config: str) -> Sequence[str]:
-    """Predictors of the config's head: SPML's has two, others one."""
-    head = Config.fromfile(config).model.decode_head.type
-    return ('softmax', 'retrieval') if head == 'SPMLHead' else ('softmax',)
+def predictors_of(config: str) -> Dict[str, List[str]]:
+    """Predictors of the config's model, each with the options that choose it.
+
+    SPML's head has two, others one; a model with an SPML branch has three.
+    """
+    model = Config.fromfile(config).model
+    if 'spml' in model:
+        branch = 'model.predict_with=spml'
+        return {
+            'decode head': [],
+            'SPML softmax': [branch],
+            'SPML retrieval': [branch, 'model.spml.decode_head.predictor=retrieval'],
+        }
+    if model.decode_head.type == 'SPMLHead':
+        return {
+            'softmax': [],
+            'retrieval': ['model.decode_head.predictor=retrieval'],
+        }
+    return {'softmax': []}
 
 
 def run_cell(
@@ -129,11 +146,9 @@ def run_cell(
     times = [line['time'] for line in _scalars(work_dir / 'train') if 'loss' in line]
     checkpoint = (work_dir / 'train' / 'last_checkpoint').read_text().strip()
     scores = {}
-    for predictor in predictors_of(cell.config):
-        test = ['tools/test.py', cell.config, checkpoint, *options]
-        if predictor != 'softmax':
-            test.append(f'model.decode_head.predictor={predictor}')
-        test_dir = work_dir / f'test_{predictor}'
+    for predictor, choice in predictors_of(cell.config).items():
+        test = ['tools/test.py', cell.config, checkpoint, *options, *choice]
+        test_dir = work_dir / f'test_{predictor}'.replace(' ', '_')
         stage = f'test {predictor}'
         _call([*test, '--work-dir', str(test_dir)], log, stage, report)
         scores[predictor] = _scores(test_dir)
@@ -153,6 +168,28 @@ def run_cell(
         for file in (work_dir / 'train').glob('*.pth'):
             file.unlink()
     return result
+
+
+def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) -> None:
+    """Run cells, some at the same time, and print what each gave and the time left.
+
+    Args:
+        cells: What to run; those whose result file exists are read.
+        out: Folder of result files.
+        work_root: Folder of logs and checkpoints.
+        jobs: Runs at the same time, at least 1.
+    """
+    start = time.time()
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(run_cell, cell, out, work_root): cell for cell in cells}
+        for done, job in enumerate(as_completed(running), start=1):
+            scores = job.result()['mIoU']
+            left = (time.time() - start) / done * (len(cells) - done)
+            print(
+                f'[{done}/{len(cells)}] {running[job].name}: {scores}, '
+                f'about {left / 60:.0f} min left',
+                flush=True,
+            )
 
 
 def _write_json(content: dict, path: Path) -> None:

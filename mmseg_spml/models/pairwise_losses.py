@@ -189,7 +189,8 @@ class TreeEnergyLoss(PairwiseLoss):
 
     The mean over unlabelled pixels of ``sum_k |P_k - F_high(F_low(P))_k|`` where the
     filters average along minimum spanning trees, ``F_low`` of the image, ``F_high`` of
-    the features of the head: see :func:`~mmseg_spml.functional.tree_filter.tree_filter`.
+    the features of the head:
+    :func:`~mmseg_spml.functional.tree_filter.tree_filter`.
     The authors' gradient also reaches the features through ``F_high``; here it is that
     of the predictions alone.
 

@@ -15,6 +15,7 @@ from mmseg_spml.evaluation.run_comparison import (
 )
 
 CE, SPML = 'configs/demo/scribbles_ce.py', 'configs/demo/scribbles.py'
+BESIDE = 'configs/beside/segformer_b0_voc_scribbles.py'
 
 
 def fake_tools(monkeypatch, scores):
@@ -41,8 +42,13 @@ def fake_tools(monkeypatch, scores):
 
 
 def test_predictors():
-    assert predictors_of(SPML) == ('softmax', 'retrieval')
-    assert predictors_of(CE) == ('softmax',)
+    assert list(predictors_of(SPML)) == ['softmax', 'retrieval']
+    assert predictors_of(CE) == {'softmax': []}
+    assert list(predictors_of(BESIDE)) == [
+        'decode head',
+        'SPML softmax',
+        'SPML retrieval',
+    ]
 
 
 def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):

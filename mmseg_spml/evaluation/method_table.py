@@ -1,0 +1,205 @@
+"""The README's tables: methods by kinds of weak labels, on small sets of photographs.
+
+A cell of a table is a config under a few seeds; what is finished is kept and not run
+again, so that a table can be filled in parts.
+"""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from .run_comparison import Cell
+
+FULL_MASKS = 'full masks'
+_LABEL_DIR = 'train_dataloader.dataset.label_dir'
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row or two of a table.
+
+    Attributes:
+        config: Its config file for the table's default labels.
+        predictors: Name of the row for each predictor of its model.
+        own: Its config files for labels that need one of their own.
+    """
+
+    config: str
+    predictors: Dict[str, str]
+    own: Dict[str, str]
+
+
+@dataclass(frozen=True)
+class MethodTable:
+    """What a table has to show.
+
+    Attributes:
+        title: Of the data set.
+        weak_root: Folder of the weak labels, below which each kind has one.
+        labels: Column by folder; the first is what the configs have by default.
+        methods: Rows, but for full masks.
+        full: Config on full masks.
+        full_row: Its name.
+    """
+
+    title: str
+    weak_root: str
+    labels: Dict[str, str]
+    methods: Sequence[Method]
+    full: str
+    full_row: str
+
+    def cells(
+        self, labels: Optional[Sequence[str]], seeds: Sequence[int]
+    ) -> List[Cell]:
+        """All runs of some columns (None: all), one seed after the other.
+
+        Raises:
+            ValueError: If a column is unknown.
+        """
+        known = [*self.labels, FULL_MASKS]
+        for name in labels or ():
+            if name not in known:
+                raise ValueError(f'labels must be among {known}, got {name!r}')
+        chosen = [name for name in known if labels is None or name in labels]
+        return [
+            cell
+            for seed in seeds
+            for label in chosen
+            for cell in self._column(label, seed)
+        ]
+
+    def _column(self, label: str, seed: int) -> Iterator[Cell]:
+        if label == FULL_MASKS:
+            yield Cell(self.full, seed)
+        else:
+            yield from (self._cell(method, label, seed) for method in self.methods)
+
+    def _cell(self, method: Method, label: str, seed: int) -> Cell:
+        if label in method.own:
+            return Cell(method.own[label], seed)
+        if label == next(iter(self.labels)):
+            return Cell(method.config, seed)
+        folder = f'{self.weak_root}/{label}'
+        return Cell(method.config, seed, (f'{_LABEL_DIR}={folder}',))
+
+    def format(self, results: Sequence[dict]) -> str:
+        """The table in Markdown, of the result files that there are.
+
+        Args:
+            results: Contents of result files.
+
+        Returns:
+            Mean and sample standard deviation of mIoU over the seeds; how many if not
+            three; in brackets the part of full masks, in percent.
+        """
+        found = _scores(results)
+        full = found.get((self.full, (), 'softmax'), [])
+        lines = [
+            '| ' + ' | '.join(['', *self.labels.values()]) + ' |',
+            '|---' * (len(self.labels) + 1) + '|',
+        ]
+        for method in self.methods:
+            for predictor, row in method.predictors.items():
+                texts = []
+                for label in self.labels:
+                    cell = self._cell(method, label, 0)
+                    key = (cell.config, tuple(cell.options), predictor)
+                    texts.append(_text(found.get(key, []), full))
+                lines.append('| ' + ' | '.join([row, *texts]) + ' |')
+        lines += ['', f'{self.full_row}: {_text(full, [])}']
+        return '\n'.join(lines)
+
+
+def _scores(results: Sequence[dict]) -> Dict[Tuple[str, tuple, str], List[float]]:
+    """MIoU of all seeds by (config, options, predictor)."""
+    found: Dict[Tuple[str, tuple, str], List[float]] = {}
+    for result in results:
+        for predictor, score in result['mIoU'].items():
+            key = (result['config'], tuple(result['options']), predictor)
+            found.setdefault(key, []).append(score)
+    return found
+
+
+def _text(scores: Sequence[float], full: Sequence[float]) -> str:
+    if not scores:
+        return '–'
+    text = f'{statistics.mean(scores):.1f}'
+    if len(scores) > 1:
+        text += f' ± {statistics.stdev(scores):.1f}'
+    if full:
+        text += f' ({100 * statistics.mean(scores) / statistics.mean(full):.0f} %)'
+    if len(scores) != 3:
+        text += f', {len(scores)} seed' + 's' * (len(scores) > 1)
+    return text
+
+
+def missing_labels(table: MethodTable, cells: Sequence[Cell]) -> List[Path]:
+    """Folders of weak labels that cells need and that are not there."""
+    prefix = f'{_LABEL_DIR}='
+    folders = {
+        Path(option[len(prefix) :])
+        for cell in cells
+        for option in cell.options
+        if option.startswith(prefix)
+    }
+    return sorted(folder for folder in folders if not folder.is_dir())
+
+
+def _methods(data: str, own: Dict[str, Dict[str, str]]) -> List[Method]:
+    """The rows of a data set; ``own`` has configs by method and labels."""
+    spml = f'configs/spml/efficientnet_lite0_{data}_scribbles'
+    rivals = f'configs/baselines/efficientnet_lite0_{data}'
+    rows = [
+        ('ce', f'{spml}_ce.py', {'softmax': 'cross-entropy'}),
+        ('dense_crf', f'{rivals}_dense_crf.py', {'softmax': 'DenseCRF loss'}),
+        ('gated_crf', f'{rivals}_gated_crf.py', {'softmax': 'gated CRF loss'}),
+        ('tree_energy', f'{rivals}_tree_energy.py', {'softmax': 'tree energy loss'}),
+        (
+            'spml',
+            f'{spml}.py',
+            {'softmax': 'SPML, softmax', 'retrieval': 'SPML, retrieval'},
+        ),
+    ]
+    return [
+        Method(config, predictors, own.get(name, {}))
+        for name, config, predictors in rows
+    ]
+
+
+TABLES = {
+    'ccp': MethodTable(
+        title='Clothing Co-Parsing',
+        weak_root='data/ccp_weak',
+        labels={
+            'scribbles': 'scribbles',
+            'scribbles_50': 'half of each scribble',
+            'scribbles_10': 'a tenth',
+            'points': 'points',
+            'boxes': 'boxes (GrabCut)',
+        },
+        methods=_methods(
+            'ccp',
+            {
+                'ce': {'points': 'configs/spml/efficientnet_lite0_ccp_points_ce.py'},
+                'spml': {'points': 'configs/spml/efficientnet_lite0_ccp_points.py'},
+            },
+        ),
+        full='configs/spml/efficientnet_lite0_ccp_full_long_ce.py',
+        full_row='Full masks, cross-entropy, three times as long',
+    ),
+    'camvid': MethodTable(
+        title='CamVid',
+        weak_root='data/camvid_weak',
+        labels={
+            'scribbles': 'scribbles',
+            'scribbles_50': 'half of each scribble',
+            'scribbles_10': 'a tenth',
+            'points': 'points',
+        },
+        methods=_methods('camvid', {}),
+        full='configs/spml/efficientnet_lite0_camvid_full_ce.py',
+        full_row='Full masks, cross-entropy',
+    ),
+}

@@ -1,0 +1,75 @@
+"""Which runs a table of methods needs, and what it prints of those that there are."""
+
+import pytest
+
+from mmseg_spml.evaluation.method_table import FULL_MASKS, TABLES, missing_labels
+from mmseg_spml.evaluation.run_comparison import Cell, predictors_of
+
+every = pytest.mark.parametrize('name', list(TABLES))
+CCP = TABLES['ccp']
+
+
+@every
+def test_configs_are_there_and_have_the_rows(name):
+    table = TABLES[name]
+    assert predictors_of(table.full) == {'softmax': []}
+    for method in table.methods:
+        for config in (method.config, *method.own.values()):
+            assert list(method.predictors) == list(predictors_of(config)), config
+
+
+@every
+def test_each_cell_once(name):
+    table = TABLES[name]
+    cells = table.cells(None, [0, 1])
+    assert len({cell.name for cell in cells}) == len(cells)
+    assert len(cells) == 2 * (len(table.labels) * len(table.methods) + 1)
+    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
+
+
+def test_labels_choose_the_folder():
+    ce, *_, spml = CCP.cells(['points'], [3])
+    assert ce == Cell('configs/spml/efficientnet_lite0_ccp_points_ce.py', 3)
+    assert spml == Cell('configs/spml/efficientnet_lite0_ccp_points.py', 3)
+    cell = CCP.cells(['scribbles_10'], [0])[1]
+    assert cell.config == 'configs/baselines/efficientnet_lite0_ccp_dense_crf.py'
+    folder = 'data/ccp_weak/scribbles_10'
+    assert cell.options == (f'train_dataloader.dataset.label_dir={folder}',)
+    assert all(not cell.options for cell in CCP.cells(['scribbles'], [0]))
+    assert CCP.cells([FULL_MASKS], [0]) == [Cell(CCP.full, 0)]
+    with pytest.raises(ValueError, match="among.*'point'"):
+        CCP.cells(['point'], [0])
+
+
+def test_missing_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'data/ccp_weak/boxes').mkdir(parents=True)
+    cells = CCP.cells(['points', 'boxes', 'scribbles_10'], [0, 1])
+    assert [str(path) for path in missing_labels(CCP, cells)] == [
+        'data/ccp_weak/points',
+        'data/ccp_weak/scribbles_10',
+    ]
+
+
+def test_table_of_what_is_there():
+    def result(config, seed, options=(), **scores):
+        return dict(config=config, seed=seed, options=list(options), mIoU=scores)
+
+    ce, dense, *_, spml = CCP.cells(['scribbles_10'], [0])
+    results = [
+        *(result(CCP.full, seed, softmax=50.0) for seed in range(3)),
+        *(result(ce.config, seed, softmax=40.0 + seed) for seed in range(3)),
+        result(dense.config, 0, dense.options, softmax=25.0),
+        *(result(spml.config, s, softmax=45.0, retrieval=30.0) for s in range(2)),
+        result('configs/other.py', 0, softmax=1.0),
+    ]
+    header, _, *rows = CCP.format(results).splitlines()
+    assert header.split(' | ')[1:3] == ['scribbles', 'half of each scribble']
+    cells = {row.split(' | ')[0]: row.split(' | ')[1:] for row in rows}
+    assert cells['| cross-entropy'][0] == '41.0 ± 1.0 (82 %)'
+    assert cells['| DenseCRF loss'][2] == '25.0 (50 %), 1 seed'
+    assert cells['| SPML, softmax'][0] == '45.0 ± 0.0 (90 %), 2 seeds'
+    assert cells['| SPML, retrieval'][0] == '30.0 ± 0.0 (60 %), 2 seeds'
+    assert cells['| tree energy loss'][0] == '–'
+    assert rows[-1] == f'{CCP.full_row}: 50.0 ± 0.0'
+    assert '1.0' not in CCP.format(results[-1:])
