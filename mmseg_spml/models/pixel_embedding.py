@@ -17,8 +17,9 @@ def _upsample(features: Tensor, like: Tensor) -> Tensor:
     Strided layers round odd sizes up: the last cells of a coarse level reach beyond
     the image. They are cut off, since fitting them in would shift all others.
     """
-    size = tuple(like.shape[2:])
-    coarse = tuple(features.shape[2:])
+    # numbers also where shapes are traced, by exporters and counters of operations
+    size = tuple(int(length) for length in like.shape[2:])
+    coarse = tuple(int(length) for length in features.shape[2:])
     ratio = max(-(-fine // cells) for fine, cells in zip(size, coarse))
     factor = 1 << (ratio - 1).bit_length()  # strides are powers of two
     enlarged = size

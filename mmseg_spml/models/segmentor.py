@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from .pairwise_losses import lend_images
+from .segment_pooling import SegmentPoolingNeck
 from .spml_head import SPMLHead
 from .spml_prediction import SPMLPrediction
 from .weak_labels import without_unlabelled
@@ -62,6 +63,11 @@ class SPMLSegmentor(SPMLPrediction, EncoderDecoder):
     def spml_head(self) -> SPMLHead:
         """The decode head."""
         return self.decode_head
+
+    @property
+    def spml_neck(self) -> SegmentPoolingNeck:
+        """The neck."""
+        return self.neck
 
     def embedding(self, inputs: Tensor) -> Tensor:
         """The neck's output, ``(N, D, h, w)``."""

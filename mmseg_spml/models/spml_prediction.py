@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmseg_spml.functional.segments import VOID, resize_labels
 
+from .segment_pooling import SegmentPoolingNeck
 from .spml_head import SPMLHead, log_frequencies
 from .views import resized, view_of
 
@@ -19,14 +20,19 @@ _LEAST_SHARE = 1e-3
 class SPMLPrediction:
     """What segmentors with an :class:`SPMLHead` add to MMSegmentation's inference.
 
-    A class that mixes this in before ``EncoderDecoder`` says which is its
-    :attr:`spml_head` and what the head sees (:meth:`embedding`). Retrieval stitches the
-    *embeddings* of sliding windows before it clusters them.
+    A class that mixes this in before ``EncoderDecoder`` says which are its
+    :attr:`spml_head` and :attr:`spml_neck` and what the head sees (:meth:`embedding`).
+    Retrieval stitches the *embeddings* of sliding windows before it clusters them.
     """
 
     @property
     def spml_head(self) -> SPMLHead:
         """The head that holds classifier and bank."""
+        raise NotImplementedError
+
+    @property
+    def spml_neck(self) -> SegmentPoolingNeck:
+        """The neck that embeds and pools."""
         raise NotImplementedError
 
     def embedding(self, inputs: Tensor) -> Tensor:

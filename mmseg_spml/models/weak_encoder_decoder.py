@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from .pairwise_losses import lend_images
+from .segment_pooling import SegmentPoolingNeck
 from .spml_head import SPMLHead
 from .spml_prediction import SPMLPrediction
 from .weak_labels import without_unlabelled
@@ -67,6 +68,11 @@ class _WeakLabels(SPMLPrediction):
     def spml_head(self) -> Optional[SPMLHead]:
         """The head of the branch, None without one."""
         return None if self.spml is None else self.spml.decode_head
+
+    @property
+    def spml_neck(self) -> Optional[SegmentPoolingNeck]:
+        """The neck of the branch, None without one."""
+        return None if self.spml is None else self.spml.neck
 
     def embedding(self, inputs: Tensor) -> Tensor:
         """The branch's embedding, ``(N, D, h, w)``."""

@@ -1,5 +1,6 @@
 """Weak labels, segments, embeddings and predictions as pictures."""
 
+from mmseg_spml.visualization.hook import SPMLVisualizationHook
 from mmseg_spml.visualization.panels import (
     EmbeddingColours,
     class_legend,
@@ -19,6 +20,7 @@ from mmseg_spml.visualization.samples import (
 
 __all__ = [
     'EmbeddingColours',
+    'SPMLVisualizationHook',
     'SamplePanels',
     'class_legend',
     'colourise',

@@ -159,7 +159,7 @@ def embedding_to_rgb(
         )
     points = embedding.reshape(len(embedding), -1).T
     if components is None:
-        components = _fit_colours(points)
+        components = fit_colours(points)
     elif len(components.mean) != len(embedding):
         raise ValueError(
             f'components are for D = {len(components.mean)}, '
@@ -270,7 +270,20 @@ def write_picture(path: Union[str, Path], picture: np.ndarray) -> None:
         raise OSError(f'{path} could not be written: check its suffix and folder')
 
 
-def _fit_colours(points: np.ndarray) -> EmbeddingColours:
+def fit_colours(
+    points: np.ndarray, earlier: Optional[np.ndarray] = None
+) -> EmbeddingColours:
+    """Colours of the first three principal components of some points.
+
+    Args:
+        points: (P, D) float.
+        earlier: (P, 3) projections of the same points in an earlier picture, such as
+            ``points @ axes``: the components are rotated to come as near to them as
+            they can, so that the colours of a network in training do not jump.
+
+    Raises:
+        ValueError: If ``earlier`` is not of these points.
+    """
     mean = points.mean(axis=0)
     centred = points - mean
     _, vectors = np.linalg.eigh(centred.T @ centred)
@@ -280,8 +293,20 @@ def _fit_colours(points: np.ndarray) -> EmbeddingColours:
     # an eigenvector's sign is arbitrary: fix it by its largest entry
     strongest = np.abs(axes).argmax(axis=0)
     axes *= np.where(axes[strongest, np.arange(3)] < 0, -1.0, 1.0)
+    if earlier is not None:
+        axes = axes @ _rotation(centred @ axes, earlier)
     low, high = np.percentile(centred @ axes, (2, 98), axis=0)
     return EmbeddingColours(mean, axes, low, high)
+
+
+def _rotation(points: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """(3, 3) orthogonal, from centred points to others (orthogonal Procrustes)."""
+    if earlier.shape != points.shape:
+        raise ValueError(
+            f'expected {points.shape} earlier projections, got {earlier.shape}'
+        )
+    left, _, right = np.linalg.svd(points.T @ (earlier - earlier.mean(axis=0)))
+    return left @ right
 
 
 def _fit(picture: np.ndarray, height: int) -> np.ndarray:

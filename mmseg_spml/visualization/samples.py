@@ -5,7 +5,8 @@ D embedding, P pixels.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
 
 import cv2
 import numpy as np
@@ -17,9 +18,11 @@ from torch import Tensor
 from mmseg_spml.functional.segments import VOID, resize_labels
 from mmseg_spml.visualization.panels import (
     Colour,
+    EmbeddingColours,
     colourise,
     draw_segment_outlines,
     embedding_to_rgb,
+    fit_colours,
     overlay_weak_labels,
     panel_grid,
 )
@@ -116,7 +119,7 @@ def sample_panels(
     """Run a model on one training sample, without augmentation.
 
     Args:
-        model: an SPML segmentor in evaluation mode.
+        model: a segmentor with SPML, in evaluation mode.
         inputs: (3, H, W) image, BGR, 0..255, uint8 or float, as a pipeline
             packs it.
         data_sample: with ``gt_sem_seg``, ``region_map`` and ``gt_tags``.
@@ -125,9 +128,9 @@ def sample_panels(
     size = tuple(inputs.shape[1:])
     data = {'inputs': [inputs], 'data_samples': [data_sample]}
     batch = model.data_preprocessor(data, True)
-    embedding = model.extract_feat(batch['inputs'])[0]
+    embedding = model.embedding(batch['inputs'])
     samples = batch['data_samples']
-    pooled = model.neck.pool(embedding, samples, batch['inputs'])
+    pooled = model.spml_neck.pool(embedding, samples, batch['inputs'])
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
     small = resize_labels(labels, tuple(embedding.shape[2:]))
     segments = segment_map(small, pooled.pixel_segment)[0]
@@ -142,12 +145,19 @@ def sample_panels(
     )
 
 
+def embedded_pixels(samples: Sequence[SamplePanels]) -> np.ndarray:
+    """Embeddings of all pixels of some samples, (P, D) float64."""
+    flat = [sample.embedding.reshape(len(sample.embedding), -1) for sample in samples]
+    return np.concatenate(flat, axis=1).T.astype(np.float64)
+
+
 def sample_grid(
     samples: Sequence[SamplePanels],
     classes: Sequence[str],
     palette: Sequence[Colour],
     *,
     height: int = 192,
+    colours: Optional[EmbeddingColours] = None,
 ) -> np.ndarray:
     """One row per sample: image, weak labels, segments, embedding, prediction, truth.
 
@@ -160,6 +170,7 @@ def sample_grid(
         classes: C names, for the legend.
         palette: C RGB colours.
         height: of each picture, in pixels.
+        colours: of the embedding; fitted to the samples if None.
 
     Returns:
         (h, w, 3) uint8 RGB.
@@ -169,8 +180,8 @@ def sample_grid(
     """
     if not samples:
         raise ValueError('sample_grid needs at least one sample, got none')
-    flat = [s.embedding.reshape(len(s.embedding), 1, -1) for s in samples]
-    _, colours = embedding_to_rgb(np.concatenate(flat, axis=2))
+    if colours is None:
+        colours = fit_colours(embedded_pixels(samples))
     with_truth = any(sample.truth is not None for sample in samples)
     rows = []
     for number, sample in enumerate(samples):
@@ -190,6 +201,19 @@ def sample_grid(
         titled = [(title if number == 0 else '', p) for title, p in row.items()]
         rows.append(titled)
     return panel_grid(rows, height=height, legend=(classes, palette))
+
+
+def read_truth(folder: Union[str, Path], image_path: str) -> np.ndarray:
+    """The full mask of an image: the file ``<stem>.png`` of a folder.
+
+    Raises:
+        FileNotFoundError: if it is missing or no grey image.
+    """
+    path = Path(folder) / f'{Path(image_path).stem}.png'
+    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if mask is None or mask.ndim != 2:
+        raise FileNotFoundError(f'{path} is no grey label map: check the truth folder')
+    return mask
 
 
 def _rgb(inputs: Tensor) -> np.ndarray:

@@ -22,11 +22,11 @@ class ColourModel:
 
     def __init__(self, size=None):
         self.data_preprocessor = SPMLDataPreProcessor(size=size, bgr_to_rgb=True)
-        self.neck = SimpleNamespace(pool=self.pool)
+        self.spml_neck = SimpleNamespace(pool=self.pool)
 
-    def extract_feat(self, inputs):
+    def embedding(self, inputs):
         blocks = torch.nn.functional.avg_pool2d(inputs.float(), 2)
-        return (torch.nn.functional.normalize(blocks + 1, dim=1),)
+        return torch.nn.functional.normalize(blocks + 1, dim=1)
 
     def pool(self, embedding, samples, inputs):
         maps = [

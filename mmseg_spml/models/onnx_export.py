@@ -1,0 +1,78 @@
+"""A segmentor's classifier as an ONNX file, and what ONNX Runtime makes of it."""
+
+from pathlib import Path
+from typing import Sequence, Tuple, Union
+
+import torch
+from mmengine.model.utils import revert_sync_batchnorm
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from .data_preprocessor import normalise
+
+_HELP = 'install onnx, onnxscript and onnxruntime (pip install -e ".[onnx]")'
+
+
+class _Probabilities(nn.Module):
+    """Images as OpenCV reads them to class probabilities, at one go."""
+
+    def __init__(self, model: EncoderDecoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        inputs = normalise(images, self.model.data_preprocessor)
+        metas = [dict(img_shape=tuple(images.shape[2:]))] * len(images)
+        return self.model.encode_decode(inputs, metas).softmax(dim=1)
+
+
+def export_onnx(
+    model: EncoderDecoder, path: Union[str, Path], size: Tuple[int, int]
+) -> float:
+    """Write the softmax path of a segmentor, and compare it with ONNX Runtime.
+
+    The file takes ``images`` (1, 3, H, W) float32, BGR in 0 to 255 as OpenCV reads
+    them, and gives ``probabilities`` (1, C, H, W) float32. It normalises by itself,
+    and sees the image as a whole, whatever ``test_cfg`` says.
+
+    Args:
+        model: In evaluation mode, on the CPU; predicts by a classifier.
+        path: File to write.
+        size: (H, W).
+
+    Returns:
+        Largest difference of a probability between PyTorch and ONNX Runtime, on noise.
+
+    Raises:
+        ValueError: If the model predicts by retrieval, which needs a bank.
+        ImportError: If ONNX's packages are missing.
+    """
+    if getattr(model, 'retrieves', False):
+        raise ValueError(
+            'only the classifier can be exported: set the predictor to softmax'
+        )
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401  (the exporter needs it)
+    except ImportError as error:
+        raise ImportError(f'{error}: {_HELP}') from error
+    network = revert_sync_batchnorm(_Probabilities(model)).eval()
+    generator = torch.Generator().manual_seed(0)
+    images = 255 * torch.rand(1, 3, *size, generator=generator)
+    with torch.no_grad():
+        expected = network(images)
+        torch.onnx.export(
+            network,
+            (images,),
+            str(path),
+            input_names=['images'],
+            output_names=['probabilities'],
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    session = onnxruntime.InferenceSession(
+        str(path), providers=['CPUExecutionProvider']
+    )
+    outputs: Sequence = session.run(None, {'images': images.numpy()})
+    return float((torch.from_numpy(outputs[0]) - expected).abs().max())
