@@ -288,7 +288,7 @@ class SPMLHead(BaseDecodeHead):
             whatever averages predictions applies a softmax first.
         """
         labels = torch.where(valid, 0, VOID)
-        segments = self._pool_plain(embedding, labels)
+        segments = self.pool_by_label(embedding, labels)
         if self.bank.prototypes.device != embedding.device:
             self._bank = self.bank.to(embedding.device)
         frequencies = self.bank.class_frequencies(
@@ -316,12 +316,17 @@ class SPMLHead(BaseDecodeHead):
             embedding: Embedding maps ``(N, D, h, w)``.
             labels: Weak label maps ``(N, h, w)``.
         """
-        segments = self._pool_plain(embedding, labels)
+        segments = self.pool_by_label(embedding, labels)
         kept = segments.label < self.num_classes
         return segments.prototypes[kept], segments.label[kept]
 
-    def _pool_plain(self, embedding: Tensor, labels: Tensor) -> Segments:
-        """Segments without a split by region."""
+    def pool_by_label(self, embedding: Tensor, labels: Tensor) -> Segments:
+        """Segments as retrieval knows them: clusters split by label, not by region.
+
+        Args:
+            embedding: Embedding maps ``(N, D, h, w)``.
+            labels: Label maps ``(N, h, w)``; void pixels are in no segment.
+        """
         with torch.autocast(embedding.device.type, enabled=False):
             return pool_segments(
                 embedding.float(),

@@ -3,7 +3,6 @@
 Letters: H, W image size, C classes.
 """
 
-import base64
 import html
 import json
 from collections.abc import Iterable, Sequence
@@ -24,7 +23,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
 )
 from mmseg_spml.functional.segments import VOID
-from mmseg_spml.visualization.panels import VOID_COLOUR, Colour
+from mmseg_spml.visualization.panels import VOID_COLOUR, Colour, data_url
 
 _TEMPLATE = Path(__file__).with_name('annotation_page.html')
 _OPACITY = 200
@@ -184,8 +183,8 @@ def annotation_page(
                 'classes': names,
                 'absent': sorted(annotation.absent),
                 'kinds': annotation.kinds(),
-                'image': _data_url(image, '.jpg'),
-                'layer': _data_url(layer, '.png'),
+                'image': data_url(image, '.jpg'),
+                'layer': data_url(layer, '.png'),
             }
         )
     colours = {
@@ -196,10 +195,3 @@ def annotation_page(
     data = json.dumps({'cards': cards, 'colours': colours}).replace('</', '<\\/')
     page = _TEMPLATE.read_text(encoding='utf-8')
     return page.replace('{{title}}', html.escape(title)).replace('{{data}}', data)
-
-
-def _data_url(image: np.ndarray, suffix: str) -> str:
-    code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    _, content = cv2.imencode(suffix, cv2.cvtColor(image, code))
-    kind = {'.jpg': 'jpeg', '.png': 'png'}[suffix]
-    return f'data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode()}'

@@ -3,6 +3,7 @@
 Letters: H, W image size, C classes, D embedding.
 """
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
@@ -268,6 +269,19 @@ def write_picture(path: Union[str, Path], picture: np.ndarray) -> None:
         written = False
     if not written:
         raise OSError(f'{path} could not be written: check its suffix and folder')
+
+
+def data_url(image: np.ndarray, suffix: str) -> str:
+    """A picture within the text of a page.
+
+    Args:
+        image: (H, W, 3) or (H, W, 4) uint8, RGB or RGBA.
+        suffix: ``'.jpg'`` or ``'.png'``.
+    """
+    code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    _, content = cv2.imencode(suffix, cv2.cvtColor(image, code))
+    kind = {'.jpg': 'jpeg', '.png': 'png'}[suffix]
+    return f'data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode()}'
 
 
 def fit_colours(

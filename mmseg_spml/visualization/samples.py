@@ -136,7 +136,7 @@ def sample_panels(
     segments = segment_map(small, pooled.pixel_segment)[0]
     predicted = model.test_step(data)[0].pred_sem_seg.data
     return SamplePanels(
-        image=_rgb(inputs),
+        image=to_rgb(inputs),
         weak=data_sample.gt_sem_seg.data[0].numpy(),
         segments=_enlarge(segments, tuple(labels.shape[1:]), size),
         embedding=_without_padding(embedding[0], tuple(labels.shape[1:]), size),
@@ -216,8 +216,8 @@ def read_truth(folder: Union[str, Path], image_path: str) -> np.ndarray:
     return mask
 
 
-def _rgb(inputs: Tensor) -> np.ndarray:
-    """(3, H, W) BGR -> (H, W, 3) uint8 RGB."""
+def to_rgb(inputs: Tensor) -> np.ndarray:
+    """A packed image, (3, H, W) BGR in 0 to 255, as (H, W, 3) uint8 RGB."""
     levels = inputs.flip(0).permute(1, 2, 0).float().round().clamp(0, 255)
     return levels.to(torch.uint8).contiguous().cpu().numpy()
 

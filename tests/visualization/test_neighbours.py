@@ -1,0 +1,131 @@
+"""The page of nearest training segments."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from integration import tiny
+from mmengine.structures import LabelData, PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+from mmseg_spml.functional.segments import pool_segments
+from mmseg_spml.models import SPMLDataPreProcessor
+from mmseg_spml.visualization.neighbours import (
+    Neighbour,
+    index_segments,
+    nearest,
+    neighbours_page,
+    segment_at,
+)
+
+CLASSES = ('sky', 'sea')
+PALETTE = ((0, 0, 250), (0, 250, 0))
+
+
+class ColourModel:
+    """Embeds each 2 x 2 block by its mean colour; one cluster an image half."""
+
+    num_classes = 2
+
+    def __init__(self):
+        self.data_preprocessor = SPMLDataPreProcessor(size_divisor=8)
+        self.spml_head = SimpleNamespace(pool_by_label=self.pool)
+
+    def embed(self, inputs):
+        blocks = torch.nn.functional.avg_pool2d(inputs.float(), 2)
+        return torch.nn.functional.normalize(blocks + 1, dim=1)
+
+    def pool(self, embedding, labels):
+        tags = labels.new_zeros(len(labels), 2)
+        regions = torch.zeros_like(labels)
+        return pool_segments(
+            embedding, labels, regions, tags, grid=(1, 2), num_classes=2
+        )
+
+
+def image(left, right, height=10, width=13):
+    """Two halves of one BGR colour each; the size is no multiple of 8."""
+    out = torch.zeros(3, height, width)
+    out[:, :, : width // 2] = torch.tensor(left).float()[:, None, None]
+    out[:, :, width // 2 :] = torch.tensor(right).float()[:, None, None]
+    return out
+
+
+def item(left, right, label, name):
+    """The left half labelled, the right one not."""
+    picture = image(left, right)
+    labels = torch.full((1, *picture.shape[1:]), 2)
+    labels[..., :6] = label
+    sample = SegDataSample(
+        gt_sem_seg=PixelData(data=labels),
+        gt_tags=LabelData(multi_hot=torch.zeros(2)),
+        metainfo=dict(img_path=f'folder/{name}'),
+    )
+    return dict(inputs=picture, data_samples=sample)
+
+
+RED, GREEN, BLUE = (0, 0, 200), (0, 200, 0), (200, 0, 0)
+DATA = [
+    item(RED, BLUE, 0, 'a.png'),
+    item(GREEN, RED, 1, 'b.png'),
+    item(BLUE, RED, 1, 'c.png'),
+]
+
+
+def test_nearest_segments_and_where_they_are():
+    model = ColourModel()
+    index = index_segments(model, DATA)
+    assert index.images.tolist() == [0, 1, 2]  # unlabelled halves are not listed
+    assert index.labels.tolist() == [0, 1, 1]
+    query, prototype = segment_at(model, image(BLUE, GREEN), 12, 9, 'query.png')
+    assert not query.mask[:, :6].any() and query.mask[:, 6:].all()
+    found = nearest(model, DATA, index, prototype, k=2)
+    assert [one.name for one in found][0] == 'b.png'
+    assert found[0].label == 1
+    assert found[0].similarity == pytest.approx(1, abs=1e-4)
+    assert found[1].similarity < 0.5
+    assert found[0].mask[:, :6].all() and not found[0].mask[:, 6:].any()
+    assert (found[0].image[0, 0] == (0, 200, 0)).all()
+    assert len(nearest(model, DATA, index, prototype, k=9)) == 3
+
+
+def test_pixel_outside():
+    with pytest.raises(ValueError, match=r'\(13, 0\) is outside of q.png.*13 pixels'):
+        segment_at(ColourModel(), image(RED, BLUE), 13, 0, 'q.png')
+
+
+def test_nothing_labelled():
+    with pytest.raises(ValueError, match='labelled pixel'):
+        index_segments(ColourModel(), [item(RED, BLUE, 2, 'a.png')])
+
+
+def test_page_counts_votes_and_escapes():
+    mask = np.zeros((8, 9), bool)
+    mask[2:5, 2:5] = True
+    picture = np.full((8, 9, 3), 200, np.uint8)
+    query = Neighbour('<q>.png', picture, mask, -1, 1.0)
+    found = [Neighbour(f'{i}.png', picture, mask, i % 2, 0.9) for i in range(3)]
+    page = neighbours_page(query, found, CLASSES, PALETTE)
+    assert '&lt;q&gt;.png' in page and '<q>' not in page
+    assert page.index('sky 2 of 3') < page.index('sea 1 of 3')
+    assert page.count('<figure>') == 3
+    assert page.count('data:image/jpeg;base64,') == 4
+    assert '$' not in page.split('</style>')[1]
+
+
+def test_tool(tmp_path):
+    root = tiny.write_data(tmp_path / 'data', images=4)
+    tiny.registered()
+    model = MODELS.build(tiny.config(root, tmp_path / 'work').model)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'model.pth')
+    query = root / 'JPEGImages' / '1.png'
+    page = tmp_path / 'page.html'
+    command = [tiny.ROOT / 'tools' / 'retrieve.py', root / 'tiny.py']
+    command += [tmp_path / 'model.pth', query]
+    output = tiny.python(root, *command, 30, 20, '--out', page)
+    assert '20 of' in output
+    assert page.read_text().count('<figure>') == 20
+    output = tiny.python(root, *command, 99, 0, fails=True)
+    assert f'which is {tiny.WIDTH} pixels wide' in output
