@@ -1,0 +1,73 @@
+"""Vary a config one part at a time, print the table, draw the plot.
+
+Finished runs are kept in the output folder and not run again; `--jobs 0` only makes
+table and plot of those that there are.
+
+Example:
+    python tools/ablate.py configs/ablations/ccp_points.py --groups relations
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmseg_spml.evaluation.ablation import (
+    AS_IT_IS,
+    ablation_table,
+    plot_ablations,
+    read_ablations,
+)
+from mmseg_spml.evaluation.run_comparison import load_results, run_cells
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('ablations', help='file in configs/ablations/')
+    parser.add_argument('--groups', nargs='+', help='of variants; all by default')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument(
+        '--out', type=Path, default=Path('results'), help='folder of results'
+    )
+    parser.add_argument('--work-root', type=Path, default=Path('work_dirs/compare'))
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='runs at the same time; 0: none'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the missing variants, write table and plot."""
+    args = parse_args()
+    try:
+        variants = read_ablations(args.ablations)
+        groups = {variant.group for variant in variants} - {AS_IT_IS}
+        unknown = set(args.groups or ()) - groups
+        if unknown:
+            raise ValueError(
+                f'--groups must be among {sorted(groups)}, got {sorted(unknown)}'
+            )
+        chosen = groups if args.groups is None else set(args.groups)
+        if args.jobs:
+            cells = [
+                variant.cell(seed)
+                for seed in args.seeds
+                for variant in variants
+                if variant.group in {AS_IT_IS, *chosen}
+            ]
+            run_cells(cells, args.out, args.work_root, args.jobs)
+        results = load_results(args.out)
+        table = ablation_table(variants, results)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(str(error))
+    print(table)
+    name = Path(args.ablations).stem
+    (args.out / f'ablations_{name}.md').write_text(table + '\n')
+    plot_ablations(variants, results, args.out / f'ablations_{name}.png')
+    print(f'written to {args.out}/ablations_{name}.md and .png')
+
+
+if __name__ == '__main__':
+    main()
