@@ -22,8 +22,13 @@ from mmseg.registry import (
 
 from mmseg_spml.engine import launch
 
-CONFIGS = sorted((tiny.ROOT / 'configs' / 'spml').glob('*.py'))
-NAMES = [path.stem for path in CONFIGS]
+FOLDERS = ('spml', 'baselines', 'beside')
+CONFIGS = [
+    path
+    for folder in FOLDERS
+    for path in sorted((tiny.ROOT / 'configs' / folder).glob('*.py'))
+]
+NAMES = [f'{path.parent.name}/{path.stem}' for path in CONFIGS]
 EXPECTED = {
     *(f'deeplabv2_voc_{kind}' for kind in ('tags', 'boxes', 'points', 'scribbles')),
     *(f'classifier_voc_{kind}' for kind in ('tags', 'boxes', 'points', 'scribbles')),
@@ -51,7 +56,8 @@ def load(path):
 
 
 def heavy(path):
-    return 'efficientnet' not in path.stem and path.stem not in HEAVY_IN_FAST_RUN
+    small = ('efficientnet', 'segformer')
+    return not path.stem.startswith(small) and path.stem not in HEAVY_IN_FAST_RUN
 
 
 every = pytest.mark.parametrize('path', CONFIGS, ids=NAMES)
@@ -66,7 +72,7 @@ every_model = pytest.mark.parametrize(
 
 
 def test_all_runs_have_a_config():
-    assert set(NAMES) >= EXPECTED
+    assert {path.stem for path in CONFIGS} >= EXPECTED
 
 
 def training_batch(classes):
@@ -154,19 +160,22 @@ def test_parts_are_registered(path):
 def test_numbers_of_iterations_agree(path):
     cfg = load(path)
     assert cfg.train_cfg.max_iters == cfg.max_iters == cfg.param_scheduler[-1].max_iters
-    assert cfg.custom_imports.imports == ['mmseg_spml']
+    assert cfg.custom_imports.imports[0] == 'mmseg_spml'
     assert cfg.default_scope == 'mmseg'
     assert cfg.randomness.seed is not None
 
 
 @every
 def test_classes_agree(path):
-    """Neck, head and data set count the same classes."""
+    """Necks and heads count the same classes."""
     model = load(path).model
-    assert model.neck.num_classes == model.decode_head.num_classes
-    for relation in model.decode_head.get('relations', []):
+    spml = model.get('spml', {})
+    necks = [part for part in (model.get('neck'), spml.get('neck')) if part]
+    heads = [part for part in (model.decode_head, spml.get('decode_head')) if part]
+    assert len({part.num_classes for part in [*necks, *heads]}) == 1
+    for relation in heads[-1].get('relations', []):
         if relation.type == 'FeatureAffinityLoss':
-            assert model.neck.affinity_threshold is not None
+            assert necks[-1].affinity_threshold is not None
 
 
 def pipeline_of_api(cfg):
