@@ -1,0 +1,96 @@
+"""Commands of README and docs: their tools take them, their files are there."""
+
+import importlib.util
+import re
+import shlex
+import sys
+
+import pytest
+from integration import tiny
+
+DOCUMENTS = [tiny.ROOT / 'README.md', *sorted((tiny.ROOT / 'docs').glob('*.md'))]
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+
+
+def commands():
+    """(document, command) of each line of shell blocks, continued lines joined."""
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for kind, block in re.findall(r'^```(\w*)\n(.*?)^```$', text, re.M | re.S):
+            if kind not in ('', 'sh'):
+                continue
+            for line in block.replace('\\\n', ' ').splitlines():
+                yield document.name, line.strip()
+
+
+# What a shell puts in the place of variables of loops.
+SHELL = {'$seed': '3', '$n': '50', '$kind': 'tags'}
+PYTHON = [
+    (document, line) for document, line in commands() if line.startswith('python ')
+]
+
+
+@pytest.mark.parametrize('document, line', PYTHON, ids=[line for _, line in PYTHON])
+def test_tool_takes_the_command(document, line, monkeypatch, capsys):
+    _, tool, *arguments = shlex.split(line, comments=True)
+    for name, value in SHELL.items():
+        arguments = [word.replace(name, value) for word in arguments]
+    path = tiny.ROOT / tool
+    assert path.is_file(), f'{document}: there is no {tool}'
+    spec = importlib.util.spec_from_file_location(f'document_{path.stem}', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(sys, 'argv', [tool, *arguments])
+    monkeypatch.chdir(tiny.ROOT)
+    try:
+        module.parse_args()
+    except SystemExit as stop:
+        # data that one has to get first, and --help
+        message = capsys.readouterr().err
+        assert not stop.code or 'there is no folder' in message, message
+
+
+def braced(word):
+    """Words that a shell makes of ``a{b,c}d``."""
+    found = re.search(r'\{([^{}]*,[^{}]*)\}', word)
+    if not found:
+        return [word]
+    start, end = word[: found.start()], word[found.end() :]
+    return [w for part in found[1].split(',') for w in braced(start + part + end)]
+
+
+def test_named_files_are_there():
+    for document, line in commands():
+        for word in re.findall(
+            r'(?<![\w/.])(?:configs|tools|results)/[^\s`\'"]+', line
+        ):
+            if word.startswith('results/') or '$' in word or 'mine' in word:
+                continue
+            for path in braced(word):
+                assert list(tiny.ROOT.glob(path)), f'{document}: {path} of {line}'
+
+
+@pytest.mark.parametrize('document', DOCUMENTS, ids=lambda path: path.name)
+def test_links(document):
+    text = document.read_text()
+    headings = {
+        path.name: {
+            re.sub(r'[^\w\- ]', '', heading.lower()).strip().replace(' ', '-')
+            for heading in re.findall(r'^#+ (.*)$', path.read_text(), re.M)
+        }
+        for path in DOCUMENTS
+    }
+    for target in LINK.findall(text):
+        if target.startswith('http'):
+            continue
+        name, _, anchor = target.partition('#')
+        path = document.parent / name if name else document
+        assert path.exists(), target
+        if anchor:
+            assert anchor in headings[path.name], target
+
+
+def test_results_that_documents_name_are_there():
+    for document in DOCUMENTS:
+        for word in re.findall(r'`(results/[^`\s]+)`', document.read_text()):
+            assert list(tiny.ROOT.glob(word)), f'{document.name}: {word}'
