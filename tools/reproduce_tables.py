@@ -1,4 +1,4 @@
-"""Train what the README's tables show, print the table, and write it to a file.
+"""Train what a table of docs/results.md shows, print it, and write it to a file.
 
 Finished cells are kept in the output folder and not run again: a table can be filled
 in parts, column by column or seed by seed, and `--jobs 0` only prints what there is.
@@ -50,9 +50,8 @@ def main() -> None:
         missing = missing_labels(table, cells)
         if missing:
             sys.exit(
-                f'no folder {", ".join(map(str, missing))}: the README says under '
-                f'"Small runs on photographs" how to make it, or leave it out by '
-                f'--labels, as in --labels scribbles "{FULL_MASKS}"'
+                f'no folder {", ".join(map(str, missing))}: docs/results.md says how '
+                f'to make it, or leave it out: --labels scribbles "{FULL_MASKS}"'
             )
         run_cells(cells, args.out, args.work_root, args.jobs)
     text = table.format(load_results(args.out))

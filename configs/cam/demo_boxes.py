@@ -1,4 +1,4 @@
-# Seeds inside the boxes of the generated scenes, see the README for their file.
+# Seeds inside the boxes of the generated scenes, see docs/results.md for their file.
 _base_ = './demo.py'
 test_dataloader = dict(
     dataset=dict(

@@ -1,4 +1,4 @@
-# Seeds of the boxes of Clothing Co-Parsing by GrabCut; see the README for their file.
+# Seeds of the boxes of Clothing Co-Parsing by GrabCut, see docs/results.md.
 _base_ = './efficientnet_lite0_ccp.py'
 weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
 test_dataloader = dict(

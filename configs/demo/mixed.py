@@ -1,4 +1,4 @@
-# SPML on 20 scribbled scenes and the tags of all 200, see the README for their file.
+# SPML on 20 scribbled scenes and the tags of all 200, see docs/results.md.
 _base_ = './scribbles.py'
 data_root = '{{$DEMO_ROOT:data/demo}}/VOC2012'
 # Eight scenes with scribbles, as without the tagged ones, and four with tags alone.

@@ -1,5 +1,5 @@
 # SPML, EfficientNet-lite0, Clothing Co-Parsing: scribbles on some photographs, the
-# annotators' tags of 1,094 others. See the README for the file of annotations.
+# annotators' tags of 1,094 others. See docs/results.md for the file.
 _base_ = [
     '../_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/ccp.py',

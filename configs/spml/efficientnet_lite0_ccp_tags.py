@@ -1,5 +1,5 @@
 # SPML, EfficientNet-lite0, Clothing Co-Parsing by its tags alone: seeds of class
-# activation maps for the six classes that vary. See the README for the commands.
+# activation maps for the six classes that vary. See docs/results.md for the commands.
 _base_ = [
     '../_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/ccp_varying.py',

@@ -1,4 +1,4 @@
-"""The README's tables: methods by kinds of weak labels, on small sets of photographs.
+"""Tables of methods by kinds of weak labels, on small sets of photographs.
 
 A cell of a table is a config under a few seeds; what is finished is kept and not run
 again, so that a table can be filled in parts.

@@ -1,7 +1,7 @@
 # CamVid in 11 classes with simulated weak labels: 367 training and 101 val images.
 #
-# See the README for both. Environment variables CAMVID_ROOT and CAMVID_WEAK name other
-# folders.
+# See docs/results.md for both. Environment variables CAMVID_ROOT and CAMVID_WEAK name
+# other folders.
 dataset_type = 'CamVidDataset'
 data_root = '{{$CAMVID_ROOT:data/camvid}}'
 # Written by tools/prepare_photographs.py: points/, scribbles/, regions/.

@@ -1,6 +1,6 @@
 # Clothing Co-Parsing with simulated weak labels: 704 training and 150 val images.
 #
-# See the README for both. Environment variables CCP_ROOT and CCP_WEAK name other
+# See docs/results.md for both. Environment variables CCP_ROOT and CCP_WEAK name other
 # folders.
 dataset_type = 'CCPDataset'
 data_root = '{{$CCP_ROOT:data/ccp}}'
