@@ -5,7 +5,11 @@ _relations = 'model.decode_head.relations'
 _data = 'train_dataloader.dataset'
 ablations = {
     'relations': {
-        'without annotation': [f'{_relations}.0.loss_weight=0.0'],
+        'without annotation': [
+            f'{_relations}.0.loss_weight=0.0',
+            # else that of annotation
+            'model.decode_head.classifier_weight=1.0',
+        ],
         'without image similarity': [f'{_relations}.1.loss_weight=0.0'],
         'with co-occurrence': dict(config=_cooccurrence),
         # Those that more than 60 % of the photographs carry.

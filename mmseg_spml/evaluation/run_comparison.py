@@ -90,7 +90,7 @@ def predictors_of(config: str) -> Dict[str, List[str]]:
     SPML's head has two, others one; a model with an SPML branch has three.
     """
     model = Config.fromfile(config).model
-    if 'spml' in model:
+    if model.get('spml'):
         branch = 'model.predict_with=spml'
         return {
             'decode head': [],
@@ -130,10 +130,11 @@ def run_cell(
 
     Raises:
         RuntimeError: If training or testing fails; names the log.
+        ValueError: If the result file is that of another config.
     """
     result_file = out / f'{cell.name}.json'
     if result_file.exists():
-        return json.loads(result_file.read_text())
+        return _read_result(result_file, cell)
     work_dir = work_root / cell.name
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
@@ -167,6 +168,16 @@ def run_cell(
     if not keep_checkpoint:
         for file in (work_dir / 'train').glob('*.pth'):
             file.unlink()
+    return result
+
+
+def _read_result(path: Path, cell: Cell) -> dict:
+    result = json.loads(path.read_text())
+    if result['config'] != cell.config:
+        raise ValueError(
+            f'{path} is the result of {result["config"]}, not of {cell.config}: files '
+            'are named by the name of the config without its folder; rename one of them'
+        )
     return result
 
 

@@ -50,8 +50,9 @@ def dense_crf_energy(
     Tang et al., "On Regularized Losses for Weakly-supervised CNN Segmentation",
     ECCV 2018, equation 5: ``sum_k S_k' W (1 - S_k)`` with
     ``W_ij = exp(-|p_i - p_j|^2 / 2 sigma_xy^2 - |I_i - I_j|^2 / 2 sigma_rgb^2)``, here
-    over ``sum_ij W_ij``, so that its weight does not depend on the resolution. ``W`` is
-    applied by a permutohedral lattice, in O(N H W).
+    over ``sum_ij W_ij``, so that its weight does not depend on the resolution. Both
+    sums run over all images and have the pairs i = j. ``W`` is applied by a
+    permutohedral lattice, in O(N H W).
 
     Args:
         probabilities: (N, C, H, W) float, class probabilities.
@@ -64,6 +65,7 @@ def dense_crf_energy(
         Scalar in [0, 1]; 0 if no pixel is valid.
 
     Raises:
+        TypeError: If ``valid`` is not bool.
         ValueError: If shapes do not fit or a sigma is not positive.
 
     Example:
@@ -124,6 +126,7 @@ def gated_crf_energy(
         Scalar, at least 0; 0 if no pixel is valid.
 
     Raises:
+        TypeError: If ``valid`` is not bool.
         ValueError: If shapes do not fit, the radius is below 1 or a sigma not positive.
 
     Example:
@@ -190,6 +193,8 @@ def _check(
             f'probabilities {tuple(probabilities.shape)}, got {tuple(images.shape)} '
             f'and {tuple(valid.shape)}'
         )
+    if valid.dtype != torch.bool:
+        raise TypeError(f'valid must be bool, got {valid.dtype}')
     if min(sigma_xy, sigma_rgb) <= 0:
         raise ValueError(
             f'sigma_xy and sigma_rgb must be positive, got {sigma_xy} and {sigma_rgb}'

@@ -4,7 +4,7 @@ Liang et al., "Tree Energy Loss: Towards Sparsely Annotated Semantic Segmentatio
 CVPR 2022. Letters: N images, C classes, D feature channels, V = N H W pixels.
 """
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -80,8 +80,13 @@ def spanning_forest(features: Tensor) -> PixelForest:
     )
 
 
-def tree_filter(values: Tensor, features: Tensor, sigma: float = 1.0) -> Tensor:
-    """Mean over all pixels of the image, weighted by closeness along its tree.
+def tree_filter(
+    values: Tensor,
+    features: Tensor,
+    sigma: float = 1.0,
+    valid: Optional[Tensor] = None,
+) -> Tensor:
+    """Mean over the pixels of the image, weighted by closeness along its tree.
 
     Equation 4 of the paper: ``y_i = sum_j A_ij v_j / sum_j A_ij``,
     ``A_ij = exp(-d_ij / sigma)`` where ``d_ij`` is the sum of ``|f_a - f_b|^2`` over
@@ -92,9 +97,11 @@ def tree_filter(values: Tensor, features: Tensor, sigma: float = 1.0) -> Tensor:
         values: (N, C, H, W) float.
         features: (N, D, H, W) float.
         sigma: In units of squared features, > 0.
+        valid: (N, H, W) bool; values of other pixels do not count. None: all do.
 
     Returns:
-        (N, C, H, W), in the range of the values of each image.
+        (N, C, H, W), in the range of the values of each image; 0 where no valid pixel
+        is near enough.
 
     Raises:
         ValueError: If sizes differ, or sigma is not positive.
@@ -104,39 +111,42 @@ def tree_filter(values: Tensor, features: Tensor, sigma: float = 1.0) -> Tensor:
         >>> tree_filter(values, torch.zeros(1, 1, 1, 2))
         tensor([[[[0.5000, 0.5000]]]])
     """
-    if features.shape[2:] != values.shape[2:] or len(features) != len(values):
-        raise ValueError(
-            f'expected features of the size of the values {tuple(values.shape)}, got '
-            f'{tuple(features.shape)}'
-        )
+    number, channels, height, width = _checked_shape(values, features, valid)
     if sigma <= 0:
         raise ValueError(f'sigma must be positive, got {sigma}')
     forest = spanning_forest(features)
     rows = _rows(features.detach())[forest.order]
     distance = (rows - rows[forest.parent]).square().sum(1, keepdim=True)
     decay = torch.exp(-distance / sigma).to(values.dtype)
-    filtered = _NormalisedFilter.apply(_rows(values), forest, decay)
-    number, channels, height, width = values.shape
+    weights = decay.new_ones(len(decay), 1)
+    if valid is not None:
+        weights = valid.reshape(-1, 1).to(decay.dtype)
+    filtered = _NormalisedFilter.apply(_rows(values), weights, forest, decay)
     return filtered.view(number, height, width, channels).permute(0, 3, 1, 2)
 
 
 class _NormalisedFilter(torch.autograd.Function):
-    """``A v / A 1``; ``A`` is symmetric, so its gradient is ``A (g / A 1)``."""
+    """``A (w v) / A w``; ``A`` is symmetric: the gradient is ``w A (g / A w)``."""
 
     @staticmethod
-    def forward(ctx, values: Tensor, forest: PixelForest, decay: Tensor) -> Tensor:
-        ones = torch.ones_like(values[:, :1])
-        sums = _weighted_sums(torch.cat([values, ones], 1), forest, decay)
-        total = sums[:, -1:]
-        ctx.save_for_backward(total, decay, forest.order, forest.parent)
+    def forward(
+        ctx, values: Tensor, weights: Tensor, forest: PixelForest, decay: Tensor
+    ) -> Tensor:
+        weighted = torch.cat([values * weights, weights], 1)
+        sums = _weighted_sums(weighted, forest, decay)
+        total = sums[:, -1:].clamp_min(torch.finfo(sums.dtype).tiny)
+        ctx.save_for_backward(total, weights, decay, forest.order, forest.parent)
         ctx.levels = forest.levels
         return sums[:, :-1] / total
 
     @staticmethod
-    def backward(ctx, upstream: Tensor) -> Tuple[Tensor, None, None]:
-        total, decay, order, parent = ctx.saved_tensors
+    def backward(ctx, upstream: Tensor) -> Tuple[Tensor, None, None, None]:
+        total, weights, decay, order, parent = ctx.saved_tensors
         forest = PixelForest(order, parent, ctx.levels)
-        return _weighted_sums(upstream / total, forest, decay), None, None
+        # where nothing valid is near, the result is constant
+        upstream = torch.where(total > torch.finfo(total.dtype).tiny, upstream, 0)
+        sums = _weighted_sums(upstream / total, forest, decay)
+        return weights * sums, None, None, None
 
 
 def _weighted_sums(values: Tensor, forest: PixelForest, decay: Tensor) -> Tensor:
@@ -153,6 +163,27 @@ def _weighted_sums(values: Tensor, forest: PixelForest, decay: Tensor) -> Tensor
     out = torch.empty_like(sums)
     out[forest.order] = sums
     return out
+
+
+def _checked_shape(
+    values: Tensor, features: Tensor, valid: Optional[Tensor]
+) -> Tuple[int, int, int, int]:
+    if values.dim() != 4 or features.dim() != 4:
+        raise ValueError(
+            'expected values (N, C, H, W) and features (N, D, H, W), got '
+            f'{tuple(values.shape)} and {tuple(features.shape)}'
+        )
+    number, channels, height, width = values.shape
+    if (len(features), *features.shape[2:]) != (number, height, width):
+        raise ValueError(
+            f'expected features of the size of the values {tuple(values.shape)}, got '
+            f'{tuple(features.shape)}'
+        )
+    if valid is not None and valid.shape != (number, height, width):
+        raise ValueError(
+            f'expected valid {(number, height, width)}, got {tuple(valid.shape)}'
+        )
+    return number, channels, height, width
 
 
 def _rows(maps: Tensor) -> Tensor:

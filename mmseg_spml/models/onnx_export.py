@@ -8,7 +8,7 @@ from mmengine.model.utils import revert_sync_batchnorm
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from .data_preprocessor import normalise
+from .data_preprocessor import normalise, padded_for_test
 
 _HELP = 'install onnx, onnxscript and onnxruntime (pip install -e ".[onnx]")'
 
@@ -21,9 +21,12 @@ class _Probabilities(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        inputs = normalise(images, self.model.data_preprocessor)
-        metas = [dict(img_shape=tuple(images.shape[2:]))] * len(images)
-        return self.model.encode_decode(inputs, metas).softmax(dim=1)
+        preprocessor = self.model.data_preprocessor
+        size = images.shape[2:]
+        inputs = padded_for_test(normalise(images[0], preprocessor), preprocessor)
+        meta = dict(img_shape=tuple(inputs.shape[2:]))
+        logits = self.model.encode_decode(inputs, [meta])
+        return logits[:, :, : size[0], : size[1]].softmax(dim=1)
 
 
 def export_onnx(
@@ -32,8 +35,8 @@ def export_onnx(
     """Write the softmax path of a segmentor, and compare it with ONNX Runtime.
 
     The file takes ``images`` (1, 3, H, W) float32, BGR in 0 to 255 as OpenCV reads
-    them, and gives ``probabilities`` (1, C, H, W) float32. It normalises by itself,
-    and sees the image as a whole, whatever ``test_cfg`` says.
+    them, and gives ``probabilities`` (1, C, H, W) float32. It normalises and pads by
+    itself, and sees the image as a whole, whatever the model's ``test_cfg`` says.
 
     Args:
         model: In evaluation mode, on the CPU; predicts by a classifier.
@@ -44,12 +47,18 @@ def export_onnx(
         Largest difference of a probability between PyTorch and ONNX Runtime, on noise.
 
     Raises:
-        ValueError: If the model predicts by retrieval, which needs a bank.
+        ValueError: If the model predicts by retrieval, which needs a bank, or has one
+            score a pixel.
         ImportError: If ONNX's packages are missing.
     """
     if getattr(model, 'retrieves', False):
         raise ValueError(
             'only the classifier can be exported: set the predictor to softmax'
+        )
+    if model.out_channels < 2:
+        raise ValueError(
+            'only models with a score for each class can be exported; this one has '
+            f'{model.out_channels} output channel'
         )
     try:
         import onnxruntime

@@ -80,12 +80,17 @@ class PairwiseLoss(nn.Module):
             **unused: ``weight`` and ``ignore_index`` of MMSegmentation's heads.
 
         Raises:
-            ValueError: Outside a model that lends its images.
+            ValueError: Outside a model that lends its images, or with one channel.
         """
         if self._batch is None:
             raise ValueError(
                 f'{type(self).__name__} needs the images: use a model of type '
                 'WeakEncoderDecoder, WeakCascadeEncoderDecoder or SPMLSegmentor'
+            )
+        if seg_logits.shape[1] < 2:
+            raise ValueError(
+                f'{type(self).__name__} needs a score for each class, got one: set '
+                'out_channels of the head to the number of classes'
             )
         size = [max(round(s * self.scale_factor), 1) for s in seg_label.shape[1:]]
         with torch.autocast(seg_logits.device.type, enabled=False):
@@ -112,7 +117,7 @@ class PairwiseLoss(nn.Module):
 class DenseCRFLoss(PairwiseLoss):
     """DenseCRF loss (Tang et al., "On Regularized Losses", ECCV 2018, equation 5).
 
-    ``sum_k S_k' W (1 - S_k)`` over the sum of ``W``: see
+    ``sum_k S_k' W (1 - S_k)`` over the sum of ``W``, both over the batch: see
     :func:`~mmseg_spml.functional.pairwise_energy.dense_crf_energy`.
 
     Args:
@@ -194,7 +199,10 @@ class TreeEnergyLoss(PairwiseLoss):
     the features of the head:
     :func:`~mmseg_spml.functional.tree_filter.tree_filter`.
     The authors' gradient also reaches the features through ``F_high``; here it is that
-    of the predictions alone.
+    of the predictions alone. Where they resize scores and the mask of the unlabelled by
+    interpolation, here probabilities and colours are averaged over cells, and a cell is
+    unlabelled if all of it is. Trees are found on the CPU and filtered level by level,
+    which a GPU waits for.
 
     Args:
         loss_weight: Factor of the loss.
@@ -222,13 +230,14 @@ class TreeEnergyLoss(PairwiseLoss):
     ) -> Tensor:
         """See the base class."""
         size = images.shape[2:]
-        filtered = tree_filter(probabilities, images / 255, self.sigma)
+        valid = _all_of(batch.valid, size)
+        filtered = tree_filter(probabilities, images / 255, self.sigma, valid)
         if self.in_index is not None:
             features = batch.features[self.in_index].detach().float()
             features = F.interpolate(
                 features, size=size, mode='bilinear', align_corners=False
             )
-            filtered = tree_filter(filtered, features)
+            filtered = tree_filter(filtered, features, valid=valid)
         unlabelled = _all_of(batch.valid & ~batch.labelled, size)
         difference = (probabilities - filtered).abs().sum(dim=1)
         return (difference * unlabelled).sum() / unlabelled.sum().clamp_min(1)

@@ -76,6 +76,11 @@ class PseudoLabeller(BaseTTAModel):
             raise ValueError("source='cam', and no other, needs `cams`, a folder")
         if source == 'retrieval':
             self.module.spml_head.predictor = 'retrieval'
+            if not self.module.retrieves:
+                raise ValueError(
+                    "source='retrieval' needs a model that predicts by its SPML "
+                    "branch: set predict_with='spml'"
+                )
         self.source = source
         mirrorings = (False, True) if flip else (False,)
         self.views = [(scale, mirrored) for scale in scales for mirrored in mirrorings]
@@ -187,7 +192,7 @@ class PseudoLabeller(BaseTTAModel):
 
     def _features(self, image: Tensor, scale: float, mirrored: bool) -> '_View':
         size, padded = self._padded(image, scale, mirrored)
-        features = self.module.extract_feat(padded)
+        features = (self.module.embedding(padded),)
         return _View(features, tuple(padded.shape[2:]), size, mirrored)
 
 

@@ -100,12 +100,8 @@ class SPMLSegmentor(SPMLPrediction, EncoderDecoder):
         Raises:
             ValueError: If nothing would train the embedding.
         """
-        head = self.decode_head
-        if not (self.freeze_embedding or len(head.relations) or not head.detach):
-            raise ValueError(
-                'without relations nothing trains the embedding: add relation losses, '
-                'set detach=False in the head, or freeze_embedding=True'
-            )
+        if not self.freeze_embedding:
+            self.decode_head.check_embedding_is_trained()
         features = self.extract_feat(inputs)
         segments = None
         if len(self.decode_head.relations):

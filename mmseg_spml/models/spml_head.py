@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmseg_spml.functional.segments import VOID, Segments, pool_segments
 
+from .pairwise_losses import PairwiseLoss
 from .relation_losses import SemanticAnnotationLoss, divisor
 from .segment_bank import FULL_MASKS, SegmentBank
 from .segment_gather import SegmentGather
@@ -160,6 +161,19 @@ class SPMLHead(BaseDecodeHead):
                 f'(others are not added to the total), got {names}'
             )
 
+    def check_embedding_is_trained(self) -> None:
+        """Raise if no loss of the head would reach the embedding.
+
+        Raises:
+            ValueError: Without relations, if the classifier's input is detached.
+        """
+        if self.detach and not len(self.relations):
+            raise ValueError(
+                'without relations nothing trains the embedding: add relation losses, '
+                'set detach=False in the head, or freeze_embedding=True in an '
+                'SPMLSegmentor'
+            )
+
     @property
     def bank(self) -> SegmentBank:
         """Bank of the retrieval predictor.
@@ -245,15 +259,21 @@ class SPMLHead(BaseDecodeHead):
         return losses
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: Sequence) -> dict:
-        """Classifier losses, scaled by ``classifier_weight``."""
+        """Losses of the classifier; its own are scaled by ``classifier_weight``.
+
+        Those of pairs of pixels have a weight of their own and no labels to count.
+        """
         losses = super().loss_by_feat(seg_logits.float(), batch_data_samples)
         scale = self.classifier_weight
         if self.reduction == 'global_mean':
             labels = self._stack_batch_gt(batch_data_samples)
             count = (labels != self.ignore_index).sum()
             scale = scale * count / divisor(count, self.reduction)
+        pairwise = {m.loss_name for m in self.modules() if isinstance(m, PairwiseLoss)}
         return {
-            name: value * scale if name.startswith('loss') else value
+            name: value * scale
+            if name.startswith('loss') and name not in pairwise
+            else value
             for name, value in losses.items()
         }
 

@@ -22,24 +22,27 @@ class SPMLBranch(BaseModule):
     Args:
         neck: Config of a :class:`SegmentPoolingNeck` on the backbone's outputs.
         decode_head: Config of an :class:`SPMLHead`.
+
+    Raises:
+        ValueError: If nothing would train the embedding.
     """
 
     def __init__(self, neck: dict, decode_head: dict) -> None:
         super().__init__()
         self.neck = MODELS.build(neck)
         self.decode_head = MODELS.build(decode_head)
+        self.decode_head.check_embedding_is_trained()
 
     def loss(
-        self, features: Sequence[Tensor], data_samples: Sequence, inputs: Tensor
+        self, embedding: Sequence[Tensor], data_samples: Sequence, inputs: Tensor
     ) -> dict:
         """Relation losses, and that of the branch's own classifier.
 
         Args:
-            features: Outputs of the backbone.
+            embedding: Output of the neck.
             data_samples: Samples with weak labels, regions and tags.
             inputs: Normalised images (N, 3, H, W).
         """
-        embedding = self.neck(features)
         segments = self.neck.pool(embedding[0], data_samples, inputs)
         return self.decode_head.loss(embedding, data_samples, {}, segments)
 
@@ -98,9 +101,11 @@ class _WeakLabels(SPMLPrediction):
             losses = self._decode_head_forward_train(decoded, samples)
             if self.with_auxiliary_head:
                 losses.update(self._auxiliary_head_forward_train(decoded, samples))
-            if self.spml is not None:
-                branch = self.spml.loss(features, data_samples, inputs)
-                losses.update({f'spml.{name}': loss for name, loss in branch.items()})
+        if self.spml is not None:
+            embedding = self.spml.neck(features)
+            with lend_images(self, inputs, data_samples, embedding):
+                branch = self.spml.loss(embedding, data_samples, inputs)
+            losses.update({f'spml.{name}': loss for name, loss in branch.items()})
         return losses
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
@@ -128,7 +133,8 @@ class WeakEncoderDecoder(_WeakLabels, EncoderDecoder):
         **kwargs: As for ``EncoderDecoder``.
 
     Raises:
-        ValueError: If ``predict_with`` is unknown or there is no branch to predict.
+        ValueError: If ``predict_with`` is unknown, there is no branch to predict, or
+            nothing would train its embedding.
     """
 
 

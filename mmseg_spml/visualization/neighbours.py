@@ -10,13 +10,12 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from mmseg_spml.functional.retrieval import nearest_segments
 from mmseg_spml.functional.segments import VOID, Segments, resize_labels
+from mmseg_spml.models.data_preprocessor import normalise, padded_for_test
 from mmseg_spml.progress import watched
 
 from .panels import Colour, data_url, draw_segment_outlines
@@ -210,16 +209,14 @@ def _image_and_labels(item: dict) -> Tuple[Tensor, Tensor]:
 
 def _pooled(model: nn.Module, image: Tensor, labels: Tensor) -> Tuple[Tensor, Segments]:
     """Segments of an image as retrieval knows them: map (H, W), -1 void; prototypes."""
-    sample = SegDataSample(gt_sem_seg=PixelData(data=labels[None]))
     size = tuple(labels.shape)
-    sample.set_metainfo(dict(img_shape=size, ori_shape=size))
-    data = dict(inputs=[image], data_samples=[sample])
-    batch = model.data_preprocessor(data, True)
-    padded = batch['data_samples'][0].gt_sem_seg.data
-    padded[:, size[0] :], padded[..., size[1] :] = VOID, VOID
-    embedding = model.embed(batch['inputs'])
-    small = resize_labels(padded, tuple(embedding.shape[2:]))
+    image = normalise(image.to(model.data_preprocessor.device), model.data_preprocessor)
+    padded = padded_for_test(image, model.data_preprocessor)
+    canvas = labels.new_full((1, *padded.shape[2:]), VOID)
+    canvas[0, : size[0], : size[1]] = labels
+    embedding = model.embed(padded)
+    small = resize_labels(canvas.to(embedding.device), tuple(embedding.shape[2:]))
     pooled = model.spml_head.pool_by_label(embedding, small)
     segments = segment_map(small, pooled.pixel_segment)
-    segments = resize_labels(segments, tuple(padded.shape[1:]))[0]
+    segments = resize_labels(segments, tuple(canvas.shape[1:]))[0]
     return segments[: size[0], : size[1]].cpu(), pooled

@@ -15,7 +15,7 @@ from mmseg_spml.evaluation.run_comparison import (
 )
 
 CE, SPML = 'configs/demo/scribbles_ce.py', 'configs/demo/scribbles.py'
-BESIDE = 'configs/beside/segformer_b0_voc_scribbles.py'
+BESIDE = 'configs/beside/segformer_head_b0_voc_scribbles.py'
 
 
 def fake_tools(monkeypatch, scores):

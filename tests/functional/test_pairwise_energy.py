@@ -99,10 +99,12 @@ def test_certain_and_uniform_predictions(one):
     certain = torch.zeros(1, 2, 6, 6)
     certain[:, 0] = 1
     assert one(certain, images, valid, *options).abs() < 1e-6
-    nothing = one(certain.requires_grad_(), images, ~valid, *options)
+    uniform = torch.full_like(certain, 0.5).requires_grad_()
+    assert one(uniform, images, valid, *options) > 0.4
+    nothing = one(uniform, images, ~valid, *options)
     nothing.backward()
     assert nothing == 0
-    assert (certain.grad == 0).all()
+    assert (uniform.grad == 0).all()
 
 
 def test_border_of_colours_is_cheaper_than_a_border_elsewhere():
@@ -121,6 +123,16 @@ def test_border_of_colours_is_cheaper_than_a_border_elsewhere():
         assert energy(split(4)) < 1e-4 < energy(split(3))
 
 
+@pytest.mark.parametrize('one', [dense_crf_energy, gated_crf_energy])
+def test_mask_must_be_bool(one):
+    probabilities, images, valid = scene()
+    options = dict(sigma_xy=3.0, sigma_rgb=9.0)
+    if one is gated_crf_energy:
+        options['radius'] = 2
+    with pytest.raises(TypeError, match='bool'):
+        one(probabilities, images, valid.float(), **options)
+
+
 @pytest.mark.parametrize(
     'change, message',
     [
@@ -133,7 +145,7 @@ def test_border_of_colours_is_cheaper_than_a_border_elsewhere():
 @pytest.mark.parametrize('one', [dense_crf_energy, gated_crf_energy])
 def test_bad_arguments(one, change, message):
     probabilities, images, valid = scene()
-    options = dict(images=images, valid=valid, sigma_xy=3.0, sigma_rgb=9.0, **{})
+    options = dict(images=images, valid=valid, sigma_xy=3.0, sigma_rgb=9.0)
     if one is gated_crf_energy:
         options['radius'] = 2
     with pytest.raises(ValueError, match=message):

@@ -76,17 +76,20 @@ def random_maps(size, seed=0, number=2, ties=False):
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (5, 1), (4, 5)])
 @pytest.mark.parametrize('ties', [False, True])
 @pytest.mark.parametrize('sigma', [0.05, 1.0, 1e6])
-def test_filter_is_the_mean_along_paths(size, ties, sigma):
+@pytest.mark.parametrize('masked', [False, True])
+def test_filter_is_the_mean_along_paths(size, ties, sigma, masked):
     values, features = random_maps(size, ties=ties)
+    valid = torch.rand(2, *size) < 0.7 if masked else torch.ones(2, *size).bool()
+    valid[:, 0, 0] = True
     rows = []
-    for value, feature in zip(values, features):
-        weights = affinities(feature, sigma)
+    for value, feature, mask in zip(values, features, valid):
+        weights = affinities(feature, sigma) * mask.flatten()
         weights = weights / weights.sum(1, keepdim=True)
         rows.append((weights @ value.flatten(1).T).T.reshape(value.shape))
     expected = torch.stack(rows)
     upstream = torch.randn(expected.shape, dtype=torch.float64)
     (gradient,) = torch.autograd.grad(expected, values, upstream)
-    found = tree_filter(values, features, sigma)
+    found = tree_filter(values, features, sigma, valid if masked else None)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(
         torch.autograd.grad(found, values, upstream)[0], gradient
@@ -121,9 +124,21 @@ def test_filter_keeps_inside_edges():
     )
 
 
+def test_nothing_valid():
+    values = torch.rand(1, 1, 3, 3, requires_grad=True)
+    nothing = torch.zeros(1, 3, 3, dtype=torch.bool)
+    filtered = tree_filter(values, torch.zeros(1, 1, 3, 3), valid=nothing)
+    filtered.sum().backward()
+    assert (filtered == 0).all() and (values.grad == 0).all()
+
+
 def test_bad_arguments():
     values = torch.zeros(1, 1, 2, 2)
     with pytest.raises(ValueError, match='features of the size'):
         tree_filter(values, torch.zeros(1, 1, 2, 3))
+    with pytest.raises(ValueError, match='values .N, C, H, W.'):
+        tree_filter(values[0], values[0])
+    with pytest.raises(ValueError, match='expected valid'):
+        tree_filter(values, values, valid=torch.ones(1, 2, 3, dtype=torch.bool))
     with pytest.raises(ValueError, match='sigma'):
         tree_filter(values, values, sigma=0.0)

@@ -42,7 +42,13 @@ def root(tmp_path_factory):
     return root
 
 
-def test_test(root):
+RETRIEVAL = 'model.decode_head.predictor=retrieval'
+
+
+@pytest.mark.parametrize(
+    'more', [(), pytest.param((RETRIEVAL,), marks=pytest.mark.slow)]
+)
+def test_test(root, more):
     output = tiny.python(
         root,
         OWN_TOOLS / 'test.py',
@@ -52,8 +58,10 @@ def test_test(root):
         'shown',
         '--cfg-options',
         *PLAIN_BN,
+        *more,
     )
     assert 'mIoU' in output
+    assert ('Retrieval bank' in output) == bool(more)
     assert len(list(root.rglob('shown/**/*.png'))) > 0
 
 

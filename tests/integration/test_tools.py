@@ -2,10 +2,8 @@
 
 import json
 import re
-from pathlib import Path
 
 import cv2
-import mmseg
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,6 @@ from mmseg.registry import MODELS
 from mmseg_spml.models import SegmentBank
 
 TOOLS = tiny.ROOT / 'tools'
-OWN_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 RETRIEVAL = ('--cfg-options', 'model.decode_head.predictor=retrieval')
 # Odd, so that two processes cannot share them equally.
 IMAGES = 5
@@ -58,10 +55,10 @@ def test_train(trained):
     assert 'Missing key' not in output
 
 
-def run_test(tools, root, checkpoint, *arguments):
+def run_test(root, checkpoint, *arguments):
     output = tiny.python(
         root,
-        tools / 'test.py',
+        TOOLS / 'test.py',
         root / 'tiny.py',
         checkpoint,
         '--work-dir',
@@ -74,7 +71,7 @@ def run_test(tools, root, checkpoint, *arguments):
 
 
 def test_test(root, trained):
-    run_test(TOOLS, root, trained[1], '--out', root / 'predicted')
+    run_test(root, trained[1], '--out', root / 'predicted')
     files = sorted((root / 'predicted').glob('*.png'))
     assert len(files) == IMAGES
     predicted = cv2.imread(str(files[0]), cv2.IMREAD_UNCHANGED)
@@ -83,14 +80,14 @@ def test_test(root, trained):
 
 
 def test_test_by_retrieval(root, trained):
-    output = run_test(TOOLS, root, trained[1], *RETRIEVAL)
+    output = run_test(root, trained[1], *RETRIEVAL)
     assert 'labelled segments' in output
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('options', [(), RETRIEVAL], ids=['softmax', 'retrieval'])
 def test_test_time_augmentation(root, trained, options):
-    run_test(TOOLS, root, trained[1], '--tta', *options)
+    run_test(root, trained[1], '--tta', *options)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +97,7 @@ def test_test_time_augmentation(root, trained, options):
 )
 def test_crf_and_report(root, trained, options):
     out = root / 'report'
-    output = run_test(TOOLS, root, trained[1], *options, '--report', out)
+    output = run_test(root, trained[1], *options, '--report', out)
     report = json.loads((out / 'report.json').read_text())
     assert len(report['images']) == IMAGES
     assert f'mIoU: {report["mIoU"]:.2f}' in output
@@ -128,7 +125,7 @@ def test_make_bank(root, trained):
     )
     assert 'one origin' in refused and '[>' not in refused  # before any image
     bank = f'model.decode_head.retrieval.bank={path}'
-    output = run_test(TOOLS, root, trained[1], *RETRIEVAL, bank)
+    output = run_test(root, trained[1], *RETRIEVAL, bank)
     assert 'labelled segments' not in output  # no other was built
     assert 'not weakly supervised' not in output
 
@@ -142,7 +139,7 @@ def test_banks_of_pseudo_labels_and_full_masks(root, trained, tmp_path):
     full = SegmentBank.load(tmp_path / 'full')
     assert full.origin == 'full masks'
     bank = f'model.decode_head.retrieval.bank={tmp_path / "full"}'
-    output = run_test(TOOLS, root, trained[1], *RETRIEVAL, bank)
+    output = run_test(root, trained[1], *RETRIEVAL, bank)
     assert 'not weakly supervised' in output
 
 
@@ -165,22 +162,8 @@ def test_bank_of_two_processes(root, trained, tmp_path):
 
 @pytest.mark.slow
 def test_show_dir(root, trained):
-    run_test(TOOLS, root, trained[1], '--show-dir', root / 'painted')
+    run_test(root, trained[1], '--show-dir', root / 'painted')
     assert len(list((root / 'painted').rglob('*.png'))) == IMAGES
-
-
-@pytest.mark.skipif(not OWN_TOOLS.is_dir(), reason='mmseg ships without its tools')
-@pytest.mark.parametrize(
-    'options',
-    [(), pytest.param(RETRIEVAL, marks=pytest.mark.slow)],
-    ids=['softmax', 'retrieval'],
-)
-def test_tools_of_mmsegmentation(root, trained, options):
-    """MMSegmentation's own script: custom_imports is all that it needs."""
-    plain = ['model.backbone.norm_cfg.type', 'model.decode_head.norm_cfg.type']
-    plain.append('model.neck.projection.norm_cfg.type')
-    overrides = [f'{key}=BN' for key in plain]
-    run_test(OWN_TOOLS, root, trained[1], '--cfg-options', *options[1:], *overrides)
 
 
 @pytest.mark.slow
@@ -238,7 +221,7 @@ def test_two_processes(root, tmp_path, amp):
         )
         assert 'mIoU' in output
     # Retrieval, the last: the bank is that of one process.
-    alone = run_test(TOOLS, root, checkpoint, *RETRIEVAL)
+    alone = run_test(root, checkpoint, *RETRIEVAL)
     assert bank_size(output) == bank_size(alone)
 
 

@@ -8,6 +8,7 @@ from mmseg.utils import register_all_modules
 
 from mmseg_spml.functional.pairwise_energy import dense_crf_energy, gated_crf_energy
 from mmseg_spml.functional.tree_filter import tree_filter
+from mmseg_spml.models.pairwise_losses import ImageBatch
 from mmseg_spml.models.weak_labels import without_unlabelled
 from tests.models.small_segmentor import BN, UNLABELLED, VOID, C, batch, config, sample
 
@@ -82,9 +83,9 @@ def test_they_see_the_image_the_mask_and_the_features():
     torch.testing.assert_close(found['decode.loss_dense_crf'], expected)
     expected = 2 * gated_crf_energy(probabilities, images, valid, 2, 3.0, 40.0)
     torch.testing.assert_close(found['decode.loss_gated_crf'], expected)
-    filtered = tree_filter(probabilities, images / 255, 0.02)
+    filtered = tree_filter(probabilities, images / 255, 0.02, valid)
     features = torch.nn.functional.interpolate(features[1], (8, 10), mode='bilinear')
-    filtered = tree_filter(filtered, features)
+    filtered = tree_filter(filtered, features, valid=valid)
     unlabelled = (cells == UNLABELLED).all(-1)
     assert unlabelled.any()
     difference = (probabilities - filtered).abs().sum(1)
@@ -105,24 +106,60 @@ def test_batches_without_anything(name):
 
 
 @pytest.mark.parametrize('name', LOSSES)
-def test_beside_spml(name):
+def test_in_an_spml_head_they_keep_their_weight(name):
+    """That of the annotation loss scales the cross-entropy alone."""
     register_all_modules(init_default_scope=True)
-    losses = [CE, dict(type=name, scale_factor=0.5)]
-    model = MODELS.build(ConfigDict(config(head__loss_decode=losses)))
-    values = model.loss(*batch())
-    assert any(
-        key.startswith('decode.loss_') and name[:4].lower() in key for key in values
-    )
+    found = []
+    for weight in (1.0, 0.1):
+        torch.manual_seed(0)
+        losses = [CE, dict(type=name, scale_factor=0.5)]
+        options = dict(head__loss_decode=losses, head__classifier_weight=weight)
+        model = MODELS.build(ConfigDict(config(**options))).eval()
+        found.append(model.loss(*batch()))
+    (key,) = set(found[0]) - {'decode.acc_seg'} - set(spml_losses())
+    assert found[0][key] > 0
+    torch.testing.assert_close(found[0][key], found[1][key])
+    ce = 'decode.loss_ce'
+    torch.testing.assert_close(0.1 * found[0][ce], found[1][ce])
+
+
+def spml_losses():
+    model = MODELS.build(ConfigDict(config()))
+    return model.loss(*batch())
+
+
+def test_in_a_branch_the_features_are_its_embedding():
+    losses = [CE, dict(type='TreeEnergyLoss', scale_factor=0.5)]
+    branch = config(head__loss_decode=losses)
+    spml = dict(neck=branch['neck'], decode_head=branch['decode_head'])
+    model = weak_model(spml=spml).eval()
+    seen = []
+    loss = model.spml.decode_head.loss_decode[1]
+    loss.energy = lambda p, images, lent: seen.append(lent) or p.sum()
+    inputs, samples = batch()
+    model.loss(inputs, samples)
+    (lent,) = seen
+    torch.testing.assert_close(lent.features[0], model.embedding(inputs))
 
 
 @pytest.mark.parametrize('name', LOSSES)
 def test_autocast(name):
-    model = weak_model(dict(type=name, scale_factor=0.5))
+    model = weak_model(dict(type=name, scale_factor=0.5)).eval()
     inputs, samples = batch()
+    (key,) = set(model.loss(inputs, samples)) - {'decode.loss_ce', 'decode.acc_seg'}
+    plain = model.loss(inputs, samples)[key]
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        losses = model.loss(inputs, samples)
-    (found,) = (losses[key] for key in losses if 'loss_ce' not in key and 'loss' in key)
+        found = model.loss(inputs, samples)[key]
     assert found.dtype == torch.float32
+    torch.testing.assert_close(found, plain, rtol=0.02, atol=0)
+
+
+def test_one_channel_is_refused():
+    model = weak_model(dict(type='GatedCRFLoss'))
+    loss = model.decode_head.loss_decode[1]
+    lent = ImageBatch(*(torch.zeros(1),) * 3, features=())
+    with loss.lent(lent), pytest.raises(ValueError, match='score for each class'):
+        loss(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4).long())
 
 
 def test_needs_a_model_that_lends_images():
