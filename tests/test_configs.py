@@ -73,6 +73,12 @@ def test_config_stands_alone(path, monkeypatch):
         assert '://' not in text, f'needs a network: {text}'
 
 
+def test_names_are_unique():
+    """Results and work folders are named by configs without their folder."""
+    names = [path.stem for path in RUNS]
+    assert len(set(names)) == len(names)
+
+
 def test_bases_are_our_own():
     for path in CONFIGS.rglob('*.py'):
         assert 'mmseg::' not in path.read_text(), path

@@ -17,7 +17,7 @@ SHORTER = [
 OPTIONS = (
     'train_cfg.max_iters=3 param_scheduler.0.max_iters=3 '
     'param_scheduler.0.warmup_iters=1 train_dataloader.batch_size=2 '
-    'total_batch_size=2 custom_hooks.1.interval=2'
+    'total_batch_size=2 custom_hooks.3.interval=2'
 )
 
 

@@ -8,10 +8,16 @@ Example:
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from mmseg_spml.evaluation.method_table import FULL_MASKS, TABLES, missing_labels
+from mmseg_spml.evaluation.method_table import (
+    FOLDER_VARIABLES,
+    FULL_MASKS,
+    TABLES,
+    missing_labels,
+)
 from mmseg_spml.evaluation.run_comparison import load_results, run_cells
 
 
@@ -38,6 +44,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _refuse_other_folders() -> None:
+    """The names of results say data/...: they must come from there."""
+    given = [name for name in FOLDER_VARIABLES if name in os.environ]
+    if given:
+        sys.exit(
+            f'{", ".join(given)} set: tables are made of data/ alone; unset it, and '
+            'link your folders there'
+        )
+
+
 def main() -> None:
     """Run the missing cells and write the table."""
     args = parse_args()
@@ -47,7 +63,8 @@ def main() -> None:
     except ValueError as error:
         sys.exit(str(error))
     if args.jobs:
-        missing = missing_labels(table, cells)
+        _refuse_other_folders()
+        missing = missing_labels(cells)
         if missing:
             sys.exit(
                 f'no folder {", ".join(map(str, missing))}: docs/results.md says how '
@@ -56,6 +73,7 @@ def main() -> None:
         run_cells(cells, args.out, args.work_root, args.jobs)
     text = table.format(load_results(args.out))
     print(text)
+    args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / f'table_{args.table}.md'
     file.write_text(f'mIoU on {table.title}.\n\n{text}\n')
     print(f'written to {file}')

@@ -59,8 +59,15 @@ def main() -> None:
     if image is None:
         sys.exit(f'{args.image} is missing or no image')
     model = init_model(config, args.checkpoint, device=args.device)
+    if getattr(model, 'spml_head', None) is None:
+        sys.exit(f'{args.config}: the model has no SPML head, so no segments')
     options = copy.deepcopy(config.train_dataloader.dataset)
-    options.pipeline = loading_pipeline(options.pipeline)
+    # regions do not matter here, and may have to be made
+    options.pipeline = [
+        step
+        for step in loading_pipeline(options.pipeline)
+        if step['type'] != 'LoadRegions'
+    ]
     dataset = DATASETS.build(options)
     tensor = torch.from_numpy(image).permute(2, 0, 1).contiguous()
     try:

@@ -37,21 +37,26 @@ def training_step(dataset: dict, name: str) -> dict:
 def training_images(cfg: Config, original_size: bool = False) -> dict:
     """Dataloader config: training images, pipeline and batches of validation.
 
-    Not of the tests, whose pipeline may be one of test-time augmentation.
+    Of the tests only without validation, since theirs may be one of test-time
+    augmentation.
 
     Args:
         cfg: Of a run.
         original_size: Leave out the steps of validation that resize.
 
     Raises:
-        ValueError: the config has no validation.
+        ValueError: the config has neither, or tests with augmentation alone.
     """
-    if cfg.get('val_dataloader') is None:
+    dataloader = cfg.get('val_dataloader') or cfg.get('test_dataloader')
+    augmented = dataloader is not None and any(
+        step['type'] == 'TestTimeAug' for step in dataloader.dataset.pipeline
+    )
+    if dataloader is None or augmented:
         raise ValueError(
             'a bank is built of training images as val_dataloader loads images, but '
             'the config has none: give it one, or SegmentBankHook a `dataloader`'
         )
-    dataloader = copy.deepcopy(cfg.val_dataloader)
+    dataloader = copy.deepcopy(dataloader)
     weak = training_step(cfg.train_dataloader.dataset, 'LoadWeakAnnotations')
     pipeline = [
         dict(weak, after_resize=True) if step['type'] == 'LoadAnnotations' else step

@@ -53,11 +53,18 @@ def read_ablations(path: str) -> List[Variant]:
         )
     variants = [Variant(AS_IT_IS, '', file.config, ())]
     for group, members in file.ablations.items():
+        if not isinstance(members, dict):
+            raise ValueError(f'{path}: {group!r} must be a dict, got {members!r}')
         for name, change in members.items():
-            config, options = file.config, change
-            if isinstance(change, dict):
-                config = change.get('config', file.config)
-                options = change.get('options', [])
+            if not isinstance(change, dict):
+                change = dict(options=change)
+            options = change.get('options', [])
+            if set(change) - {'config', 'options'} or not isinstance(options, list):
+                raise ValueError(
+                    f'{path}: {group!r}, {name!r} must be a list of options, or a dict '
+                    f'of config and options, got {change!r}'
+                )
+            config = change.get('config', file.config)
             variants.append(Variant(group, name, config, tuple(options)))
     return variants
 
@@ -105,11 +112,14 @@ def ablation_table(variants: Sequence[Variant], results: Sequence[dict]) -> str:
     for variant, scores in rows:
         texts = [variant.group, variant.name]
         for predictor in predictors:
+            if predictor not in scores:
+                texts += ['–', '–']
+                continue
             own, others = scores[predictor], reference[predictor]
             gains = [own[seed] - others[seed] for seed in own if seed in others]
             texts.append(f'{statistics.mean(own.values()):.1f}')
             texts.append('' if variant.group == AS_IT_IS else _gain(gains))
-        texts.append(' '.join(map(str, sorted(scores[predictors[0]]))))
+        texts.append(' '.join(map(str, sorted(next(iter(scores.values()))))))
         lines.append('| ' + ' | '.join(texts) + ' |')
     return '\n'.join(lines)
 
@@ -142,7 +152,9 @@ def plot_ablations(
         reference = statistics.mean(rows[0][1][predictor].values())
         panel.axvline(reference, color=colour, linewidth=0.8, linestyle=':')
         for place, (_, scores) in enumerate(rows):
-            values = list(scores[predictor].values())
+            values = list(scores.get(predictor, {}).values())
+            if not values:
+                continue
             label = predictor if place == 0 else None
             panel.plot(
                 values, [place] * len(values), 'o', color=colour, alpha=0.6, label=label

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from mmengine.config import Config
+
 from .run_comparison import Cell
 
 FULL_MASKS = 'full masks'
 _LABEL_DIR = 'train_dataloader.dataset.label_dir'
+# By which the configs name other folders.
+FOLDER_VARIABLES = ('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK')
 
 
 @dataclass(frozen=True)
@@ -135,15 +139,13 @@ def _text(scores: Sequence[float], full: Sequence[float]) -> str:
     return text
 
 
-def missing_labels(table: MethodTable, cells: Sequence[Cell]) -> List[Path]:
-    """Folders of weak labels that cells need and that are not there."""
-    prefix = f'{_LABEL_DIR}='
-    folders = {
-        Path(option[len(prefix) :])
-        for cell in cells
-        for option in cell.options
-        if option.startswith(prefix)
-    }
+def missing_labels(cells: Sequence[Cell]) -> List[Path]:
+    """Folders of labels that cells need and that are not there."""
+    folders = set()
+    for cell in cells:
+        cfg = Config.fromfile(cell.config)
+        cfg.merge_from_dict(dict(option.split('=', 1) for option in cell.options))
+        folders.add(Path(cfg.train_dataloader.dataset.label_dir))
     return sorted(folder for folder in folders if not folder.is_dir())
 
 

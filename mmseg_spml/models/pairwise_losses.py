@@ -20,6 +20,7 @@ from mmseg_spml.functional.segments import VOID
 from mmseg_spml.functional.tree_filter import tree_filter
 
 from .data_preprocessor import denormalise
+from .weak_labels import UnlabelledWatch
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,14 @@ class PairwiseLoss(nn.Module):
         self.scale_factor = scale_factor
         self.loss_name = loss_name
         self._batch: Optional[ImageBatch] = None
+        self._watch = UnlabelledWatch()
 
     @contextmanager
     def lent(self, batch: ImageBatch) -> Iterator[None]:
         """Within it, the loss is that of this batch."""
         self._batch = batch
+        if self.training:
+            self._watch.see(batch.valid & ~batch.labelled)
         try:
             yield
         finally:

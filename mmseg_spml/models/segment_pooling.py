@@ -1,11 +1,9 @@
 """The neck: backbone features to the pixel embedding, and the embedding to segments."""
 
-import logging
 from typing import Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -19,8 +17,7 @@ from mmseg_spml.functional.segments import (
     resize_labels,
 )
 
-# Steps over which the label maps are watched for unlabelled pixels.
-_WATCH_STEPS = 100
+from .weak_labels import UnlabelledWatch
 
 
 @MODELS.register_module()
@@ -71,7 +68,7 @@ class SegmentPoolingNeck(BaseModule):
         self.colour_features = colour_features
         self.affinity_threshold = affinity_threshold
         self.affinity_squeeze = affinity_squeeze
-        self._unlabelled_seen = []
+        self._watch = UnlabelledWatch()
 
     def forward(self, features: Sequence[Tensor]) -> Tuple[Tensor]:
         """Backbone features to ``(embedding,)``, embedding ``(N, D, h, w)``."""
@@ -102,8 +99,8 @@ class SegmentPoolingNeck(BaseModule):
             ValueError: If a sample lacks labels, regions or tags.
         """
         labels, regions, tags = stack_weak_annotations(data_samples)
-        if self.training and len(self._unlabelled_seen) < _WATCH_STEPS:
-            self._watch(labels)
+        if self.training:
+            self._watch.see((labels >= self.num_classes) & (labels != VOID))
         size = tuple(embedding.shape[2:])
         with torch.autocast(embedding.device.type, enabled=False):
             local = None
@@ -122,21 +119,6 @@ class SegmentPoolingNeck(BaseModule):
                 num_classes=self.num_classes,
                 affinity_threshold=self.affinity_threshold,
                 affinity_squeeze=self.affinity_squeeze,
-            )
-
-    def _watch(self, labels: Tensor) -> None:
-        """Say so once if no label map ever holds an unlabelled pixel."""
-        unlabelled = (labels >= self.num_classes) & (labels != VOID)
-        self._unlabelled_seen.append(unlabelled.any())
-        if len(self._unlabelled_seen) < _WATCH_STEPS:
-            return
-        if not torch.stack(self._unlabelled_seen).any():
-            print_log(
-                f'No label map of the first {_WATCH_STEPS} steps has an unlabelled '
-                'pixel. If yours mark unlabelled pixels by 255, which means void, set '
-                'unlabelled_value=255 in the data set: void pixels teach nothing.',
-                logger='current',
-                level=logging.WARNING,
             )
 
 

@@ -1,11 +1,45 @@
-"""Label maps of weakly labelled samples for heads that know void alone."""
+"""Unlabelled pixels: made void for heads that know no other, and watched for."""
 
+import logging
 from typing import List, Sequence
 
+import torch
+from mmengine.logging import print_log
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from torch import Tensor
 
 from mmseg_spml.functional.segments import VOID
+
+# Steps over which label maps are watched.
+_WATCH_STEPS = 100
+
+
+class UnlabelledWatch:
+    """Says so once if the label maps of the first steps have no unlabelled pixel."""
+
+    def __init__(self) -> None:
+        self._seen: List[Tensor] = []
+
+    def see(self, unlabelled: Tensor) -> None:
+        """Take note of a training step.
+
+        Args:
+            unlabelled: Mask of any shape, bool.
+        """
+        if len(self._seen) >= _WATCH_STEPS:
+            return
+        self._seen.append(unlabelled.any())
+        # Asked once: each question would wait for the device.
+        if len(self._seen) == _WATCH_STEPS and not torch.stack(self._seen).any():
+            print_log(
+                f'No label map of the first {_WATCH_STEPS} steps has an unlabelled '
+                'pixel. If yours mark unlabelled pixels by 255, which means void, set '
+                'unlabelled_value=255 in the data set, and leave UnlabelledToVoid out '
+                'of the pipeline: void pixels teach nothing.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def without_unlabelled(

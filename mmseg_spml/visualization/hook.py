@@ -8,8 +8,11 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS
+from mmseg.structures import SegDataSample
+from torch import nn
 
 from mmseg_spml.engine.hooks import unwrapped
+from mmseg_spml.models.segment_pooling import stack_weak_annotations
 
 from .panels import fit_colours
 from .samples import (
@@ -60,14 +63,18 @@ class SPMLVisualizationHook(Hook):
         self.num_images = num_images
         self.truth_dir = truth_dir
         self.height = height
-        self._dataset = None
+        self._items: List[dict] = []
+        self._truths: List[Optional[np.ndarray]] = []
+        self._meta: dict = {}
         self._earlier: Optional[np.ndarray] = None
 
     def before_train(self, runner: Runner) -> None:
-        """Read the images' names.
+        """Read the images.
 
         Raises:
-            ValueError: If the model has no SPML branch or its data no weak labels.
+            ValueError: If the model has no SPML branch, or its training data no weak
+                labels, regions or tags.
+            FileNotFoundError: If a full mask is missing.
         """
         if getattr(unwrapped(runner.model), 'spml_neck', None) is None:
             raise ValueError(
@@ -76,8 +83,26 @@ class SPMLVisualizationHook(Hook):
                 'hook, or use an SPML model'
             )
         dataset = copy.deepcopy(runner.cfg.train_dataloader.dataset)
+        if 'pipeline' not in dataset:
+            raise ValueError(
+                'SPMLVisualizationHook draws images of a data set with a pipeline, not '
+                f'of {dataset.type}: remove the hook'
+            )
         dataset.pipeline = loading_pipeline(dataset.pipeline)
-        self._dataset = DATASETS.build(dataset)
+        dataset = DATASETS.build(dataset)
+        self._meta = dataset.metainfo
+        count = min(self.num_images, len(dataset))
+        chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
+        # Now, on all ranks: what is missing must not stop one of them later.
+        self._items = [dataset[index] for index in chosen]
+        for item in self._items:
+            stack_weak_annotations([item['data_samples']])
+        self._truths = [self._truth(item['data_samples']) for item in self._items]
+
+    def _truth(self, sample: SegDataSample) -> Optional[np.ndarray]:
+        if self.truth_dir is None:
+            return None
+        return read_truth(self.truth_dir, sample.img_path)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *_, **__) -> None:
         """Draw, if it is time."""
@@ -91,32 +116,25 @@ class SPMLVisualizationHook(Hook):
         pixels = embedded_pixels(samples)
         colours = fit_colours(pixels, self._earlier)
         self._earlier = pixels @ colours.axes
-        meta = self._dataset.metainfo
         picture = sample_grid(
             samples,
-            meta['classes'],
-            meta['palette'],
+            self._meta['classes'],
+            self._meta['palette'],
             height=self.height,
             colours=colours,
         )
         runner.visualizer.add_image('spml_samples', picture, step=runner.iter + 1)
 
-    def _samples(self, model) -> List[SamplePanels]:
+    def _samples(self, model: nn.Module) -> List[SamplePanels]:
         """Panels by the classifier, since a bank takes long to build."""
         head, mode = model.spml_head, model.training
         predictor, head.predictor = head.predictor, 'softmax'
         model.eval()
-        count = min(self.num_images, len(self._dataset))
-        chosen = np.linspace(0, len(self._dataset) - 1, count).round().astype(int)
         try:
-            return [self._sample(model, int(index)) for index in chosen]
+            return [
+                sample_panels(model, item['inputs'], item['data_samples'], truth)
+                for item, truth in zip(self._items, self._truths)
+            ]
         finally:
             head.predictor = predictor
             model.train(mode)
-
-    def _sample(self, model, index: int) -> SamplePanels:
-        item = self._dataset[index]
-        sample, truth = item['data_samples'], None
-        if self.truth_dir is not None:
-            truth = read_truth(self.truth_dir, sample.img_path)
-        return sample_panels(model, item['inputs'], sample, truth)

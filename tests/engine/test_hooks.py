@@ -282,9 +282,14 @@ def test_loading_is_that_of_the_training():
     assert training_step(cfg.train_dataloader.dataset, 'LoadRegions') == dict(
         type='LoadRegions'
     )
-    cfg.val_dataloader = None
-    with pytest.raises(ValueError, match='val_dataloader'):
-        training_images(cfg)
+    cfg.test_dataloader, cfg.val_dataloader = cfg.val_dataloader, None
+    resize, found = training_images(cfg)['dataset']['pipeline']
+    assert (resize['type'], found['type']) == ('Resize', 'LoadWeakAnnotations')
+    cfg.test_dataloader.dataset.pipeline[0] = dict(type='TestTimeAug')
+    for dataloader in (cfg.test_dataloader, None):
+        cfg.test_dataloader = dataloader
+        with pytest.raises(ValueError, match='val_dataloader'):
+            training_images(cfg)
 
 
 def test_under_test_time_augmentation(loader):

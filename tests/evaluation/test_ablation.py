@@ -81,6 +81,10 @@ def test_bad_file(tmp_path):
     path.write_text("config = 'a.py'\n")
     with pytest.raises(ValueError, match='bad.py must set `config`.*`ablations`'):
         read_ablations(str(path))
+    for change in ("['m=0']", "{'0': 'm=0'}", "{'0': dict(opts=['m=0'])}"):
+        path.write_text(f"config = 'a.py'\nablations = dict(memory={change})\n")
+        with pytest.raises(ValueError, match='bad.py: .memory'):
+            read_ablations(str(path))
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
@@ -97,6 +101,11 @@ def test_options_change_what_is_there(path):
                 continue
             for part in folders:
                 node = node[int(part)] if part.isdigit() else node[part]
-            assert last in node or last in ('ignore_tags', 'region_dir'), key
+            added = ('ignore_tags', 'region_dir', 'classifier_weight')
+            assert last in node or last in added, key
+        # a weight of 0 is shared with the classifier unless it has its own
         values = {key: DictAction._parse_iterable(value) for key, value in pairs}
         cfg.merge_from_dict(values)
+        head = cfg.model.decode_head
+        weight = head.get('classifier_weight', head.relations[0].loss_weight)
+        assert weight > 0, variant.name

@@ -1,8 +1,14 @@
 """Which runs a table of methods needs, and what it prints of those that there are."""
 
 import pytest
+from integration import tiny
 
-from mmseg_spml.evaluation.method_table import FULL_MASKS, TABLES, missing_labels
+from mmseg_spml.evaluation.method_table import (
+    FOLDER_VARIABLES,
+    FULL_MASKS,
+    TABLES,
+    missing_labels,
+)
 from mmseg_spml.evaluation.run_comparison import Cell, predictors_of
 
 every = pytest.mark.parametrize('name', list(TABLES))
@@ -42,10 +48,14 @@ def test_labels_choose_the_folder():
 
 
 def test_missing_labels(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    for name in FOLDER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / 'data/ccp_weak/boxes').mkdir(parents=True)
-    cells = CCP.cells(['points', 'boxes', 'scribbles_10'], [0, 1])
-    assert [str(path) for path in missing_labels(CCP, cells)] == [
+    (tmp_path / 'configs').symlink_to(tiny.ROOT / 'configs')
+    monkeypatch.chdir(tmp_path)
+    cells = CCP.cells(['points', 'boxes', 'scribbles_10', FULL_MASKS], [0, 1])
+    assert [str(path) for path in missing_labels(cells)] == [
+        'data/ccp/masks',
         'data/ccp_weak/points',
         'data/ccp_weak/scribbles_10',
     ]

@@ -72,6 +72,13 @@ def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
     assert load_results(tmp_path / 'out') == [result]
 
 
+def test_results_of_another_config_are_refused(tmp_path, monkeypatch):
+    fake_tools(monkeypatch, {'test softmax': 1.0, 'test retrieval': 1.0})
+    run_cell(Cell(SPML, 0), tmp_path / 'out', tmp_path / 'work')
+    with pytest.raises(ValueError, match='result of configs/demo/scribbles.py, not of'):
+        run_cell(Cell('other/scribbles.py', 0), tmp_path / 'out', tmp_path / 'work')
+
+
 def test_a_failed_tool_names_its_log(tmp_path):
     log = tmp_path / 'output.log'
     command = ['-c', 'print("so it goes"); raise SystemExit(3)']

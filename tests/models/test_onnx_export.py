@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 
 from mmseg_spml.models.onnx_export import export_onnx
@@ -19,7 +20,11 @@ def built(**changes):
     register_all_modules(init_default_scope=True)
     torch.manual_seed(0)
     preprocessor = dict(
-        type='SPMLDataPreProcessor', mean=MEAN, std=STD, bgr_to_rgb=True
+        type='SPMLDataPreProcessor',
+        mean=MEAN,
+        std=STD,
+        bgr_to_rgb=True,
+        test_cfg=dict(size_divisor=32),
     )
     model = MODELS.build(ConfigDict(config(data_preprocessor=preprocessor, **changes)))
     with torch.no_grad():  # so that classes differ
@@ -34,8 +39,9 @@ def test_probabilities(tmp_path, where, size):
     assert export_onnx(model, tmp_path / 'model.onnx', size) < 1e-4
     image = np.random.default_rng(1).integers(0, 256, (*size, 3)).astype(np.uint8)
     tensor = torch.from_numpy(image).permute(2, 0, 1)
+    sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
     with torch.no_grad():
-        (expected,) = model.test_step(dict(inputs=[tensor], data_samples=None))
+        (expected,) = model.test_step(dict(inputs=[tensor], data_samples=[sample]))
     session = ort.InferenceSession(str(tmp_path / 'model.onnx'))
     (found,) = session.run(None, {'images': tensor[None].float().numpy()})
     assert found.shape == (1, C, *size)

@@ -11,7 +11,7 @@ from models.small_segmentor import C, D, batch, sample, weak_maps
 
 from mmseg_spml.functional.kmeans import location_colour_features
 from mmseg_spml.functional.segments import VOID, pool_segments, resize_labels
-from mmseg_spml.models import segment_pooling
+from mmseg_spml.models import weak_labels
 from mmseg_spml.models.segment_pooling import stack_weak_annotations
 
 
@@ -155,18 +155,28 @@ def test_tags_that_the_data_set_ignores_are_left_out():
     assert samples[0].gt_tags.multi_hot.tolist() == [True, True, False]
 
 
+def test_unlabelled_pixels_are_watched_in_training():
+    module, seen = neck(), []
+    module._watch.see = seen.append
+    inputs, samples = batch()
+    embedding = torch.randn(len(inputs), D, 8, 10)
+    module.train().pool(embedding, samples)
+    module.eval().pool(embedding, samples)
+    labels = torch.cat([one.gt_sem_seg.data for one in samples])
+    (mask,) = seen
+    assert torch.equal(mask, labels == C)
+
+
 @pytest.mark.parametrize('value, warned', [(0, True), (C, False), (VOID, True)])
 def test_maps_without_unlabelled_pixels_are_pointed_out_once(
     value, warned, monkeypatch
 ):
     seen = []
-    monkeypatch.setattr(
-        segment_pooling, 'print_log', lambda text, **_: seen.append(text)
-    )
-    monkeypatch.setattr(segment_pooling, '_WATCH_STEPS', 2)
-    module = neck()
+    monkeypatch.setattr(weak_labels, 'print_log', lambda text, **_: seen.append(text))
+    monkeypatch.setattr(weak_labels, '_WATCH_STEPS', 2)
+    watch = weak_labels.UnlabelledWatch()
     for step in range(4):
-        module._watch(torch.full((1, 2, 2), value)) if step < 2 else None
+        watch.see(torch.full((1, 2, 2), value) == C)
         assert len(seen) == (warned and step >= 1)
     if warned:
         assert 'unlabelled_value=255' in seen[0]

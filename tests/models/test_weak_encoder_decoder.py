@@ -131,5 +131,8 @@ def test_prediction_by_either(cascade, mode):
 def test_bad_options():
     with pytest.raises(ValueError, match='predict_with'):
         beside(predict_with='retrieval')
+    spml = dict(neck=config()['neck'], decode_head=config(relations=())['decode_head'])
+    with pytest.raises(ValueError, match='nothing trains the embedding'):
+        beside(spml=spml)
     with pytest.raises(ValueError, match='branch'):
         beside(spml=None, predict_with='spml')

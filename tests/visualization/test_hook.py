@@ -10,11 +10,15 @@ from mmseg_spml.visualization import SPMLVisualizationHook
 from mmseg_spml.visualization.panels import fit_colours
 
 
-def train(root, work_dir, *hooks, backends=('LocalVisBackend',), **options):
+def train(
+    root, work_dir, *hooks, backends=('LocalVisBackend',), without=None, **options
+):
     tiny.registered()
     cfg = tiny.config(root, work_dir, **options)
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=5, val_interval=100)
     cfg.custom_hooks = [*cfg.custom_hooks, *hooks]
+    dataset = cfg.train_dataloader.dataset
+    dataset.pipeline = [s for s in dataset.pipeline if s['type'] != without]
     cfg.visualizer.vis_backends = [dict(type=name) for name in backends]
     # its name is global
     cfg.visualizer.name = cfg.experiment_name
@@ -66,6 +70,19 @@ def test_model_without_segments(root, tmp_path):
     options = {'model.type': 'EncoderDecoder', 'model.decode_head.relations': []}
     with pytest.raises(ValueError, match='EncoderDecoder does not have'):
         train(root, tmp_path, hook(root), **options)
+
+
+def test_what_is_missing_is_said_before_training(root, tmp_path):
+    truth = dict(type='SPMLVisualizationHook', truth_dir=str(tmp_path))
+    with pytest.raises(FileNotFoundError, match='truth folder'):
+        train(root, tmp_path / 'a', truth)
+    with pytest.raises(ValueError, match='LoadRegions'):
+        train(
+            root,
+            tmp_path / 'b',
+            dict(type='SPMLVisualizationHook'),
+            without='LoadRegions',
+        )
 
 
 @pytest.mark.parametrize('option', [dict(interval=0), dict(num_images=0)])

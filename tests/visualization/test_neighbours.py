@@ -9,6 +9,7 @@ from integration import tiny
 from mmengine.structures import LabelData, PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from models import small_segmentor
 
 from mmseg_spml.functional.segments import pool_segments
 from mmseg_spml.models import SPMLDataPreProcessor
@@ -30,7 +31,7 @@ class ColourModel:
     num_classes = 2
 
     def __init__(self):
-        self.data_preprocessor = SPMLDataPreProcessor(size_divisor=8)
+        self.data_preprocessor = SPMLDataPreProcessor(test_cfg=dict(size_divisor=8))
         self.spml_head = SimpleNamespace(pool_by_label=self.pool)
 
     def embed(self, inputs):
@@ -113,6 +114,40 @@ def test_page_counts_votes_and_escapes():
     assert page.count('<figure>') == 3
     assert page.count('data:image/jpeg;base64,') == 4
     assert '$' not in page.split('</style>')[1]
+
+
+def test_segments_are_those_of_a_bank():
+    model = small_segmentor.build(
+        data_preprocessor=dict(
+            type='SPMLDataPreProcessor',
+            mean=[90.0] * 3,
+            std=[50.0] * 3,
+            bgr_to_rgb=True,
+            test_cfg=dict(size_divisor=32),
+        )
+    ).eval()
+    inputs, samples = small_segmentor.batch(size=(37, 50))
+    images = (60 * inputs + 100).clamp(0, 255)
+    items = [dict(inputs=i, data_samples=s) for i, s in zip(images, samples)]
+    index = index_segments(model, items)
+    data = model.data_preprocessor(dict(inputs=list(images), data_samples=samples))
+    prototypes, labels = model.labelled_segments(data['inputs'], samples)
+    torch.testing.assert_close(index.prototypes, prototypes)
+    assert torch.equal(index.labels, labels)
+
+
+def test_model_without_segments(tmp_path):
+    root = tiny.write_data(tmp_path / 'data', images=2)
+    tiny.registered()
+    options = {'model.type': 'EncoderDecoder', 'model.decode_head.relations': []}
+    cfg = tiny.config(root, tmp_path / 'work', **options)
+    cfg.dump(tmp_path / 'plain.py')
+    state = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(state_dict=state, meta={}), tmp_path / 'model.pth')
+    command = [tiny.ROOT / 'tools' / 'retrieve.py', tmp_path / 'plain.py']
+    command += [tmp_path / 'model.pth', root / 'JPEGImages' / '1.png', 1, 2]
+    output = tiny.python(root, *command, fails=True)
+    assert 'no SPML head' in output
 
 
 def test_tool(tmp_path):
