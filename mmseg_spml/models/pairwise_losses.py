@@ -56,6 +56,8 @@ class PairwiseLoss(nn.Module):
                 f"loss_name must start with 'loss_' (others are not added to the "
                 f'total), got {loss_name!r}'
             )
+        if loss_weight < 0:
+            raise ValueError(f'loss_weight must be 0 or more, got {loss_weight}')
         if scale_factor <= 0:
             raise ValueError(f'scale_factor must be positive, got {scale_factor}')
         self.loss_weight = loss_weight

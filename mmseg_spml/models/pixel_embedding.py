@@ -195,6 +195,11 @@ class LateralEmbedding(BaseModule):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Maps ``(N, c, h, w)``, finest first, to ``(N, D, h, w)`` at its size."""
+        if len(features) != len(self.laterals):
+            raise ValueError(
+                f'in_channels of LateralEmbedding are for {len(self.laterals)} levels, '
+                f'got {len(features)}: in_index of the neck must name as many'
+            )
         laterals = [conv(level) for conv, level in zip(self.laterals, features)]
         merged = sum(_upsample(lateral, laterals[0]) for lateral in laterals)
         return self.project(self.merge(merged))

@@ -72,7 +72,14 @@ class SegmentPoolingNeck(BaseModule):
 
     def forward(self, features: Sequence[Tensor]) -> Tuple[Tensor]:
         """Backbone features to ``(embedding,)``, embedding ``(N, D, h, w)``."""
-        embedding = self.projection([features[index] for index in self.in_index])
+        try:
+            chosen = [features[index] for index in self.in_index]
+        except IndexError as error:
+            raise ValueError(
+                f'in_index of the neck is {self.in_index}, but the backbone has '
+                f'{len(features)} outputs (out_indices)'
+            ) from error
+        embedding = self.projection(chosen)
         if self.upsample != 1:
             embedding = F.interpolate(
                 embedding,

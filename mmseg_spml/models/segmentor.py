@@ -33,7 +33,8 @@ class SPMLSegmentor(SPMLPrediction, EncoderDecoder):
         **kwargs: As for ``EncoderDecoder``.
 
     Raises:
-        ValueError: If ``fixed`` names no module of the model.
+        ValueError: If ``fixed`` names no module of the model, or neck and head have
+            different numbers of classes.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class SPMLSegmentor(SPMLPrediction, EncoderDecoder):
                     f'fixed names {name!r}, but the model has no such module'
                 )
             modules[name].requires_grad_(False)
+        self.check_numbers_of_classes()
         self.freeze_embedding = freeze_embedding
         if freeze_embedding:
             self.backbone.requires_grad_(False)

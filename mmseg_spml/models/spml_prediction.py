@@ -39,6 +39,19 @@ class SPMLPrediction:
         """Embedding maps ``(N, D, h, w)`` of normalised images ``(N, 3, H, W)``."""
         raise NotImplementedError
 
+    def check_numbers_of_classes(self) -> None:
+        """Raise if the model's necks and heads count classes differently.
+
+        Raises:
+            ValueError: With the number of each.
+        """
+        counts = {'decode_head': self.num_classes}
+        if self.spml_neck is not None:
+            counts['neck of SPML'] = self.spml_neck.num_classes
+            counts['head of SPML'] = self.spml_head.num_classes
+        if len(set(counts.values())) > 1:
+            raise ValueError(f'num_classes must be the same everywhere, got {counts}')
+
     @property
     def retrieves(self) -> bool:
         """Whether predictions come from a bank of segments."""

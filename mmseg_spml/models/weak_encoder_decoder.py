@@ -1,8 +1,11 @@
 """MMSegmentation's encoder-decoders on weak labels, with an SPML branch if wanted."""
 
+import logging
 from typing import Any, Optional, Sequence
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.models.segmentors import CascadeEncoderDecoder, EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor
@@ -66,6 +69,21 @@ class _WeakLabels(SPMLPrediction):
             raise ValueError("predict_with='spml' needs a branch: set spml=dict(...)")
         self.spml = None if spml is None else SPMLBranch(**spml)
         self.predict_with = predict_with
+        self.check_numbers_of_classes()
+        self._warn_of_diluted_losses()
+
+    def _warn_of_diluted_losses(self) -> None:
+        """MMSegmentation's default divides by all pixels, labelled or not."""
+        if any(
+            isinstance(module, CrossEntropyLoss) and not module.avg_non_ignore
+            for module in self.modules()
+        ):
+            print_log(
+                'A CrossEntropyLoss has avg_non_ignore=False: it is divided by all '
+                'pixels, of which few are labelled. Set avg_non_ignore=True.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     @property
     def spml_head(self) -> Optional[SPMLHead]:

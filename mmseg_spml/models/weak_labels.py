@@ -50,9 +50,18 @@ def without_unlabelled(
     Args:
         data_samples: Samples with ``gt_sem_seg``.
         num_classes: C; labels from C on become 255.
+
+    Raises:
+        ValueError: If the data set has another number of classes.
     """
     copies = []
     for sample in data_samples:
+        if 'gt_tags' in sample and len(sample.gt_tags.multi_hot) != num_classes:
+            raise ValueError(
+                f'the decode head has {num_classes} classes, the data set '
+                f'{len(sample.gt_tags.multi_hot)}: set num_classes of the model to the '
+                'number of classes in metainfo'
+            )
         labels = sample.gt_sem_seg.data
         copy = SegDataSample(metainfo=sample.metainfo)
         copy.gt_sem_seg = PixelData(

@@ -157,7 +157,7 @@ def test_autocast(name):
 def test_one_channel_is_refused():
     model = weak_model(dict(type='GatedCRFLoss'))
     loss = model.decode_head.loss_decode[1]
-    lent = ImageBatch(*(torch.zeros(1),) * 3, features=())
+    lent = ImageBatch(*(torch.zeros(1).bool(),) * 3, features=())
     with loss.lent(lent), pytest.raises(ValueError, match='score for each class'):
         loss(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4).long())
 
@@ -172,7 +172,11 @@ def test_needs_a_model_that_lends_images():
 @pytest.mark.parametrize('name', LOSSES)
 @pytest.mark.parametrize(
     'option, message',
-    [(dict(loss_name='crf'), 'loss_name'), (dict(scale_factor=0), 'scale_factor')],
+    [
+        (dict(loss_name='crf'), 'loss_name'),
+        (dict(scale_factor=0), 'scale_factor'),
+        (dict(loss_weight=-1), 'loss_weight'),
+    ],
 )
 def test_bad_options(name, option, message):
     register_all_modules(init_default_scope=True)

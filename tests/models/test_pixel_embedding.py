@@ -152,3 +152,9 @@ def test_every_parameter_is_used(embed):
     embed([torch.randn(3, 3, 25, 25)]).square().sum().backward()
     for name, parameter in embed.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_lateral_embedding_of_another_number_of_levels():
+    embed = LateralEmbedding([4, 6], 8, channels=4, norm_cfg=dict(type='BN'))
+    with pytest.raises(ValueError, match='for 2 levels, got 1'):
+        embed([torch.rand(1, 4, 8, 8)])

@@ -180,3 +180,8 @@ def test_maps_without_unlabelled_pixels_are_pointed_out_once(
         assert len(seen) == (warned and step >= 1)
     if warned:
         assert 'unlabelled_value=255' in seen[0]
+
+
+def test_level_that_the_backbone_does_not_give():
+    with pytest.raises(ValueError, match=r'in_index.*backbone has 1 outputs'):
+        neck(in_index=1)([torch.rand(2, 8, 8, 10)])

@@ -6,7 +6,7 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
 
-from mmseg_spml.models import SegmentBank
+from mmseg_spml.models import SegmentBank, weak_encoder_decoder
 from tests.models.small_segmentor import (
     BN,
     UNLABELLED,
@@ -126,6 +126,27 @@ def test_prediction_by_either(cascade, mode):
             scores[predictor] = torch.stack([one.seg_logits.data for one in out])
             assert scores[predictor].shape == (2, C, 32, 40)
     assert not torch.equal(scores['decode_head'], scores['spml'])
+
+
+def test_numbers_of_classes_must_agree():
+    spml = dict(neck=config()['neck'], decode_head=config()['decode_head'])
+    fewer = dict(HEAD, num_classes=C - 1)
+    with pytest.raises(ValueError, match=f"'decode_head': {C - 1}.*{C}"):
+        beside(decode_head=fewer, spml=spml)
+    model = beside(decode_head=fewer, spml=None)
+    with pytest.raises(ValueError, match=f'head has {C - 1} classes, the data set {C}'):
+        model.loss(*batch())
+
+
+@pytest.mark.parametrize('diluted', [False, True])
+def test_diluted_cross_entropy_is_pointed_out(diluted, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        weak_encoder_decoder, 'print_log', lambda text, **_: said.append(text)
+    )
+    loss = dict(type='CrossEntropyLoss', avg_non_ignore=not diluted)
+    beside(decode_head=dict(HEAD, loss_decode=loss))
+    assert len(said) == diluted
 
 
 def test_bad_options():
