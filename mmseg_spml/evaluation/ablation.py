@@ -161,7 +161,7 @@ def plot_ablations(
             )
             panel.plot(statistics.mean(values), place, '|', color=colour, ms=14)
     panel.set(yticks=range(len(rows)), yticklabels=names, xlabel='mIoU')
-    panel.invert_yaxis()
+    panel.set_ylim(len(rows) - 0.5, -0.5)
     panel.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_figure(str(path))
