@@ -1,7 +1,6 @@
 # A plain head under cross-entropy and the DenseCRF loss, and SPML beside it, Clothing
 # Co-Parsing with simulated scribbles.
 _base_ = '../baselines/efficientnet_lite0_ccp_dense_crf.py'
-train_dataloader = dict(dataset=dict(pipeline={{_base_.train_pipeline}}))
 norm_cfg = dict(type='BN')
 model = dict(
     spml=dict(
