@@ -7,9 +7,9 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
+from models.small_segmentor import C, config
 
 from mmseg_spml.models.onnx_export import export_onnx
-from tests.models.small_segmentor import C, config
 
 ort = pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')

@@ -5,12 +5,12 @@ import torch
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
+from models.small_segmentor import BN, UNLABELLED, VOID, C, batch, config, sample
 
 from mmseg_spml.functional.pairwise_energy import dense_crf_energy, gated_crf_energy
 from mmseg_spml.functional.tree_filter import tree_filter
 from mmseg_spml.models.pairwise_losses import ImageBatch
 from mmseg_spml.models.weak_labels import without_unlabelled
-from tests.models.small_segmentor import BN, UNLABELLED, VOID, C, batch, config, sample
 
 LOSSES = ('DenseCRFLoss', 'GatedCRFLoss', 'TreeEnergyLoss')
 CE = dict(type='CrossEntropyLoss', avg_non_ignore=True)

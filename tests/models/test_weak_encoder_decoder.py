@@ -5,9 +5,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
-
-from mmseg_spml.models import SegmentBank, weak_encoder_decoder
-from tests.models.small_segmentor import (
+from models.small_segmentor import (
     BN,
     UNLABELLED,
     VOID,
@@ -17,6 +15,8 @@ from tests.models.small_segmentor import (
     config,
     metas,
 )
+
+from mmseg_spml.models import SegmentBank, weak_encoder_decoder
 
 HEAD = dict(
     type='FCNHead',
