@@ -8,7 +8,6 @@ import argparse
 import copy
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 from mmseg.apis import init_model
@@ -16,6 +15,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_spml.visualization.panels import write_picture
 from mmseg_spml.visualization.samples import (
+    evenly_spread,
     loading_pipeline,
     read_truth,
     sample_grid,
@@ -61,8 +61,7 @@ def main() -> None:
     config.merge_from_dict(args.cfg_options)
     model = init_model(config, args.checkpoint, device=args.device)
     dataset = build_dataset(config, args.split)
-    count = min(args.num, len(dataset))
-    chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
+    chosen = evenly_spread(len(dataset), args.num)
     samples = []
     for index in track_iter_progress(chosen):
         item = dataset[index]
@@ -75,7 +74,7 @@ def main() -> None:
     picture = sample_grid(samples, meta['classes'], meta['palette'], height=args.height)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     write_picture(args.out, picture)
-    print(f'\n{count} samples in {args.out}')
+    print(f'\n{len(samples)} samples in {args.out}')
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from .run_comparison import Cell
+from .run_comparison import Cell, mean_and_spread, scores_by_run
 
 AS_IT_IS = 'as it is'
 
@@ -72,18 +72,10 @@ def read_ablations(path: str) -> List[Variant]:
 def _found(
     variants: Sequence[Variant], results: Sequence[dict]
 ) -> List[Tuple[Variant, Dict[str, Dict[int, float]]]]:
-    """MIoU of each variant by predictor and seed; variants without any are left out."""
-    rows = []
-    for variant in variants:
-        scores: Dict[str, Dict[int, float]] = {}
-        for result in results:
-            key = (result['config'], tuple(result['options']))
-            if key == (variant.config, variant.options):
-                for predictor, score in result['mIoU'].items():
-                    scores.setdefault(predictor, {})[result['seed']] = score
-        if scores:
-            rows.append((variant, scores))
-    return rows
+    """Variants with their scores by predictor and seed, of those that have any."""
+    found = scores_by_run(results)
+    keyed = [(variant, (variant.config, variant.options)) for variant in variants]
+    return [(variant, found[key]) for variant, key in keyed if key in found]
 
 
 def ablation_table(variants: Sequence[Variant], results: Sequence[dict]) -> str:
@@ -118,19 +110,11 @@ def ablation_table(variants: Sequence[Variant], results: Sequence[dict]) -> str:
             own, others = scores[predictor], reference[predictor]
             gains = [own[seed] - others[seed] for seed in own if seed in others]
             texts.append(f'{statistics.mean(own.values()):.1f}')
-            texts.append('' if variant.group == AS_IT_IS else _gain(gains))
+            gain = mean_and_spread(gains, '+') if gains else '–'
+            texts.append('' if variant.group == AS_IT_IS else gain)
         texts.append(' '.join(map(str, sorted(next(iter(scores.values()))))))
         lines.append('| ' + ' | '.join(texts) + ' |')
     return '\n'.join(lines)
-
-
-def _gain(gains: Sequence[float]) -> str:
-    if not gains:
-        return '–'
-    text = f'{statistics.mean(gains):+.1f}'
-    if len(gains) > 1:
-        text += f' ± {statistics.stdev(gains):.1f}'
-    return text
 
 
 def plot_ablations(

@@ -7,11 +7,11 @@ again, so that a table can be filled in parts.
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence
 
 from mmengine.config import Config
 
-from .run_comparison import Cell
+from .run_comparison import Cell, mean_and_spread, scores_by_run
 
 FULL_MASKS = 'full masks'
 _LABEL_DIR = 'train_dataloader.dataset.label_dir'
@@ -98,8 +98,13 @@ class MethodTable:
             Mean and sample standard deviation of mIoU over the seeds; how many if not
             three; in brackets the part of full masks, in percent.
         """
-        found = _scores(results)
-        full = found.get((self.full, (), 'softmax'), [])
+        found = scores_by_run(results)
+
+        def scores(cell: Cell, predictor: str) -> List[float]:
+            run = found.get((cell.config, tuple(cell.options)), {})
+            return list(run.get(predictor, {}).values())
+
+        full = scores(Cell(self.full, 0), 'softmax')
         lines = [
             '| ' + ' | '.join(['', *self.labels.values()]) + ' |',
             '|---' * (len(self.labels) + 1) + '|',
@@ -109,29 +114,16 @@ class MethodTable:
                 texts = []
                 for label in self.labels:
                     cell = self._cell(method, label, 0)
-                    key = (cell.config, tuple(cell.options), predictor)
-                    texts.append(_text(found.get(key, []), full))
+                    texts.append(_text(scores(cell, predictor), full))
                 lines.append('| ' + ' | '.join([row, *texts]) + ' |')
         lines += ['', f'{self.full_row}: {_text(full, [])}']
         return '\n'.join(lines)
 
 
-def _scores(results: Sequence[dict]) -> Dict[Tuple[str, tuple, str], List[float]]:
-    """MIoU of all seeds by (config, options, predictor)."""
-    found: Dict[Tuple[str, tuple, str], List[float]] = {}
-    for result in results:
-        for predictor, score in result['mIoU'].items():
-            key = (result['config'], tuple(result['options']), predictor)
-            found.setdefault(key, []).append(score)
-    return found
-
-
 def _text(scores: Sequence[float], full: Sequence[float]) -> str:
     if not scores:
         return '–'
-    text = f'{statistics.mean(scores):.1f}'
-    if len(scores) > 1:
-        text += f' ± {statistics.stdev(scores):.1f}'
+    text = mean_and_spread(scores)
     if full:
         text += f' ({100 * statistics.mean(scores) / statistics.mean(full):.0f} %)'
     if len(scores) != 3:

@@ -208,10 +208,31 @@ def _write_json(content: dict, path: Path) -> None:
         file.write((json.dumps(content, indent=2) + '\n').encode())
 
 
-def _mean_and_spread(values: Sequence[float]) -> str:
+def mean_and_spread(values: Sequence[float], sign: str = '') -> str:
+    """Mean and, of several, sample standard deviation; ``sign='+'`` shows that sign.
+
+    Example:
+        >>> mean_and_spread([1.0, 3.0], '+')
+        '+2.0 ± 1.4'
+    """
+    mean = f'{statistics.mean(values):{sign}.1f}'
     if len(values) == 1:
-        return f'{values[0]:.1f}'
-    return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
+        return mean
+    return f'{mean} ± {statistics.stdev(values):.1f}'
+
+
+def scores_by_run(results: Sequence[dict]) -> Dict[tuple, Dict[str, Dict[int, float]]]:
+    """Scores (mIoU) by (config, options), then by predictor, then by seed.
+
+    Args:
+        results: Contents of result files.
+    """
+    found: Dict[tuple, Dict[str, Dict[int, float]]] = {}
+    for result in results:
+        run = found.setdefault((result['config'], tuple(result['options'])), {})
+        for predictor, score in result['mIoU'].items():
+            run.setdefault(predictor, {})[result['seed']] = score
+    return found
 
 
 def format_table(results: Sequence[dict]) -> str:
@@ -239,7 +260,7 @@ def format_table(results: Sequence[dict]) -> str:
         scores = [member['mIoU'][predictor] for member in members]
         each = ' / '.join(f'{score:.1f}' for score in scores)
         seconds = statistics.median(m['seconds_per_iteration'] for m in members)
-        cells = (name, predictor, len(scores), each, _mean_and_spread(scores))
+        cells = (name, predictor, len(scores), each, mean_and_spread(scores))
         lines.append(
             '| ' + ' | '.join(str(cell) for cell in cells) + f' | {seconds:.2f} |'
         )

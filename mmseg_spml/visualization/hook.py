@@ -18,6 +18,7 @@ from .panels import fit_colours
 from .samples import (
     SamplePanels,
     embedded_pixels,
+    evenly_spread,
     loading_pipeline,
     read_truth,
     sample_grid,
@@ -91,8 +92,7 @@ class SPMLVisualizationHook(Hook):
         dataset.pipeline = loading_pipeline(dataset.pipeline)
         dataset = DATASETS.build(dataset)
         self._meta = dataset.metainfo
-        count = min(self.num_images, len(dataset))
-        chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
+        chosen = evenly_spread(len(dataset), self.num_images)
         # Now, on all ranks: what is missing must not stop one of them later.
         self._items = [dataset[index] for index in chosen]
         for item in self._items:

@@ -80,6 +80,16 @@ def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
     return kept
 
 
+def evenly_spread(length: int, most: int) -> list[int]:
+    """Indices of at most so many elements of a list, the first and last among them.
+
+    Example:
+        >>> evenly_spread(9, 3), evenly_spread(2, 5)
+        ([0, 4, 8], [0, 1])
+    """
+    return np.linspace(0, length - 1, min(most, length)).round().astype(int).tolist()
+
+
 def segment_map(labels: Tensor, pixel_segment: Tensor) -> Tensor:
     """Put the segments of the non-void pixels back in their places.
 
