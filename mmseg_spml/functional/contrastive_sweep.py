@@ -87,10 +87,18 @@ def _one_row(comparison: Tensor, row: int, pixels: Tensor) -> _Block:
 def _several_rows(comparison: Tensor, row: Tensor, pixels: Tensor) -> _Block:
     rows, place = row[pixels].unique(return_inverse=True)
     columns = comparison[rows[0]].ne(0).nonzero().squeeze(1)
-    same = comparison[rows][:, columns] > 0
-    width = int(same.sum(1).max()) if len(columns) else 0
-    index = same.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :width]
-    index = index.masked_fill(~same.gather(1, index), len(columns))
+    same = comparison > 0
+    if same.shape != (len(rows), len(columns)):
+        same = same[rows][:, columns]
+    counts = same.sum(1)
+    width = int(counts.max()) if len(columns) else 0
+    # The columns of each row in turn, each at its place in the row.
+    of_row, column = same.nonzero(as_tuple=True)
+    first = counts.cumsum(0) - counts
+    index = column.new_full((len(rows), width), len(columns))
+    index[of_row, torch.arange(len(column), device=column.device) - first[of_row]] = (
+        column
+    )
     return _Block(pixels, columns, positive=index[place])
 
 

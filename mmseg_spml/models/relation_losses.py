@@ -6,7 +6,7 @@ as rows of a small table; the contrastive core is the same for all
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Iterator, Tuple
 
 import torch
@@ -276,56 +276,76 @@ class ImageSimilarityLoss(RelationLoss):
         count = segments.pixels.new_zeros(len(numbers))
         count.index_add_(0, place, count.new_ones(()).expand(len(place)))
         images = divisor((count > 0).sum(), self.reduction)
-        weight = 1 / (count[place] * images)
-        total = [self._of_images(*part) for part in _batches(segments, weight)]
+        everything = _Images(
+            segments.pixels_loc if self.located else segments.pixels,
+            segments.pixel_segment,
+            place,
+            1 / (count[place] * images),
+            segments.prototypes_loc if self.located else segments.prototypes,
+            segments.region,
+            segments.image - numbers.start,
+        )
+        total = [self._of_images(part) for part in everything.batches(len(numbers))]
         return self.loss_weight * sum(total)
 
-    def _of_images(self, segments: Segments, weight: Tensor) -> Tensor:
+    def _of_images(self, part: '_Images') -> Tensor:
         """Weighted loss; table rows are the segments themselves."""
-        image, region, own = segments.image, segments.region, segments.pixel_segment
-        same_image = image[:, None] == image
-        same = same_image & (region[:, None] == region)
+        same_image = part.image[:, None] == part.image
+        same = same_image & (part.region[:, None] == part.region)
         return pixel_to_segment_loss(
-            segments.pixels_loc if self.located else segments.pixels,
-            segments.prototypes_loc if self.located else segments.prototypes,
-            own,
-            own,
+            part.pixels,
+            part.prototypes,
+            part.own,
+            part.own,
             _table(same, same_image & ~same),
             self.concentration,
-            weight,
-            group=image - segments.image_numbers.start,
+            part.weight,
+            group=part.image,
         )
 
 
-# Entries of a table of segments.
-_LARGEST_TABLE = {'cpu': 1 << 21, 'cuda': 1 << 25}
+# Entries of a table of segments: on a CPU small enough for its caches, on CUDA such
+# that all images of a batch are one call.
+_LARGEST_TABLE = {'cpu': 1 << 17, 'cuda': 1 << 25}
 
 
-def _batches(segments: Segments, weight: Tensor) -> Iterator[Tuple[Segments, Tensor]]:
-    """Segments and weights of so many images that a table of them is not too large.
+@dataclass
+class _Images:
+    """What image similarity needs of some images; see :class:`Segments`."""
 
-    All of them at once without copies, as long as there are few.
-    """
-    largest = _LARGEST_TABLE['cuda' if weight.is_cuda else 'cpu']
-    if len(segments) ** 2 <= largest:
-        yield segments, weight
-        return
-    numbers, sizes = segments.image.unique(return_counts=True)
-    most = max(int(largest**0.5) // max(int(sizes.max()), 1), 1)
-    for chosen in numbers.split(most):
-        kept = torch.isin(segments.image, chosen).nonzero().squeeze(1)
-        pixels = torch.isin(segments.pixel_image, chosen).nonzero().squeeze(1)
-        part = replace(
-            segments,
-            pixels=segments.pixels[pixels],
-            pixels_loc=segments.pixels_loc[pixels],
-            pixel_segment=torch.searchsorted(kept, segments.pixel_segment[pixels]),
-            prototypes=segments.prototypes[kept],
-            prototypes_loc=segments.prototypes_loc[kept],
-            region=segments.region[kept],
-            image=segments.image[kept],
-        )
-        yield part, weight[pixels]
+    pixels: Tensor
+    own: Tensor
+    pixel_image: Tensor
+    weight: Tensor
+    prototypes: Tensor
+    region: Tensor
+    image: Tensor
+
+    def batches(self, count: int) -> Iterator['_Images']:
+        """As many of the ``count`` images at a time as have a table not too large."""
+        largest = _LARGEST_TABLE['cuda' if self.weight.is_cuda else 'cpu']
+        if len(self.image) ** 2 <= largest:
+            yield self
+            return
+        pixels, segments = [0], [0]
+        of_pixels = torch.bincount(self.pixel_image, minlength=count)
+        of_segments = torch.bincount(self.image, minlength=count)
+        for more in zip(of_pixels.tolist(), of_segments.tolist()):
+            if (segments[-1] + more[1]) ** 2 > largest and segments[-1]:
+                pixels.append(0)
+                segments.append(0)
+            pixels[-1] += more[0]
+            segments[-1] += more[1]
+        # Split at once: a slice's gradient would be as large as the whole.
+        by_pixel = (self.pixels, self.own, self.pixel_image, self.weight)
+        by_segment = (self.prototypes, self.region, self.image)
+        first = 0
+        for (values, own, *rest), others in zip(
+            zip(*(tensor.split(pixels) for tensor in by_pixel)),
+            zip(*(tensor.split(segments) for tensor in by_segment)),
+        ):
+            yield _Images(values, own - first, *rest, *others)
+            first += len(others[0])
 
 
 @MODELS.register_module()

@@ -292,3 +292,19 @@ def test_draw_samples(root, trained):
         2,
     )
     assert cv2.imread(str(root / 'samples.png')) is not None
+
+
+def test_profile_iteration(root):
+    out = root / 'profile.json'
+    command = TOOLS / 'profile_iteration.py', root / 'tiny.py'
+    output = tiny.python(
+        root, *command, '--iterations', 3, '--warm-up', 1, '--out', out
+    )
+    found = json.loads(out.read_text())
+    assert found['iterations'] == 3
+    backward = {'backbone', 'neck', 'neck: segments', 'decode_head: loss_annotation'}
+    assert backward <= set(found['backward_ms'])
+    parts = [*found['forward_ms'].values(), *found['backward_ms'].values()]
+    assert sum(parts) == pytest.approx(found['total_ms'])
+    assert '| decode_head: loss_affinity | ' in output
+    assert not (root / 'work_dirs').exists()

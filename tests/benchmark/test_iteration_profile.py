@@ -1,0 +1,98 @@
+"""Times of the parts of training iterations."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from mmseg_spml.benchmark import iteration_profile
+from mmseg_spml.benchmark.iteration_profile import (
+    OPTIMISER,
+    REST,
+    IterationProfile,
+    IterationProfileHook,
+    profile_iterations,
+)
+
+
+class Squares(nn.Module):
+    """Many operations, and as many for their gradient."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, values):
+        for _ in range(self.steps):
+            values = values * values.cos()
+        return values
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(100, 100))
+        self.long = Squares(60)
+        self.short = Squares(3)
+
+    def forward(self):
+        return self.long(self.weight).sum() + self.short(self.weight.exp()).sum()
+
+
+def trained(hook):
+    class Runner:
+        model = Model()
+
+    optimiser = torch.optim.SGD(Runner.model.parameters(), lr=1e-6)
+    for batch in range(hook.iterations_needed):
+        hook.before_train_iter(Runner, batch)
+        Runner.model().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        hook.after_train_iter(Runner, batch)
+    return Runner.model
+
+
+def test_times_belong_to_parts():
+    calls = []
+    hook = IterationProfileHook(1, 4, lambda: calls.append(1))
+    model = trained(hook)
+    found = hook.result
+    assert len(calls) == 9
+    assert found.iterations == 4
+    for times in (found.forward_ms, found.backward_ms):
+        assert times['long'] > 3 * times['short'] > 0
+    assert found.forward_ms[OPTIMISER] > 0
+    assert found.backward_ms[REST] > 0  # that of exp and of the weight
+    known = sum(found.forward_ms.values()) + sum(found.backward_ms.values())
+    assert known == pytest.approx(found.total_ms)
+    assert min(found.forward_ms.values()) >= 0
+    # the model is as before
+    assert 'forward' not in vars(model.long)
+    assert found.plain_ms > 0
+
+
+def test_table():
+    found = IterationProfile(
+        2, 9.0, 10.0, {'backbone': 2.0, REST: 0.5}, {'backbone': 5.0, 'neck': 2.5}
+    )
+    assert found.markdown().splitlines() == [
+        '| | forward ms | backward ms | share |',
+        '|---|---|---|---|',
+        '| backbone | 2.0 | 5.0 | 70.0% |',
+        '| the rest | 0.5 |  | 5.0% |',
+        '| neck |  | 2.5 | 25.0% |',
+    ]
+
+
+def test_numbers_of_iterations_are_checked():
+    with pytest.raises(ValueError, match='0 and 3'):
+        IterationProfileHook(0, 3)
+    with pytest.raises(ValueError, match='1 and 0'):
+        IterationProfileHook(1, 0)
+
+
+def test_refuses_other_devices(monkeypatch):
+    monkeypatch.setattr(iteration_profile, 'get_device', lambda: 'cuda')
+    with pytest.raises(ValueError, match='CUDA_VISIBLE_DEVICES'):
+        profile_iterations(Config())

@@ -1,0 +1,77 @@
+"""Where the time of a training iteration goes: loading, parts of the model, optimiser.
+
+Trains a config for some iterations, on a CPU, and prints a table; nothing is kept.
+
+Example:
+    python tools/profile_iteration.py configs/spml/deeplabv2_voc_tags.py
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.benchmark.iteration_profile import profile_iterations
+from mmseg_spml.benchmark.machine import describe
+from mmseg_spml.progress import watched
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of a training run')
+    parser.add_argument(
+        '--iterations', type=int, default=20, help='timed plainly, then profiled'
+    )
+    parser.add_argument(
+        '--warm-up', type=int, default=5, help='iterations before, not timed'
+    )
+    parser.add_argument('--threads', type=int, help="PyTorch's (default: its own)")
+    parser.add_argument('--out', type=Path, help='also write a JSON file')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='key=value, as in tools'
+    )
+    args = parser.parse_args()
+    if args.threads is not None and args.threads < 1:
+        parser.error('--threads must be 1 or more')
+    return args
+
+
+def main() -> None:
+    """Profile, print, write."""
+    args = parse_args()
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    try:
+        config = Config.fromfile(args.config)
+        config.merge_from_dict(args.cfg_options or {})
+        total = args.warm_up + 2 * args.iterations
+        bar = watched(range(total), 'training')
+        found = profile_iterations(
+            config, args.warm_up, args.iterations, lambda: next(bar, None)
+        )
+        next(bar, None)  # the end of the bar
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(str(error))
+    machine = describe(torch.device('cpu'))
+    print(
+        f'{machine["device"]}, {machine["threads"]} threads, torch {machine["torch"]}; '
+        f'{found.plain_ms:.0f} ms an iteration, {found.total_ms:.0f} ms profiled:\n'
+    )
+    print(found.markdown())
+    if args.out is not None:
+        command = ' '.join(['python', *sys.argv])
+        content = dict(command=command, machine=machine, **asdict(found))
+        with atomic_file(args.out) as file:
+            file.write((json.dumps(content, indent=1) + '\n').encode())
+
+
+if __name__ == '__main__':
+    main()
