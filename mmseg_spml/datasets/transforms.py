@@ -166,7 +166,8 @@ class LoadWeakAnnotations(BaseTransform):
 class LoadRegions(BaseTransform):
     """Load the image's region map, or make one from the image.
 
-    Adds ``region_map`` ((H, W) int32, ids >= 0). Use it before any augmentation.
+    Adds ``region_map`` ((H, W) uint8, uint16 or int32, as its file; ids >= 0). Use it
+    before any augmentation.
 
     Args:
         generate: How to make regions where the data set names no
@@ -219,7 +220,7 @@ class LoadRegions(BaseTransform):
             )
         else:
             regions = self._regions_of(results['img'])
-        results['region_map'] = regions.astype(np.int32)
+        results['region_map'] = regions
         results.setdefault('seg_fields', []).append('region_map')
         return results
 
@@ -341,7 +342,7 @@ class PackWeakSegInputs(PackSegInputs):
         packed = super().transform(results)
         fields = {}
         if 'region_map' in results:
-            regions = np.ascontiguousarray(results['region_map'], np.int32)
+            regions = np.array(results['region_map'], np.int32, order='C')
             fields['region_map'] = PixelData(data=torch.from_numpy(regions)[None])
         if 'box_extents' in results:
             extents = torch.from_numpy(results['box_extents'])

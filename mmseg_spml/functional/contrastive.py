@@ -46,25 +46,43 @@ def _solve(
     return loss_and_gradients(problem, weight)
 
 
+def _counted(weight: Tensor) -> Optional[Tensor]:
+    """Pixels whose weight is not 0, of which alone a gradient is kept; None: all.
+
+    On CUDA all, too: to ask would be to wait for the device.
+    """
+    if weight.is_cuda or bool(weight.all()):
+        return None
+    return weight.nonzero().squeeze(1)
+
+
 class _WeightedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx, pixels, prototypes, own, row, comparison, concentration, weight, group
     ):
-        problem = Problem(
-            pixels, prototypes, own, row, comparison, concentration, group
-        )
+        counted = _counted(weight)
+        by_pixel = (pixels, own, row, weight)
+        if counted is not None:
+            by_pixel = (values[counted] for values in by_pixel)
+        seen, own, row, weight = by_pixel
+        problem = Problem(seen, prototypes, own, row, comparison, concentration, group)
         needed = pixels.requires_grad or prototypes.requires_grad
         loss, *gradients = _solve(problem, weight if needed else None)
         if needed:
-            ctx.save_for_backward(*gradients)
+            ctx.save_for_backward(*gradients, counted)
+            ctx.number = len(pixels)
         return (loss * weight).sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream):
-        grad_pixels, grad_prototypes = ctx.saved_tensors
-        return grad_pixels * upstream, grad_prototypes * upstream, *[None] * 6
+        grad_pixels, grad_prototypes, counted = ctx.saved_tensors
+        grad_pixels = grad_pixels * upstream
+        if counted is not None:
+            whole = grad_pixels.new_zeros(ctx.number, grad_pixels.shape[1])
+            grad_pixels = whole.index_copy_(0, counted, grad_pixels)
+        return grad_pixels, grad_prototypes * upstream, *[None] * 6
 
 
 def _checked(

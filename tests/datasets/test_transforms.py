@@ -173,7 +173,7 @@ class TestLoadRegions:
         path = save(tmp_path / 'r.png', [[0, 255, 256, 65535]], np.uint16)
         results = LoadRegions()(dict(region_map_path=path, seg_fields=[]))
         assert results['region_map'].tolist() == [[0, 255, 256, 65535]]
-        assert results['region_map'].dtype == np.int32
+        assert results['region_map'].dtype == np.uint16
         assert results['seg_fields'] == ['region_map']
 
     def test_8_bit(self, tmp_path):
