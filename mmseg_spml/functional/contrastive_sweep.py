@@ -33,8 +33,10 @@ class Problem:
         comparison: Table ``(R, S)`` int8: 1 same, -1 different, 0 not compared.
         concentration: Factor of the similarities.
         group: ``(R,)`` or None: rows of one number compare the same segments.
-        own_is_same: Whether the table calls the own segment same, ``(P,)`` bool.
-        alone: Whether no other segment is, ``(P,)`` bool.
+        alone: Whether no segment but perhaps the own is same, ``(P,)`` bool: the own
+            is the positive then.
+        left_out: Whether the own segment is same, but others are the positives.
+        unlisted: Whether not even the own segment, the positive, is same.
     """
 
     pixels: Tensor
@@ -46,9 +48,11 @@ class Problem:
     group: Optional[Tensor] = None
 
     def __post_init__(self) -> None:
-        self.own_is_same = self.comparison[self.row, self.own] > 0
+        own_is_same = self.comparison[self.row, self.own] > 0
         positives = (self.comparison > 0).sum(1)[self.row]
-        self.alone = positives == self.own_is_same
+        self.alone = positives == own_is_same
+        self.left_out = own_is_same & ~self.alone
+        self.unlisted = self.alone & ~own_is_same
 
 
 @dataclass
@@ -165,12 +169,12 @@ class _Sweep:
         height = max(_LEAST_ROWS, _CHUNK_ELEMENTS[device] // len(near))
         # One piece of memory for all chunks: it stays in the cache.
         values = near.new_empty(min(height, len(block.pixels)), len(near))
-        lonely = bool(problem.alone[block.pixels].any())
+        unlisted = bool(problem.unlisted[block.pixels].any())
         for places, chunk in block.chunks(height):
             value = values[: places.stop - places.start]
             torch.mm(problem.pixels[chunk], near.t(), out=value)
             index = None if block.positive is None else block.positive[places]
-            self._chunk(chunk, value, block.num_positive, index, column, lonely)
+            self._chunk(chunk, value, block.num_positive, index, column, unlisted)
             if self.weight is not None:
                 grad_near.addmm_(value.t(), problem.pixels[chunk])
                 self.grad_pixels[chunk] += value @ near
@@ -186,12 +190,12 @@ class _Sweep:
         num_positive: int,
         index: Optional[Tensor],
         column: Tensor,
-        lonely: bool,
+        unlisted: bool,
     ) -> None:
         """Loss of a chunk; turns similarities into their gradient."""
         problem = self.problem
         own = problem.own[chunk]
-        excluded = problem.own_is_same[chunk].nonzero().squeeze(1)
+        excluded = problem.left_out[chunk].nonzero().squeeze(1)
         value[excluded, column[own[excluded]]] = -float('inf')
         if index is None:
             split = [num_positive, value.shape[1] - num_positive]
@@ -202,10 +206,10 @@ class _Sweep:
             negative = value.scatter_(1, index, -float('inf'))
         lse_positive, sum_positive = _exp_sum(positive)
         lse_negative, sum_negative = _exp_sum(negative)
-        if lonely:
+        if unlisted:
             own_value = (problem.pixels[chunk] * problem.prototypes[own]).sum(dim=1)
             own_value *= self.scale
-            lse_positive = torch.where(problem.alone[chunk], own_value, lse_positive)
+            lse_positive = torch.where(problem.unlisted[chunk], own_value, lse_positive)
         margin = (lse_negative - lse_positive) * _LN_2
         self.loss[chunk] = F.softplus(margin, threshold=40)
         if self.weight is None:
@@ -215,7 +219,7 @@ class _Sweep:
         _share(positive, sum_positive, -pull)
         if index is not None:
             value.scatter_(1, index, positive)
-        if lonely:
+        if unlisted:
             self._pull_to_own(chunk, own, pull)
 
     def _pull_to_own(
@@ -223,7 +227,7 @@ class _Sweep:
     ) -> None:
         """Gradients of pixels whose positive is their own segment, no column."""
         problem = self.problem
-        amount = torch.where(problem.alone[chunk], -pull, 0).unsqueeze(1)
+        amount = torch.where(problem.unlisted[chunk], -pull, 0).unsqueeze(1)
         amount *= self.scale
         self.grad_prototypes.index_add_(0, own, amount * problem.pixels[chunk])
         self.grad_pixels[chunk] += amount * problem.prototypes[own]
