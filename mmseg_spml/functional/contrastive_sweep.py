@@ -7,7 +7,7 @@ loss and both gradients, and nothing of size P x S is ever held.
 
 import math
 from dataclasses import dataclass
-from typing import Iterator, Optional, Tuple, Union
+from typing import Iterator, List, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -59,15 +59,14 @@ class Problem:
 class _Block:
     """Pixels that compare the same segments (``columns``), and how.
 
-    One table row: positives come first, ``num_positive`` splits the columns. Several
-    rows: ``positive`` (n, w) lists each pixel's positive columns, padded by
-    ``len(columns)``, a column of its own that counts for nothing.
+    One table row: ``positive`` is the slice of the positive columns. Several rows: it
+    lists (n, w) each pixel's, padded by ``len(columns)``, a column of its own that
+    counts for nothing. Blocks that follow each other may share the tensor ``columns``.
     """
 
     pixels: Tensor
     columns: Tensor
-    num_positive: int = 0
-    positive: Optional[Tensor] = None
+    positive: Union[slice, Tensor]
 
     def chunks(self, height: int) -> Iterator[Tuple[slice, Union[slice, Tensor]]]:
         """Places in the block, and the pixels there: a slice where they follow."""
@@ -85,7 +84,24 @@ class _Block:
 def _one_row(comparison: Tensor, row: int, pixels: Tensor) -> _Block:
     same = (comparison[row] > 0).nonzero().squeeze(1)
     different = (comparison[row] < 0).nonzero().squeeze(1)
-    return _Block(pixels, torch.cat([same, different]), len(same))
+    return _Block(pixels, torch.cat([same, different]), slice(0, len(same)))
+
+
+def _kinds(comparison: Tensor) -> Optional[Tuple[Tensor, List[slice]]]:
+    """Columns of rows that are kinds of segments, such as classes, and each row's own.
+
+    That is, all rows compare the same segments, each of which is the same for one row
+    at most: sorted by that row they serve all. None if it is otherwise.
+    """
+    same, compared = comparison > 0, comparison[0] != 0
+    alike = ((comparison != 0) == compared).all() and (same.sum(0) <= 1).all()
+    if not alike:
+        return None
+    columns = compared.nonzero().squeeze(1)
+    kind = torch.where(same.any(0), same.int().argmax(0), len(comparison))[columns]
+    columns = columns[kind.argsort(stable=True)]
+    ends = kind.bincount(minlength=len(comparison)).cumsum(0).tolist()
+    return columns, [slice(a, b) for a, b in zip([0, *ends], ends[: len(comparison)])]
 
 
 def _several_rows(comparison: Tensor, row: Tensor, pixels: Tensor) -> _Block:
@@ -103,24 +119,27 @@ def _several_rows(comparison: Tensor, row: Tensor, pixels: Tensor) -> _Block:
     index[of_row, torch.arange(len(column), device=column.device) - first[of_row]] = (
         column
     )
-    return _Block(pixels, columns, positive=index[place])
+    return _Block(pixels, columns, index[place])
 
 
 def _blocks(problem: Problem) -> Iterator[_Block]:
     grouped = problem.group is not None
     key = problem.group[problem.row] if grouped else problem.row
-    order = torch.argsort(key, stable=True)
-    start = 0
-    for count in torch.bincount(key).tolist():
-        pixels = order[start : start + count]
-        start += count
-        if count and grouped:
+    counts = torch.bincount(key)
+    parts = torch.argsort(key, stable=True).split(counts.tolist())
+    if grouped:
+        for pixels in filter(len, parts):
             yield _several_rows(problem.comparison, problem.row, pixels)
-        elif count:
-            row = int(problem.row[pixels[0]])
-            block = _one_row(problem.comparison, row, pixels)
-            if block.num_positive < len(block.columns):
-                yield block  # else nothing repels: the loss is 0, exactly
+        return
+    rows = counts.nonzero().squeeze(1).tolist()
+    kinds = _kinds(problem.comparison[rows])
+    for place, row in enumerate(rows):
+        if kinds is None:
+            block = _one_row(problem.comparison, row, parts[row])
+        else:
+            block = _Block(parts[row], kinds[0], kinds[1][place])
+        if block.positive.stop - block.positive.start < len(block.columns):
+            yield block  # else nothing repels: the loss is 0, exactly
 
 
 def _exp_sum(values: Tensor) -> Tuple[Tensor, Tensor]:
@@ -140,6 +159,54 @@ def _share(values: Tensor, total: Tensor, amount: Tensor) -> None:
     values.mul_(factor.unsqueeze(1))
 
 
+def _split(value: Tensor, columns: Union[slice, Tensor]) -> Tuple[Tensor, Tensor]:
+    """Positive and negative similarities; what is left out of either is -inf.
+
+    The first columns need no copy; others are taken out of ``value``.
+    """
+    if isinstance(columns, slice):
+        if columns.start == 0:
+            return value[:, : columns.stop], value[:, columns.stop :]
+        positive = value[:, columns].clone()
+        value[:, columns] = -float('inf')
+        return positive, value
+    value[:, -1] = -float('inf')
+    positive = value.gather(1, columns)
+    return positive, value.scatter_(1, columns, -float('inf'))
+
+
+def _join(value: Tensor, columns: Union[slice, Tensor], positive: Tensor) -> None:
+    """Put what :func:`_split` took out of ``value`` back to its place."""
+    if not isinstance(columns, slice):
+        value.scatter_(1, columns, positive)
+    elif columns.start:
+        value[:, columns] = positive
+
+
+class _Near:
+    """Segments that pixels are compared with, scaled, and their gradient.
+
+    Args:
+        problem: Whose segments.
+        columns: Their numbers.
+        padded: Whether a zero vector follows them, for a column that does not count.
+        scale: Factor of the vectors.
+    """
+
+    def __init__(
+        self, problem: Problem, columns: Tensor, padded: bool, scale: float
+    ) -> None:
+        self.columns = columns
+        self.vectors = problem.prototypes[columns] * scale
+        if padded:
+            nothing = self.vectors.new_zeros(1, self.vectors.shape[1])
+            self.vectors = torch.cat([self.vectors, nothing])
+        self.gradient = torch.zeros_like(self.vectors)
+        # Column of each segment.
+        self.place = torch.zeros_like(problem.comparison[0], dtype=torch.long)
+        self.place[columns] = torch.arange(len(columns), device=columns.device)
+
+
 class _Sweep:
     """The loss of each pixel and the gradients, block by block."""
 
@@ -153,57 +220,59 @@ class _Sweep:
         if weight is not None:
             self.grad_pixels = torch.zeros_like(problem.pixels)
             self.grad_prototypes = torch.zeros_like(problem.prototypes)
+        near = None
         for block in _blocks(problem) if len(problem.pixels) else ():
-            if len(block.columns):
-                self._block(block)
+            if not len(block.columns):
+                continue
+            if near is None or near.columns is not block.columns:
+                self._give_back(near)
+                padded = not isinstance(block.positive, slice)
+                near = _Near(problem, block.columns, padded, self.scale)
+            self._block(block, near)
+        self._give_back(near)
 
-    def _block(self, block: _Block) -> None:
-        problem, width = self.problem, len(block.columns)
-        near = problem.prototypes[block.columns] * self.scale
-        if block.positive is not None:
-            near = torch.cat([near, near.new_zeros(1, near.shape[1])])
-        grad_near = torch.zeros_like(near)
-        column = torch.zeros_like(problem.comparison[0], dtype=torch.long)
-        column[block.columns] = torch.arange(width, device=column.device)
-        device = 'cuda' if near.is_cuda else 'cpu'
-        height = max(_LEAST_ROWS, _CHUNK_ELEMENTS[device] // len(near))
+    def _give_back(self, near: Optional['_Near']) -> None:
+        """Add the gradient of compared segments to that of all."""
+        if near is not None and self.weight is not None:
+            self.grad_prototypes.index_add_(
+                0,
+                near.columns,
+                near.gradient[: len(near.columns)],
+                alpha=self.scale,
+            )
+
+    def _block(self, block: _Block, near: '_Near') -> None:
+        problem, vectors = self.problem, near.vectors
+        device = 'cuda' if vectors.is_cuda else 'cpu'
+        height = max(_LEAST_ROWS, _CHUNK_ELEMENTS[device] // len(vectors))
         # One piece of memory for all chunks: it stays in the cache.
-        values = near.new_empty(min(height, len(block.pixels)), len(near))
+        values = vectors.new_empty(min(height, len(block.pixels)), len(vectors))
         unlisted = bool(problem.unlisted[block.pixels].any())
         for places, chunk in block.chunks(height):
             value = values[: places.stop - places.start]
-            torch.mm(problem.pixels[chunk], near.t(), out=value)
-            index = None if block.positive is None else block.positive[places]
-            self._chunk(chunk, value, block.num_positive, index, column, unlisted)
+            torch.mm(problem.pixels[chunk], vectors.t(), out=value)
+            positive = block.positive
+            if not isinstance(positive, slice):
+                positive = positive[places]
+            self._chunk(chunk, value, positive, near.place, unlisted)
             if self.weight is not None:
-                grad_near.addmm_(value.t(), problem.pixels[chunk])
-                self.grad_pixels[chunk] += value @ near
-        if self.weight is not None:
-            self.grad_prototypes.index_add_(
-                0, block.columns, grad_near[:width], alpha=self.scale
-            )
+                near.gradient.addmm_(value.t(), problem.pixels[chunk])
+                self.grad_pixels[chunk] += value @ vectors
 
     def _chunk(
         self,
         chunk: Union[slice, Tensor],
         value: Tensor,
-        num_positive: int,
-        index: Optional[Tensor],
-        column: Tensor,
+        columns: Union[slice, Tensor],
+        place: Tensor,
         unlisted: bool,
     ) -> None:
         """Loss of a chunk; turns similarities into their gradient."""
         problem = self.problem
         own = problem.own[chunk]
         excluded = problem.left_out[chunk].nonzero().squeeze(1)
-        value[excluded, column[own[excluded]]] = -float('inf')
-        if index is None:
-            split = [num_positive, value.shape[1] - num_positive]
-            positive, negative = value.split(split, dim=1)
-        else:
-            value[:, -1] = -float('inf')
-            positive = value.gather(1, index)
-            negative = value.scatter_(1, index, -float('inf'))
+        value[excluded, place[own[excluded]]] = -float('inf')
+        positive, negative = _split(value, columns)
         lse_positive, sum_positive = _exp_sum(positive)
         lse_negative, sum_negative = _exp_sum(negative)
         if unlisted:
@@ -217,8 +286,7 @@ class _Sweep:
         pull = margin.sigmoid() * self.weight[chunk] * _LN_2
         _share(negative, sum_negative, pull)
         _share(positive, sum_positive, -pull)
-        if index is not None:
-            value.scatter_(1, index, positive)
+        _join(value, columns, positive)
         if unlisted:
             self._pull_to_own(chunk, own, pull)
 

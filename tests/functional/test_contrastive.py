@@ -434,6 +434,22 @@ def test_groups_change_nothing(seed):
         agree([values], [dense(*problem)], 1e-10)
 
 
+@pytest.mark.parametrize('seed', range(3))
+def test_rows_that_are_kinds_of_segments(seed):
+    """As classes: each segment is the same for one row, or for none."""
+    g = torch.Generator().manual_seed(seed)
+    pixels, prototypes, own, row, _ = make(90, 40, 5, 6, seed=seed)
+    row = row.clamp(max=4)  # one without pixels
+    kind = torch.randint(8, (40,), generator=g)
+    compared = torch.rand(40, generator=g) < 0.7
+    comparison = torch.where(torch.arange(6)[:, None] == kind, 1, -1) * compared
+    comparison[3, comparison[3] > 0] = -1  # one with negatives alone
+    problem = (pixels, prototypes, own, row, comparison.to(torch.int8), 8.0)
+    out = value_and_gradients(pixel_to_segment_loss, *problem)
+    expected = value_and_gradients(lambda *a: dense(*a).mean(), *problem)
+    agree(out, expected, 1e-10)
+
+
 def test_weights_give_the_weighted_sum():
     problem = (*make(21, 9, 4, 5, seed=6), 8.0)
     weight = torch.rand(21, dtype=torch.float64)
