@@ -83,6 +83,7 @@ setup(
             'onnxscript',
             'seaborn',  # a tool of MMSegmentation needs it
             'tensorboard',
+            'wandb',
         ],
     },
     classifiers=[

@@ -19,7 +19,10 @@ def train(
     cfg.custom_hooks = [*cfg.custom_hooks, *hooks]
     dataset = cfg.train_dataloader.dataset
     dataset.pipeline = [s for s in dataset.pipeline if s['type'] != without]
-    cfg.visualizer.vis_backends = [dict(type=name) for name in backends]
+    cfg.visualizer.vis_backends = [
+        dict(type=backend) if isinstance(backend, str) else backend
+        for backend in backends
+    ]
     # its name is global
     cfg.visualizer.name = cfg.experiment_name
     runner = tiny.runner(cfg)
@@ -64,6 +67,18 @@ def test_tensorboard(root, tmp_path):
     train(root, tmp_path, hook(root), backends=('TensorboardVisBackend',))
     (events,) = tmp_path.rglob('events.out.tfevents.*')
     assert b'spml_samples' in events.read_bytes()
+
+
+def test_wandb(root, tmp_path, monkeypatch):
+    wandb = pytest.importorskip('wandb')
+    monkeypatch.setenv('WANDB_SILENT', 'true')
+    backend = dict(type='WandbVisBackend', init_kwargs=dict(mode='offline'))
+    train(root, tmp_path, hook(root), backends=(backend,))
+    wandb.finish()
+    pictures = [p for p in tmp_path.rglob('*.png') if 'media' in p.parts]
+    names = {path.name.rsplit('_', 2)[0] for path in pictures}
+    assert names == {'spml_samples'}, names
+    assert len(pictures) == 3
 
 
 def test_model_without_segments(root, tmp_path):
