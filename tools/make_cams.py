@@ -8,10 +8,8 @@ tools/make_cams.py CONFIG CHECKPOINT OUT --launcher pytorch``.
 import argparse
 import os
 
-from mmengine.runner import Runner
-
-from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
+from mmseg_spml.engine.output_run import write_outputs
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,14 +42,7 @@ def main() -> None:
         )
     cfg.model.predicts_maps = True
 
-    runner = Runner.from_cfg(cfg)
-    dataset = runner.test_dataloader.dataset
-    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
-    check_outputs(samples, args.out)
-    launch.check_checkpoint(runner.model, args.checkpoint)
-    runner.test()
-    del runner
-    launch.close_distributed()
+    write_outputs(cfg, args.checkpoint, args.out)
 
 
 if __name__ == '__main__':
