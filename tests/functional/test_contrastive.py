@@ -16,7 +16,7 @@ from mmseg_spml.functional.contrastive import (
     pixel_to_segment_nll,
 )
 
-CONCENTRATIONS = (0.0, 1e-3, 1.0, 12.0, 64.0, 200.0)
+CONCENTRATIONS = (0.0, 1e-3, 1.0, 12.0, 44.0, 64.0, 200.0)
 
 
 def dense(pixels, prototypes, own, row, comparison, concentration):
