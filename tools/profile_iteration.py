@@ -9,6 +9,7 @@ Example:
 import argparse
 import json
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -39,8 +40,10 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, help='key=value, as in tools'
     )
     args = parser.parse_args()
-    if args.threads is not None and args.threads < 1:
-        parser.error('--threads must be 1 or more')
+    if min(args.iterations, args.warm_up, args.threads or 1) < 1:
+        parser.error('--iterations, --warm-up and --threads must be 1 or more')
+    if args.out is not None and args.out.is_dir():
+        parser.error(f'--out: {args.out} is a folder')
     return args
 
 
@@ -49,17 +52,14 @@ def main() -> None:
     args = parse_args()
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    try:
-        config = Config.fromfile(args.config)
-        config.merge_from_dict(args.cfg_options or {})
-        total = args.warm_up + 2 * args.iterations
-        bar = watched(range(total), 'training')
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options or {})
+    total = args.warm_up + 2 * args.iterations
+    with closing(watched(range(total), 'training')) as bar:
         found = profile_iterations(
             config, args.warm_up, args.iterations, lambda: next(bar, None)
         )
         next(bar, None)  # the end of the bar
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(str(error))
     machine = describe(torch.device('cpu'))
     print(
         f'{machine["device"]}, {machine["threads"]} threads, torch {machine["torch"]}; '

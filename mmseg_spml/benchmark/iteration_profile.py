@@ -25,7 +25,7 @@ from mmseg_spml.models import SegmentPoolingNeck, SPMLHead
 _PREFIX = 'part: '
 _NODE = 'autograd::engine::evaluate_function: '
 OPTIMISER = 'optimiser'
-WAITING = 'waiting for the loader, hooks'
+WAITING = 'waiting for the loader'
 REST = 'the rest'
 
 
@@ -48,7 +48,7 @@ class IterationProfile:
     backward_ms: Mapping[str, float]
 
     def markdown(self) -> str:
-        """Table of the parts, in the order in which they begin."""
+        """Table of the parts."""
         lines = ['| | forward ms | backward ms | share |', '|---|---|---|---|']
         for part in dict.fromkeys([*self.forward_ms, *self.backward_ms]):
             forward, backward = self.forward_ms.get(part), self.backward_ms.get(part)
@@ -82,8 +82,8 @@ def profile_iterations(
     device = get_device()
     if device != 'cpu':
         raise ValueError(
-            f'iterations are profiled on a CPU, but training would use {device}: set '
-            'CUDA_VISIBLE_DEVICES= (empty)'
+            f'iterations are profiled on a CPU, but training would use {device}: hide '
+            'it (CUDA: set CUDA_VISIBLE_DEVICES to nothing)'
         )
     hook = IterationProfileHook(warm_up, iterations, report)
     config = copy.deepcopy(config)
@@ -96,12 +96,17 @@ def profile_iterations(
         for part in ('cfg', 'dataloader', 'evaluator'):
             config[f'{name}_{part}'] = None
     config.log_level = 'WARNING'
+    config.resume = False
+    # Nothing is sent to where the run itself would be logged.
+    if 'visualizer' in config:
+        config.visualizer.vis_backends = []
+    config.setdefault('default_hooks', {})['checkpoint'] = None
     with tempfile.TemporaryDirectory(prefix='profile-') as folder:
         config.work_dir = folder
-        config.default_hooks.checkpoint = None
         runner = Runner.from_cfg(config)
         runner.register_hook(hook)
-        runner.train()
+        with hook.recording:
+            runner.train()
     return hook.result
 
 
@@ -109,8 +114,9 @@ class IterationProfileHook(Hook):
     """Time iterations of a run: some plainly, then as many under PyTorch's profiler.
 
     Operations belong to the innermost part of the model that called them, those of the
-    backward pass to the part whose forward pass made them, which PyTorch numbers. On a
-    CPU alone: elsewhere these would be the times of launches.
+    backward pass to the part whose forward pass made them, which PyTorch numbers. Hooks
+    before an iteration count as waiting, those after it to the rest. On a CPU alone:
+    elsewhere these would be the times of launches.
 
     Args:
         warm_up: Iterations that are not timed.
@@ -118,6 +124,7 @@ class IterationProfileHook(Hook):
         report: Called after each iteration.
 
     Attributes:
+        recording: A context to train in; on leaving it the model is as it was.
         result: The profile, once ``iterations_needed`` iterations were trained.
 
     Raises:
@@ -138,7 +145,7 @@ class IterationProfileHook(Hook):
         self._profile_from = warm_up + iterations
         self._iterations = iterations
         self._report = report
-        self._stack = ExitStack()
+        self.recording = ExitStack()
         self._ends: list[float] = []
         self._waited = 0.0
         self._profiler: Optional[profile] = None
@@ -167,13 +174,13 @@ class IterationProfileHook(Hook):
         done = batch_idx + 1
         self._ends.append(time.perf_counter())
         if done == self._profile_from:
-            self._stack.enter_context(_parts_are_recorded(runner.model))
-            self._profiler = self._stack.enter_context(
+            self.recording.enter_context(_parts_are_recorded(runner.model))
+            self._profiler = self.recording.enter_context(
                 profile(activities=[ProfilerActivity.CPU])
             )
             self._ends[-1] = time.perf_counter()
         elif done == self.iterations_needed:
-            self._stack.close()
+            self.recording.close()
             self.result = self._summary()
         self._report()
 
@@ -235,13 +242,23 @@ def _recorded(name: str, function: Callable) -> Callable:
     return run
 
 
+def _is_counted(event: Any) -> bool:
+    return event.name.startswith((_PREFIX, _NODE))
+
+
+def _enclosing(event: Any) -> Any:
+    """The innermost event around another whose time is counted; None: there is none."""
+    event = event.cpu_parent
+    while event is not None and not _is_counted(event):
+        event = event.cpu_parent
+    return event
+
+
 def _part_of(event: Any) -> str:
     """The innermost part that an event happened in."""
-    while event is not None:
-        if event.name.startswith(_PREFIX):
-            return event.name[len(_PREFIX) :]
+    while event is not None and not event.name.startswith(_PREFIX):
         event = event.cpu_parent
-    return REST
+    return REST if event is None else event.name[len(_PREFIX) :]
 
 
 def _times_of_parts(events: Iterable[Any]) -> tuple[dict, dict]:
@@ -249,15 +266,20 @@ def _times_of_parts(events: Iterable[Any]) -> tuple[dict, dict]:
     forward: dict[str, float] = defaultdict(float)
     backward: dict[str, float] = defaultdict(float)
     part_of_number: dict[int, str] = {}
-    for event in sorted(events, key=lambda event: event.time_range.start):
-        seconds = 1e-6 * event.time_range.elapsed_us()
+
+    def add(event: Any, seconds: float) -> None:
         if event.name.startswith(_PREFIX):
             forward[_part_of(event)] += seconds
-            outer = _part_of(event.cpu_parent)
-            if outer != REST:
-                forward[outer] -= seconds
-        elif event.name.startswith(_NODE):
+        else:
             backward[part_of_number.get(event.sequence_nr, REST)] += seconds
+
+    for event in sorted(events, key=lambda event: event.time_range.start):
+        seconds = 1e-6 * event.time_range.elapsed_us()
+        if _is_counted(event):
+            add(event, seconds)
+            # a part within another, or computed again in the backward pass
+            if (outer := _enclosing(event)) is not None:
+                add(outer, -seconds)
         elif event.name.startswith('Optimizer.'):
             forward[OPTIMISER] += seconds
         elif event.sequence_nr >= 0:

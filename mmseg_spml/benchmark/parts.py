@@ -170,12 +170,14 @@ def loader(settings: Settings) -> list[Comparison]:
     def run(pipeline: Callable[[dict], dict]) -> Tensor:
         """Batches of 8, as a worker makes and gives away."""
         threads = cv2.getNumThreads()
-        cv2.setNumThreads(0)  # as MMEngine in a worker
         shapes = []
         samples = iter(samples_of(folder))
-        while batch := [pipeline(sample) for sample in islice(samples, 8)]:
-            shapes += [image.shape for image in pseudo_collate(batch)['inputs']]
-        cv2.setNumThreads(threads)
+        try:
+            cv2.setNumThreads(0)  # as MMEngine in a worker
+            while batch := [pipeline(sample) for sample in islice(samples, 8)]:
+                shapes += [image.shape for image in pseudo_collate(batch)['inputs']]
+        finally:
+            cv2.setNumThreads(threads)
         return torch.tensor(shapes)
 
     def same_shapes(found: Tensor, expected: Tensor) -> str:

@@ -70,8 +70,9 @@ def read_index_map(
             f'the {what} {path} is a {content[24]}-bit grey PNG, whose values are '
             'rescaled by decoders. Save it as an 8-bit PNG'
         )
-    ids = np.asarray(image)
-    return ids.astype(np.uint8) if ids.dtype == bool else ids
+    ids = np.asarray(image)  # read-only, perhaps big-endian, which OpenCV ignores
+    native = np.uint8 if ids.dtype == bool else ids.dtype.newbyteorder('=')
+    return ids.astype(native)
 
 
 def read_mask_of(

@@ -166,7 +166,7 @@ class LoadWeakAnnotations(BaseTransform):
 class LoadRegions(BaseTransform):
     """Load the image's region map, or make one from the image.
 
-    Adds ``region_map`` ((H, W) uint8, uint16 or int32, as its file; ids >= 0). Use it
+    Adds ``region_map`` ((H, W) uint8, uint16 or int32; ids >= 0). Use it
     before any augmentation.
 
     Args:

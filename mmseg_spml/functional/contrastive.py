@@ -49,9 +49,9 @@ def _solve(
 def _counted(weight: Tensor) -> Optional[Tensor]:
     """Pixels whose weight is not 0, of which alone a gradient is kept; None: all.
 
-    On CUDA all, too: to ask would be to wait for the device.
+    All, too, where to ask would be to wait for a device.
     """
-    if weight.is_cuda or bool(weight.all()):
+    if weight.device.type != 'cpu' or bool(weight.all()):
         return None
     return weight.nonzero().squeeze(1)
 
@@ -86,8 +86,17 @@ class _WeightedLoss(torch.autograd.Function):
 
 
 def _checked(
-    pixels: Tensor, prototypes: Tensor, own: Tensor, row: Tensor, comparison: Tensor
+    pixels: Tensor,
+    prototypes: Tensor,
+    own: Tensor,
+    row: Tensor,
+    comparison: Tensor,
+    concentration: float,
 ) -> Tuple[Tensor, ...]:
+    if not 0 <= concentration < float('inf'):
+        raise ValueError(
+            f'concentration must be 0 or more and finite, got {concentration}'
+        )
     if pixels.dim() != 2 or prototypes.dim() != 2:
         raise ValueError(
             'expected pixels (P, D) and prototypes (S, D), got '
@@ -144,7 +153,7 @@ def pixel_to_segment_loss(
         Scalar. Without pixels, a zero that is still attached to the graph.
 
     Raises:
-        ValueError: If shapes disagree.
+        ValueError: If shapes disagree, or ``concentration`` is negative.
 
     Example:
         >>> pixels = torch.eye(2).requires_grad_()
@@ -153,7 +162,7 @@ def pixel_to_segment_loss(
         >>> pixel_to_segment_loss(pixels, torch.eye(2), own, row, comparison, 1.0)
         tensor(0.3133, grad_fn=<_WeightedLossBackward>)
     """
-    tensors = _checked(pixels, prototypes, own, row, comparison)
+    tensors = _checked(pixels, prototypes, own, row, comparison, concentration)
     pixels = tensors[0]
     if weight is None:
         weight = pixels.new_full((len(pixels),), 1 / max(1, len(pixels)))
@@ -192,6 +201,6 @@ def pixel_to_segment_nll(
         >>> pixel_to_segment_nll(torch.eye(2), torch.eye(2), own, row, comparison, 1.0)
         tensor([0.3133, 0.3133])
     """
-    tensors = _checked(pixels, prototypes, own, row, comparison)
+    tensors = _checked(pixels, prototypes, own, row, comparison, concentration)
     with torch.autocast(pixels.device.type, enabled=False):
         return _solve(Problem(*tensors, float(concentration), group), None)[0]

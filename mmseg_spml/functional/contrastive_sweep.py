@@ -19,7 +19,7 @@ _CHUNK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 25}
 # Fewer, and reading the segments again for each chunk would take longer than products.
 _LEAST_ROWS = 256
 _LN_2 = math.log(2)
-# Of 2, in sums of up to 2^60 powers: float32 ends at 126.
+# Up to it powers of 2, and sums of 2^60 of them, are normal numbers of float32.
 _LARGEST_EXPONENT = 64
 
 
@@ -90,7 +90,7 @@ def _one_row(comparison: Tensor, row: int, pixels: Tensor) -> _Block:
 
 
 def _kinds(comparison: Tensor) -> Optional[Tuple[Tensor, List[slice]]]:
-    """Columns of rows that are kinds of segments, such as classes, and each row's own.
+    """Columns of rows that are kinds of segments, such as classes, and their positives.
 
     That is, all rows compare the same segments, each of which is the same for one row
     at most: sorted by that row they serve all. None if it is otherwise.
@@ -109,9 +109,9 @@ def _kinds(comparison: Tensor) -> Optional[Tuple[Tensor, List[slice]]]:
 def _several_rows(comparison: Tensor, row: Tensor, pixels: Tensor) -> _Block:
     rows, place = row[pixels].unique(return_inverse=True)
     columns = comparison[rows[0]].ne(0).nonzero().squeeze(1)
+    if comparison.shape != (len(rows), len(columns)):
+        comparison = comparison[rows][:, columns]
     same = comparison > 0
-    if same.shape != (len(rows), len(columns)):
-        same = same[rows][:, columns]
     counts = same.sum(1)
     width = int(counts.max()) if len(columns) else 0
     # The columns of each row in turn, each at its place in the row.
@@ -145,9 +145,9 @@ def _blocks(problem: Problem) -> Iterator[_Block]:
 
 
 def _exp_sum(values: Tensor, bounded: bool) -> Tuple[Tensor, Tensor]:
-    """Turn ``values`` (n, m) into 2^(values - max); return (log2-sum-exp2, sum).
+    """Turn ``values`` (n, m) into powers of 2; return (log2-sum-exp2, their sum).
 
-    Bounded values, of which none overflows, become 2^values, in half the passes.
+    They are divided by the largest power of a row, unless values are bounded.
     """
     if bounded:
         total = values.exp2_().sum(dim=1)
@@ -191,7 +191,7 @@ def _join(value: Tensor, columns: Union[slice, Tensor], positive: Tensor) -> Non
         value[:, columns] = positive
 
 
-class _Near:
+class _Compared:
     """Segments that pixels are compared with, scaled, and their gradient.
 
     Args:
@@ -210,9 +210,9 @@ class _Near:
             nothing = self.vectors.new_zeros(1, self.vectors.shape[1])
             self.vectors = torch.cat([self.vectors, nothing])
         self.gradient = torch.zeros_like(self.vectors)
-        # Column of each segment.
-        self.place = torch.zeros_like(problem.comparison[0], dtype=torch.long)
-        self.place[columns] = torch.arange(len(columns), device=columns.device)
+        numbers = torch.arange(len(columns), device=columns.device)
+        self.column_of_segment = numbers.new_zeros(len(problem.prototypes))
+        self.column_of_segment[columns] = numbers
 
 
 class _Sweep:
@@ -236,19 +236,19 @@ class _Sweep:
             if near is None or near.columns is not block.columns:
                 self._give_back(near)
                 padded = not isinstance(block.positive, slice)
-                near = _Near(problem, block.columns, padded, self.scale)
+                near = _Compared(problem, block.columns, padded, self.scale)
             self._block(block, near)
         self._give_back(near)
 
     def _is_bounded(self) -> bool:
         """Whether powers of all similarities, and their sums, are normal numbers."""
         both = (self.problem.pixels, self.problem.prototypes)
-        if not all(map(len, both)) or both[0].is_cuda:  # CUDA would be waited for
+        if not all(map(len, both)) or both[0].device.type != 'cpu':  # no waiting
             return False
         largest = [float(vectors.norm(dim=1).max()) for vectors in both]
         return self.scale * largest[0] * largest[1] <= _LARGEST_EXPONENT
 
-    def _give_back(self, near: Optional['_Near']) -> None:
+    def _give_back(self, near: Optional['_Compared']) -> None:
         """Add the gradient of compared segments to that of all."""
         if near is not None and self.weight is not None:
             self.grad_prototypes.index_add_(
@@ -258,7 +258,7 @@ class _Sweep:
                 alpha=self.scale,
             )
 
-    def _block(self, block: _Block, near: '_Near') -> None:
+    def _block(self, block: _Block, near: '_Compared') -> None:
         problem, vectors = self.problem, near.vectors
         device = 'cuda' if vectors.is_cuda else 'cpu'
         height = max(_LEAST_ROWS, _CHUNK_ELEMENTS[device] // len(vectors))
@@ -271,7 +271,7 @@ class _Sweep:
             positive = block.positive
             if not isinstance(positive, slice):
                 positive = positive[places]
-            self._chunk(chunk, value, positive, near.place, unlisted)
+            self._chunk(chunk, value, positive, near.column_of_segment, unlisted)
             if self.weight is not None:
                 near.gradient.addmm_(value.t(), problem.pixels[chunk])
                 self.grad_pixels[chunk] += value @ vectors
@@ -280,16 +280,16 @@ class _Sweep:
         self,
         chunk: Union[slice, Tensor],
         value: Tensor,
-        columns: Union[slice, Tensor],
-        place: Tensor,
+        positives: Union[slice, Tensor],
+        column_of_segment: Tensor,
         unlisted: bool,
     ) -> None:
         """Loss of a chunk; turns similarities into their gradient."""
         problem = self.problem
         own = problem.own[chunk]
         excluded = problem.left_out[chunk].nonzero().squeeze(1)
-        value[excluded, place[own[excluded]]] = -float('inf')
-        positive, negative = _split(value, columns)
+        value[excluded, column_of_segment[own[excluded]]] = -float('inf')
+        positive, negative = _split(value, positives)
         lse_positive, sum_positive = _exp_sum(positive, self.bounded)
         lse_negative, sum_negative = _exp_sum(negative, self.bounded)
         if unlisted:
@@ -303,7 +303,7 @@ class _Sweep:
         pull = margin.sigmoid() * self.weight[chunk] * _LN_2
         _share(negative, sum_negative, pull)
         _share(positive, sum_positive, -pull)
-        _join(value, columns, positive)
+        _join(value, positives, positive)
         if unlisted:
             self._pull_to_own(chunk, own, pull)
 

@@ -21,8 +21,6 @@ _PIXEL_FIELDS = ('pixels', 'pixels_loc', 'pixel_label', 'pixel_segment', 'pixel_
 class Segments:
     """Pixels of a batch, the segments that they form, and the segments' prototypes.
 
-    Pixels and segments come image by image, in the order of the images' numbers.
-
     Attributes:
         pixels: Unit embeddings ``v`` of the non-void pixels ``(P, D)``, float.
         pixels_loc: The same with local features ``w = norm([v, l])``, ``(P, D+L)``.

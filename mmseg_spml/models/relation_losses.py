@@ -311,7 +311,7 @@ _LARGEST_TABLE = {'cpu': 1 << 17, 'cuda': 1 << 25}
 
 @dataclass
 class _Images:
-    """What image similarity needs of some images; see :class:`Segments`."""
+    """What image similarity needs of some images, which are counted from 0."""
 
     pixels: Tensor
     own: Tensor
@@ -321,10 +321,15 @@ class _Images:
     region: Tensor
     image: Tensor
 
+    def _in_order(self, count: int) -> bool:
+        """Whether all come image by image, as they do from ``pool_segments``."""
+        ordered = all((t.diff() >= 0).all() for t in (self.pixel_image, self.image))
+        return ordered and bool(((self.image >= 0) & (self.image < count)).all())
+
     def batches(self, count: int) -> Iterator['_Images']:
         """As many of the ``count`` images at a time as have a table not too large."""
         largest = _LARGEST_TABLE['cuda' if self.weight.is_cuda else 'cpu']
-        if len(self.image) ** 2 <= largest:
+        if len(self.image) ** 2 <= largest or not self._in_order(count):
             yield self
             return
         pixels, segments = [0], [0]

@@ -174,7 +174,19 @@ class TestLoadRegions:
         results = LoadRegions()(dict(region_map_path=path, seg_fields=[]))
         assert results['region_map'].tolist() == [[0, 255, 256, 65535]]
         assert results['region_map'].dtype == np.uint16
+        results['region_map'][0, 0] = 7  # as transforms that cut pieces out
         assert results['seg_fields'] == ['region_map']
+
+    def test_big_endian(self, tmp_path):
+        """OpenCV, which resizes maps, takes no notice of the order of bytes."""
+        ids = np.array([[0, 255], [256, 65535]], '>u2')
+        path = str(tmp_path / 'r.tif')
+        Image.fromarray(ids).save(path)
+        with Image.open(path) as file:
+            assert file.mode == 'I;16B'
+        found = LoadRegions()(dict(region_map_path=path))['region_map']
+        assert found.dtype.isnative
+        assert found.tolist() == ids.tolist()
 
     def test_8_bit(self, tmp_path):
         path = save(tmp_path / 'r.png', [[0, 255]])

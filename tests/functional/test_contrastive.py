@@ -289,6 +289,15 @@ def test_tagless_image_alone_gives_log_2():
     assert loss.item() == pytest.approx(math.log(2), abs=1e-12)
 
 
+@pytest.mark.parametrize('concentration', [-1.0, float('nan'), float('inf')])
+def test_concentrations_are_checked(concentration):
+    problem = make(5, 4, 3, 2)
+    with pytest.raises(ValueError, match='concentration'):
+        pixel_to_segment_loss(*problem, concentration)
+    with pytest.raises(ValueError, match='concentration'):
+        pixel_to_segment_nll(*problem, concentration)
+
+
 def test_zero_concentration_counts_segments():
     loss = pixel_to_segment_loss(*small([1, 1, 1, -1, -1], 0, 0.0))
     assert loss.item() == pytest.approx(math.log(4 / 2), abs=1e-12)

@@ -128,6 +128,17 @@ def test_image_similarity_of_many_regions(entries, monkeypatch):
     assert torch.allclose(grad, wanted)
 
 
+def test_image_similarity_in_any_order(monkeypatch):
+    """Images that do not follow each other are still compared as they should."""
+    _, segments = pooled(count=4)
+    last, first = segments.shift_images(4), segments
+    loss = quiet('image_similarity')
+    wanted = loss(Segments.concat([first, last]))
+    assert torch.allclose(wanted, loss(segments))
+    monkeypatch.setitem(relation_losses._LARGEST_TABLE, 'cpu', 700)
+    assert torch.allclose(loss(Segments.concat([last, first])), wanted)
+
+
 def test_image_similarity_without_local_features():
     _, segments = pooled()
     plain = quiet('image_similarity', features='plain')(segments)
