@@ -43,6 +43,15 @@ LOSSES = (
 )
 
 
+def all_dicts(node):
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for value in node:
+            yield from all_dicts(value)
+
+
 def load(name):
     return Config.fromfile(str(CONFIGS / 'spml' / f'{name}.py'))
 
@@ -71,6 +80,12 @@ def test_config_stands_alone(path, monkeypatch):
     for text in all_strings(cfg.to_dict()):
         assert not text.startswith(('/', '~')), f'a path of one machine: {text}'
         assert '://' not in text, f'needs a network: {text}'
+    for part in all_dicts(cfg.to_dict()):
+        if part.get('data_root'):
+            inside = [part.get('ann_file'), part.get('tags_file')]
+            inside += part.get('data_prefix', {}).values()
+            for text in filter(None, inside):
+                assert not text.startswith('data/'), f'below data_root: {text}'
 
 
 def test_names_are_unique():

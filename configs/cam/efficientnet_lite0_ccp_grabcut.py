@@ -3,10 +3,9 @@ _base_ = './efficientnet_lite0_ccp.py'
 photographs = dict(
     _delete_=True,
     type='CCPDataset',
-    data_root='{{$CCP_ROOT:data/ccp}}',
     list_format='annotations',
     ann_file='{{$CCP_WEAK:data/ccp_weak}}/boxes.jsonl',
-    data_prefix=dict(img_path='images', seg_map_path=None),
+    data_prefix=dict(img_path='{{$CCP_ROOT:data/ccp}}/images', seg_map_path=None),
     pipeline={{_base_.tags_pipeline}},
 )
 model = dict(head=dict(num_classes=9))
