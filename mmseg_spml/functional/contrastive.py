@@ -49,9 +49,9 @@ def _solve(
 def _counted(weight: Tensor) -> Optional[Tensor]:
     """Pixels whose weight is not 0, of which alone a gradient is kept; None: all.
 
-    All, too, where to ask would be to wait for a device.
+    All, too, where kernels run: to ask would be to wait for the device.
     """
-    if weight.device.type != 'cpu' or bool(weight.all()):
+    if _kernels_run_on(weight.device) or bool(weight.all()):
         return None
     return weight.nonzero().squeeze(1)
 
