@@ -1,10 +1,11 @@
 """Files that are whole or not there."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Union
+from typing import Any, BinaryIO, Union
 
 
 @contextmanager
@@ -44,3 +45,20 @@ def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_json(path: Union[str, os.PathLike], content: Any) -> None:
+    """Write a value as an indented JSON file, whole or not at all.
+
+    Args:
+        path: The file; its folder is created.
+        content: What ``json`` can write.
+
+    Example:
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.json')
+        >>> write_json(path, [1])
+        >>> json.load(open(path))
+        [1]
+    """
+    with atomic_file(path) as file:
+        file.write((json.dumps(content, indent=1) + '\n').encode())

@@ -7,14 +7,13 @@ needs beyond what was in use before.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.atomic_file import write_json
 from mmseg_spml.benchmark import PARTS, Settings, measure
 from mmseg_spml.benchmark.machine import copy_rate, describe, product_rate
 from mmseg_spml.benchmark.plot import plot_scaling
@@ -86,8 +85,7 @@ def main() -> None:
         content = dict(
             command=' '.join(['python', *sys.argv]), machine=machine, comparisons=found
         )
-        with atomic_file(args.out) as file:
-            file.write((json.dumps(content, indent=1) + '\n').encode())
+        write_json(args.out, content)
 
 
 if __name__ == '__main__':

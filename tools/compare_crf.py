@@ -4,7 +4,6 @@ python tools/compare_crf.py data/ccp/images --limit 50 --out results/crf.json
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.atomic_file import write_json
 from mmseg_spml.datasets.region_files import decode_image, list_images
 from mmseg_spml.evaluation.crf_comparison import compare_crf
 from mmseg_spml.progress import watched
@@ -71,8 +70,7 @@ def main() -> None:
             worst_difference=worst,
             **means,
         )
-        with atomic_file(args.out) as file:
-            file.write((json.dumps(content, indent=1) + '\n').encode())
+        write_json(args.out, content)
 
 
 if __name__ == '__main__':

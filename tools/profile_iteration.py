@@ -7,7 +7,6 @@ Example:
 """
 
 import argparse
-import json
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.atomic_file import write_json
 from mmseg_spml.benchmark.iteration_profile import profile_iterations
 from mmseg_spml.benchmark.machine import describe
 from mmseg_spml.progress import watched
@@ -40,7 +39,8 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, help='key=value, as in tools'
     )
     args = parser.parse_args()
-    if min(args.iterations, args.warm_up, args.threads or 1) < 1:
+    numbers = (args.iterations, args.warm_up, args.threads)
+    if any(number is not None and number < 1 for number in numbers):
         parser.error('--iterations, --warm-up and --threads must be 1 or more')
     if args.out is not None and args.out.is_dir():
         parser.error(f'--out: {args.out} is a folder')
@@ -69,8 +69,7 @@ def main() -> None:
     if args.out is not None:
         command = ' '.join(['python', *sys.argv])
         content = dict(command=command, machine=machine, **asdict(found))
-        with atomic_file(args.out) as file:
-            file.write((json.dumps(content, indent=1) + '\n').encode())
+        write_json(args.out, content)
 
 
 if __name__ == '__main__':

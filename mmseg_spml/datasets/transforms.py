@@ -342,7 +342,7 @@ class PackWeakSegInputs(PackSegInputs):
         packed = super().transform(results)
         fields = {}
         if 'region_map' in results:
-            regions = np.array(results['region_map'], np.int32, order='C')
+            regions = np.ascontiguousarray(results['region_map'], np.int32)
             fields['region_map'] = PixelData(data=torch.from_numpy(regions)[None])
         if 'box_extents' in results:
             extents = torch.from_numpy(results['box_extents'])
