@@ -16,7 +16,7 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from mmseg_spml.evaluation.crf_comparison import crf_of_the_authors, uncertain_scores
-from mmseg_spml.functional.dense_crf import dense_crf
+from mmseg_spml.functional.dense_crf import dense_crf, dense_crf_of_images
 from mmseg_spml.functional.random_walk import propagate
 from mmseg_spml.functional.region_methods import REGION_METHODS
 from mmseg_spml.functional.retrieval import faiss_is_there, nearest_segments
@@ -123,7 +123,10 @@ def _random_walk(height: int, width: int, device: torch.device) -> Comparison:
 
 
 def crf(settings: Settings) -> list[Comparison]:
-    """Dense CRF of 10 iterations, against its authors' code if that is installed."""
+    """Dense CRF of 10 iterations, against its authors' code if that is installed.
+
+    And four images together, against one by one.
+    """
     height, width, classes = (120, 160, 21) if settings.small else (375, 500, 21)
     scores = uncertain_scores((height, width), classes, seed=0)
     image = _picture(height, width)
@@ -142,8 +145,29 @@ def crf(settings: Settings) -> list[Comparison]:
             variants,
             baseline,
             mean_difference,
-        )
+        ),
+        _crf_of_images([np.roll(image, 40 * k, axis=1) for k in range(4)], on_device),
     ]
+
+
+def _crf_of_images(images: list[np.ndarray], scores: Tensor) -> Comparison:
+    height, width = scores.shape[1:]
+
+    def run(pixels_together: int) -> Tensor:
+        together = dense_crf_of_images(
+            images, [scores] * len(images), pixels_together=pixels_together
+        )
+        return torch.stack(together)
+
+    return Comparison(
+        f'dense CRF of {len(images)} images of {height} x {width}',
+        {
+            'together': partial(run, len(images) * height * width),
+            'one by one': partial(run, 1),
+        },
+        'one by one',
+        largest_difference,
+    )
 
 
 def regions(settings: Settings) -> list[Comparison]:

@@ -5,7 +5,7 @@ again, so that a table can be filled in parts.
 """
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
@@ -43,16 +43,17 @@ class MethodTable:
         weak_root: Folder of the weak labels, below which each kind has one.
         labels: Column by folder; the first is what the configs have by default.
         methods: Rows, but for full masks.
-        full: Config on full masks.
-        full_row: Its name.
+        full: Lines below the table by config on full masks; the first is what the
+            columns are compared with.
+        own_full: Configs, among those, for labels of other classes than the table's.
     """
 
     title: str
     weak_root: str
     labels: Dict[str, str]
     methods: Sequence[Method]
-    full: str
-    full_row: str
+    full: Dict[str, str]
+    own_full: Dict[str, str] = field(default_factory=dict)
 
     def cells(
         self, labels: Optional[Sequence[str]], seeds: Sequence[int]
@@ -76,7 +77,7 @@ class MethodTable:
 
     def _column(self, label: str, seed: int) -> Iterator[Cell]:
         if label == FULL_MASKS:
-            yield Cell(self.full, seed)
+            yield from (Cell(config, seed) for config in self.full)
         else:
             yield from (self._cell(method, label, seed) for method in self.methods)
 
@@ -104,7 +105,8 @@ class MethodTable:
             run = found.get((cell.config, tuple(cell.options)), {})
             return list(run.get(predictor, {}).values())
 
-        full = scores(Cell(self.full, 0), 'softmax')
+        full = {config: scores(Cell(config, 0), 'softmax') for config in self.full}
+        default = next(iter(self.full))
         lines = [
             '| ' + ' | '.join(['', *self.labels.values()]) + ' |',
             '|---' * (len(self.labels) + 1) + '|',
@@ -114,9 +116,11 @@ class MethodTable:
                 texts = []
                 for label in self.labels:
                     cell = self._cell(method, label, 0)
-                    texts.append(_text(scores(cell, predictor), full))
+                    of_label = full[self.own_full.get(label, default)]
+                    texts.append(_text(scores(cell, predictor), of_label))
                 lines.append('| ' + ' | '.join([row, *texts]) + ' |')
-        lines += ['', f'{self.full_row}: {_text(full, [])}']
+        for config, line in self.full.items():
+            lines += ['', f'{line}: {_text(full[config], [])}']
         return '\n'.join(lines)
 
 
@@ -162,6 +166,9 @@ def _methods(data: str, own: Dict[str, Dict[str, str]]) -> List[Method]:
     ]
 
 
+_VARYING_FULL = 'configs/spml/efficientnet_lite0_ccp_varying_full_ce.py'
+_TAG_RIVALS = 'configs/baselines/efficientnet_lite0_ccp_tags'
+
 TABLES = {
     'ccp': MethodTable(
         title='Clothing Co-Parsing',
@@ -172,16 +179,32 @@ TABLES = {
             'scribbles_10': 'a tenth',
             'points': 'points',
             'boxes': 'boxes (GrabCut)',
+            'tags': 'tags (7 classes)',
         },
         methods=_methods(
             'ccp',
             {
-                'ce': {'points': 'configs/spml/efficientnet_lite0_ccp_points_ce.py'},
-                'spml': {'points': 'configs/spml/efficientnet_lite0_ccp_points.py'},
+                'ce': {
+                    'points': 'configs/spml/efficientnet_lite0_ccp_points_ce.py',
+                    'tags': 'configs/spml/efficientnet_lite0_ccp_tags_ce.py',
+                },
+                'spml': {
+                    'points': 'configs/spml/efficientnet_lite0_ccp_points.py',
+                    'tags': 'configs/spml/efficientnet_lite0_ccp_tags.py',
+                },
+                **{
+                    name: {'tags': f'{_TAG_RIVALS}_{name}.py'}
+                    for name in ('dense_crf', 'gated_crf', 'tree_energy')
+                },
             },
         ),
-        full='configs/spml/efficientnet_lite0_ccp_full_long_ce.py',
-        full_row='Full masks, cross-entropy, three times as long',
+        full={
+            'configs/spml/efficientnet_lite0_ccp_full_long_ce.py': (
+                'Full masks, cross-entropy, three times as long'
+            ),
+            _VARYING_FULL: 'Full masks of the 7 classes of tags, cross-entropy',
+        },
+        own_full={'tags': _VARYING_FULL},
     ),
     'camvid': MethodTable(
         title='CamVid',
@@ -193,7 +216,10 @@ TABLES = {
             'points': 'points',
         },
         methods=_methods('camvid', {}),
-        full='configs/spml/efficientnet_lite0_camvid_full_ce.py',
-        full_row='Full masks, cross-entropy',
+        full={
+            'configs/spml/efficientnet_lite0_camvid_full_ce.py': (
+                'Full masks, cross-entropy'
+            )
+        },
     ),
 }

@@ -21,7 +21,7 @@ from mmseg_spml.functional.confusion import (
     confusion_matrix,
     mean_iou,
 )
-from mmseg_spml.functional.dense_crf import dense_crf
+from mmseg_spml.functional.dense_crf import dense_crf_of_images
 from mmseg_spml.functional.pseudo_labels import pseudo_label_map
 from mmseg_spml.functional.segments import VOID
 from mmseg_spml.visualization.extremes import LabelledImage
@@ -35,7 +35,8 @@ class PseudoLabelWriter(BaseMetric):
 
     Args:
         out_dir: Folder of ``<image stem>.png``: 0..C-1, C unlabelled, 255 void.
-        crf: Options of ``dense_crf``, {} for the defaults; None leaves it out.
+        crf: Options of ``dense_crf_of_images``, {} for the defaults; None leaves it
+            out.
         least_confidence: See ``pseudo_label_map``.
         keep_marks: Whether labelled pixels of the weak label map keep their label.
         keep_void: Whether its void pixels stay void.
@@ -73,33 +74,51 @@ class PseudoLabelWriter(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the label maps of a batch; ``data_samples`` have ``pseudo_scores``."""
-        for sample in data_samples:
-            path = Path(sample['img_path'])
-            scores = sample['pseudo_scores']['data']
-            if self.keep_boxes:
-                scores = scores * sample['box_extents']['data'].to(scores.device)
-            result = dict(img_path=str(path))
-            mask = read_mask_of(path, self.truth)
-            if self.crf is not None:
-                if mask is not None:
-                    before = self._labels(scores, sample)
-                    result['before_crf'] = _confusion(before, mask, len(scores))
-                scores = self._refined(scores, path)
-            labels = self._labels(scores, sample)
-            write_index_map(self._file(path), labels)
-            result['labelled'] = float((labels < len(scores)).mean())
-            if mask is not None:
-                result['confusion'] = _confusion(labels, mask, len(scores))
-            self.results.append(result)
+        scores = [self._scores(sample) for sample in data_samples]
+        refined = scores if self.crf is None else self._refined(scores, data_samples)
+        for sample, before, after in zip(data_samples, scores, refined):
+            self.results.append(self._written(sample, before, after))
 
-    def _refined(self, scores: Tensor, path: Path) -> Tensor:
+    def _scores(self, sample: dict) -> Tensor:
+        scores = sample['pseudo_scores']['data']
+        if self.keep_boxes:
+            scores = scores * sample['box_extents']['data'].to(scores.device)
+        return scores
+
+    def _written(self, sample: dict, before: Tensor, after: Tensor) -> dict:
+        """The result of an image, whose label map is written."""
+        path, classes = Path(sample['img_path']), len(after)
+        labels = self._labels(after, sample)
+        write_index_map(self._file(path), labels)
+        result = dict(img_path=str(path), labelled=float((labels < classes).mean()))
+        mask = read_mask_of(path, self.truth)
+        if mask is not None:
+            result['confusion'] = _confusion(labels, mask, classes)
+            if self.crf is not None:
+                result['before_crf'] = _confusion(
+                    self._labels(before, sample), mask, classes
+                )
+        return result
+
+    def _refined(
+        self, scores: Sequence[Tensor], data_samples: Sequence[dict]
+    ) -> List[Tensor]:
         """After the CRF; what has no score, a pixel or a class, gets none from it."""
-        scored = scores > 0
-        if not scored.any():
-            return scores
-        marginals = dense_crf(decode_image(path.read_bytes()), scores, **self.crf)
-        classes = scored.flatten(1).any(dim=1).view(-1, 1, 1)
-        return marginals * (classes & scored.any(dim=0))
+        refined = list(scores)
+        chosen = [number for number, of in enumerate(scores) if (of > 0).any()]
+        marginals = dense_crf_of_images(
+            [
+                decode_image(Path(data_samples[number]['img_path']).read_bytes())
+                for number in chosen
+            ],
+            [scores[number] for number in chosen],
+            **self.crf,
+        )
+        for number, of_image in zip(chosen, marginals):
+            scored = scores[number] > 0
+            classes = scored.flatten(1).any(dim=1).view(-1, 1, 1)
+            refined[number] = of_image * (classes & scored.any(dim=0))
+        return refined
 
     def _labels(self, scores: Tensor, sample: dict) -> np.ndarray:
         weak = sample.get('gt_sem_seg')

@@ -29,16 +29,21 @@ class Lattice(NamedTuple):
     slice: Tensor
 
 
-def build_lattice(features: Tensor, near_in_order: bool = False) -> Lattice:
+def build_lattice(
+    features: Tensor, near_in_order: bool = False, group: Optional[Tensor] = None
+) -> Lattice:
     """The lattice around points, section 3 of the paper.
 
     Args:
         features: (N, F) float32: positions over the standard deviation of the filter.
         near_in_order: Whether points that follow each other are near each other, like
             the places of an image: filtering is faster then. The result is the same.
+        group: (N,) int64, >= 0, such as the image of each point: what is in another
+            group is out of reach of the filter. None: one group.
 
     Raises:
-        ValueError: ``features`` is not (N, F), or spread too far to number the lattice.
+        ValueError: ``features`` is not (N, F), ``group`` is not (N,), or the points are
+            spread too far to number the lattice.
 
     Example:
         >>> build_lattice(torch.tensor([[0.0], [0.1], [9.0]])).splat.shape
@@ -47,7 +52,11 @@ def build_lattice(features: Tensor, near_in_order: bool = False) -> Lattice:
     if features.dim() != 2 or features.shape[1] < 1:
         raise ValueError(f'expected features (N, F), got {tuple(features.shape)}')
     number, corners = len(features), features.shape[1] + 1
-    packed, weights, strides = _enclosing_simplices(_elevate(features))
+    if group is not None and group.shape != (number,):
+        raise ValueError(
+            f'expected a group for each of {number} points, got {tuple(group.shape)}'
+        )
+    packed, weights, strides = _enclosing_simplices(_elevate(features), group)
     weights = weights.flatten()
     # one sort finds the lattice points and lists the points around each
     ordered, order = packed.flatten().sort(stable=True)
@@ -136,7 +145,9 @@ def _elevate(features: Tensor) -> Tensor:
     return torch.cat([tails, zero], 1) - torch.cat([zero, scaled * (axis + 1)], 1)
 
 
-def _enclosing_simplices(elevated: Tensor) -> Tuple[Tensor, Tensor, List[int]]:
+def _enclosing_simplices(
+    elevated: Tensor, group: Optional[Tensor]
+) -> Tuple[Tensor, Tensor, List[int]]:
     """Vertices around each point and their weights.
 
     Returns:
@@ -157,11 +168,13 @@ def _enclosing_simplices(elevated: Tensor) -> Tuple[Tensor, Tensor, List[int]]:
     by_rank = torch.empty_like(rest).scatter_(1, corners - 1 - rank, rest)
     weights = by_rank - by_rank.roll(1, dims=1)
     weights[:, 0] = 1 + by_rank[:, 0] - by_rank[:, -1]
-    packed, strides = _pack(base[:, :-1], rank[:, :-1])
+    packed, strides = _pack(base[:, :-1], rank[:, :-1], group)
     return packed, weights, strides
 
 
-def _pack(base: Tensor, rank: Tensor) -> Tuple[Tensor, List[int]]:
+def _pack(
+    base: Tensor, rank: Tensor, group: Optional[Tensor]
+) -> Tuple[Tensor, List[int]]:
     """The vertices of each simplex as numbers.
 
     Vertex k is ``base`` with k added to every coordinate, those of the k highest ranks
@@ -170,6 +183,7 @@ def _pack(base: Tensor, rank: Tensor) -> Tuple[Tensor, List[int]]:
     Args:
         base: First F coordinates (N, F) of vertex 0.
         rank: Their ranks, 0..F.
+        group: (N,), or None; each has numbers of its own.
     """
     number, dimension = base.shape
     if number == 0:
@@ -182,13 +196,16 @@ def _pack(base: Tensor, rank: Tensor) -> Tuple[Tensor, List[int]]:
     for extent in extents:
         strides.append(total)
         total *= extent
-    if total >= 2**63:
+    groups = 1 if group is None else int(group.max()) + 1
+    if total * groups >= 2**63:
         raise ValueError(
-            f'the features spread over {extents} cells of the lattice, more than can '
-            'be numbered: use wider kernels'
+            f'the features of {groups} group(s) spread over {extents} cells of the '
+            'lattice, more than can be numbered: use wider kernels'
         )
     weights = torch.tensor(strides, device=base.device)
     first = ((base - low) * weights).sum(1, keepdim=True)
+    if group is not None:
+        first += total * group[:, None]
     by_rank = torch.zeros(
         number, dimension + 1, dtype=torch.long, device=base.device
     ).scatter_(1, dimension - rank, weights.expand_as(rank))

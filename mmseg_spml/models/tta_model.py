@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import List, Optional
 
+import numpy as np
 import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel
 from mmseg.registry import MODELS
-from torch import Tensor
 
 from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.functional.dense_crf import LEAST_PROBABILITY, dense_crf
+from mmseg_spml.functional.dense_crf import LEAST_PROBABILITY, dense_crf_of_images
 
 
 @MODELS.register_module()
@@ -22,7 +22,8 @@ class SPMLTTAModel(SegTTAModel):
 
     Args:
         module: The segmentor, or its config.
-        crf: Options of ``dense_crf``, {} for those of the paper; None leaves it out.
+        crf: Options of ``dense_crf_of_images``, {} for those of the paper; None leaves
+            it out.
         data_preprocessor: See ``BaseTTAModel``.
     """
 
@@ -41,29 +42,25 @@ class SPMLTTAModel(SegTTAModel):
         Args:
             data_samples_list: The predictions of the views, for each image.
         """
-        merged = []
-        for views in data_samples_list:
-            sample = views[0]
-            probabilities = torch.stack(
-                [view.seg_logits.data.softmax(dim=0) for view in views]
-            ).mean(dim=0)
-            if self.crf is not None:
-                probabilities = self._refined(
-                    probabilities, sample.metainfo.get('img_path')
-                )
-            log = probabilities.clamp_min(LEAST_PROBABILITY).log()
-            labels = probabilities.argmax(dim=0, keepdim=True)
+        samples = [views[0] for views in data_samples_list]
+        probabilities = [
+            torch.stack([view.seg_logits.data.softmax(dim=0) for view in views]).mean(0)
+            for views in data_samples_list
+        ]
+        if self.crf is not None:
+            images = [_image_of(sample.metainfo.get('img_path')) for sample in samples]
+            probabilities = dense_crf_of_images(images, probabilities, **self.crf)
+        for sample, of_sample in zip(samples, probabilities):
+            log = of_sample.clamp_min(LEAST_PROBABILITY).log()
             sample.seg_logits = PixelData(data=log)
-            sample.pred_sem_seg = PixelData(data=labels)
-            merged.append(sample)
-        return merged
+            sample.pred_sem_seg = PixelData(data=of_sample.argmax(dim=0, keepdim=True))
+        return samples
 
-    def _refined(self, probabilities: Tensor, path: Optional[str]) -> Tensor:
-        if path is None:
-            raise ValueError(
-                'the dense CRF reads the image file, but this sample names none: use '
-                'a data set, or crf=None'
-            )
-        return dense_crf(
-            decode_image(Path(path).read_bytes()), probabilities, **self.crf
+
+def _image_of(path: Optional[str]) -> np.ndarray:
+    if path is None:
+        raise ValueError(
+            'the dense CRF reads the image file, but this sample names none: use a '
+            'data set, or crf=None'
         )
+    return decode_image(Path(path).read_bytes())

@@ -18,7 +18,10 @@ CCP = TABLES['ccp']
 @every
 def test_configs_are_there_and_have_the_rows(name):
     table = TABLES[name]
-    assert predictors_of(table.full) == {'softmax': []}
+    for config in table.full:
+        assert predictors_of(config) == {'softmax': []}
+    assert set(table.own_full.values()) < set(table.full)
+    assert set(table.own_full) <= set(table.labels)
     for method in table.methods:
         for config in (method.config, *method.own.values()):
             assert list(method.predictors) == list(predictors_of(config)), config
@@ -29,7 +32,8 @@ def test_each_cell_once(name):
     table = TABLES[name]
     cells = table.cells(None, [0, 1])
     assert len({cell.name for cell in cells}) == len(cells)
-    assert len(cells) == 2 * (len(table.labels) * len(table.methods) + 1)
+    each = len(table.labels) * len(table.methods) + len(table.full)
+    assert len(cells) == 2 * each
     assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
 
 
@@ -42,7 +46,7 @@ def test_labels_choose_the_folder():
     folder = 'data/ccp_weak/scribbles_10'
     assert cell.options == (f'train_dataloader.dataset.label_dir={folder}',)
     assert all(not cell.options for cell in CCP.cells(['scribbles'], [0]))
-    assert CCP.cells([FULL_MASKS], [0]) == [Cell(CCP.full, 0)]
+    assert CCP.cells([FULL_MASKS], [0]) == [Cell(config, 0) for config in CCP.full]
     with pytest.raises(ValueError, match="among.*'point'"):
         CCP.cells(['point'], [0])
 
@@ -58,6 +62,7 @@ def test_missing_labels(tmp_path, monkeypatch):
         'data/ccp/masks',
         'data/ccp_weak/points',
         'data/ccp_weak/scribbles_10',
+        'data/ccp_weak/varying/masks',
     ]
 
 
@@ -66,8 +71,12 @@ def test_table_of_what_is_there():
         return dict(config=config, seed=seed, options=list(options), mIoU=scores)
 
     ce, dense, *_, spml = CCP.cells(['scribbles_10'], [0])
+    full, own_full = CCP.full
+    (tags, *_) = CCP.cells(['tags'], [0])
     results = [
-        *(result(CCP.full, seed, softmax=50.0) for seed in range(3)),
+        *(result(full, seed, softmax=50.0) for seed in range(3)),
+        result(own_full, 0, softmax=80.0),
+        result(tags.config, 0, softmax=20.0),
         *(result(ce.config, seed, softmax=40.0 + seed) for seed in range(3)),
         result(dense.config, 0, dense.options, softmax=25.0),
         *(result(spml.config, s, softmax=45.0, retrieval=30.0) for s in range(2)),
@@ -81,5 +90,7 @@ def test_table_of_what_is_there():
     assert cells['| SPML, softmax'][0] == '45.0 ± 0.0 (90 %), 2 seeds'
     assert cells['| SPML, retrieval'][0] == '30.0 ± 0.0 (60 %), 2 seeds'
     assert cells['| tree energy loss'][0] == '–'
-    assert rows[-1] == f'{CCP.full_row}: 50.0 ± 0.0'
+    assert cells['| cross-entropy'][5] == '20.0 (25 %), 1 seed |'
+    assert f'{CCP.full[full]}: 50.0 ± 0.0' in rows
+    assert rows[-1] == f'{CCP.full[own_full]}: 80.0, 1 seed'
     assert '1.0' not in CCP.format(results[-1:])

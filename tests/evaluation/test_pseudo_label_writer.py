@@ -96,6 +96,27 @@ def test_what_has_no_score_is_unlabelled(tmp_path, sample, crf):
     assert metrics['pseudo_labels/labelled'] == 0
 
 
+def test_images_of_a_batch_are_as_alone(tmp_path, sample):
+    none, large = (dict(sample, img_path=str(tmp_path / name)) for name in ('b', 'c'))
+    for other, size in ((none, (3, 5)), (large, (6, 8))):
+        del other['gt_sem_seg']
+        cv2.imwrite(other['img_path'] + '.png', np.full((*size, 3), 50, np.uint8))
+        other['img_path'] += '.png'
+        other['pseudo_scores'] = dict(data=torch.rand(2, *size))
+    none['pseudo_scores']['data'].zero_()
+    samples = [sample, none, large]
+    labels = []
+    for folder, batches in (('one', [[s] for s in samples]), ('all', [samples])):
+        writer = PseudoLabelWriter(str(tmp_path / folder), crf={}, keep_void=False)
+        for batch in batches:
+            writer.process({}, batch)
+        maps = [cv2.imread(str(tmp_path / folder / f'{n}.png'), -1) for n in 'abc']
+        labels.append(maps)
+    for alone, together in zip(*labels):
+        assert (alone == together).all()
+    assert (labels[0][1] == 2).all() and (labels[0][2] < 2).all()
+
+
 def test_nothing_to_write(tmp_path):
     writer = PseudoLabelWriter(str(tmp_path), truth=str(tmp_path))
     assert writer.compute_metrics([]) == dict(files=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.dense_crf import dense_crf
+from mmseg_spml.functional.dense_crf import dense_crf, dense_crf_of_images
 from mmseg_spml.functional.permutohedral import build_lattice, filter_values
 
 
@@ -90,8 +90,29 @@ def test_scores_that_do_not_sum_to_one_or_vanish():
     assert torch.allclose(scaled, clipped / clipped.sum(0))
 
 
+@pytest.mark.parametrize('pixels_together', [None, 0, 60, 150, 10**6])
+def test_images_together(pixels_together):
+    sizes = [(6, 8), (1, 7), (9, 12), (5, 5)]
+    cases = [noisy_case(size, 3, seed) for seed, size in enumerate(sizes)]
+    options = dict(iterations=4, bilateral_xy=5, bilateral_rgb=8)
+    found = dense_crf_of_images(
+        *zip(*cases), **options, pixels_together=pixels_together
+    )
+    assert len(found) == len(cases)
+    for marginals, (image, probabilities) in zip(found, cases):
+        expected = brute_force(image, probabilities, 4, [(3, 1, None), (4, 5, 8)])
+        assert np.allclose(marginals.numpy(), expected, atol=1e-4)
+        alone = dense_crf(image, probabilities, **options)
+        assert torch.allclose(marginals, alone, atol=1e-6)
+    assert dense_crf_of_images([], []) == []
+
+
 def test_mistakes():
     image, probabilities = noisy_case((6, 8), 3)
+    with pytest.raises(ValueError, match='1 of them and 2 images'):
+        dense_crf_of_images([image, image], [probabilities])
+    with pytest.raises(ValueError, match='3 classes as in image 0, got 2 in image 1'):
+        dense_crf_of_images([image, image], [probabilities, probabilities[:2]])
     with pytest.raises(ValueError, match='RGB'):
         dense_crf(image.astype(float), probabilities)
     with pytest.raises(ValueError, match=r'\(C, 6, 8\)'):

@@ -103,6 +103,23 @@ def test_linear():
     assert torch.allclose(kernel @ values, filter_values(values, lattice), atol=1e-5)
 
 
+@pytest.mark.parametrize('near_in_order', [False, True])
+def test_groups_do_not_mix(near_in_order):
+    generator = torch.Generator().manual_seed(0)
+    # the same places in each group: between them nothing but the group is different
+    features = torch.randn(30, 3, generator=generator).repeat(3, 1)
+    group = torch.tensor([0, 2, 1]).repeat_interleave(30)
+    order = torch.randperm(90, generator=generator)
+    features, group = features[order], group[order]
+    values = torch.rand(90, 2, generator=generator)
+    lattice = build_lattice(features, near_in_order, group)
+    found = filter_values(values, lattice)
+    for number in range(3):
+        own = group == number
+        alone = filter_values(values[own], build_lattice(features[own]))
+        assert torch.allclose(found[own], alone, atol=1e-6)
+
+
 def test_degenerate_points():
     alike = filter_values(torch.rand(5, 2), build_lattice(torch.ones(5, 4)))
     assert torch.allclose(alike, alike[:1].expand_as(alike), atol=1e-6)
@@ -117,3 +134,7 @@ def test_mistakes():
         build_lattice(torch.zeros(5))
     with pytest.raises(ValueError, match='wider kernels'):
         build_lattice(torch.eye(8) * 1e6)
+    with pytest.raises(ValueError, match='wider kernels'):
+        build_lattice(torch.eye(4), group=torch.tensor([0, 1, 2, 2**60]))
+    with pytest.raises(ValueError, match='group for each of 8 points'):
+        build_lattice(torch.eye(8), group=torch.zeros(7).long())

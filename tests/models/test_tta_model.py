@@ -47,15 +47,24 @@ def test_without_crf_it_is_the_model_of_mmsegmentation():
     assert torch.allclose(out.seg_logits.data.exp(), probabilities(), atol=1e-6)
 
 
-def test_crf_of_the_image_file(tmp_path):
-    picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
-    path = str(tmp_path / 'a.png')
-    cv2.imwrite(path, picture)
+def test_crf_of_the_image_files_of_a_batch(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = {
+        str(tmp_path / name): rng.integers(0, 256, (*SIZE, 3), np.uint8)
+        for name in ('a.png', 'b.png')
+    }
+    for path, picture in pictures.items():
+        cv2.imwrite(path, picture)
     options = dict(bilateral_rgb=20.0, iterations=4)
-    out = merged(path, crf=options)
-    expected = dense_crf(picture[..., ::-1].copy(), probabilities(), **options)
-    assert torch.equal(out.pred_sem_seg.data[0], expected.argmax(0))
-    assert not torch.equal(expected.argmax(0), probabilities().argmax(0))
+    model = SPMLTTAModel(build(), crf=options)
+    out = model.merge_preds([views(path=path) for path in pictures])
+    expected = [
+        dense_crf(picture[..., ::-1].copy(), probabilities(), **options).argmax(0)
+        for picture in pictures.values()
+    ]
+    for of_image, labels in zip(out, expected):
+        assert torch.equal(of_image.pred_sem_seg.data[0], labels)
+    assert not torch.equal(expected[0], expected[1])
 
 
 def test_crf_needs_a_file():
