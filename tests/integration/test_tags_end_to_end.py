@@ -143,6 +143,7 @@ def test_pseudo_labels_of_the_trained_model(root, seeds, spml):
         '--truth', root / 'truth', '--cfg-options', *options,
         'pseudo_labels.evaluator.crf.iterations=2',
         'pseudo_labels.evaluator.keep_marks=True',
+        'test_dataloader.batch_size=2',
     )  # fmt: skip
     assert f'pseudo_labels/files: {IMAGES}' in output
     assert 'pseudo_labels/IoU/red' in output

@@ -92,7 +92,10 @@ def test_test_time_augmentation(root, trained, options):
 
 @pytest.mark.parametrize(
     'options',
-    [('--crf',), pytest.param(('--tta', '--crf'), marks=pytest.mark.slow)],
+    [
+        ('--crf', '--cfg-options', 'test_dataloader.batch_size=2'),
+        pytest.param(('--tta', '--crf'), marks=pytest.mark.slow),
+    ],
     ids=['one view', 'views'],
 )
 def test_crf_and_report(root, trained, options):
