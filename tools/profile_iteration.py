@@ -17,7 +17,7 @@ from mmengine.config import Config, DictAction
 
 from mmseg_spml.atomic_file import write_json
 from mmseg_spml.benchmark.iteration_profile import profile_iterations
-from mmseg_spml.benchmark.machine import describe
+from mmseg_spml.benchmark.machine import describe, named
 from mmseg_spml.progress import watched
 
 
@@ -62,8 +62,8 @@ def main() -> None:
         next(bar, None)  # the end of the bar
     machine = describe(torch.device('cpu'))
     print(
-        f'{machine["device"]}, {machine["threads"]} threads, torch {machine["torch"]}; '
-        f'{found.plain_ms:.0f} ms an iteration, {found.total_ms:.0f} ms profiled:\n'
+        f'{named(machine)}; {found.plain_ms:.0f} ms an iteration, '
+        f'{found.total_ms:.0f} ms profiled:\n'
     )
     print(found.markdown())
     if args.out is not None:

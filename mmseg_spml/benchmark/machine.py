@@ -2,7 +2,9 @@
 
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -36,6 +38,13 @@ def describe(device: torch.device) -> dict:
         torch=torch.__version__,
         mmseg_spml=__version__,
         python=platform.python_version(),
+    )
+
+
+def named(machine: Mapping[str, Any]) -> str:
+    """What :func:`describe` found, in a few words."""
+    return (
+        f'{machine["device"]}, {machine["threads"]} threads, torch {machine["torch"]}'
     )
 
 

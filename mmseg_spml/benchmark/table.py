@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .machine import named
 from .measurement import Comparison, Measurement
 
 
@@ -58,8 +59,8 @@ def entries(
 def markdown(machine: Mapping[str, Any], comparisons: Sequence[Mapping]) -> str:
     """A table of what :func:`entries` returned, one part a comparison."""
     lines = [
-        f'{machine["device"]}, {machine["threads"]} threads, torch {machine["torch"]}; '
-        f'products {machine["gflop_s"]:.0f} GFLOP/s, copies {machine["gb_s"]:.0f} GB/s'
+        f'{named(machine)}; products {machine["gflop_s"]:.0f} GFLOP/s, '
+        f'copies {machine["gb_s"]:.0f} GB/s'
     ]
     for comparison in comparisons:
         floor = comparison['floor_ms']

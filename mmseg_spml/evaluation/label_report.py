@@ -1,13 +1,12 @@
 """A file about label maps that were compared with masks."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.atomic_file import write_json
 from mmseg_spml.functional.confusion import class_scores, mean_iou
 from mmseg_spml.visualization.extremes import LabelledImage, draw_extremes
 from mmseg_spml.visualization.panels import write_picture
@@ -47,8 +46,7 @@ def write_label_report(
         'confusion': total.tolist(),
         'images': {name: _rounded(mean_iou(c)) for name, c in confusions.items()},
     }
-    with atomic_file(path) as file:
-        file.write(json.dumps(content, indent=1).encode())
+    write_json(path, content)
 
 
 def write_drawn_report(

@@ -14,7 +14,7 @@ import mmengine
 import torch
 from mmengine.config import Config
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.atomic_file import write_json
 from mmseg_spml.logged_call import call_logged
 
 Report = Callable[[str, int, int, str], None]
@@ -164,7 +164,7 @@ def run_cell(
         threads=torch.get_num_threads(),
         versions=dict(torch=torch.__version__, mmengine=mmengine.__version__),
     )
-    _write_json(result, result_file)
+    write_json(result_file, result)
     if not keep_checkpoint:
         for file in (work_dir / 'train').glob('*.pth'):
             file.unlink()
@@ -201,11 +201,6 @@ def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) 
                 f'about {left / 60:.0f} min left',
                 flush=True,
             )
-
-
-def _write_json(content: dict, path: Path) -> None:
-    with atomic_file(path) as file:
-        file.write((json.dumps(content, indent=2) + '\n').encode())
 
 
 def mean_and_spread(values: Sequence[float], sign: str = '') -> str:

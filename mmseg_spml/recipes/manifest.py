@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator
 
 from mmengine.config import Config
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.atomic_file import write_json
 
 from .stages import Recipe, Stage
 
@@ -43,8 +43,7 @@ class Manifest:
     def set(self, name: str, **values: Any) -> None:
         """Change an entry, on disk too."""
         self.entries.setdefault(name, {}).update(values)
-        with atomic_file(self.path) as file:
-            file.write(json.dumps(self.entries, indent=1).encode())
+        write_json(self.path, self.entries)
 
     def is_done(self, name: str, key: str, folder: Path) -> bool:
         """Whether the stage was finished with this key, and its files are there."""
