@@ -1,7 +1,8 @@
 """Progress of loops over images, with the time left."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Optional, TypeVar
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from rich.progress import (
 )
 
 T = TypeVar('T')
+Report = Callable[[str, int, int, str], None]
+"""Takes the name of a stage, what is done of it, its total, and the time left."""
 
 
 def watched(items: Iterable[T], what: str, total: Optional[int] = None) -> Iterator[T]:
@@ -40,3 +43,52 @@ def watched(items: Iterable[T], what: str, total: Optional[int] = None) -> Itera
     )
     with Progress(*columns, console=Console(file=sys.stderr)) as bar:
         yield from bar.track(items, total=total, description=what)
+
+
+class JobBars:
+    """Bars on standard error for jobs that run at the same time, in stages.
+
+    Where that is no terminal, nothing is shown.
+
+    Example:
+        >>> with JobBars() as bars, bars.job('a') as report:
+        ...     report('train', 50, 600, '0:01:10')
+    """
+
+    def __init__(self) -> None:
+        console = Console(file=sys.stderr)
+        columns = (
+            TextColumn('{task.description}', markup=False),  # it may have brackets
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn('{task.fields[left]}'),
+        )
+        self._bars = Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        )
+
+    def __enter__(self) -> 'JobBars':
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def job(self, name: str) -> Iterator[Report]:
+        """A job's bar while it runs; gives the function that moves it."""
+        task = self._bars.add_task(name, total=None, left='')
+
+        def report(stage: str, done: int, total: int, left: str) -> None:
+            self._bars.update(
+                task,
+                description=f'{name}, {stage}',
+                completed=done,
+                total=total,
+                left=f'{left} left',
+            )
+
+        try:
+            yield report
+        finally:
+            self._bars.remove_task(task)

@@ -1,12 +1,18 @@
 """Commands of README and docs: their tools take them, their files are there."""
 
 import importlib.util
+import json
 import re
 import shlex
 import sys
 
 import pytest
 from integration import tiny
+
+from mmseg_spml.benchmark.table import markdown
+from mmseg_spml.evaluation.ablation import ablation_table, read_ablations
+from mmseg_spml.evaluation.method_table import TABLES
+from mmseg_spml.evaluation.run_comparison import load_results
 
 DOCUMENTS = [tiny.ROOT / 'README.md', *sorted((tiny.ROOT / 'docs').glob('*.md'))]
 LINK = re.compile(r'\]\(([^)\s]+)\)')
@@ -94,3 +100,46 @@ def test_results_that_documents_name_are_there():
     for document in DOCUMENTS:
         for word in re.findall(r'`(results/[^`\s]+)`', document.read_text()):
             assert list(tiny.ROOT.glob(word)), f'{document.name}: {word}'
+
+
+RESULTS = tiny.ROOT / 'results'
+
+
+@pytest.mark.parametrize('name', sorted(TABLES))
+def test_table_of_methods_is_of_the_files(name):
+    table = TABLES[name].format(load_results(RESULTS))
+    assert (RESULTS / f'table_{name}.md').read_text().endswith(f'{table}\n')
+    documents = ['docs/results.md'] + ['README.md'] * (name == 'ccp')
+    for document in documents:
+        text = (tiny.ROOT / document).read_text()
+        for line in filter(None, table.splitlines()):
+            assert line in text, document
+
+
+def test_ablations_are_of_the_files():
+    file = tiny.ROOT / 'configs/ablations/ccp_points.py'
+    table = ablation_table(read_ablations(str(file)), load_results(RESULTS))
+    assert (RESULTS / 'ablations_ccp_points.md').read_text() == f'{table}\n'
+    assert table in (tiny.ROOT / 'docs/results.md').read_text()
+
+
+@pytest.mark.parametrize(
+    'name, number',
+    [
+        ('step', None),
+        ('step_scene', 1),
+        ('network', None),
+        ('retrieval', None),
+        ('random_walk', None),
+        ('crf', None),
+        ('loader', None),
+    ],
+)
+def test_tables_of_performance_are_of_the_files(name, number):
+    content = json.loads((RESULTS / f'benchmark_{name}.json').read_text())
+    _, tables = markdown(content['machine'], content['comparisons'][:number]).split(
+        '\n', 1
+    )
+    text = (tiny.ROOT / 'docs/performance.md').read_text()
+    for line in filter(None, tables.splitlines()):
+        assert line in text

@@ -1,8 +1,10 @@
 """The bar passes items on, lazily, and keeps standard output free."""
 
+import sys
+
 import pytest
 
-from mmseg_spml.progress import watched
+from mmseg_spml.progress import JobBars, watched
 
 
 def test_items_pass_one_by_one(capsys):
@@ -36,3 +38,25 @@ def test_errors_pass():
     next(bar)
     with pytest.raises(ValueError, match='broken'):
         next(bar)
+
+
+def test_bars_of_jobs(capsys, monkeypatch):
+    """Each is shown while it runs, its name as it is; only on a terminal."""
+
+    def two_jobs():
+        with JobBars() as bars:
+            with bars.job('first grid=[3,3]') as one, bars.job('second') as two:
+                one('train', 50, 600, '0:01:10')
+                two('test', 1, 2, '0:00:01')
+                bars._bars.refresh()
+                assert len(bars._bars.tasks) == 2
+            assert not bars._bars.tasks
+        return capsys.readouterr().err
+
+    assert two_jobs() == ''
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setenv('COLUMNS', '120')
+    shown = two_jobs()
+    assert 'first grid=[3,3], train' in shown and '50/600' in shown
+    assert '0:01:10 left' in shown and 'second, test' in shown

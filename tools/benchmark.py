@@ -7,17 +7,19 @@ needs beyond what was in use before.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import Optional
 
 import torch
 from rich.console import Console
 
 from mmseg_spml.atomic_file import write_json
 from mmseg_spml.benchmark import PARTS, Settings, measure
-from mmseg_spml.benchmark.machine import copy_rate, describe, product_rate
 from mmseg_spml.benchmark.plot import plot_scaling
 from mmseg_spml.benchmark.table import entries, markdown
+from mmseg_spml.machine import copy_rate, describe, product_rate
 
 _CONFIG = (
     Path(__file__).parents[1] / 'configs/spml/efficientnet_lite0_camvid_scribbles.py'
@@ -37,7 +39,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help="PyTorch's (default: its own)")
     parser.add_argument('--small', action='store_true', help='small scenes')
     parser.add_argument(
-        '--scene', type=Path, help='.npz of a training step (default: generated)'
+        '--scene',
+        help='.npz of a training step, or "generated" (default: '
+        '$MMSEG_SPML_SHARED/bench/step_scene.npz if there is one, else generated)',
     )
     parser.add_argument(
         '--config',
@@ -61,13 +65,23 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def _scene(args: argparse.Namespace) -> Optional[Path]:
+    """File of the scene; None: generated."""
+    if args.scene is not None:
+        return None if args.scene == 'generated' else Path(args.scene)
+    beside = Path(__file__).resolve().parents[2] / 'shared'
+    shared = Path(os.environ.get('MMSEG_SPML_SHARED', beside))
+    file = shared / 'bench' / 'step_scene.npz'
+    return file if file.is_file() and not args.small else None
+
+
 def main() -> None:
     """Measure, print, write."""
     args = parse_args()
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    settings = Settings(device, args.small, args.scene, args.config)
+    settings = Settings(device, args.small, _scene(args), args.config)
     console = Console(stderr=True)
     with console.status('measuring the machine') as status:
         machine = describe(device)

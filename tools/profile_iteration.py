@@ -17,7 +17,7 @@ from mmengine.config import Config, DictAction
 
 from mmseg_spml.atomic_file import write_json
 from mmseg_spml.benchmark.iteration_profile import profile_iterations
-from mmseg_spml.benchmark.machine import describe, named
+from mmseg_spml.machine import describe, named
 from mmseg_spml.progress import watched
 
 

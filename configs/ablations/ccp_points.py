@@ -17,6 +17,9 @@ ablations = {
             config=_cooccurrence,
             options=[f'{_data}.ignore_tags=[0,1,2,4,7,8,9]'],
         ),
+        'with feature affinity': dict(
+            config='configs/spml/efficientnet_lite0_ccp_points_affinity.py'
+        ),
     },
     'memory, steps': {
         '0': ['model.decode_head.memory.steps=0'],
@@ -30,6 +33,10 @@ ablations = {
     'concentration of image similarity': {
         '8': [f'{_relations}.1.concentration=8'],
         '32': [f'{_relations}.1.concentration=32'],
+    },
+    'concentration of co-occurrence': {
+        '4': dict(config=_cooccurrence, options=[f'{_relations}.2.concentration=4']),
+        '16': dict(config=_cooccurrence, options=[f'{_relations}.2.concentration=16']),
     },
     'clusters of an image': {
         '3 x 3': ['model.neck.grid=[3,3]'],

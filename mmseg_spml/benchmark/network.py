@@ -14,6 +14,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from torch import Tensor, nn
 
+from mmseg_spml.engine.launch import without_cuda
 from mmseg_spml.models import SegmentBank
 
 from .measurement import Comparison
@@ -33,6 +34,7 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
         small: Two images of half a side.
     """
     config = Config.fromfile(path)
+    without_cuda(config)
     height, width = config.crop_size
     if small:
         height, width = height // 2, width // 2
@@ -49,17 +51,17 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
         built = _built(model, device, decode_head={**model.decode_head, **head}).train()
         return partial(_gradient, built, inputs, samples)
 
+    variants = {'SPML': network()}
     relations = list(model.decode_head.relations)
+    if not any(relation.type == _COOCCURRENCE['type'] for relation in relations):
+        more = [*relations, _COOCCURRENCE]
+        variants['SPML with co-occurrence'] = network(relations=more)
+    alone = dict(relations=[], memory=None, detach=False)
+    variants['cross-entropy'] = network(**alone)
     return [
         Comparison(
             f'an iteration of {path.stem}, {images} images of {height} x {width}',
-            {
-                'SPML': network(),
-                'SPML with co-occurrence': network(
-                    relations=[*relations, _COOCCURRENCE]
-                ),
-                'cross-entropy': network(relations=[], memory=None, detach=False),
-            },
+            variants,
             'cross-entropy',
             lambda found, expected: '',
         )

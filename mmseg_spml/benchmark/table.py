@@ -3,8 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .machine import named
+from mmseg_spml.machine import named
+
 from .measurement import Comparison, Measurement
+
+_COLUMNS = (
+    'ms',
+    'lowest–highest',
+    'runs',
+    'floor / time',
+    'times faster',
+    'peak MB',
+    'times leaner',
+    '',
+)
 
 
 def entries(
@@ -64,19 +76,33 @@ def markdown(machine: Mapping[str, Any], comparisons: Sequence[Mapping]) -> str:
     ]
     for comparison in comparisons:
         floor = comparison['floor_ms']
-        note = f', floor {floor:.3g} ms' if floor else ''
+        note = (
+            f'; {comparison["gflop"]:.3g} GFLOP, floor {floor:.3g} ms' if floor else ''
+        )
         lines += [
             '',
             f'{comparison["title"][:1].upper()}{comparison["title"][1:]}{note}:',
         ]
-        lines += ['', '| | ms | runs | times faster | peak MB | times leaner | |']
-        lines += ['|---|---|---|---|---|---|---|']
+        lines += [
+            '',
+            f'| | {" | ".join(_COLUMNS)} |',
+            '|---' * (len(_COLUMNS) + 1) + '|',
+        ]
         for name, found in comparison['variants'].items():
-            leaner = '' if found['leaner'] is None else f'{found["leaner"]:.3g}'
-            peak = '' if found['peak_mb'] is None else f'{found["peak_mb"]:.0f}'
-            lines.append(
-                f'| {name} | {found["ms"]:.4g} | {found["runs"]} | '
-                f'{found["faster"]:.3g} | {peak} | '
-                f'{leaner} | {found["agreement"]} |'
-            )
+            lines.append(f'| {name} | {" | ".join(_cells(found, floor))} |')
     return '\n'.join(lines)
+
+
+def _cells(found: Mapping[str, Any], floor_ms: float) -> list[str]:
+    """Of a variant, one for each of the columns."""
+    low, high = found['spread_ms']
+    return [
+        f'{found["ms"]:.4g}',
+        f'{low:.4g}–{high:.4g}' if found['runs'] > 1 else '',
+        str(found['runs']),
+        f'{floor_ms / found["ms"]:.0%}' if floor_ms else '',
+        f'{found["faster"]:.3g}',
+        '' if found['peak_mb'] is None else f'{found["peak_mb"]:.0f}',
+        '' if found['leaner'] is None else f'{found["leaner"]:.3g}',
+        found['agreement'],
+    ]

@@ -97,7 +97,8 @@ class MethodTable:
 
         Returns:
             Mean and sample standard deviation of mIoU over the seeds; how many if not
-            three; in brackets the part of full masks, in percent.
+            three; in brackets the part of full masks, in percent, where every class was
+            learnt from those.
         """
         found = scores_by_run(results)
 
@@ -106,6 +107,7 @@ class MethodTable:
             return list(run.get(predictor, {}).values())
 
         full = {config: scores(Cell(config, 0), 'softmax') for config in self.full}
+        learnt = [config for config in self.full if _all_learnt(config, results)]
         default = next(iter(self.full))
         lines = [
             '| ' + ' | '.join(['', *self.labels.values()]) + ' |',
@@ -116,12 +118,23 @@ class MethodTable:
                 texts = []
                 for label in self.labels:
                     cell = self._cell(method, label, 0)
-                    of_label = full[self.own_full.get(label, default)]
-                    texts.append(_text(scores(cell, predictor), of_label))
+                    of_label = self.own_full.get(label, default)
+                    reference = full[of_label] if of_label in learnt else []
+                    texts.append(_text(scores(cell, predictor), reference))
                 lines.append('| ' + ' | '.join([row, *texts]) + ' |')
         for config, line in self.full.items():
             lines += ['', f'{line}: {_text(full[config], [])}']
         return '\n'.join(lines)
+
+
+def _all_learnt(config: str, results: Sequence[dict]) -> bool:
+    """Whether no class was given up (an IoU below 1) under any seed."""
+    of_classes = [
+        result.get('IoU', {}).get('softmax', {})
+        for result in results
+        if result['config'] == config
+    ]
+    return all(found and min(found.values()) >= 1 for found in of_classes)
 
 
 def _text(scores: Sequence[float], full: Sequence[float]) -> str:

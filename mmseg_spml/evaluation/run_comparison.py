@@ -8,17 +8,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
+import mmcv
 import mmengine
+import mmseg
 import torch
 from mmengine.config import Config
 
 from mmseg_spml.atomic_file import write_json
 from mmseg_spml.logged_call import call_logged
-
-Report = Callable[[str, int, int, str], None]
-"""Takes a stage, the iterations done, their number and the time left."""
+from mmseg_spml.machine import describe
+from mmseg_spml.progress import JobBars, Report
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def run_cell(
     Returns:
         The content of the result file: ``config``, ``seed``, ``options``, ``command``,
         ``mIoU`` by predictor, ``IoU`` by predictor and class,
-        ``seconds_per_iteration``, ``threads``, ``versions``.
+        ``seconds_per_iteration``, ``machine``, ``versions``.
 
     Raises:
         RuntimeError: If training or testing fails; names the log.
@@ -161,8 +162,10 @@ def run_cell(
         mIoU={predictor: line['mIoU'] for predictor, line in scores.items()},
         IoU={predictor: _by_class(line) for predictor, line in scores.items()},
         seconds_per_iteration=statistics.median(times),
-        threads=torch.get_num_threads(),
-        versions=dict(torch=torch.__version__, mmengine=mmengine.__version__),
+        machine=describe(torch.device('cuda' if torch.cuda.is_available() else 'cpu')),
+        versions={
+            package.__name__: package.__version__ for package in (mmcv, mmengine, mmseg)
+        },
     )
     write_json(result_file, result)
     if not keep_checkpoint:
@@ -184,6 +187,8 @@ def _read_result(path: Path, cell: Cell) -> dict:
 def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) -> None:
     """Run cells, some at the same time, and print what each gave and the time left.
 
+    On a terminal a bar shows how far each is.
+
     Args:
         cells: What to run; those whose result file exists are read.
         out: Folder of result files.
@@ -191,8 +196,13 @@ def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) 
         jobs: Runs at the same time, at least 1.
     """
     start = time.time()
-    with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(run_cell, cell, out, work_root): cell for cell in cells}
+    with JobBars() as bars, ThreadPoolExecutor(jobs) as pool:
+
+        def run(cell: Cell) -> dict:
+            with bars.job(cell.name) as report:
+                return run_cell(cell, out, work_root, report)
+
+        running = {pool.submit(run, cell): cell for cell in cells}
         for done, job in enumerate(as_completed(running), start=1):
             scores = job.result()['mIoU']
             left = (time.time() - start) / done * (len(cells) - done)

@@ -159,8 +159,10 @@ class DenseCRFLoss(PairwiseLoss):
 class GatedCRFLoss(PairwiseLoss):
     """Gated CRF loss (Obukhov et al., arXiv:1906.04651, equations 2 to 5).
 
-    Potts energy of neighbours within a window, gated by what is neither void nor
-    padding: see :func:`~mmseg_spml.functional.pairwise_energy.gated_crf_energy`.
+    Potts energy of neighbours within a window, the mean over pixels ``i`` of
+    ``sum_j G_ij K_ij sum_{k != l} y_i^k y_j^l`` with a Gaussian ``K``, gated by what is
+    neither void nor padding: see
+    :func:`~mmseg_spml.functional.pairwise_energy.gated_crf_energy`.
 
     Args:
         loss_weight: Factor of the loss.

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 import cv2
+import goldens
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmseg_spml.benchmark import PARTS, Comparison, Settings, measure
 from mmseg_spml.benchmark.measurement import _status_bytes
 from mmseg_spml.benchmark.plot import plot_scaling
 from mmseg_spml.benchmark.table import entries, markdown
+from mmseg_spml.functional.retrieval import nearest_segments
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/spml/efficientnet_lite0_camvid_scribbles.py'
@@ -75,8 +78,9 @@ def test_table():
     assert found['variants']['ours']['faster'] == pytest.approx(4)
     assert found['variants']['ours']['leaner'] == pytest.approx(5)
     text = markdown(MACHINE, [found])
-    assert 'Ones, floor 200 ms:' in text
-    assert '| ours | 200 | 3 | 4 | 2 | 5 | equal |' in text
+    assert 'Ones; 2 GFLOP, floor 200 ms:' in text
+    assert '| ours | 200 | 100–400 | 3 | 100% | 4 | 2 | 5 | equal |' in text
+    assert '| theirs | 800 |  | 1 | 25% | 1 | 10 | 1 |  |' in text
 
 
 @pytest.mark.parametrize('part', sorted(set(PARTS) - {'iteration', 'inference'}))
@@ -97,6 +101,22 @@ def test_parts_of_a_network(part):
     (compared,) = PARTS[part](Settings(CPU, small=True, config=CONFIG))
     found = measure(compared, CPU, repeats=1)
     assert len(found) == 3 and all(m.median > 0 for m in found)
+
+
+def test_iteration_of_a_config_that_has_co_occurrence():
+    config = ROOT / 'configs/spml/efficientnet_lite0_voc_scribbles.py'
+    (compared,) = PARTS['iteration'](Settings(CPU, small=True, config=config))
+    assert list(compared.variants) == ['SPML', 'cross-entropy']
+    assert compared.variants['SPML']() > compared.variants['cross-entropy']() > 0
+
+
+def test_scene_of_a_file():
+    file = goldens.folder().parent / 'bench' / 'step_scene.npz'
+    if not file.is_file():
+        pytest.skip(f'no scene {file}')
+    scene = Settings(CPU, scene=file).training_step()
+    assert scene.labels.shape == scene.regions.shape
+    assert len(scene.tags) == len(scene.embedding) == 4
 
 
 @pytest.fixture
@@ -125,6 +145,23 @@ def test_the_step_is_faster_and_leaner_than_whole_matrices(one_thread):
     assert dense.median > 3 * ours.median
     if ours.peak_mb is not None:
         assert dense.peak_mb > 8 * ours.peak_mb
+
+
+def test_retrieval_is_faster_than_sorting_all_similarities(one_thread):
+    """Loosely: about 20 times where nothing else runs."""
+    bank = F.normalize(torch.randn(50_000, 64), dim=1)
+    query = bank[:100]
+    compared = Comparison(
+        'retrieval',
+        {
+            'ours': lambda: nearest_segments(query, bank, 20),
+            'sorted': lambda: (query @ bank.t()).argsort(dim=1)[:, -20:],
+        },
+        'sorted',
+        lambda found, expected: '',
+    )
+    ours, theirs = measure(compared, CPU, repeats=3)
+    assert theirs.median > 5 * ours.median
 
 
 def test_plot(tmp_path):

@@ -67,8 +67,11 @@ def test_missing_labels(tmp_path, monkeypatch):
 
 
 def test_table_of_what_is_there():
-    def result(config, seed, options=(), **scores):
-        return dict(config=config, seed=seed, options=list(options), mIoU=scores)
+    def result(config, seed, options=(), worst=1.0, **scores):
+        IoU = dict(softmax=dict(cat=worst, dog=50.0))
+        return dict(
+            config=config, seed=seed, options=list(options), mIoU=scores, IoU=IoU
+        )
 
     ce, dense, *_, spml = CCP.cells(['scribbles_10'], [0])
     full, own_full = CCP.full
@@ -94,3 +97,7 @@ def test_table_of_what_is_there():
     assert f'{CCP.full[full]}: 50.0 ± 0.0' in rows
     assert rows[-1] == f'{CCP.full[own_full]}: 80.0, 1 seed'
     assert '1.0' not in CCP.format(results[-1:])
+    # no parts of full masks from which a class was not learnt
+    results[3] = result(own_full, 0, softmax=80.0, worst=0.9)
+    text = CCP.format(results)
+    assert '| 20.0, 1 seed |' in text and '(82 %)' in text

