@@ -43,9 +43,10 @@ class MethodTable:
         weak_root: Folder of the weak labels, below which each kind has one.
         labels: Column by folder; the first is what the configs have by default.
         methods: Rows, but for full masks.
-        full: Lines below the table by config on full masks; the first is what the
-            columns are compared with.
-        own_full: Configs, among those, for labels of other classes than the table's.
+        full: Text of a line below the table by config on full masks; the first is the
+            reference of every column that has none of its own.
+        own_full: Reference, a key of ``full``, by label, where the classes of a column
+            are others.
     """
 
     title: str
@@ -77,9 +78,12 @@ class MethodTable:
 
     def _column(self, label: str, seed: int) -> Iterator[Cell]:
         if label == FULL_MASKS:
-            yield from (Cell(config, seed) for config in self.full)
-        else:
-            yield from (self._cell(method, label, seed) for method in self.methods)
+            of_columns = set(self.own_full.values())
+            yield from (Cell(c, seed) for c in self.full if c not in of_columns)
+            return
+        yield from (self._cell(method, label, seed) for method in self.methods)
+        if label in self.own_full:
+            yield Cell(self.own_full[label], seed)
 
     def _cell(self, method: Method, label: str, seed: int) -> Cell:
         if label in method.own:

@@ -105,7 +105,7 @@ class PseudoLabelWriter(BaseMetric):
     ) -> List[Tensor]:
         """After the CRF; what has no score, a pixel or a class, gets none from it."""
         refined = list(scores)
-        chosen = [number for number, of in enumerate(scores) if (of > 0).any()]
+        chosen = [number for number, score in enumerate(scores) if (score > 0).any()]
         marginals = dense_crf_of_images(
             [
                 decode_image(Path(data_samples[number]['img_path']).read_bytes())

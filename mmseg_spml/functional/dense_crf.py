@@ -4,7 +4,7 @@ Krähenbühl and Koltun, "Efficient Inference in Fully Connected CRFs with Gauss
 Potentials", NIPS 2011. Letters: H, W image size; C classes; N = H W pixels.
 """
 
-from typing import Iterator, List, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -20,11 +20,11 @@ from .permutohedral import (
 
 # Probabilities are taken for this at least: a class is never ruled out.
 LEAST_PROBABILITY = 1e-5
-# Of images that a GPU filters together: up to 3 GB with 21 classes.
+# Of images that a GPU filters together, which takes up to 3 GB with 21 classes.
 _PIXELS_TOGETHER = 1_000_000
 
 
-def dense_crf(image: np.ndarray, probabilities: Tensor, **options: float) -> Tensor:
+def dense_crf(image: np.ndarray, probabilities: Tensor, **options: Any) -> Tensor:
     """Marginals of one image after mean-field inference.
 
     Args:
@@ -81,8 +81,8 @@ def dense_crf_of_images(
         bilateral_rgb: That of colours, in grey levels.
         bilateral_weight: Its weight; 0 leaves it out.
         pixels_together: Images that follow each other are filtered together as long as
-            they have no more pixels than this. None: a million on a GPU, which that
-            keeps busy; one image at a time on a CPU, where it gains nothing.
+            they have no more pixels than this; 0: one by one. None: a million on a GPU,
+            0 on a CPU, where it gains nothing. Many classes want fewer.
 
     Returns:
         List[Tensor]: (C, H, W) float32 for each image, sums to 1 over the classes.
@@ -90,7 +90,8 @@ def dense_crf_of_images(
     Raises:
         ValueError: the numbers of images and probabilities differ, an image is no RGB
             image, sizes or classes differ, a probability is not finite, a standard
-            deviation is not positive, or ``iterations`` is negative.
+            deviation is not positive, ``iterations`` is negative, or kernels are too
+            narrow for so many images together.
 
     Example:
         >>> images = [np.zeros((4, 6, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)]
@@ -130,7 +131,7 @@ def _checked_images(
     if len(images) != len(probabilities):
         raise ValueError(
             f'expected probabilities of each image, got {len(probabilities)} of them '
-            f'and {len(images)} images'
+            f'and {len(images)} images (for one image use dense_crf)'
         )
     images = [checked_rgb(image) for image in images]
     for number, (image, scores) in enumerate(zip(images, probabilities)):
@@ -175,17 +176,18 @@ def _mean_field(
     gaussian_xy, gaussian_weight = gaussian
     bilateral_xy, bilateral_rgb, bilateral_weight = bilateral
     device = probabilities[0].device
-    rows = torch.cat(
-        [scores.float().flatten(1).T for scores in probabilities]
+    rows = [scores.float().flatten(1).T for scores in probabilities]
+    logits = torch.cat(
+        [own.clamp(LEAST_PROBABILITY, 1).log() for own in rows]
     )  # (N, C)
-    logits = rows.clamp(LEAST_PROBABILITY, 1).log()
     sizes = [image.shape[:2] for image in images]
     pixels = [height * width for height, width in sizes]
     position = torch.cat([pixel_positions(size, device) for size in sizes])
     colours = np.concatenate([image.reshape(-1, 3) for image in images])
     colour = torch.from_numpy(colours).to(device).float()
-    group = torch.arange(len(images)).repeat_interleave(torch.tensor(pixels))
-    group = group.to(device)
+    group = torch.arange(len(images), device=device).repeat_interleave(
+        torch.tensor(pixels, device=device), output_size=sum(pixels)
+    )
     joint = torch.cat([position / bilateral_xy, colour / bilateral_rgb], dim=1)
     kernels = [
         _kernel(features, weight, near_in_order, group)
@@ -201,8 +203,9 @@ def _mean_field(
         for kernel in kernels:
             energy = filter_values(marginals, kernel, add_to=energy)
         marginals = energy.softmax(dim=1)
+    # copies, so that one which is kept does not keep the others
     return [
-        of_image.T.reshape(scores.shape)
+        of_image.T.contiguous().view(scores.shape)
         for of_image, scores in zip(marginals.split(pixels), probabilities)
     ]
 

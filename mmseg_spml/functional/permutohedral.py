@@ -38,12 +38,13 @@ def build_lattice(
         features: (N, F) float32: positions over the standard deviation of the filter.
         near_in_order: Whether points that follow each other are near each other, like
             the places of an image: filtering is faster then. The result is the same.
-        group: (N,) int64, >= 0, such as the image of each point: what is in another
-            group is out of reach of the filter. None: one group.
+        group: (N,) integers numbered from 0, such as the image of each point: what is
+            in another group is out of reach of the filter. None: one group.
 
     Raises:
-        ValueError: ``features`` is not (N, F), ``group`` is not (N,), or the points are
-            spread too far to number the lattice.
+        ValueError: ``features`` is not (N, F), ``group`` is not (N,) integers >= 0, or
+            the points are spread too far, or over too many groups, to number the
+            lattice.
 
     Example:
         >>> build_lattice(torch.tensor([[0.0], [0.1], [9.0]])).splat.shape
@@ -56,6 +57,13 @@ def build_lattice(
         raise ValueError(
             f'expected a group for each of {number} points, got {tuple(group.shape)}'
         )
+    if group is not None:
+        if group.is_floating_point() or bool((group < 0).any()):
+            raise ValueError(
+                'expected groups that are numbered from 0 by integers, got '
+                f'{group.dtype} from {group.min().item()} on'
+            )
+        group = group.long()
     packed, weights, strides = _enclosing_simplices(_elevate(features), group)
     weights = weights.flatten()
     # one sort finds the lattice points and lists the points around each
@@ -196,11 +204,12 @@ def _pack(
     for extent in extents:
         strides.append(total)
         total *= extent
-    groups = 1 if group is None else int(group.max()) + 1
+    groups = 1 if group is None else int(group.max()) + 1  # the highest counts
     if total * groups >= 2**63:
         raise ValueError(
-            f'the features of {groups} group(s) spread over {extents} cells of the '
-            'lattice, more than can be numbered: use wider kernels'
+            f'the features spread over {extents} cells of the lattice in each of '
+            f'{groups} group(s), more than can be numbered: use wider kernels or fewer '
+            'groups'
         )
     weights = torch.tensor(strides, device=base.device)
     first = ((base - low) * weights).sum(1, keepdim=True)

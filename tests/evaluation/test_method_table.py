@@ -46,7 +46,9 @@ def test_labels_choose_the_folder():
     folder = 'data/ccp_weak/scribbles_10'
     assert cell.options == (f'train_dataloader.dataset.label_dir={folder}',)
     assert all(not cell.options for cell in CCP.cells(['scribbles'], [0]))
-    assert CCP.cells([FULL_MASKS], [0]) == [Cell(config, 0) for config in CCP.full]
+    full, own_full = CCP.full
+    assert CCP.cells([FULL_MASKS], [0]) == [Cell(full, 0)]
+    assert CCP.cells(['tags'], [0])[-1] == Cell(own_full, 0)
     with pytest.raises(ValueError, match="among.*'point'"):
         CCP.cells(['point'], [0])
 
@@ -62,7 +64,6 @@ def test_missing_labels(tmp_path, monkeypatch):
         'data/ccp/masks',
         'data/ccp_weak/points',
         'data/ccp_weak/scribbles_10',
-        'data/ccp_weak/varying/masks',
     ]
 
 

@@ -108,7 +108,7 @@ def test_groups_do_not_mix(near_in_order):
     generator = torch.Generator().manual_seed(0)
     # the same places in each group: between them nothing but the group is different
     features = torch.randn(30, 3, generator=generator).repeat(3, 1)
-    group = torch.tensor([0, 2, 1]).repeat_interleave(30)
+    group = torch.tensor([0, 2, 1]).repeat_interleave(30).to(torch.int32)
     order = torch.randperm(90, generator=generator)
     features, group = features[order], group[order]
     values = torch.rand(90, 2, generator=generator)
@@ -134,7 +134,10 @@ def test_mistakes():
         build_lattice(torch.zeros(5))
     with pytest.raises(ValueError, match='wider kernels'):
         build_lattice(torch.eye(8) * 1e6)
-    with pytest.raises(ValueError, match='wider kernels'):
+    with pytest.raises(ValueError, match='fewer groups'):
         build_lattice(torch.eye(4), group=torch.tensor([0, 1, 2, 2**60]))
+    for group in (torch.full((8,), -1), torch.zeros(8)):
+        with pytest.raises(ValueError, match='numbered from 0 by integers, got'):
+            build_lattice(torch.eye(8), group=group)
     with pytest.raises(ValueError, match='group for each of 8 points'):
         build_lattice(torch.eye(8), group=torch.zeros(7).long())

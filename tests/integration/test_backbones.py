@@ -1,7 +1,5 @@
 """Every backbone for which there is a config trains and tests, at a tiny size."""
 
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import pytest
@@ -69,9 +67,4 @@ def test_last_layer_of_a_plain_transformer(tmp_path):
 def test_timm(tmp_path):
     if find_spec('timm') is None:
         pytest.skip('timm is not installed')
-    subprocess.run(
-        [sys.executable, '-m', 'integration.timm_training', str(tmp_path)],
-        cwd=tiny.ROOT / 'tests',
-        check=True,
-        timeout=300,
-    )
+    tiny.python(tiny.ROOT / 'tests', '-m', 'integration.timm_training', tmp_path)

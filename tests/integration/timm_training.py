@@ -7,7 +7,6 @@ import importlib
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import MagicMock
@@ -41,8 +40,11 @@ class _Torchvision(MetaPathFinder, Loader):
 
 def import_timm() -> None:
     """Before MMPretrain does."""
-    if find_spec('torchvision') is not None:
+    try:
+        importlib.import_module('torchvision')
         return
+    except (ImportError, RuntimeError):  # the latter: of another torch
+        pass
     finder = _Torchvision()
     sys.meta_path.insert(0, finder)
     importlib.import_module('timm')
