@@ -1,6 +1,6 @@
 """Prediction from a pixel embedding: by the classifier or by retrieval."""
 
-from typing import Iterator, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -88,6 +88,8 @@ class SPMLPrediction:
     def embed(self, inputs: Tensor) -> Tensor:
         """Embedding maps for retrieval, by the test mode (whole or slide).
 
+        Of windows those of a row go through the network together.
+
         Args:
             inputs: Normalised images ``(N, 3, H, W)``.
 
@@ -102,17 +104,18 @@ class SPMLPrediction:
                 embedding = resized(embedding, size)
             return F.normalize(embedding, dim=1, eps=1e-12)
         total = count = 0
-        for rows, columns in _windows(
+        for rows, row in _windows(
             size, self.test_cfg['crop_size'], self.test_cfg['stride']
         ):
-            window = inputs[:, :, rows, columns]
-            embedding = resized(self.embedding(window).float(), window.shape[2:])
+            windows = torch.cat([inputs[:, :, rows, columns] for columns in row])
+            embedding = resized(self.embedding(windows).float(), windows.shape[2:])
             embedding = F.normalize(embedding, dim=1, eps=1e-12)
             if isinstance(total, int):
-                total = embedding.new_zeros(*embedding.shape[:2], *size)
+                total = embedding.new_zeros(len(inputs), embedding.shape[1], *size)
                 count = embedding.new_zeros(size)
-            total[:, :, rows, columns] += embedding
-            count[rows, columns] += 1
+            for columns, window in zip(row, embedding.split(len(inputs))):
+                total[:, :, rows, columns] += window
+                count[rows, columns] += 1
         return total / count
 
     @torch.no_grad()
@@ -149,8 +152,8 @@ class SPMLPrediction:
 
 def _windows(
     size: Sequence[int], crop: Sequence[int], stride: Sequence[int]
-) -> Iterator[Tuple[slice, slice]]:
-    """Sliding windows, placed as MMSegmentation's ``slide_inference`` places them."""
+) -> Iterator[Tuple[slice, List[slice]]]:
+    """Rows of sliding windows, placed as MMSegmentation's ``slide_inference`` does."""
 
     def slices(length: int, window: int, step: int):
         for number in range(max(length - window + step - 1, 0) // step + 1):
@@ -158,8 +161,7 @@ def _windows(
             yield slice(max(end - window, 0), end)
 
     for rows in slices(size[0], crop[0], stride[0]):
-        for columns in slices(size[1], crop[1], stride[1]):
-            yield rows, columns
+        yield rows, list(slices(size[1], crop[1], stride[1]))
 
 
 def _without_padding(inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
