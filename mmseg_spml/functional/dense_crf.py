@@ -82,7 +82,7 @@ def dense_crf_of_images(
         bilateral_weight: Its weight; 0 leaves it out.
         pixels_together: Images that follow each other are filtered together as long as
             they have no more pixels than this; 0: one by one. None: a million on a GPU,
-            0 on a CPU, where it gains nothing. Many classes want fewer.
+            0 on a CPU, where that is faster. Many classes want fewer.
 
     Returns:
         List[Tensor]: (C, H, W) float32 for each image, sums to 1 over the classes.
