@@ -181,7 +181,7 @@ def _scaled(axis: str, size: dict[str, int], device: torch.device) -> Comparison
         gflop=6e-9 * pixels * number * 64,
         once=frozenset(variants) if pixels * number > 1 << 28 else frozenset(),
         axis=axis,
-        size=size.get(axis, 0),
+        sizes=size,
     )
 
 

@@ -28,7 +28,7 @@ class Comparison:
         gigabytes: That must be read or written.
         once: Variants that are run a single time, since they are slow.
         axis: For plots, what of the size is varied, such as 'pixels'.
-        size: And its value.
+        sizes: Of the problem, by name, that one among them.
     """
 
     title: str
@@ -39,7 +39,7 @@ class Comparison:
     gigabytes: float = 0.0
     once: frozenset[str] = frozenset()
     axis: str = ''
-    size: float = 0.0
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -61,7 +61,7 @@ def entries(
         title=comparison.title,
         baseline=comparison.baseline,
         axis=comparison.axis,
-        size=comparison.size,
+        sizes=dict(comparison.sizes),
         gflop=comparison.gflop,
         floor_ms=floor,
         variants=variants,

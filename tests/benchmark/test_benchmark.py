@@ -169,7 +169,10 @@ def test_plot(tmp_path):
     found = entries(comparison([]), [ours, theirs], MACHINE)
     with pytest.raises(ValueError, match='nothing to plot'):
         plot_scaling([found], tmp_path / 'plot.png')
-    varied = [{**found, 'axis': 'pixels', 'size': size} for size in (10, 20)]
+    varied = [
+        {**found, 'axis': axis, 'sizes': dict(pixels=size, segments=5)}
+        for axis, size in (('pixels', 10), ('pixels', 20), ('', 30))
+    ]
     plot_scaling(varied, tmp_path / 'deep' / 'plot.png')
     assert cv2.imread(str(tmp_path / 'deep' / 'plot.png')).std() > 5
 
