@@ -234,8 +234,8 @@ TABLES = {
         },
         methods=_methods('camvid', {}),
         full={
-            'configs/spml/efficientnet_lite0_camvid_full_ce.py': (
-                'Full masks, cross-entropy'
+            'configs/spml/efficientnet_lite0_camvid_full_long_ce.py': (
+                'Full masks, cross-entropy, three times as long'
             )
         },
     ),
