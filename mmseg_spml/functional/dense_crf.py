@@ -176,10 +176,12 @@ def _mean_field(
     gaussian_xy, gaussian_weight = gaussian
     bilateral_xy, bilateral_rgb, bilateral_weight = bilateral
     device = probabilities[0].device
-    rows = [scores.float().flatten(1).T for scores in probabilities]
-    logits = torch.cat(
-        [own.clamp(LEAST_PROBABILITY, 1).log() for own in rows]
-    )  # (N, C)
+    logits = torch.cat(  # (N, C)
+        [
+            scores.float().clamp(LEAST_PROBABILITY, 1).log().flatten(1).T
+            for scores in probabilities
+        ]
+    )
     sizes = [image.shape[:2] for image in images]
     pixels = [height * width for height, width in sizes]
     position = torch.cat([pixel_positions(size, device) for size in sizes])

@@ -18,23 +18,10 @@ train_pipeline = [
     dict(type='PackWeakSegInputs'),
 ]
 # For losses that see the image, but no regions.
-no_regions_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
-    dict(type='WeakRandomFlip', prob=0.5),
-    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
-    dict(type='PadToCropSize', size=crop_size),
-    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),
-    dict(type='PackWeakSegInputs'),
-]
+no_regions_pipeline = [step for step in train_pipeline if step['type'] != 'LoadRegions']
 # For plain cross-entropy, which knows void alone.
 labels_alone_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
-    dict(type='WeakRandomFlip', prob=0.5),
-    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
-    dict(type='PadToCropSize', size=crop_size),
-    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),
+    *no_regions_pipeline[:-1],
     dict(type='UnlabelledToVoid'),
     dict(type='PackWeakSegInputs'),
 ]
