@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from functional.tree_paths import affinities
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
@@ -91,6 +92,38 @@ def test_they_see_the_image_the_mask_and_the_features():
     difference = (probabilities - filtered).abs().sum(1)
     expected = 2 * difference[unlabelled].mean()
     torch.testing.assert_close(found['decode.loss_tree_energy'], expected)
+
+
+def test_tree_energy_by_loops_over_pixels():
+    generator = torch.Generator().manual_seed(0)
+    shape = 2, C, 4, 5
+    logits = torch.randn(shape, generator=generator, requires_grad=True)
+    images = 255 * torch.rand(2, 3, 4, 5, generator=generator)
+    features = torch.rand(2, 6, 4, 5, generator=generator)
+    labels = torch.full((2, 4, 5), UNLABELLED)
+    labels[0, 0] = 1
+    labels[1, :, 3:] = VOID
+    loss = MODELS.build(dict(type='TreeEnergyLoss', scale_factor=1.0, sigma=0.3))
+    lent = ImageBatch(images, labels < C, labels != VOID, [features])
+    with loss.lent(lent):
+        found = loss(logits, labels)
+
+    total, count = 0, 0
+    for number in range(2):
+        rows = logits[number].flatten(1).T.double().softmax(1)
+        seen = (labels[number] != VOID).flatten().double()
+        filtered = rows
+        for maps, sigma in ((images[number] / 255, 0.3), (features[number], 1.0)):
+            near = affinities(maps, sigma) * seen
+            filtered = torch.stack([row @ filtered / row.sum() for row in near])
+        for row, other, label in zip(rows, filtered, labels[number].flatten()):
+            if label == UNLABELLED:
+                total, count = total + (row - other).abs().sum(), count + 1
+    expected = 0.4 * total / count
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-7)
+    (gradient,) = torch.autograd.grad(found, logits)
+    (exact,) = torch.autograd.grad(expected, logits)
+    torch.testing.assert_close(gradient, exact, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', LOSSES)
