@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from mmseg_spml.evaluation.run_comparison import Cell, run_cell
+from mmseg_spml.progress import JobBars
 
 CONFIGS = ('scribbles_ce', 'scribbles', 'full_ce')
 ROWS = {
@@ -42,17 +43,6 @@ def make_data(root: Path) -> None:
         )
 
 
-def reporter(step: str):
-    """A function that keeps one line of progress up to date."""
-
-    def report(stage: str, done: int, total: int, left: str) -> None:
-        end = '\n' if done == total else ''
-        line = f'\r{step}  {stage:<15} {done:>4}/{total}  {left} left    '
-        print(line, end=end, flush=True)
-
-    return report
-
-
 def draw(cell: Cell, args: argparse.Namespace, picture: Path) -> None:
     """Picture of what the trained model of a cell sees."""
     last = args.out / cell.name / 'train' / 'last_checkpoint'
@@ -79,8 +69,10 @@ def main() -> None:
         cell = Cell(f'configs/demo/{name}.py', args.seed)
         # A demo that is asked for again runs again.
         (args.out / f'{cell.name}.json').unlink(missing_ok=True)
-        report = reporter(f'[{number}/{len(CONFIGS)}] {name:<13}')
-        result = run_cell(cell, args.out, args.out, report, keep_checkpoint=True)
+        step = f'[{number}/{len(CONFIGS)}] {name}'
+        print(step, flush=True)
+        with JobBars() as bars, bars.job(step) as report:
+            result = run_cell(cell, args.out, args.out, report, keep_checkpoint=True)
         for predictor, score in result['mIoU'].items():
             scores[name, predictor] = score
         if name == 'scribbles':

@@ -8,7 +8,6 @@ kept: a tag that all images carry, or hardly any, tells them not apart.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from mmseg_spml.annotations.class_selection import (
     selected_tags,
     tag_shares,
 )
+from mmseg_spml.atomic_file import write_json
 from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.progress import watched
 
@@ -93,7 +93,7 @@ def main() -> None:
         'classes': [classes[BACKGROUND], *(classes[label] for label in kept)],
         'tags': {name: selected_tags(ids, kept) for name, ids in tags.items()},
     }
-    (args.out / 'tags.json').write_text(json.dumps(content), encoding='utf-8')
+    write_json(args.out / 'tags.json', content)
     for label in every.tolist():
         state = 'kept' if label in kept else 'background'
         print(f'{classes[label]:24} {shares[label]:6.1%}  {state}')

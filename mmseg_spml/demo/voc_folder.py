@@ -15,7 +15,6 @@ The lines of ``val.txt`` repeat the mask in place of the regions, as the lists
 of the authors' release do.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Union
@@ -24,6 +23,7 @@ import cv2
 import numpy as np
 
 from mmseg_spml.annotations.simulate import simulate_scribbles
+from mmseg_spml.atomic_file import write_json
 from mmseg_spml.demo.textured_scenes import CLASSES, PALETTE, Scene, draw_scene
 
 SPLITS = ('train', 'val')
@@ -109,7 +109,7 @@ def write_lists(root: Union[str, Path], train: int, val: int) -> None:
     _write_list(root / 'train_mask.txt', training, 'segcls', 'hed')
     _write_list(root / 'val.txt', validation, 'segcls', 'segcls')
     classes = {'classes': CLASSES, 'palette': PALETTE}
-    (root / 'classes.json').write_text(json.dumps(classes, indent=2) + '\n')
+    write_json(root / 'classes.json', classes)
 
 
 def _write_list(path: Path, stems: Sequence[str], labels: str, others: str) -> None:
