@@ -7,6 +7,7 @@ import shlex
 import sys
 
 import pytest
+from documents import DOCUMENTS, commands
 from integration import tiny
 
 from mmseg_spml.benchmark.table import markdown
@@ -14,21 +15,7 @@ from mmseg_spml.evaluation.ablation import ablation_table, read_ablations
 from mmseg_spml.evaluation.method_table import TABLES
 from mmseg_spml.evaluation.run_comparison import load_results
 
-DOCUMENTS = [tiny.ROOT / 'README.md', *sorted((tiny.ROOT / 'docs').glob('*.md'))]
 LINK = re.compile(r'\]\(([^)\s]+)\)')
-
-
-def commands():
-    """(document, command) of each line of shell blocks, continued lines joined."""
-    for document in DOCUMENTS:
-        text = document.read_text()
-        for kind, block in re.findall(r'^```(\w*)\n(.*?)^```$', text, re.M | re.S):
-            if kind not in ('', 'sh'):
-                continue
-            for line in block.replace('\\\n', ' ').splitlines():
-                yield document.name, line.strip()
-
-
 # What a shell puts in the place of variables of loops.
 SHELL = {'$seed': '3', '$n': '50', '$kind': 'tags'}
 PYTHON = [

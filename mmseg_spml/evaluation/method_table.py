@@ -183,7 +183,7 @@ def _methods(data: str, own: Dict[str, Dict[str, str]]) -> List[Method]:
     ]
 
 
-_VARYING_FULL = 'configs/spml/efficientnet_lite0_ccp_varying_full_ce.py'
+_VARYING_FULL = 'configs/spml/efficientnet_lite0_ccp_varying_full_long_weighted_ce.py'
 _TAG_RIVALS = 'configs/baselines/efficientnet_lite0_ccp_tags'
 
 TABLES = {
@@ -219,7 +219,10 @@ TABLES = {
             'configs/spml/efficientnet_lite0_ccp_full_long_ce.py': (
                 'Full masks, cross-entropy, three times as long'
             ),
-            _VARYING_FULL: 'Full masks of the 7 classes of tags, cross-entropy',
+            _VARYING_FULL: (
+                'Full masks of the 7 classes of tags, cross-entropy, three times as '
+                'long, classes weighted'
+            ),
         },
         own_full={'tags': _VARYING_FULL},
     ),

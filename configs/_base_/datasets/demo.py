@@ -33,12 +33,7 @@ train_pipeline = [
 ]
 # For plain cross-entropy, which knows void alone.
 labels_alone_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadWeakAnnotations'),
-    dict(type='WeakRandomFlip', prob=0.5),
-    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
-    dict(type='PadToCropSize', size=crop_size),
-    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),
+    *(step for step in train_pipeline[:-1] if step['type'] != 'LoadRegions'),
     dict(type='UnlabelledToVoid'),
     dict(type='PackWeakSegInputs'),
 ]

@@ -1,0 +1,223 @@
+"""A folder like a clone of the repository with its data, all of it small.
+
+Tools are those of the repository. So are the configs, but for the sizes of crops, test
+images and batches, and for their trainings, of which the last two iterations are left.
+Data and pretrained weights stand in for those that one has to get first.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+import cv2
+import numpy as np
+import torch
+from integration import tiny
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from mmseg_spml.annotations.formats import write_annotations
+from mmseg_spml.annotations.model import Stroke, WeakAnnotation
+from mmseg_spml.datasets.map_files import write_index_map
+from mmseg_spml.datasets.photographs import CamVidDataset, CCPDataset
+from mmseg_spml.engine import launch
+
+SIDE = 64
+IMAGES = 6
+# Weak labels of the authors' lists, below VOC2012/.
+VOC_LISTS = {
+    'scribble_train+_d3_hed': 'scribble/dilate_3',
+    'seam_train+_a6_th0.2_hed': 'cam/seam_a6_th0.2',
+    'panoptic_val': 'segcls',
+}
+
+
+def make_checkout(root: Path) -> None:
+    """Fill an empty folder."""
+    shutil.copytree(tiny.ROOT / 'tools', root / 'tools')
+    shutil.copy(tiny.ROOT / 'Makefile', root)
+    for folder in ('docs', 'results', 'pretrained'):
+        (root / folder).mkdir()
+    _write_configs(root)
+    _write_weights(root)
+    _write_voc(root / 'data' / 'voc')
+    _write_ccp(root / 'data' / 'ccp')
+    _write_camvid(root / 'data' / 'camvid')
+    _write_cats_and_dogs(root)
+    tiny.python(root, 'tools/make_demo_data.py', 'data/demo', '--train', 8, '--val', 2)
+
+
+def _write_configs(root: Path) -> None:
+    for folder in ('recipes', 'ablations', '_base_'):
+        shutil.copytree(tiny.ROOT / 'configs' / folder, root / 'configs' / folder)
+    recipe = root / 'configs/recipes/demo.py'
+    text, found = re.subn(
+        r"args=\['\{out\}'\]",
+        "args=['{out}', '--train', '8', '--val', '2']",
+        recipe.read_text(),
+    )
+    assert found == 1
+    recipe.write_text(text)
+    shutil.copy(
+        tiny.ROOT / 'tests/integration/last_iterations.py', root / 'last_iterations.py'
+    )
+    for folder in ('spml', 'baselines', 'beside', 'cam', 'demo'):
+        (root / 'configs' / folder).mkdir()
+        for path in (tiny.ROOT / 'configs' / folder).glob('*.py'):
+            cfg = Config.fromfile(path)
+            _shrink(cfg)
+            cfg.dump(root / 'configs' / folder / path.name)
+
+
+def _shrink(cfg: Config) -> None:
+    """Small crops, test images and batches, no processes for loading, a short end."""
+    _cap(cfg._cfg_dict)
+    for split in ('train', 'val', 'test'):
+        loader = cfg[f'{split}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False)
+    cfg.total_batch_size = 2
+    cfg.train_dataloader.batch_size = 2
+    cfg.custom_imports.imports.append('last_iterations')
+    cfg.default_hooks.last_iterations = dict(type='LastIterations')
+
+
+def _cap(node: Any) -> None:
+    """No side above SIDE."""
+    if isinstance(node, dict):
+        for name in ('size', 'crop_size', 'stride', 'scale'):
+            value = node.get(name)
+            if isinstance(value, (tuple, list)) and all(
+                isinstance(side, int) for side in value
+            ):
+                node[name] = tuple(min(side, SIDE) for side in value)
+    if isinstance(node, (dict, list, tuple)):
+        for value in node.values() if isinstance(node, dict) else node:
+            _cap(value)
+
+
+def _write_weights(root: Path) -> None:
+    """Random weights in the files that the configs of VOC start from."""
+    tiny.registered()
+    torch.manual_seed(0)
+    for path in sorted((tiny.ROOT / 'configs').glob('[!_r]*/*_voc*.py')):
+        backbone = dict(Config.fromfile(path).model.backbone)
+        init = backbone.pop('init_cfg', None) or {}
+        file = root / init.get('checkpoint', '')
+        if file.parent.name != 'pretrained' or file.exists():
+            continue
+        launch._replace_sync_norms(backbone)
+        state = MODELS.build(backbone).state_dict()
+        prefix = init.get('prefix', '').rstrip('.')
+        if prefix:
+            state = {f'{prefix}.{name}': tensor for name, tensor in state.items()}
+        torch.save(dict(state_dict=state), file)
+    released = {}
+    state = torch.load(root / 'pretrained/resnet101_cuhk_mmseg.pth')['state_dict']
+    for name, tensor in state.items():
+        name = re.sub(r'^stem\.7\.', 'bn1.', name)
+        released['module.' + re.sub(r'^stem\.', 'conv1.', name)] = tensor
+    torch.save(released, root / 'resnet-101-cuhk.pth')
+
+
+def _scene(number: int, labels: Sequence[int]) -> Dict[str, np.ndarray]:
+    """Stripes of classes on the first of them: image, mask, weak labels, regions."""
+    random = np.random.default_rng(number)
+    mask = np.full((SIDE, SIDE), labels[0], np.uint8)
+    width = SIDE // len(labels)
+    for place, label in enumerate(labels[1:]):
+        mask[8:-8, place * width : (place + 1) * width - 1] = label
+    colours = np.random.default_rng(0).integers(0, 200, (256, 3))
+    image = colours[mask] + random.integers(0, 50, (SIDE, SIDE, 3))
+    marked = random.random(mask.shape) < 0.2
+    return dict(
+        image=image.astype(np.uint8),
+        mask=mask,
+        marked=marked,
+        regions=mask.astype(np.uint16) + 256,
+    )
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+
+
+def _write_voc(root: Path) -> None:
+    tags, names = {}, [f'2007_{number:06d}' for number in range(IMAGES)]
+    for number, name in enumerate(names):
+        labels = [0, *(1 + (number + step) % 20 for step in (0, 1, 2))]
+        scene = _scene(number, labels)
+        voc = root / 'VOC2012'
+        _write_image(voc / f'JPEGImages/{name}.jpg', scene['image'])
+        write_index_map(str(voc / f'segcls/{name}.png'), scene['mask'])
+        write_index_map(str(voc / f'hed/{name}.png'), scene['regions'])
+        weak = np.where(scene['marked'], scene['mask'], 21)
+        for folder in ('scribble/dilate_3', 'cam/seam_a6_th0.2'):
+            write_index_map(str(voc / folder / f'{name}.png'), weak)
+        tags[name] = np.isin(np.arange(1, 21), labels).astype(np.float32)
+    (root / 'lists').mkdir()
+    for file, labels in VOC_LISTS.items():
+        lines = [
+            f'VOC2012/JPEGImages/{name}.jpg VOC2012/{labels}/{name}.png '
+            f'VOC2012/hed/{name}.png'
+            for name in names
+        ]
+        (root / f'lists/{file}.txt').write_text('\n'.join(lines) + '\n')
+    (root / 'lists/train_aug.txt').write_text('\n'.join(names) + '\n')
+    np.save(root / 'lists/cls_labels.npy', tags)
+
+
+def _write_ccp(root: Path) -> None:
+    """Skin, hair and footwear on all photographs, the others on every other one."""
+    names = [f'{number:04d}' for number in range(IMAGES)]
+    tags = {}
+    for number, name in enumerate(names):
+        labels = [
+            label
+            for label in range(10)
+            if label in (0, 1, 2, 8) or (number + label) % 2
+        ]
+        scene = _scene(number, labels)
+        _write_image(root / f'images/{name}.jpg', scene['image'])
+        if number < 4:
+            write_index_map(str(root / f'masks/{name}.png'), scene['mask'])
+        else:
+            tags[name] = labels
+    for file, part in (
+        ('train_masks', names[:3]),
+        ('val', names[3:4]),
+        ('train_tags', names[4:]),
+    ):
+        (root / f'{file}.txt').write_text('\n'.join(part) + '\n')
+    classes = CCPDataset.METAINFO['classes']
+    (root / 'tags.json').write_text(json.dumps(dict(classes=classes, tags=tags)))
+
+
+def _write_camvid(root: Path) -> None:
+    classes = CamVidDataset.METAINFO['classes']
+    for number in range(IMAGES):
+        split = 'train' if number < 4 else 'val'
+        scene = _scene(number, range(len(classes)))
+        _write_image(root / f'images/{split}/{number:04d}.jpg', scene['image'])
+        mask = root / f'masks/{split}/{number:04d}.png'
+        write_index_map(str(mask), scene['mask'])
+    (root / 'classes.json').write_text(json.dumps(dict(classes=classes)))
+
+
+def _write_cats_and_dogs(root: Path) -> None:
+    """What annotation tools leave: strokes of CVAT, a table of tags, the images."""
+    strokes, rows = [], []
+    for number in range(2):
+        name = f'{number}.jpg'
+        _write_image(root / 'images' / name, _scene(number, range(3))['image'])
+        marks = [
+            Stroke(label, [(5.0, 9.0 + 9 * row), (40.0, 9.0 + 9 * row)], 3)
+            for row, label in enumerate(('background', 'cat', 'dog'))
+        ]
+        strokes.append(WeakAnnotation(name, SIDE, SIDE, strokes=marks))
+        rows.append(f'{name},1,1')
+    write_annotations(strokes, root / 'cvat.xml', 'cvat')
+    (root / 'tags.csv').write_text('\n'.join(['image,cat,dog', *rows]) + '\n')
+    shutil.copy(root / 'images/0.jpg', root / 'image.jpg')
