@@ -50,7 +50,7 @@ def main() -> None:
     model = init_model(config, args.checkpoint, device='cpu')
     args.out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        difference = export_onnx(model, args.out, tuple(args.size))
+        difference = export_onnx(model, args.out, tuple(args.size), progress=True)
     except (ImportError, ValueError) as error:
         sys.exit(str(error))
     print(f'{args.out}: largest difference from PyTorch {difference:.1e}')

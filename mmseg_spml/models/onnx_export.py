@@ -30,7 +30,10 @@ class _Probabilities(nn.Module):
 
 
 def export_onnx(
-    model: EncoderDecoder, path: Union[str, Path], size: Tuple[int, int]
+    model: EncoderDecoder,
+    path: Union[str, Path],
+    size: Tuple[int, int],
+    progress: bool = False,
 ) -> float:
     """Write the softmax path of a segmentor, and compare it with ONNX Runtime.
 
@@ -42,6 +45,7 @@ def export_onnx(
         model: In evaluation mode, on the CPU; predicts by a classifier.
         path: File to write.
         size: (H, W).
+        progress: Whether PyTorch says what it is at.
 
     Returns:
         Largest difference of a probability between PyTorch and ONNX Runtime, on noise.
@@ -80,7 +84,7 @@ def export_onnx(
             output_names=['probabilities'],
             dynamo=True,
             external_data=False,
-            verbose=False,
+            verbose=None if progress else False,  # True says more than steps
         )
     session = onnxruntime.InferenceSession(
         str(path), providers=['CPUExecutionProvider']

@@ -88,5 +88,6 @@ def test_export_onnx(run, tmp_path):
     torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta={}), checkpoint)
     file = tmp_path / 'model.onnx'
     output = run('export_onnx.py', CONFIG, checkpoint, file, '--size', 64, 48)
+    assert 'Translate the graph' in output  # says what it is at
     assert 'largest difference from PyTorch' in output
     assert file.stat().st_size > 100_000
