@@ -1,24 +1,30 @@
-"""The README and the docs, and the shell blocks in them."""
+"""The README and the docs, and the code blocks in them."""
 
 import re
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator, List, Tuple
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+from integration import tiny
+
+DOCUMENTS = [tiny.ROOT / 'README.md', *sorted((tiny.ROOT / 'docs').glob('*.md'))]
+
+
+def code_blocks(document: Path) -> List[Tuple[str, str]]:
+    """(language or nothing, content) of each block, in order."""
+    text = document.read_text()
+    return re.findall(r'^```(\w*)\n(.*?)^```$', text, re.M | re.S)
 
 
 def shell_blocks() -> Iterator[Tuple[str, str]]:
-    """(name of the document, content) of each block for a shell, in order."""
+    """(name of the document, content) of blocks for a shell, continued lines joined."""
     for document in DOCUMENTS:
-        text = document.read_text()
-        for kind, block in re.findall(r'^```(\w*)\n(.*?)^```$', text, re.M | re.S):
+        for kind, block in code_blocks(document):
             if kind in ('', 'sh'):
-                yield document.name, block
+                yield document.name, re.sub(r' *\\\n *', ' ', block)
 
 
 def commands() -> Iterator[Tuple[str, str]]:
-    """(name of the document, line) of all shell blocks, continued lines joined."""
+    """(name of the document, line) of all shell blocks."""
     for name, block in shell_blocks():
-        for line in block.replace('\\\n', ' ').splitlines():
+        for line in block.splitlines():
             yield name, line.strip()

@@ -55,9 +55,8 @@ NEEDS = {
 def small_blocks():
     """(document, number and first tool; content) of each block, made short."""
     for number, (document, block) in enumerate(shell_blocks()):
-        lines = block.replace('\\\n', ' ').splitlines()
-        kept = [line for line in lines if not NOT_RUN.match(line)]
-        text = '\n'.join(re.sub(' +', ' ', line).strip() for line in kept)
+        kept = [line for line in block.splitlines() if not NOT_RUN.match(line)]
+        text = '\n'.join(kept)
         if not re.search('tools/|make ', text) or document == 'own_data.md':
             continue
         for pattern, replacement in SHORTER:
@@ -70,9 +69,7 @@ BLOCKS = dict(small_blocks())
 
 
 def test_each_change_is_needed():
-    documents = ''.join(
-        re.sub(' +', ' ', block.replace('\\\n', ' ')) for _, block in shell_blocks()
-    )
+    documents = ''.join(block for _, block in shell_blocks())
     for pattern, _ in SHORTER:
         assert re.search(pattern, documents, re.M), pattern
 

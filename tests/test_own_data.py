@@ -1,14 +1,13 @@
 """The tutorial, docs/own_data.md, run from top to bottom as it is written."""
 
-import re
 import shutil
 
 import cv2
 import pytest
+from documents import code_blocks
 from integration import tiny
 
-TEXT = (tiny.ROOT / 'docs' / 'own_data.md').read_text()
-BLOCKS = re.findall(r'^```(sh|python)\n(.*?)^```$', TEXT, re.M | re.S)
+BLOCKS = code_blocks(tiny.ROOT / 'docs' / 'own_data.md')
 # All that is changed: it has to end soon.
 SHORTER = [
     ('--train 60', '--train 6'),

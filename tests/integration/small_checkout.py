@@ -6,7 +6,6 @@ Data and pretrained weights stand in for those that one has to get first.
 """
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any, Dict, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from imagenet_names import imagenet_names
 from integration import tiny
+from integration.demo_recipe import demo_recipe
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
@@ -23,7 +23,6 @@ from mmseg_spml.annotations.formats import write_annotations
 from mmseg_spml.annotations.model import Stroke, WeakAnnotation
 from mmseg_spml.datasets.map_files import write_index_map
 from mmseg_spml.datasets.photographs import CamVidDataset, CCPDataset
-from mmseg_spml.engine import launch
 
 SIDE = 64
 IMAGES = 6
@@ -53,14 +52,7 @@ def make_checkout(root: Path) -> None:
 def _write_configs(root: Path) -> None:
     for folder in ('recipes', 'ablations', '_base_'):
         shutil.copytree(tiny.ROOT / 'configs' / folder, root / 'configs' / folder)
-    recipe = root / 'configs/recipes/demo.py'
-    text, found = re.subn(
-        r"args=\['\{out\}'\]",
-        "args=['{out}', '--train', '8', '--val', '2']",
-        recipe.read_text(),
-    )
-    assert found == 1
-    recipe.write_text(text)
+    (root / 'configs/recipes/demo.py').write_text(demo_recipe(train=8, val=2))
     shutil.copy(
         tiny.ROOT / 'tests/integration/last_iterations.py', root / 'last_iterations.py'
     )
@@ -108,7 +100,6 @@ def _write_weights(root: Path) -> None:
         file = root / init.get('checkpoint', '')
         if file.parent.name != 'pretrained' or file.exists():
             continue
-        launch._replace_sync_norms(backbone)
         state = MODELS.build(backbone).state_dict()
         prefix = init.get('prefix', '').rstrip('.')
         if prefix:

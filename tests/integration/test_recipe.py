@@ -10,6 +10,7 @@ import time
 
 import pytest
 from integration import tiny
+from integration.demo_recipe import demo_recipe
 
 SMALL = """
 max_iters=20 train_cfg.max_iters=20 train_cfg.val_interval=20
@@ -19,11 +20,8 @@ default_hooks.checkpoint.interval=5
 
 def small_recipe(folder):
     """configs/recipes/demo.py with 12 scenes and 20 iterations."""
-    text = (tiny.ROOT / 'configs' / 'recipes' / 'demo.py').read_text()
-    text = text.replace(
-        "args=['{out}']", "args=['{out}', '--train', '12', '--val', '4']"
-    )
-    text, count = re.subn(r'_often = .*', f'_often = {SMALL!r}', text)
+    recipe = demo_recipe(train=12, val=4)
+    text, count = re.subn(r'_often = .*', f'_often = {SMALL!r}', recipe)
     assert count == 1
     assert '12' in text
     path = folder / 'demo.py'
