@@ -24,7 +24,7 @@ $(STAMP): setup.py Makefile
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/python tools/demo.py
+	$(BIN)/python -m experiments.demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
@@ -35,9 +35,10 @@ test-slow: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Leaves .venv alone: remove that by hand for a set-up from scratch.
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
-	find mmseg_spml tests tools configs -name __pycache__ -type d -prune \
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find mmseg_spml tests tools configs experiments benchmarks -name __pycache__ -type d -prune \
 	    -exec rm -rf {} +

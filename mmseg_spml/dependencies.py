@@ -1,6 +1,8 @@
 """Says in one sentence what to install when MMSegmentation cannot be used."""
 
 import importlib
+import importlib.util
+import sys
 import warnings
 
 ONEDL = 'pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation'
@@ -40,6 +42,45 @@ def version_tuple(version: str) -> tuple[int, ...]:
         if digits != part:
             break
     return tuple(numbers)
+
+
+def openmmlab_is_usable() -> bool:
+    """Import MMSegmentation if it is there, and say what is missing where it matters.
+
+    The parts without OpenMMLab (``mmseg_spml.functional``, ``mmseg_spml.annotations``)
+    must be importable where it is missing or unfit. A config, however, needs all of
+    it: if MMEngine has been imported already, an unfit installation is an error.
+
+    Returns:
+        Whether the package's modules can be registered. False without a word if no
+        package of OpenMMLab is installed, with a warning if one is, but unfit.
+
+    Raises:
+        ImportError: MMEngine is in use, but the installation is unfit; the message is
+            one sentence.
+    """
+    in_use = 'mmengine' in sys.modules
+    if not in_use and not any(map(_is_installed, MINIMUM_VERSIONS)):
+        return False
+    try:
+        check_dependencies()
+    except ImportError as error:
+        if in_use:
+            raise
+        warnings.warn(
+            f'only mmseg_spml.functional and mmseg_spml.annotations can be used: '
+            f'{error}',
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def check_dependencies() -> None:

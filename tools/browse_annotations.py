@@ -1,4 +1,4 @@
-r"""Pictures of weak annotations: a page to look through, or contact sheets.
+r"""Draw weak annotations on an HTML page to browse, or on contact sheets.
 
 Example:
     python tools/browse_annotations.py weak.jsonl --images images \
@@ -16,35 +16,49 @@ import numpy as np
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.model import AnnotationError
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.cli.progress import watched
 from mmseg_spml.datasets.voc import voc_palette
-from mmseg_spml.progress import watched
+from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
     annotation_page,
     draw_annotation,
     shrink,
 )
-from mmseg_spml.visualization.panels import panel_grid, write_picture
+from mmseg_spml.visualization.image_grid import image_grid, write_picture
 
 _COLUMNS, _ROWS = 6, 5
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('annotations', help='file or folder')
-    parser.add_argument('--format', choices=sorted(FORMATS), help='detected by default')
+    parser.add_argument('annotations', help='file or folder of annotations')
+    parser.add_argument(
+        '--format',
+        choices=sorted(FORMATS),
+        help='format of the annotations (default: detected)',
+    )
     parser.add_argument('--images', type=Path, required=True, help='folder of images')
     parser.add_argument(
-        '--classes', nargs='+', required=True, help='names in order, or one text file'
+        '--classes',
+        nargs='+',
+        required=True,
+        help='class names in the order of their ids, or one text file of names',
     )
     parser.add_argument('--page', type=Path, help='HTML file to write')
-    parser.add_argument('--sheets', type=Path, help='folder to write pictures to')
-    parser.add_argument('--most', type=int, default=200, help='images, from the first')
-    parser.add_argument('--side', type=int, default=256, help='of a picture, pixels')
+    parser.add_argument('--sheets', type=Path, help='folder for the contact sheets')
+    parser.add_argument(
+        '--most', type=int, default=200, help='largest number of images (default: 200)'
+    )
+    parser.add_argument(
+        '--side',
+        type=int,
+        default=256,
+        help='longer side of each image in pixels (default: 256)',
+    )
     args = parser.parse_args()
     if not (args.page or args.sheets):
         parser.error('say what to write: --page or --sheets')
@@ -58,7 +72,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def load(path: Path, side: int) -> np.ndarray:
-    """A small RGB picture of an image file."""
+    """Read an image file as a small RGB picture."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise AnnotationError('the image is missing or cannot be decoded', file=path)
@@ -66,7 +80,7 @@ def load(path: Path, side: int) -> np.ndarray:
 
 
 def write_sheets(pictures: list, args: argparse.Namespace, palette: list) -> int:
-    """Write contact sheets; how many."""
+    """Write contact sheets, and return their number."""
     args.sheets.mkdir(parents=True, exist_ok=True)
     cells = []
     for annotation, image in pictures:
@@ -76,13 +90,13 @@ def write_sheets(pictures: list, args: argparse.Namespace, palette: list) -> int
     for number, start in enumerate(range(0, len(cells), per_sheet)):
         chosen = cells[start : start + per_sheet]
         rows = [chosen[i : i + _COLUMNS] for i in range(0, len(chosen), _COLUMNS)]
-        sheet = panel_grid(rows, legend=(args.classes, palette))
+        sheet = image_grid(rows, legend=(args.classes, palette))
         write_picture(args.sheets / f'sheet_{number:03d}.jpg', sheet)
     return -(-len(cells) // per_sheet)
 
 
 def main() -> None:
-    """Read, draw, write."""
+    """Read the annotations, draw them, and write the page and the sheets."""
     args = parse_args()
     palette = voc_palette(len(args.classes))
     pictures = []

@@ -1,7 +1,8 @@
-r"""Look through weak annotations for mistakes before training.
+r"""Check weak annotations for mistakes before training.
 
-Prints what is annotated, class by class, then what looks wrong. Ends with code 1 if
-there is an error (with ``--strict``: or a warning), so that it serves in CI. Example:
+The tool prints the number of annotations of each class, then everything that looks
+wrong. It exits with code 1 if there is an error (with ``--strict``: or a warning), so
+that it can be used in CI. Example:
 
     python tools/check_annotations.py weak.jsonl --classes background cat dog \
         --images images
@@ -14,22 +15,36 @@ from pathlib import Path
 from mmseg_spml.annotations.check import check_annotations
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
-from mmseg_spml.progress import watched
+from mmseg_spml.cli.progress import watched
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('annotations', help='file or folder')
-    parser.add_argument('--format', choices=sorted(FORMATS), help='detected by default')
+    parser.add_argument('annotations', help='file or folder of annotations')
     parser.add_argument(
-        '--classes', nargs='+', required=True, help='names in order, or one text file'
+        '--format',
+        choices=sorted(FORMATS),
+        help='format of the annotations (default: detected)',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        required=True,
+        help='class names in the order of their ids, or one text file of names',
     )
     parser.add_argument('--images', type=Path, help='folder of the images')
-    parser.add_argument('--most', type=int, default=50, help='findings to print')
-    parser.add_argument('--strict', action='store_true', help='fail on warnings too')
+    parser.add_argument(
+        '--most',
+        type=int,
+        default=50,
+        help='largest number of findings to print (default: 50)',
+    )
+    parser.add_argument(
+        '--strict', action='store_true', help='exit with code 1 on warnings, too'
+    )
     args = parser.parse_args()
     if args.most < 0:
         parser.error(f'--most must be 0 or more, got {args.most}')
@@ -41,7 +56,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Check, print, exit."""
+    """Check the annotations and print the findings."""
     args = parse_args()
     try:
         annotations = watched(

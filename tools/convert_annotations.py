@@ -1,7 +1,8 @@
-"""Convert weak annotations between formats, and join those of several files.
+"""Convert weak annotations between formats, and join the annotations of several files.
 
-Formats are detected; what a format cannot express is counted and reported. Inputs of
-which several need ``--format`` are converted one by one, then joined. Examples:
+The formats are detected. Annotations that a format cannot express are counted and
+reported. Convert inputs one by one if they need different values of ``--format``, then
+join the results. Examples:
 
     python tools/convert_annotations.py labelme_folder/ weak.jsonl
     python tools/convert_annotations.py tags.csv boxes.json weak.jsonl --images images
@@ -11,6 +12,7 @@ which several need ``--format`` are converted one by one, then joined. Examples:
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,44 +25,55 @@ from mmseg_spml.annotations.formats import (
     write_annotations,
 )
 from mmseg_spml.annotations.merge import merge_by_image
-from mmseg_spml.annotations.model import AnnotationError
-from mmseg_spml.progress import watched
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.cli.progress import watched
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('inputs', nargs='+', help='files or folders of annotations')
     parser.add_argument('out', help='file or folder to write')
     parser.add_argument(
-        '--format', choices=sorted(FORMATS), help='of the inputs; detected by default'
+        '--format',
+        choices=sorted(FORMATS),
+        help='format of the inputs (default: detected)',
     )
     parser.add_argument(
-        '--to', choices=sorted(FORMATS), help='format to write; by default that of OUT'
+        '--to',
+        choices=sorted(FORMATS),
+        help='format to write (default: detected from the name of OUT)',
     )
     parser.add_argument(
-        '--images', help='folder of the images, for formats that state no image size'
+        '--images', help='folder of the images, for formats without image sizes'
     )
     parser.add_argument(
-        '--classes', nargs='+', help='class names in the order of ids, or one text file'
+        '--classes',
+        nargs='+',
+        help='class names in the order of their ids, or one text file of names',
     )
     parser.add_argument(
         '--sample',
         type=int,
         metavar='N',
-        help='keep N images, drawn at random; with one seed, few are among many',
+        help='keep N random images; with the same seed, a smaller sample is part of a '
+        'larger one',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of --sample')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='random seed of --sample (default: 0)'
+    )
     args = parser.parse_args()
     if args.seed < 0:
         parser.error(f'--seed must be 0 or more, got {args.seed}')
     return args
 
 
-def drawn(annotations: list, number: int, seed: int) -> list:
-    """So many of the annotations, in their order."""
+def drawn(
+    annotations: Sequence[WeakAnnotation], number: int, seed: int
+) -> list[WeakAnnotation]:
+    """Draw annotations at random, and keep their order."""
     if not 1 <= number <= len(annotations):
         raise AnnotationError(
             f'--sample must be in 1..{len(annotations)}, the number of images, got '
@@ -71,9 +84,9 @@ def drawn(annotations: list, number: int, seed: int) -> list:
 
 
 def main() -> None:
-    """Read everything, join, write."""
+    """Read all inputs, join them, and write the result."""
     args = parse_args()
-    annotations = []
+    annotations: list[WeakAnnotation] = []
     try:
         classes = class_names(args.classes)
         to = args.to or format_of_name(args.out)
@@ -93,7 +106,7 @@ def main() -> None:
     print(f'{len(merged)} images converted to {args.out} ({to})')
     if left_out:
         print(
-            f'{left_out} marks, tags or declarations of completeness left out: {to} '
+            f'{left_out} shapes, tags or declarations of completeness left out: {to} '
             'cannot express them'
         )
 

@@ -3,8 +3,9 @@
     python tools/eval_regions.py BSDS500/images/test BSDS500/groundTruth/test
     python tools/eval_regions.py images masks --methods owt-ucm slic --limit 50
 
-TRUTH holds a .mat file of BSDS500, or a PNG of ids, for each image. A method is tried
-with several settings; the table shows the one of the best F over the data set (ODS).
+TRUTH holds a .mat file of BSDS500, or a PNG of ids, for each image. Each method is
+tried with several settings; the table shows the setting with the best F over the data
+set (ODS).
 """
 
 import argparse
@@ -12,29 +13,42 @@ import os
 import sys
 from functools import partial
 
-from mmseg_spml.datasets.region_files import list_images
+from mmseg_spml.cli.progress import watched
+from mmseg_spml.cli.workers import spread
 from mmseg_spml.evaluation.region_quality import (
     SETTINGS,
     format_quality_table,
     measure_image,
 )
-from mmseg_spml.progress import watched
-from mmseg_spml.workers import spread
+from mmseg_spml.io.images import list_images
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('images', help='folder of images')
-    parser.add_argument('truth', help='folder of segments, by the names of the images')
     parser.add_argument(
-        '--methods', nargs='+', choices=list(SETTINGS), default=list(SETTINGS)
+        'truth', help='folder of segments, named like the images (.mat or .png)'
     )
-    parser.add_argument('--limit', type=int, help='use that many images, evenly spread')
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count(), help='processes (all cores)'
+        '--methods',
+        nargs='+',
+        choices=list(SETTINGS),
+        default=list(SETTINGS),
+        help='methods to compare (default: all)',
+    )
+    parser.add_argument(
+        '--limit',
+        type=int,
+        help='number of images, evenly spread over the folder (default: all)',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='number of processes (default: one for each core)',
     )
     args = parser.parse_args()
     if args.workers < 1 or (args.limit is not None and args.limit < 1):
@@ -43,7 +57,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print."""
+    """Measure the regions of all images and print the table."""
     args = parse_args()
     work = partial(
         measure_image, images=args.images, truth=args.truth, methods=args.methods

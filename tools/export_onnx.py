@@ -13,28 +13,32 @@ from mmseg.apis import init_model
 
 from mmseg_spml.models.onnx_export import export_onnx
 
-# Of a probability: what is more is no rounding.
+# Largest difference of a probability that rounding can explain.
 _TOLERANCE = 1e-3
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
-    parser.add_argument('out', type=Path, help='file to write, .onnx')
+    parser.add_argument('config', help='config file of the model')
+    parser.add_argument('checkpoint', help='checkpoint of the model')
+    parser.add_argument('out', type=Path, help='.onnx file to write')
     parser.add_argument(
         '--size',
         nargs=2,
         type=int,
         required=True,
         metavar=('HEIGHT', 'WIDTH'),
-        help='of the images that it will be used for',
+        help='size of the images that the model will be used for',
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='key=value ...'
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings that override the config, key=value ...',
     )
     args = parser.parse_args()
     if args.out.suffix != '.onnx':
@@ -43,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Export, compare, report."""
+    """Export the model, compare it with PyTorch, and report the difference."""
     args = parse_args()
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options)

@@ -1,7 +1,7 @@
 """Write class activation maps: ``python tools/make_cams.py CONFIG CHECKPOINT OUT``.
 
-Each image of the config's ``test_dataloader`` becomes OUT/NAME.npz with a map for each
-class that its tags name. On several processes: ``torchrun --nproc_per_node 8
+For each image of the config's ``test_dataloader``, OUT/NAME.npz gets a map for each
+class that its tags name. To use several processes, run ``torchrun --nproc_per_node 8
 tools/make_cams.py CONFIG CHECKPOINT OUT --launcher pytorch``.
 """
 
@@ -13,15 +13,18 @@ from mmseg_spml.engine.output_run import write_outputs
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config file, such as configs/cam/*')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('out', help='folder of maps to write')
+    parser.add_argument('out', help='folder for the maps')
     parser.add_argument(
-        '--format', choices=('npz', 'npy'), default='npz', help='npy: as SEAM writes'
+        '--format',
+        choices=('npz', 'npy'),
+        default='npz',
+        help='format of the files (default: npz); SEAM writes npy',
     )
     parser.add_argument('--work-dir', help='folder of logs (default: OUT/logs)')
     launch.add_arguments(parser, example='model.scales="[1,2]"')
@@ -29,7 +32,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run MMEngine's test loop with a writer in place of the metric."""
+    """Run MMEngine's test loop with a writer of maps in place of the metric."""
     args = parse_args()
     cfg = launch.read_config(args, os.path.join(args.out, 'logs'))
     cfg.test_evaluator = dict(

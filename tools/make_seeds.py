@@ -3,17 +3,19 @@
     python tools/make_cams.py CONFIG CHECKPOINT cams
     python tools/make_seeds.py CONFIG seeds --cams cams
 
-The images are those of the config's ``test_dataloader``; ``seeds`` in the config says
-how: ``method`` 'tags' or 'boxes' (activation maps of the image, or inside of its boxes;
-with ``alpha`` and ``threshold``, averaged over ``regions`` if that names a folder) or
-'grabcut' (boxes alone, no --cams). OUT/NAME.png are 8-bit: 0 is background, C
-unlabelled. Images that cannot be used are named at the end; the others are done all
-the same, and the exit code is 1.
+The images are those of the config's ``test_dataloader``. The options are in ``seeds``
+of the config. ``method`` is 'tags' (activation maps of the whole image), 'boxes'
+(activation maps inside of its boxes), or 'grabcut' (boxes alone, without --cams). The
+first two have the options ``alpha`` and ``threshold``, and average the maps over
+regions if ``regions`` names a folder. The files OUT/NAME.png are 8-bit label maps in
+which 0 is background and C is unlabeled. Images that cannot be used are skipped and
+named at the end, and the exit code is then 1.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -22,34 +24,35 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 import mmseg_spml  # noqa: F401
+from mmseg_spml.cli.progress import watched
+from mmseg_spml.cli.workers import spread
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
     check_outputs,
     make_seed_file,
 )
 from mmseg_spml.evaluation.label_report import write_label_report
-from mmseg_spml.functional.confusion import class_scores
-from mmseg_spml.progress import watched
-from mmseg_spml.visualization.panels import write_picture
+from mmseg_spml.functional.labels.confusion import class_scores
+from mmseg_spml.visualization.image_grid import write_picture
 from mmseg_spml.visualization.seeds import draw_seeds
-from mmseg_spml.workers import spread
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         'config', help='config file with `seeds`, such as configs/cam/*'
     )
-    parser.add_argument('out', help='folder of label maps to write')
+    parser.add_argument('out', help='folder for the label maps')
     parser.add_argument('--cams', help='folder of activation maps')
     parser.add_argument(
-        '--truth', help='folder of full masks: compare where there is one'
+        '--truth',
+        help='folder of full masks, to compare the seeds with where there are any',
     )
-    parser.add_argument('--report', help='write the scores to this JSON file, too')
-    parser.add_argument('--show', help='draw the seeds of 4 images to this file')
+    parser.add_argument('--report', help='JSON file to write the scores to')
+    parser.add_argument('--show', help='picture to write, of the seeds of 4 images')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -57,7 +60,10 @@ def parse_args() -> argparse.Namespace:
         help='settings that override the config, such as seeds.alpha=4',
     )
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count(), help='processes (all cores)'
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='number of processes (default: one for each core)',
     )
     args = parser.parse_args()
     if args.workers < 1:
@@ -69,8 +75,13 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def report(confusions: dict, labelled: float, classes: tuple, args: argparse.Namespace):
-    """Print the scores of the seeds against the masks, and write them."""
+def report(
+    confusions: dict[str, np.ndarray],
+    labeled: float,
+    classes: Sequence[str],
+    args: argparse.Namespace,
+) -> None:
+    """Print the scores of the seeds, and write them to the file of ``--report``."""
     scores = class_scores(np.sum([*confusions.values()], axis=0))
     print('\n| class | IoU | precision | recall |\n|---|---|---|---|')
     rows = [*zip(classes, *scores.values())]
@@ -78,12 +89,12 @@ def report(confusions: dict, labelled: float, classes: tuple, args: argparse.Nam
     for name, *values in rows:
         print(f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |')
     if args.report is not None:
-        more = dict(command=' '.join(sys.argv), labelled=labelled)
+        more = dict(command=' '.join(sys.argv), labeled=labeled)
         write_label_report(args.report, confusions, classes, 'training', **more)
 
 
 def main() -> None:
-    """Make all maps, compare, exit."""
+    """Make all label maps, compare them with the masks, and report the failures."""
     args = parse_args()
     try:
         cfg = Config.fromfile(args.config)
@@ -115,12 +126,12 @@ def main() -> None:
     made = [file for file in files if file.error is None]
     confusions = {f.name: f.confusion for f in made if f.confusion is not None}
     if made:
-        labelled = float(np.mean([file.labelled for file in made]))
-        print(f'{len(made)} label maps, {labelled:.1%} of an image labelled on average')
+        labeled = float(np.mean([file.labeled for file in made]))
+        print(f'{len(made)} label maps, {labeled:.1%} of an image labeled on average')
     if args.truth is not None:
         print(f'{len(confusions)} of them have a mask')
     if confusions:
-        report(confusions, labelled, dataset.metainfo['classes'], args)
+        report(confusions, labeled, dataset.metainfo['classes'], args)
     failed = [file for file in files if file.error is not None]
     for file in failed:
         print(f'{file.name}: {file.error}', file=sys.stderr)

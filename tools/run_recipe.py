@@ -1,8 +1,11 @@
-"""Run all stages of a recipe: ``python tools/run_recipe.py configs/recipes/demo.py``.
+"""Run all stages of a recipe.
 
-Stages that are done are skipped; if anything that a stage depends on changed, it and
-what follows from it are done again. Stopped anywhere, the same command goes on.
-WORK_DIR/report.md has the scores, WORK_DIR/NAME.log the output of each stage.
+Stages that are done are skipped. If anything that a stage depends on has changed, the
+stage and all stages that follow from it run again. After an interruption, the same
+command continues. WORK_DIR/report.md has the scores, and WORK_DIR/NAME.log the output
+of each stage. Example:
+
+    python tools/run_recipe.py experiments/configs/recipes/demo.py
 """
 
 import argparse
@@ -15,22 +18,27 @@ from mmseg_spml.recipes import read_recipe, run_recipe, write_report
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('recipe', help='config file with `stages`')
-    parser.add_argument('--work-dir', help="instead of the recipe's")
+    parser.add_argument(
+        '--work-dir', help='folder of the recipe (default: that of the recipe file)'
+    )
     parser.add_argument(
         '--set',
         nargs='+',
         action=DictAction,
         default={},
         metavar='NAME=VALUE',
-        help="the recipe's `variables`, such as seed=1",
+        help="values of the recipe's `variables`, such as seed=1",
     )
     parser.add_argument(
-        '--gpus', type=int, default=1, help='processes, one a GPU (default: 1)'
+        '--gpus',
+        type=int,
+        default=1,
+        help='number of processes, one for each GPU (default: 1)',
     )
     args = parser.parse_args()
     if args.gpus < 1:
@@ -39,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run and report."""
+    """Run the recipe and write its report."""
     args = parse_args()
     try:
         recipe = read_recipe(args.recipe, args.work_dir, args.set)

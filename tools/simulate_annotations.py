@@ -9,6 +9,7 @@ Examples:
 import argparse
 import sys
 import zlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,50 +19,117 @@ from mmengine.utils import track_parallel_progress
 
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, write_annotations
-from mmseg_spml.annotations.simulate import PLACES
-from mmseg_spml.annotations.simulate_annotation import KINDS, Annotator
+from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.simulation.annotator import KINDS, Annotator
+from mmseg_spml.annotations.simulation.skeleton import PLACES
 from mmseg_spml.datasets.full_masks import FullMask, masks_of_config, masks_of_folder
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         'masks', help='folder of index PNGs, or a config of MMSegmentation'
     )
-    parser.add_argument('out', help='file to write')
-    parser.add_argument('--to', choices=sorted(FORMATS), default='jsonl')
-    parser.add_argument('--split', default='train', help='of the config')
+    parser.add_argument('out', help='file of annotations to write')
     parser.add_argument(
-        '--classes', nargs='+', help='names or one text file, for a folder'
+        '--to',
+        choices=sorted(FORMATS),
+        default='jsonl',
+        help='format to write (default: jsonl)',
     )
-    parser.add_argument('--suffix', default='.jpg', help='of images, for a folder')
-    parser.add_argument('--kinds', nargs='+', choices=KINDS, default=list(KINDS))
-    parser.add_argument('--points', type=int, default=1, help='clicks a component')
-    parser.add_argument('--place', choices=PLACES, default='stroke', help='of clicks')
-    parser.add_argument('--length', type=float, default=1.0, help='of strokes, 0 to 1')
-    parser.add_argument('--width', type=float, default=3.0, help='of strokes, pixels')
     parser.add_argument(
-        '--no-background-marks',
+        '--split', default='train', help='split of the config (default: train)'
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        help='class names in the order of their ids, or one text file of names; needed '
+        'for a folder of masks',
+    )
+    parser.add_argument(
+        '--suffix',
+        default='.jpg',
+        help='suffix of the images of a folder of masks (default: .jpg)',
+    )
+    parser.add_argument(
+        '--kinds',
+        nargs='+',
+        choices=KINDS,
+        default=list(KINDS),
+        help='kinds of annotations to simulate (default: all)',
+    )
+    parser.add_argument(
+        '--points',
+        type=int,
+        default=1,
+        help='number of clicks on each connected component (default: 1)',
+    )
+    parser.add_argument(
+        '--place',
+        choices=PLACES,
+        default='stroke',
+        help='place of the clicks (default: stroke)',
+    )
+    parser.add_argument(
+        '--length',
+        type=float,
+        default=1.0,
+        help='fraction of each stroke to draw, 0 to 1 (default: 1)',
+    )
+    parser.add_argument(
+        '--width',
+        type=float,
+        default=3.0,
+        help='width of the strokes in pixels (default: 3)',
+    )
+    parser.add_argument(
+        '--no-background-shapes',
         action='store_true',
-        help='no clicks and strokes on the background',
+        help='draw no clicks and strokes on the background',
     )
-    parser.add_argument('--min-area', type=int, default=10, help='pixels')
-    parser.add_argument('--missed', type=float, default=0.0, help='share of marks')
-    parser.add_argument('--wrong-class', type=float, default=0.0, help='share of marks')
-    parser.add_argument('--jitter', type=float, default=0.0, help='pixels')
-    parser.add_argument('--seed', type=int, default=0, help='>= 0')
-    parser.add_argument('--workers', type=int, default=2, help='processes')
+    parser.add_argument(
+        '--min-area',
+        type=int,
+        default=10,
+        help='smallest area in pixels of components to annotate (default: 10)',
+    )
+    parser.add_argument(
+        '--missed',
+        type=float,
+        default=0.0,
+        help='share of shapes that the annotator misses (default: 0)',
+    )
+    parser.add_argument(
+        '--wrong-class',
+        type=float,
+        default=0.0,
+        help='share of shapes with a wrong class (default: 0)',
+    )
+    parser.add_argument(
+        '--jitter',
+        type=float,
+        default=0.0,
+        help='random shift of coordinates in pixels (default: 0)',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='random seed, 0 or more (default: 0)'
+    )
+    parser.add_argument(
+        '--workers', type=int, default=2, help='number of processes (default: 2)'
+    )
     args = parser.parse_args()
     if args.seed < 0:
         parser.error(f'--seed must be 0 or more, got {args.seed}')
     return args
 
 
-def annotate(source: FullMask, annotator: Annotator, classes: list, seed: int):
-    """Annotate one mask; the result depends on the seed and the image's name alone."""
+def annotate(
+    source: FullMask, annotator: Annotator, classes: Sequence[str], seed: int
+) -> WeakAnnotation:
+    """Annotate one mask; the result depends only on the seed and the image's name."""
     rng = np.random.default_rng([seed, zlib.crc32(source.image.encode())])
     try:
         return annotator.annotate(source.read(), classes, source.image, rng)
@@ -77,7 +145,7 @@ def main() -> None:
             if not args.classes:
                 raise ValueError('a folder of masks needs --classes')
             sources = masks_of_folder(args.masks, args.suffix)
-            classes = class_names(args.classes)
+            classes: Sequence[str] = class_names(args.classes) or ()
         else:
             sources, classes = masks_of_config(args.masks, args.split)
         annotator = Annotator(
@@ -86,13 +154,13 @@ def main() -> None:
             place=args.place,
             length=args.length,
             width=args.width,
-            mark_background=not args.no_background_marks,
+            annotate_background=not args.no_background_shapes,
             min_area=args.min_area,
             missed=args.missed,
             wrong_class=args.wrong_class,
             jitter=args.jitter,
         )
-        cv2.setNumThreads(1)  # the processes share the cores already
+        cv2.setNumThreads(1)  # the processes already share the cores
         work = partial(
             annotate, annotator=annotator, classes=list(classes), seed=args.seed
         )
@@ -103,7 +171,7 @@ def main() -> None:
     print(f'\n{len(annotations)} images written to {args.out}')
     if left_out:
         print(
-            f'{left_out} marks, tags or declarations of completeness left out: '
+            f'{left_out} shapes, tags or declarations of completeness left out: '
             f'{args.to} cannot express them'
         )
 

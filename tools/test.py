@@ -10,27 +10,32 @@ from mmseg_spml.engine import launch
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line, as MMSegmentation's own."""
+    """Parse the command line, which is that of MMSegmentation's tool."""
     parser = argparse.ArgumentParser(description='Test (and evaluate) a segmentor')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--work-dir',
-        help='folder of the figures (default: work_dirs/<name of the config>)',
+        help='folder of logs and scores (default: work_dirs/<name of the config>)',
     )
     parser.add_argument('--out', help='folder for the predicted label maps')
     parser.add_argument('--show', action='store_true', help='show the predictions')
     parser.add_argument('--show-dir', help='folder for painted predictions')
     parser.add_argument(
-        '--wait-time', type=float, default=2, help='how long to show each, seconds'
+        '--wait-time',
+        type=float,
+        default=2,
+        help='time in seconds to show each prediction (default: 2)',
     )
     parser.add_argument(
-        '--tta', action='store_true', help='test-time augmentation (cfg.tta_pipeline)'
+        '--tta',
+        action='store_true',
+        help='test with augmentation by tta_pipeline of the config',
     )
     parser.add_argument(
         '--crf',
         action='store_true',
-        help='refine the predictions by a dense CRF (options: tta_model.crf)',
+        help='refine the predictions by a dense CRF with the options tta_model.crf',
     )
     parser.add_argument(
         '--report',
@@ -42,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
-    """Have the visualization hook show or save what is predicted.
+    """Have the visualization hook show or save the predictions.
 
     Raises:
         ValueError: The config has no such hook.
@@ -62,12 +67,14 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
     """Wrap the model and the pipeline for test-time augmentation.
 
     Args:
-        cfg: Changed in place.
-        views: Whether to use ``cfg.tta_pipeline``, else the one view of the tests.
+        cfg: The config, which is changed in place.
+        views: Whether to use the views of ``cfg.tta_pipeline``; otherwise the test
+            pipeline gives a single view.
         crf: Whether a dense CRF refines the predictions.
 
     Raises:
-        ValueError: ``views``, and the config has no ``tta_pipeline`` or ``tta_model``.
+        ValueError: ``views`` is set, and the config has no ``tta_pipeline`` or
+            ``tta_model``.
     """
     if views and ('tta_pipeline' not in cfg or 'tta_model' not in cfg):
         raise ValueError('--tta needs `tta_pipeline` and `tta_model` in the config')
@@ -85,13 +92,13 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
 
 
 def evaluators(cfg: Config) -> list:
-    """The metrics, of which a config may name one or a list."""
+    """Return the metrics of a config, which names one or a list, as a list."""
     found = cfg.test_evaluator
     return list(found) if isinstance(found, (list, tuple)) else [found]
 
 
 def main() -> None:
-    """Fit the config to the command line and the machine, and test."""
+    """Adapt the config to the command line and the machine, and test."""
     args = parse_args()
     cfg = launch.read_config(args)
     cfg.resume = False
@@ -100,7 +107,7 @@ def main() -> None:
     if args.tta or args.crf:
         use_tta(cfg, args.tta, args.crf)
     if args.out is not None:
-        # The metric makes the folder on rank 0 only, when others may write already.
+        # The metric creates the folder only on rank 0, while others already write.
         os.makedirs(args.out, exist_ok=True)
         first = evaluators(cfg)[0]
         first.output_dir, first.keep_results = args.out, True

@@ -9,7 +9,7 @@ from mmseg_spml.engine import launch
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line, as MMSegmentation's own."""
+    """Parse the command line, which is that of MMSegmentation's tool."""
     parser = argparse.ArgumentParser(description='Train a segmentor')
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='resume from this checkpoint, by default the latest of the work folder',
+        help='resume from this checkpoint (default: the latest of the work folder)',
     )
     parser.add_argument(
         '--amp', action='store_true', help='train in automatic mixed precision'
@@ -29,14 +29,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp-dtype',
         choices=['float16', 'bfloat16'],
-        help='its number format (default: float16 on CUDA, bfloat16 on a CPU)',
+        help='number format of mixed precision (default: float16 on CUDA, bfloat16 on '
+        'a CPU)',
     )
     launch.add_arguments(parser)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Fit the config to the command line and the machine, and train."""
+    """Adapt the config to the command line and the machine, and train."""
     args = parse_args()
     cfg = launch.read_config(args)
     launch.fit_batch_to_processes(cfg, launch.world_size(args.launcher))

@@ -1,5 +1,5 @@
-# Stays 'mmseg': in another scope RandomResize would build mmcv's Resize, which leaves
-# the label map as it is.
+# The scope must be 'mmseg': in another scope RandomResize would build MMCV's Resize,
+# which does not resize the label map.
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mmseg_spml'], allow_failed_imports=False)
 env_cfg = dict(
@@ -29,10 +29,11 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='ExactResumeHook'),
     dict(type='SegmentMemoryHook'),
-    # Only acts for predictor='retrieval'.
+    # Only used with predictor='retrieval'.
     dict(type='SegmentBankHook'),
 ]
-# For tools/test.py --tta, as the paper: five scales, each mirrored, too.
+# Pipeline for tools/test.py --tta, as in the paper: five scales, each with its mirror
+# image.
 tta_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(

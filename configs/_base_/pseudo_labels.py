@@ -1,6 +1,6 @@
-# How tools/make_pseudo_labels.py labels the training images, as the paper does: the
-# classifier's scores, two views, 64 steps of the random walk, dense CRF. Nothing of the
-# weak labels but the classes constrains them: `evaluator.keep_marks=True` does more.
+# Options of tools/make_pseudo_labels.py, as in the paper: scores of the classifier, two
+# views, 64 steps of the random walk, dense CRF. Only the tags constrain the pseudo
+# labels; `evaluator.keep_weak_labels=True` also keeps the weak labels of pixels.
 pseudo_labels = dict(
     model=dict(
         source='softmax',

@@ -1,9 +1,9 @@
-# SegFormer-B0 as MMSegmentation has it, on VOC 2012 scribbles, with SPML as an extra
-# loss: what an EncoderDecoder needs for it is `type`, `data_preprocessor.type` and
-# `spml`, beside a pipeline with weak labels and regions.
+# MMSegmentation's SegFormer-B0 on VOC 2012 scribbles, with SPML as an auxiliary loss. To
+# add SPML to an EncoderDecoder, set `type`, `data_preprocessor.type` and `spml`, and
+# load weak labels and regions in the pipeline.
 #
-# `model.predict_with=spml` predicts by the branch, by its classifier or with
-# `model.spml.decode_head.predictor=retrieval`.
+# `model.predict_with=spml` predicts with the branch: with its classifier, or with
+# `model.spml.decode_head.predictor=retrieval` by retrieval.
 _base_ = [
     '../_base_/datasets/voc_scribbles.py',
     '../_base_/schedules/schedule_30k_adamw.py',

@@ -1,9 +1,10 @@
-# Class activation maps of VOC 2012: MMPretrain's ResNet-50 (output stride 16) learns
-# the tags of the 10,582 training images, for five epochs. Beside the images it needs
-# lists/train_aug.txt (their names), lists/cls_labels.npy (their tags: a dictionary of
-# vectors by name, as other weakly supervised methods use it), MMPretrain's ResNet-50.
+# Class activation maps of VOC 2012: MMPretrain's ResNet-50 (output stride 16) is trained
+# on the tags of the 10,582 training images for five epochs. Required files, in addition
+# to the images: lists/train_aug.txt (image names), lists/cls_labels.npy (tags: a dict of
+# vectors by image name, as used by other weakly supervised methods), and the weights of
+# MMPretrain's ResNet-50.
 _base_ = ['../_base_/default_runtime.py']
-custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
+custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.models.classifiers'])
 custom_hooks = [dict(type='ExactResumeHook')]
 data_root = 'data/voc'
 model = dict(
@@ -80,7 +81,7 @@ val_dataloader = dict(
     ),
 )
 val_evaluator = dict(type='mmpretrain.AveragePrecision')
-# The images whose maps are written.
+# Images for which maps are written.
 test_dataloader = dict(
     batch_size=1,
     num_workers=4,

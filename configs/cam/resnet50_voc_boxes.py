@@ -1,5 +1,5 @@
-# The same classifier, for seeds inside the boxes of VOC's annotations: the threshold is
-# higher, because the maps are stretched in each box.
+# The classifier of resnet50_voc.py, for seeds inside the boxes of VOC's annotations. The
+# threshold is higher, because the maps are rescaled to [0, 1] in each box.
 _base_ = './resnet50_voc.py'
 test_dataloader = dict(
     dataset=dict(
@@ -9,5 +9,5 @@ test_dataloader = dict(
         tags_file=None,
     )
 )
-# VOC's files do not say it, but all objects of its classes have boxes.
+# All objects of VOC's classes have boxes, although its files do not state it.
 seeds = dict(method='boxes', alpha=6, threshold=0.5, boxes_complete=True)

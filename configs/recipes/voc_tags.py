@@ -1,5 +1,5 @@
-# VOC 2012, image tags: classifier of the tags, activation maps, seeds, SPML; then
-# pseudo labels and classifiers on its embedding in turn, as the paper does.
+# VOC 2012, image tags: tag classifier, activation maps, seeds, SPML; then pseudo labels
+# and classifiers on SPML's embedding in turn, as in the paper.
 work_dir = 'work_dirs/recipe_voc_tags'
 _tags = 'configs/cam/resnet50_voc.py'
 _stage1 = 'configs/spml/deeplabv2_voc_tags.py'
@@ -9,7 +9,7 @@ _embedding = [
     'model.neck.init_cfg.checkpoint={spml.checkpoint}',
 ]
 _bank_scales = ['--original-size', '--scales', '0.5', '1', '1.5']
-# Which classes an image shows is known from the seeds.
+# The seed label maps provide the tags of each image.
 _nearest = [
     'train_dataloader.dataset.label_dir={seeds}',
     'pseudo_labels.model.source=retrieval',
@@ -102,6 +102,10 @@ stages = [
 ]
 tests = [
     dict(model='spml', config=_stage1, title='SPML'),
-    dict(model='classifier_1', config=_stage2, title='classifier of stage 1'),
+    dict(
+        model='classifier_1',
+        config=_stage2,
+        title='classifier of stage 1',
+    ),
     dict(model='classifier_2', config=_stage2, title='final classifier'),
 ]

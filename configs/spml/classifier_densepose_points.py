@@ -1,13 +1,13 @@
-# Second stage of pspnet_densepose_points.py: a fresh classifier on the frozen
-# embedding, trained on pseudo labels (one <image name>.png each).
+# Second stage of pspnet_densepose_points.py: a new classifier on the frozen embedding,
+# trained on pseudo labels (<image name>.png for each image).
 _base_ = [
     '../_base_/models/pspnet_r101_spml.py',
     '../_base_/datasets/densepose_points.py',
     '../_base_/schedules/schedule_classifier.py',
     '../_base_/default_runtime.py',
 ]
-# Without a flip: MMSegmentation's test-time augmentation flips the scores back but
-# does not exchange left and right parts.
+# Test without flipping, because MMSegmentation's test-time augmentation flips the scores
+# back but does not swap left and right parts.
 tta_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(
@@ -26,7 +26,7 @@ stage1 = 'work_dirs/pspnet_densepose_points/iter_45000.pth'
 pseudo_label_dir = 'work_dirs/pspnet_densepose_points/pseudo_labels'
 model = dict(
     freeze_embedding=True,
-    # Backbone and neck of stage 1; the classifier starts afresh.
+    # Load backbone and neck of stage 1, but not the classifier.
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint=stage1, prefix='backbone.')
     ),
@@ -43,7 +43,7 @@ crop_size = (512, 512)
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadWeakAnnotations'),
-    # Right and left hands, feet, thighs, legs, arms, forearms.
+    # Swap right and left hands, feet, thighs, legs, arms, forearms.
     dict(
         type='WeakRandomFlip',
         prob=0.5,
@@ -52,7 +52,7 @@ train_pipeline = [
     dict(type='RandomResizeOfImage', ratio_range=(0.5, 2.0)),
     dict(type='PadToCropSize', size=crop_size),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),
-    dict(type='RandomGrey', prob=0.3),
+    dict(type='RandomGray', prob=0.3),
     dict(type='RandomGaussianBlur5', prob=0.5, sigma=(0.1, 5.0)),
     dict(type='PackWeakSegInputs'),
 ]

@@ -1,4 +1,4 @@
-# Second stage of deeplabv2_voc_boxes.py, as classifier_voc_tags.py is of its run.
+# Second stage of deeplabv2_voc_boxes.py; see classifier_voc_tags.py.
 _base_ = ['./classifier_voc_tags.py']
 stage1 = 'work_dirs/deeplabv2_voc_boxes/iter_30000.pth'
 pseudo_label_dir = 'work_dirs/deeplabv2_voc_boxes/pseudo_labels'

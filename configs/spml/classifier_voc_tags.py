@@ -1,5 +1,5 @@
-# Second stage of deeplabv2_voc_tags.py: a fresh classifier on the frozen
-# embedding, trained on pseudo labels (one <image name>.png each).
+# Second stage of deeplabv2_voc_tags.py: a new classifier on the frozen embedding,
+# trained on pseudo labels (<image name>.png for each image).
 _base_ = [
     '../_base_/models/deeplabv2_r101_spml.py',
     '../_base_/datasets/voc_tags.py',
@@ -10,7 +10,7 @@ stage1 = 'work_dirs/deeplabv2_voc_tags/iter_30000.pth'
 pseudo_label_dir = 'work_dirs/deeplabv2_voc_tags/pseudo_labels'
 model = dict(
     freeze_embedding=True,
-    # Backbone and neck of stage 1; the classifier starts afresh.
+    # Load backbone and neck of stage 1, but not the classifier.
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint=stage1, prefix='backbone.')
     ),
@@ -31,7 +31,7 @@ train_pipeline = [
     dict(type='RandomResizeOfImage', ratio_range=(0.5, 2.0)),
     dict(type='PadToCropSize', size=crop_size),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),
-    dict(type='RandomGrey', prob=0.3),
+    dict(type='RandomGray', prob=0.3),
     dict(type='RandomGaussianBlur5', prob=0.5, sigma=(0.1, 5.0)),
     dict(type='PackWeakSegInputs'),
 ]
@@ -39,7 +39,7 @@ train_dataloader = dict(
     batch_size=16,
     dataset=dict(label_dir=pseudo_label_dir, pipeline=train_pipeline),
 )
-# Of the third round of pseudo labels: one step of the walk, no CRF.
+# Pseudo labels of the third round: one step of the walk, no CRF.
 pseudo_labels = dict(
     model=dict(scales=(0.75, 1.0), walk_options=dict(steps=1)),
 )

@@ -1,4 +1,4 @@
-# SPML, ConvNeXt-T of MMPretrain, VOC 2012 scribbles.
+# SPML, ConvNeXt-T (from MMPretrain), VOC 2012 scribbles.
 _base_ = [
     '../_base_/models/lateral_spml.py',
     '../_base_/datasets/voc_scribbles.py',
@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/pseudo_labels.py',
 ]
 custom_imports = dict(
-    imports=['mmseg_spml', 'mmseg_spml.mmpretrain_backbones'],
+    imports=['mmseg_spml', 'mmseg_spml.models.backbones.mmpretrain'],
     allow_failed_imports=False,
 )
 model = dict(

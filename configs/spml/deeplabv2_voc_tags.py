@@ -26,10 +26,10 @@ model = dict(
         ],
         memory=dict(steps=2),
         dropout_ratio=0.75,
-        # The cross-entropy is scaled as the annotation loss.
+        # The cross-entropy has the weight of the annotation loss.
         classifier_weight='annotation',
-        retrieval=dict(grid=(12, 12), iterations=10, neighbours=20),
+        retrieval=dict(grid=(12, 12), iterations=10, neighbors=20),
     ),
 )
-# The walk begins with activation maps, of tools/make_cams.py or of SEAM.
+# The random walk starts from the activation maps of tools/make_cams.py or of SEAM.
 pseudo_labels = dict(model=dict(source='cam', cams='data/voc/VOC2012/cam/maps'))

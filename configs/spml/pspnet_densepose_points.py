@@ -1,5 +1,5 @@
-# SPML, PSPNet with ResNet-101, DensePose points: annotation, image similarity and
-# feature affinity, as the paper describes the method.
+# SPML, PSPNet with ResNet-101, DensePose points: semantic annotation, image similarity
+# and feature affinity, as described in the paper.
 _base_ = [
     '../_base_/models/pspnet_r101_spml.py',
     '../_base_/datasets/densepose_points.py',
@@ -7,8 +7,8 @@ _base_ = [
     '../_base_/pseudo_labels.py',
     '../_base_/default_runtime.py',
 ]
-# Without a flip: MMSegmentation's test-time augmentation flips the scores back but
-# does not exchange left and right parts.
+# Test without flipping, because MMSegmentation's test-time augmentation flips the scores
+# back but does not swap left and right parts.
 tta_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(
@@ -40,9 +40,9 @@ model = dict(
         ],
         memory=dict(steps=0),
         dropout_ratio=0.75,
-        # The cross-entropy is scaled as the annotation loss.
+        # The cross-entropy has the weight of the annotation loss.
         classifier_weight='annotation',
-        retrieval=dict(grid=(24, 24), iterations=10, neighbours=20),
+        retrieval=dict(grid=(24, 24), iterations=10, neighbors=20),
     ),
 )
 optim_wrapper = dict(
@@ -60,5 +60,5 @@ param_scheduler = [
     )
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-# The labels of the nearest labelled segments of each image, without the classifier.
+# Pseudo labels from the nearest labeled segments of each image, without the classifier.
 pseudo_labels = dict(model=dict(source='nearest_labels', flip=False))

@@ -1,5 +1,5 @@
-# As pspnet_densepose_points.py, but without feature affinity: the authors' released
-# code sets that loss up and never adds it to the total.
+# pspnet_densepose_points.py without feature affinity: the authors' released code
+# sets up this loss, but never adds it to the total.
 _base_ = ['./pspnet_densepose_points.py']
 model = dict(
     neck=dict(affinity_threshold=None),

@@ -1,7 +1,7 @@
-# SPML, plain ViT-S/16 (such as DINO's or DeiT's), VOC 2012 scribbles.
+# SPML, plain ViT-S/16 (such as that of DINO or DeiT), VOC 2012 scribbles.
 #
-# All its outputs have stride 16; `neck.in_index=(3,)` and one number in `in_channels`
-# use the last layer alone.
+# All outputs have stride 16. To use only the last layer, set `neck.in_index=(3,)` and a
+# single number in `in_channels`.
 _base_ = [
     '../_base_/models/lateral_spml.py',
     '../_base_/datasets/voc_scribbles.py',

@@ -1,11 +1,14 @@
-"""Where boxes allow classes. Letters: H, W image size, C classes."""
+"""The pixels to which boxes confine each class.
+
+Letters: H, W image size, C classes.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
-from mmseg_spml.functional.rasterize import box_mask
+from mmseg_spml.functional.labels.rasterize import box_mask
 
 
 def box_extents(
@@ -13,21 +16,22 @@ def box_extents(
     classes: Sequence[str],
     background: str | None = 'background',
 ) -> np.ndarray:
-    """Pixels at which each class may be.
+    """Return the pixels at which each class may be.
 
-    If the boxes are complete, a class is inside of its boxes and of those without a
-    class. If they are not, it may be anywhere, and so may the background always.
+    If the boxes are complete, a class lies inside its own boxes and inside boxes
+    without a class. If they are not, it may lie anywhere. The background may always lie
+    anywhere.
 
     Args:
-        annotation: With boxes, or none.
+        annotation: The annotation, with any number of boxes.
         classes: C class names.
-        background: Name of the class that has no boxes.
+        background: The name of the class that has no boxes.
 
     Returns:
         (C, H, W) bool.
 
     Raises:
-        AnnotationError: a box is of none of ``classes``.
+        AnnotationError: The class of a box is not in ``classes``.
 
     Example:
         >>> from mmseg_spml.annotations.model import Box

@@ -1,4 +1,4 @@
-"""Look through annotations for mistakes before a training does.
+"""A check of annotations for mistakes, to be made before training.
 
 Letters: H, W image size, C classes.
 """
@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.model import (
-    DENSE_UNLABELLED,
+    DENSE_UNLABELED,
     DENSE_VOID,
     AnnotationError,
     Box,
@@ -25,25 +24,28 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.functional.segments import VOID
+from mmseg_spml.functional.labels.values import VOID
 
 KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
 
-# A dense map with fewer labelled pixels and no unlabelled one has likely mixed up the
-# two values: full masks leave little void.
+# A dense map with a larger share of void and without any unlabeled pixel has likely
+# mixed up the two values: full masks leave little void.
 _SUSPICIOUS_VOID = 0.5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to look at.
+    """One problem to look at.
 
-    ``level``: ``'error'`` (training would fail or learn something wrong) or
-    ``'warning'``. ``image``: where, None for the whole set.
+    Args:
+        level: ``'error'`` (training would fail or learn something wrong) or
+            ``'warning'``.
+        image: The name of the image; None if the whole set has the problem.
+        what: The description of the problem.
     """
 
     level: str
-    image: Optional[str]
+    image: str | None
     what: str
 
     def __str__(self) -> str:
@@ -52,11 +54,15 @@ class Finding:
 
 @dataclass
 class Report:
-    """What :func:`check_annotations` found.
+    """The result of :func:`check_annotations`.
 
-    ``images``: how many; ``unknown``: of how many nothing is known; ``counts``:
-    (class, kind) -> images in which it occurs; ``pixels``: class -> labelled pixels;
-    ``total_pixels``: of all images.
+    Args:
+        findings: All problems, in the order of the images.
+        images: The number of images.
+        unknown: The number of images about which nothing is known.
+        counts: The number of images in which a class occurs, by (class, kind).
+        pixels: The number of labeled pixels, by class.
+        total_pixels: The number of pixels of all images.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -68,15 +74,15 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether there is any error."""
+        """True if there is any error."""
         return any(finding.level == 'error' for finding in self.findings)
 
-    def add(self, level: str, image: Optional[str], what: str) -> None:
-        """Note a finding."""
+    def add(self, level: str, image: str | None, what: str) -> None:
+        """Add a finding."""
         self.findings.append(Finding(level, image, what))
 
     def table(self, classes: Sequence[str]) -> str:
-        """Images per class and kind, and the share of pixels that are labelled."""
+        """Format the images per class and kind, and the share of labeled pixels."""
         width = max([len(name) for name in classes] + [len('class')])
         head = ''.join(f'{kind:>10}' for kind in KINDS)
         lines = [f'{"class":<{width}}{head}{"pixels":>12}']
@@ -84,9 +90,9 @@ class Report:
             cells = ''.join(f'{self.counts[name, kind]:>10}' for kind in KINDS)
             share = 100 * self.pixels[name] / max(self.total_pixels, 1)
             lines.append(f'{name:<{width}}{cells}{share:>10.3f} %')
-        labelled = 100 * sum(self.pixels.values()) / max(self.total_pixels, 1)
+        labeled = 100 * sum(self.pixels.values()) / max(self.total_pixels, 1)
         lines.append(
-            f'{self.images} images, {labelled:.3f} % of the pixels labelled; nothing '
+            f'{self.images} images, {labeled:.3f} % of the pixels labeled; nothing '
             f'is known of {self.unknown}'
         )
         return '\n'.join(lines)
@@ -96,16 +102,16 @@ def check_annotations(
     annotations: Iterable[WeakAnnotation],
     classes: Sequence[str],
     *,
-    images: Optional[Path] = None,
-    background: Optional[str] = 'background',
+    images: Path | None = None,
+    background: str | None = 'background',
 ) -> Report:
-    """Count what is annotated, and note what looks wrong.
+    """Count the annotations of each class, and collect everything that looks wrong.
 
     Args:
-        annotations: Of a whole data set.
+        annotations: The annotations of a whole data set.
         classes: C class names.
-        images: Folder of the images; they are opened if given.
-        background: Name of the background class; None if there is none.
+        images: The folder of the images, which are opened if it is given.
+        background: The name of the background class; None if there is none.
 
     Example:
         >>> weak = WeakAnnotation('a.jpg', 4, 6, points=[Point('cat', 9, 1)])
@@ -142,7 +148,7 @@ def check_annotations(
 def _check_labels(
     annotation: WeakAnnotation,
     classes: Sequence[str],
-    background: Optional[str],
+    background: str | None,
     report: Report,
 ) -> None:
     foreign = sorted(annotation.class_names() - set(classes))
@@ -153,7 +159,7 @@ def _check_labels(
             f'{foreign} are none of the classes {list(classes)}: rename or add them',
         )
     try:
-        # the other classes count all the same
+        # The other classes are counted in spite of the foreign ones.
         known_tags(annotation, [*classes, *foreign], background)
         labels = label_map(annotation, [*classes, *foreign], background=background)
     except AnnotationError as error:
@@ -173,18 +179,18 @@ def _check_labels(
     if annotation.dense is not None:
         values = annotation.dense.labels
         void = (values == DENSE_VOID).mean()
-        if void > _SUSPICIOUS_VOID and not (values == DENSE_UNLABELLED).any():
+        if void > _SUSPICIOUS_VOID and not (values == DENSE_UNLABELED).any():
             report.add(
                 'warning',
                 annotation.image,
                 f'{100 * void:.0f} % of its dense map is void (255) and nothing is '
-                'unlabelled (254): were unlabelled pixels meant? Void takes no part '
+                'unlabeled (254): were unlabeled pixels meant? Void takes no part '
                 'in training',
             )
 
 
 def _check_image(
-    annotation: WeakAnnotation, images: Path, contents: dict, report: Report
+    annotation: WeakAnnotation, images: Path, contents: dict[str, str], report: Report
 ) -> None:
     path = images / annotation.image
     try:
@@ -207,20 +213,20 @@ def _check_image(
 
 
 def _check_whole(
-    report: Report, classes: Sequence[str], background: Optional[str]
+    report: Report, classes: Sequence[str], background: str | None
 ) -> None:
     known = {name for name, _ in report.counts} | {
         name for name, count in report.pixels.items() if count
     }
     for name in classes:
         if name not in known:
-            what = 'is marked nowhere: the class cannot be learnt'
+            what = 'is marked nowhere: the class cannot be learned'
             report.add('warning', None, f'{name!r} {what}')
     if background is not None and not report.pixels[background] and report.images:
         report.add(
             'warning',
             None,
-            f'no pixel of {background!r} is labelled in any image: everything will be '
+            f'no pixel of {background!r} is labeled in any image: everything will be '
             'taken for an object',
         )
 
@@ -228,50 +234,52 @@ def _check_whole(
 def _classes_by_kind(annotation: WeakAnnotation) -> Iterator[tuple[str, set[str]]]:
     yield 'tags', set(annotation.tags)
     for kind in ('boxes', 'points', 'strokes', 'polygons', 'masks'):
-        yield kind, {mark.label for mark in getattr(annotation, kind)} - {None}
+        yield kind, {shape.label for shape in getattr(annotation, kind)} - {None}
     if annotation.dense is not None:
         yield 'dense', annotation.dense.shown()
 
 
 def _outside(annotation: WeakAnnotation) -> Iterator[str]:
-    """Marks that lie outside of the image, wholly or (boxes) in part."""
+    """Describe shapes outside of the image, and boxes that reach out of it."""
     height, width = annotation.size
-    for mark in annotation.marks():
-        if isinstance(mark, Mask):
+    for shape in annotation.shapes():
+        if isinstance(shape, Mask):
             continue
-        vertices = np.array(_vertices(mark))
+        vertices = np.array(_vertices(shape))
         inside = ((vertices >= 0) & (vertices <= (width, height))).all(axis=1)
         (left, top), (right, bottom) = vertices.min(axis=0), vertices.max(axis=0)
         beyond = left >= width or top >= height or right < 0 or bottom < 0
-        kind = type(mark).__name__.lower()
-        if beyond or (isinstance(mark, Point) and not inside.all()):
-            yield f'a {kind} of {mark.label!r} lies outside of the image'
-        elif isinstance(mark, Box) and not inside.all():
-            yield f'a box of {mark.label!r} reaches out of the image'
+        kind = type(shape).__name__.lower()
+        if beyond or (isinstance(shape, Point) and not inside.all()):
+            yield f'a {kind} of {shape.label!r} lies outside of the image'
+        elif isinstance(shape, Box) and not inside.all():
+            yield f'a box of {shape.label!r} reaches out of the image'
 
 
 def _repeated(annotation: WeakAnnotation) -> Iterator[str]:
-    """Marks that are there more than once."""
+    """Describe shapes that occur more than once."""
     numbers = Counter(
         (
-            type(mark).__name__.lower(),
-            mark.label,
-            mark.mask.tobytes() if isinstance(mark, Mask) else tuple(_vertices(mark)),
+            type(shape).__name__.lower(),
+            shape.label,
+            shape.mask.tobytes()
+            if isinstance(shape, Mask)
+            else tuple(_vertices(shape)),
         )
-        for mark in annotation.marks()
+        for shape in annotation.shapes()
     )
     for (kind, label, _), number in numbers.items():
         if number > 1:
             yield f'a {kind} of {label!r} is there {number} times'
 
 
-def _vertices(mark: object) -> list:
-    if isinstance(mark, Box):
-        return [(mark.x0, mark.y0), (mark.x1, mark.y1)]
-    if isinstance(mark, Point):
-        return [(mark.x, mark.y)]
-    if isinstance(mark, Stroke):
-        return list(mark.path)
-    if isinstance(mark, Polygon):
-        return [vertex for ring in mark.rings for vertex in ring]
-    raise TypeError(f'{type(mark).__name__} has no vertices')
+def _vertices(shape: object) -> list[tuple[float, float]]:
+    if isinstance(shape, Box):
+        return [(shape.x0, shape.y0), (shape.x1, shape.y1)]
+    if isinstance(shape, Point):
+        return [(shape.x, shape.y)]
+    if isinstance(shape, Stroke):
+        return list(shape.path)
+    if isinstance(shape, Polygon):
+        return [vertex for ring in shape.rings for vertex in ring]
+    raise TypeError(f'{type(shape).__name__} has no vertices')

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 
-def class_names(given: Optional[Sequence[str]]) -> Optional[list[str]]:
-    """The names given, or the lines of the one text file given.
+def class_names(given: Sequence[str] | None) -> list[str] | None:
+    """Return the given names, or the lines of the one given text file.
 
     Args:
-        given: Names, the path of a file of names, or None.
+        given: The names, the path of a file of names, or None.
 
     Raises:
-        ValueError: a name occurs twice.
-        FileNotFoundError: the one name given is that of a missing text file.
+        ValueError: A name occurs twice.
+        FileNotFoundError: The only name given is that of a missing text file.
 
     Example:
         >>> class_names(['background', 'cat'])

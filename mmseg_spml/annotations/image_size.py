@@ -1,8 +1,7 @@
-"""Sizes of image files, for formats that do not state them."""
+"""The sizes of image files, for formats that do not state them."""
 
 import os
 from pathlib import Path
-from typing import Optional
 
 from PIL import Image
 
@@ -16,19 +15,19 @@ _ORIENTATION = 0x0112
 _ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
-def image_size(folder: Optional[Path], name: str) -> tuple[int, int]:
-    """(H, W) of an image as it is shown: turned as its Exif orientation says.
+def image_size(folder: Path | None, name: str) -> tuple[int, int]:
+    """Return (H, W) of an image as viewers show it, turned by its Exif orientation.
 
     Only the head of the file is read.
 
     Args:
-        folder: Folder of images.
-        name: The image's name in it.
+        folder: The folder of the images.
+        name: The name of the image in the folder.
 
     Raises:
         AnnotationError: ``folder`` is None, the name leads out of it, or the file is no
             image.
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: There is no such file.
     """
     if folder is None:
         raise AnnotationError(
@@ -36,7 +35,7 @@ def image_size(folder: Optional[Path], name: str) -> tuple[int, int]:
             'by --images'
         )
     path = Path(folder) / checked_image_name(name)
-    # os.path's isfile, unlike Path's, is False for names that no file can have
+    # os.path.isfile, unlike Path.is_file, is False for names that no file can have.
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f'there is no image {path}; check the folder given by --images'
@@ -45,7 +44,7 @@ def image_size(folder: Optional[Path], name: str) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
-    except Exception as error:  # decoders meet damaged files with errors of any kind
+    except Exception as error:  # decoders raise errors of any kind for damaged files
         raise AnnotationError(
             f'the image {path} cannot be read ({error}); replace it'
         ) from error

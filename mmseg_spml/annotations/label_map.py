@@ -1,28 +1,27 @@
-"""From a weak annotation to what training reads: a label map, and known tags.
+"""The label map and the known tags of a weak annotation, as training reads them.
 
 Letters: H, W image size, C classes.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Optional
 
 import numpy as np
 
 from mmseg_spml.annotations.model import (
-    DENSE_UNLABELLED,
+    DENSE_UNLABELED,
     DENSE_VOID,
     AnnotationError,
     Box,
     Label,
     WeakAnnotation,
 )
-from mmseg_spml.functional.rasterize import (
+from mmseg_spml.functional.labels.rasterize import (
     box_mask,
     disc_mask,
     polygon_mask,
     stroke_mask,
 )
-from mmseg_spml.functional.segments import VOID
+from mmseg_spml.functional.labels.values import VOID
 
 PRIORITY = ('boxes', 'dense', 'polygons', 'masks', 'strokes', 'points')
 
@@ -31,38 +30,39 @@ def label_map(
     annotation: WeakAnnotation,
     classes: Sequence[str],
     *,
-    unlabelled: Optional[int] = None,
-    background: Optional[str] = 'background',
+    unlabeled: int | None = None,
+    background: str | None = 'background',
     priority: Sequence[str] = PRIORITY,
     fill_boxes: bool = False,
     point_radius: float = 2,
     stroke_width: float = 3,
 ) -> np.ndarray:
-    """Label of every pixel: a class, unlabelled, or void.
+    """Draw a weak annotation: each pixel becomes a class, unlabeled, or void.
 
-    A pixel is *labelled* if a mark covers it; *void* if a mark without a class does;
-    else *unlabelled*. Marks of a later kind in ``priority`` cover those of an earlier
-    one; among marks of one kind the later one wins, among filled boxes the smaller.
-    Pixels in a box are unlabelled unless ``fill_boxes``: a box says where to look, not
-    which pixels. Outside of all boxes is background if ``boxes_complete``; so is the
-    whole image if it is declared to show no class (``tags_complete`` without tags).
+    A pixel is *labeled* if a shape covers it, *void* if a shape without a class covers
+    it, and *unlabeled* otherwise. Shapes of a later kind in ``priority`` cover shapes
+    of an earlier kind. Among shapes of one kind the later one wins, and among filled
+    boxes the smaller one. Pixels in a box are unlabeled unless ``fill_boxes`` is True,
+    because a box does not tell which of its pixels belong to the object. All pixels
+    outside of the boxes are background if ``boxes_complete`` is True. The whole image
+    is background if it is declared to show no class (``tags_complete`` without tags).
 
     Args:
-        annotation: What is known of the image.
-        classes: C class names; the value of a name is its place.
-        unlabelled: C..254 or 255; C if None.
-        background: Name of the class outside of objects; None if there is none.
-        priority: Kinds, weakest first; kinds left out are not drawn.
-        fill_boxes: Label all pixels of a box (a baseline for comparisons).
-        point_radius: Of the disc of a click, in pixels.
-        stroke_width: Of strokes that state none, in pixels.
+        annotation: The annotation of the image.
+        classes: C class names; the value of a class is its place in this list.
+        unlabeled: The value of unlabeled pixels, in C..255; C if None.
+        background: The name of the class outside of objects; None if there is none.
+        priority: The kinds of shapes, weakest first; other kinds are not drawn.
+        fill_boxes: Whether to label all pixels of a box (a baseline for comparisons).
+        point_radius: The radius of the disc that a click becomes, in pixels.
+        stroke_width: The width of strokes that state none, in pixels.
 
     Returns:
-        (H, W) uint8: 0..C-1, ``unlabelled``, or 255 (void).
+        (H, W) uint8: 0..C-1, ``unlabeled``, or 255 (void).
 
     Raises:
-        AnnotationError: a label is none of ``classes``.
-        ValueError: an option is wrong.
+        AnnotationError: A label is not in ``classes``.
+        ValueError: An option is out of range.
 
     Example:
         >>> from mmseg_spml.annotations.model import Box, Point
@@ -71,10 +71,10 @@ def label_map(
         >>> label_map(annotation, ('background', 'cat'), point_radius=0).tolist()
         [[1, 2, 2, 0], [2, 2, 2, 0]]
     """
-    value = len(classes) if unlabelled is None else unlabelled
+    value = len(classes) if unlabeled is None else unlabeled
     if not len(classes) <= value <= VOID or len(classes) > 254:
         raise ValueError(
-            f'unlabelled must be in {len(classes)}..{VOID} (at most 254 classes), got '
+            f'unlabeled must be in {len(classes)}..{VOID} (at most 254 classes), got '
             f'{value}'
         )
     if point_radius < 0 or stroke_width <= 0:
@@ -87,9 +87,10 @@ def label_map(
         raise ValueError(
             f'priority takes each of {PRIORITY} once at most, got {tuple(priority)}'
         )
-    ids = {None: VOID, **{name: i for i, name in enumerate(classes)}}
+    ids: dict[Label, int] = {name: i for i, name in enumerate(classes)}
+    ids[None] = VOID
     empty = annotation.tags_complete and not annotation.tags - {background}
-    # int16 for a while: 255 may be both void and unlabelled
+    # -1 marks unlabeled pixels until the end, as 255 may be both void and unlabeled.
     labels = np.full(annotation.size, -1, np.int16)
     if empty and background is not None and background in ids:
         labels[:] = ids[background]
@@ -102,9 +103,10 @@ def label_map(
 
 
 def has_label_map(annotation: WeakAnnotation) -> bool:
-    """Whether :func:`label_map` may label a pixel: not of tags and boxes alone.
+    """Return whether :func:`label_map` may label or void a pixel.
 
-    Boxes do if they are complete (the background outside) or void.
+    Tags and boxes label nothing, unless the image is declared to show no class, the
+    boxes are complete (the pixels outside are background) or a box is void.
 
     Example:
         >>> from mmseg_spml.annotations.model import Box
@@ -116,8 +118,8 @@ def has_label_map(annotation: WeakAnnotation) -> bool:
         or annotation.boxes_complete
         or (annotation.tags_complete and not annotation.tags)
         or any(
-            not isinstance(mark, Box) or mark.label is None
-            for mark in annotation.marks()
+            not isinstance(shape, Box) or shape.label is None
+            for shape in annotation.shapes()
         )
     )
 
@@ -125,19 +127,19 @@ def has_label_map(annotation: WeakAnnotation) -> bool:
 def known_tags(
     annotation: WeakAnnotation,
     classes: Sequence[str],
-    background: Optional[str] = 'background',
+    background: str | None = 'background',
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which classes an image is known to show, and which not to.
+    """Return the classes that an image is known to show, and those known to be absent.
 
-    Present are the tags and the labels of all marks. Absent are those declared absent,
-    and with ``tags_complete`` all others except the background.
+    The tags and the labels of all shapes are present. Classes declared absent are
+    absent; if ``tags_complete`` is True, so are all other classes but the background.
 
     Returns:
         (C,) bool, (C,) bool: present, absent. Classes that are neither are unknown.
 
     Raises:
-        AnnotationError: a name is none of ``classes``; a mark shows what the tags
-            exclude.
+        AnnotationError: A name is not in ``classes``, or a shape shows a class that the
+            tags exclude.
 
     Example:
         >>> annotation = WeakAnnotation('a.jpg', 2, 4, tags={'cat'}, absent={'dog'})
@@ -145,21 +147,21 @@ def known_tags(
         >>> present.tolist(), absent.tolist()
         ([False, True, False], [False, False, True])
     """
-    ids = {name: i for i, name in enumerate(classes)}
+    ids: dict[Label, int] = {name: i for i, name in enumerate(classes)}
     present, absent = np.zeros(len(classes), bool), np.zeros(len(classes), bool)
     for name in annotation.shown():
-        present[_id_of(name, ids, 'tags and marks')] = True
+        present[_id_of(name, ids, 'tags and shapes')] = True
     for name in annotation.absent:
         absent[_id_of(name, ids, 'absent')] = True
     if annotation.tags_complete:
         absent[:] = [
             name != background and name not in annotation.tags for name in classes
         ]
-    contradicted = [classes[i] for i in np.flatnonzero(present & absent)]
+    contradicted = [classes[i] for i in np.flatnonzero(present & absent).tolist()]
     if contradicted:
         raise AnnotationError(
             f'the tags exclude {contradicted}, which are marked in the image: correct '
-            'the tags or the marks',
+            'the tags or the shapes',
             place=annotation.image,
         )
     return present, absent
@@ -168,18 +170,18 @@ def known_tags(
 def _layers(
     kind: str,
     annotation: WeakAnnotation,
-    background: Optional[str],
+    background: str | None,
     fill_boxes: bool,
     point_radius: float,
     stroke_width: float,
 ) -> Iterator[tuple[Label, np.ndarray]]:
-    """Label and (H, W) bool of what one kind says, in the order of drawing."""
+    """Yield the label and the (H, W) bool mask of each shape of a kind, as drawn."""
     size = annotation.size
     if kind == 'boxes':
         yield from _box_layers(annotation, background, fill_boxes)
     elif kind == 'dense' and annotation.dense is not None:
         labels = annotation.dense.labels
-        for value in np.unique(labels[labels != DENSE_UNLABELLED]).tolist():
+        for value in np.unique(labels[labels != DENSE_UNLABELED]).tolist():
             name = None if value == DENSE_VOID else annotation.dense.classes[value]
             yield name, labels == value
     elif kind == 'polygons':
@@ -198,7 +200,7 @@ def _layers(
 
 
 def _box_layers(
-    annotation: WeakAnnotation, background: Optional[str], fill_boxes: bool
+    annotation: WeakAnnotation, background: str | None, fill_boxes: bool
 ) -> Iterator[tuple[Label, np.ndarray]]:
     corners = [(box.x0, box.y0, box.x1, box.y1) for box in annotation.boxes]
     masks = [box_mask(annotation.size, corner) for corner in corners]
@@ -209,13 +211,13 @@ def _box_layers(
         areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in corners]
         for number in sorted(range(len(areas)), key=lambda i: -areas[i]):
             yield annotation.boxes[number].label, masks[number]
-    else:  # void boxes ("ignore this region") are void in either case
+    else:  # a void box ("ignore this region") is void whether boxes are filled or not
         for box, mask in zip(annotation.boxes, masks):
             if box.label is None:
                 yield None, mask
 
 
-def _id_of(label: Label, ids: dict, what: str) -> int:
+def _id_of(label: Label, ids: dict[Label, int], what: str) -> int:
     if label not in ids:
         raise AnnotationError(
             f'{what}: the class {label!r} is none of {[n for n in ids if n]}; rename '

@@ -1,19 +1,22 @@
-"""Several annotations of one image into one."""
+"""Merging of several annotations of one image."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 
+_Shape = TypeVar('_Shape')
+
 
 def merge_by_image(annotations: Iterable[WeakAnnotation]) -> list[WeakAnnotation]:
-    """Join the annotations of each image, in the order of its first one.
+    """Join the annotations of each image; images keep the order of their first one.
 
-    Marks and tags add up, equal marks of two parts count once. What one part declares
-    complete stays so.
+    The shapes and tags of all parts are kept, and equal shapes of two parts count once.
+    Tags or boxes that one part declares complete stay complete.
 
     Raises:
-        AnnotationError: two parts differ in size, both have a dense map, or one shows
-            what another excludes.
+        AnnotationError: Two parts differ in size, both have a dense map, or one shows
+            a class that another excludes.
 
     Example:
         >>> parts = [WeakAnnotation('a.jpg', 2, 3, tags={'cat'}),
@@ -46,14 +49,14 @@ def _join(first: WeakAnnotation, second: WeakAnnotation) -> WeakAnnotation:
         beyond = sorted(shown - whole.tags) if whole.tags_complete else []
         if beyond:
             raise AnnotationError(
-                f'{beyond} are tags or marks in one file, while another declares its '
+                f'{beyond} are tags or shapes in one file, while another declares its '
                 f'tags {sorted(whole.tags)} complete',
                 place=place,
             )
         excluded = sorted(shown & whole.absent)
         if excluded:
             raise AnnotationError(
-                f'{excluded} are tags or marks in one file, and absent in another',
+                f'{excluded} are tags or shapes in one file, and absent in another',
                 place=place,
             )
     try:
@@ -75,5 +78,5 @@ def _join(first: WeakAnnotation, second: WeakAnnotation) -> WeakAnnotation:
         raise error.at(place=place) from error
 
 
-def _joined(first: Sequence, second: Sequence) -> list:
-    return [*first, *(mark for mark in second if mark not in first)]
+def _joined(first: Sequence[_Shape], second: Sequence[_Shape]) -> list[_Shape]:
+    return [*first, *(shape for shape in second if shape not in first)]

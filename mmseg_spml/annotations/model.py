@@ -1,19 +1,20 @@
-"""One image's weak annotation, whatever tool it was made with.
+"""The weak annotation of one image, independent of the tool that it was made with.
 
-Coordinates are continuous: x to the right, y down, the top left corner of the image is
-(0, 0), and the pixel in row r and column c covers [c, c + 1) x [r, r + 1). Labels are
-class names; the label None marks void, where nothing is to be learnt.
+Coordinates are continuous: x points to the right and y down, the top left corner of the
+image is (0, 0), and the pixel in row r and column c covers [c, c + 1) x [r, r + 1).
+Labels are class names. The label None stands for void: pixels that take no part in
+training.
 
 Letters: H, W image size, L vertices.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields
-from typing import Optional, Union
 
 import numpy as np
 
-from mmseg_spml.annotations.checks import (
+from mmseg_spml.annotations.validation import (
     AnnotationError,
     check_label,
     check_shape,
@@ -24,19 +25,20 @@ from mmseg_spml.annotations.checks import (
     checked_size,
     checked_vertices,
 )
+from mmseg_spml.functional.labels.rasterize import Vertices
 
-DENSE_UNLABELLED = 254
+DENSE_UNLABELED = 254
 DENSE_VOID = 255
 
-Label = Optional[str]
+Label = str | None
 
 
 @dataclass(frozen=True)
 class Box:
-    """Axis-parallel box [x0, x1) x [y0, y1) around one object.
+    """An axis-parallel box [x0, x1) x [y0, y1) around one object.
 
     Raises:
-        AnnotationError: a side is not positive or a coordinate not finite.
+        AnnotationError: A side is not positive, or a coordinate is not finite.
     """
 
     label: Label
@@ -72,17 +74,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A scribble: the line through ``path``, ``width`` pixels wide.
+    """A scribble: the line through the vertices of ``path``.
 
     Args:
-        label: Class.
+        label: The class.
         path: (x, y) of L >= 1 vertices.
-        width: In pixels; None leaves it to whoever draws.
+        width: The width in pixels; None leaves it to the code that draws the stroke.
     """
 
     label: Label
-    path: tuple[tuple[float, float], ...]
-    width: Optional[float] = None
+    path: Vertices
+    width: float | None = None
 
     def __post_init__(self) -> None:
         check_label(self.label)
@@ -99,12 +101,13 @@ class Polygon:
     """An outlined area; rings within rings are holes (even-odd rule).
 
     Args:
-        label: Class.
-        rings: One or more rings of L >= 3 vertices (x, y), not closed by repetition.
+        label: The class.
+        rings: One or more rings of L >= 3 vertices (x, y). The last vertex does not
+            repeat the first.
     """
 
     label: Label
-    rings: tuple[tuple[tuple[float, float], ...], ...]
+    rings: Sequence[Vertices]
 
     def __post_init__(self) -> None:
         check_label(self.label)
@@ -118,7 +121,7 @@ class Polygon:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """A brushed area: (H, W) bool, the size of the image."""
+    """A brushed area: a (H, W) bool array of the size of the image."""
 
     label: Label
     mask: np.ndarray
@@ -139,14 +142,14 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class DenseMap:
-    """A label for each pixel, possibly of a part only.
+    """A label map, in which pixels may be unlabeled.
 
     Args:
-        classes: Class names; value i of the map is ``classes[i]``.
-        labels: (H, W) uint8: 0..len(classes)-1, 254 unlabelled, 255 void.
+        classes: The class names; value i of the map stands for ``classes[i]``.
+        labels: (H, W) uint8: 0..len(classes)-1, 254 (unlabeled) or 255 (void).
     """
 
-    classes: tuple[str, ...]
+    classes: Sequence[str]
     labels: np.ndarray
 
     def __post_init__(self) -> None:
@@ -165,17 +168,23 @@ class DenseMap:
                 f'{self.labels.shape}'
             )
         values = np.unique(self.labels)
-        foreign = values[(values >= len(classes)) & (values < DENSE_UNLABELLED)]
+        foreign = values[(values >= len(classes)) & (values < DENSE_UNLABELED)]
         if len(foreign):
             raise AnnotationError(
                 f'a dense map of {len(classes)} classes holds the values '
-                f'{foreign.tolist()}; 254 is unlabelled, 255 void'
+                f'{foreign.tolist()}; 254 is unlabeled, 255 void'
             )
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        height, width = self.labels.shape
+        return height, width
+
     def shown(self) -> set[str]:
-        """Classes of which there is a pixel."""
+        """Return the classes that have at least one pixel."""
         values = np.unique(self.labels)
-        return {self.classes[value] for value in values[values < DENSE_UNLABELLED]}
+        return {self.classes[value] for value in values[values < DENSE_UNLABELED]}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DenseMap):
@@ -187,26 +196,27 @@ class DenseMap:
 
 @dataclass
 class WeakAnnotation:
-    """All that is known of one image; any part may be missing.
+    """The annotation of one image, of which any part may be missing.
 
     Args:
-        image: Name of the image file, relative to the folder of images, with slashes.
+        image: The name of the image file, relative to the folder of the images, with
+            slashes.
         height: H.
         width: W.
         tags: Classes that the image shows.
-        absent: Classes that it does not show.
-        tags_complete: The image shows ``tags`` and no other class.
-        boxes: Around objects.
-        boxes_complete: Outside of all boxes there is background only.
+        absent: Classes that the image does not show.
+        tags_complete: Whether the image shows ``tags`` and no other class.
+        boxes: Boxes around objects.
+        boxes_complete: Whether all pixels outside of the boxes are background.
         points: Clicks.
         strokes: Scribbles.
         polygons: Outlined areas.
         masks: Brushed areas.
-        dense: Label map.
+        dense: The label map.
 
     Raises:
-        AnnotationError: the parts contradict each other, a size is impossible, or the
-            name would lead out of the folder of images.
+        AnnotationError: The parts contradict each other, a size is impossible, or the
+            name leads out of the folder of the images.
 
     Example:
         >>> annotation = WeakAnnotation('a.jpg', 4, 6, tags={'cat'},
@@ -218,8 +228,8 @@ class WeakAnnotation:
     image: str
     height: int
     width: int
-    tags: frozenset[str] = frozenset()
-    absent: frozenset[str] = frozenset()
+    tags: AbstractSet[str] = frozenset()
+    absent: AbstractSet[str] = frozenset()
     tags_complete: bool = False
     boxes: list[Box] = field(default_factory=list)
     boxes_complete: bool = False
@@ -227,7 +237,7 @@ class WeakAnnotation:
     strokes: list[Stroke] = field(default_factory=list)
     polygons: list[Polygon] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
-    dense: Optional[DenseMap] = None
+    dense: DenseMap | None = None
 
     def __post_init__(self) -> None:
         self.image = checked_image_name(self.image)
@@ -248,23 +258,24 @@ class WeakAnnotation:
         """(H, W)."""
         return self.height, self.width
 
-    def marks(self) -> Iterable[Union[Box, Point, Stroke, Polygon, Mask]]:
-        """All marks that carry a label, kind by kind."""
+    def shapes(self) -> Iterable[Box | Point | Stroke | Polygon | Mask]:
+        """Yield all shapes, kind by kind."""
         for kind in ('boxes', 'points', 'strokes', 'polygons', 'masks'):
             yield from getattr(self, kind)
 
     def shown(self) -> set[str]:
-        """Classes that the image is known to show: its tags and all labels of marks."""
-        names = {mark.label for mark in self.marks()} - {None} | self.tags
+        """Return the classes known to be shown: tags, and labels of all shapes."""
+        labels = {shape.label for shape in self.shapes()}
+        names = {label for label in labels if label is not None} | self.tags
         if self.dense is not None:
             names |= self.dense.shown()
         return names
 
     def class_names(self) -> set[str]:
-        """Names of all classes that occur, those declared absent included."""
+        """Return all class names that occur, including those declared absent."""
         return self.shown() | self.absent
 
     def kinds(self) -> list[str]:
-        """Names of the parts that hold something; none where nothing is known."""
+        """Return the names of the parts that are not empty."""
         parts = [part.name for part in fields(self)]
         return [name for name in parts[3:] if getattr(self, name)]

@@ -1,26 +1,29 @@
-"""COCO's run-length codes of masks: list of counts, or compressed text.
+"""COCO's run-length codes of masks: lists of counts, or compressed text.
 
 Runs go down the columns, column by column, and alternate between outside and inside,
-outside first. Unlike ``pycocotools``, which trusts its input, every code is checked
-against the size before anything is allocated.
+outside first. ``pycocotools`` decodes and encodes them, but it trusts its input: every
+code is first checked against the size of its image.
 
 Letters: H, W image size.
 """
 
 from collections.abc import Sequence
-from typing import Union
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from mmseg_spml.annotations.model import AnnotationError
 
-# A compressed count is spread over characters of 5 bits each: '0' is 0.
+# Each character of a compressed count holds 5 bits; the character '0' stands for 0.
 _BITS, _OFFSET = 5, 48
-_LONGEST = 7
+_MOST_CHARACTERS = 8
+# pycocotools counts in 32 bits.
+_MOST_PIXELS = 2**31 - 1
+_LONGEST_PRINTED = 10**40
 
 
-def decode_mask(code: Union[str, Sequence[int]], size: tuple[int, int]) -> np.ndarray:
-    """Mask of a run-length code.
+def decode_mask(code: str | Sequence[int], size: tuple[int, int]) -> np.ndarray:
+    """Decode the mask of a run-length code.
 
     Args:
         code: Counts, or COCO's compressed text.
@@ -30,7 +33,8 @@ def decode_mask(code: Union[str, Sequence[int]], size: tuple[int, int]) -> np.nd
         (H, W) bool.
 
     Raises:
-        AnnotationError: the code is malformed or its runs do not add up to H W.
+        AnnotationError: The code is malformed, its runs do not add up to H W, or H W
+            is 2^31 or more.
 
     Example:
         >>> decode_mask([1, 2, 1], (2, 2)).tolist()
@@ -41,39 +45,31 @@ def decode_mask(code: Union[str, Sequence[int]], size: tuple[int, int]) -> np.nd
     total = sum(counts)
     if total != height * width:
         raise AnnotationError(
-            f'the run-length code covers {total} pixels, its image has {height} x '
-            f'{width} = {height * width}'
+            f'the run-length code covers {min(total, _LONGEST_PRINTED)} pixels, its '
+            f'image has {height} x {width} = {height * width}'
         )
-    inside = np.arange(len(counts)) % 2 == 1
-    return np.repeat(inside, counts).reshape(width, height).T
+    if total > _MOST_PIXELS:
+        raise AnnotationError(
+            f'a mask of {height} x {width} has more than {_MOST_PIXELS} pixels'
+        )
+    checked = {'size': [height, width], 'counts': counts}
+    return coco_mask.decode(coco_mask.frPyObjects(checked, height, width)).view(bool)
 
 
 def encode_counts(mask: np.ndarray) -> list[int]:
-    """Counts of a (H, W) bool mask; the inverse of :func:`decode_mask`."""
-    flat = np.asarray(mask, bool).ravel(order='F')
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(np.concatenate([[0], changes, [len(flat)]])).tolist()
-    return [0, *counts] if flat[0] else counts
+    """Encode a (H, W) bool mask as counts; the inverse of :func:`decode_mask`."""
+    return _parse_text(encode_mask(mask))
 
 
 def encode_mask(mask: np.ndarray) -> str:
-    """COCO's compressed text of a (H, W) bool mask.
+    """Encode a (H, W) bool mask as COCO's compressed text.
 
     Example:
         >>> encode_mask(np.array([[False, True], [True, False]]))
         '121'
     """
-    text, counts = [], encode_counts(mask)
-    for position, count in enumerate(counts):
-        # from the third count on, the difference to the one before last
-        value = count - counts[position - 2] if position > 2 else count
-        more = True
-        while more:
-            piece = value & 31
-            value >>= _BITS
-            more = value != (-1 if piece & 16 else 0)
-            text.append(chr((piece | (32 if more else 0)) + _OFFSET))
-    return ''.join(text)
+    columns = np.asfortranarray(mask, bool).view(np.uint8)
+    return coco_mask.encode(columns)['counts'].decode()
 
 
 def _parse_text(text: str) -> list[int]:
@@ -81,7 +77,7 @@ def _parse_text(text: str) -> list[int]:
     value = shift = 0
     for character in text:
         piece = ord(character) - _OFFSET
-        if not 0 <= piece < 64 or shift > _LONGEST * _BITS:
+        if not 0 <= piece < 64 or shift >= _MOST_CHARACTERS * _BITS:
             raise AnnotationError(
                 f'the run-length code has a malformed count at {character!r}'
             )
@@ -89,7 +85,7 @@ def _parse_text(text: str) -> list[int]:
         shift += _BITS
         if piece & 32:
             continue
-        if piece & 16:  # the sign goes on to the left
+        if piece & 16:  # the highest bit is the sign
             value -= 1 << shift
         if len(counts) > 2:
             value += counts[-2]
@@ -111,4 +107,4 @@ def _checked_counts(counts: Sequence[int]) -> list[int]:
             raise AnnotationError(
                 f'a run length is a whole number of 0 or more, got {count!r}'
             )
-    return list(counts)
+    return [int(count) for count in counts]

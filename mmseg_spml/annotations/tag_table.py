@@ -1,31 +1,138 @@
-"""Image tags from a JSON or NumPy file."""
+"""Tables of image tags in JSON and NumPy files.
+
+JSON files hold ``{image: [class ids]}``, or the same under "tags" beside a list
+"classes" of names. ``.npy`` files hold a dictionary of arrays, saved by ``numpy.save``:
+class ids, or multi-hot rows. Images are named by text or, as in some releases, by
+numbers.
+
+Letters: C classes.
+"""
 
 import json
 import os
-from typing import Any, Dict, Sequence, Union
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from mmseg_spml.annotations.image_tags import IMAGE_SUFFIXES
-from mmseg_spml.functional.numpy_files import load_numpy_object
+from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.io.images import IMAGE_SUFFIXES
+from mmseg_spml.io.numpy_dicts import NUMPY_MAGIC, read_numpy_object
+
+_LARGEST_KEY = 10**12
+
+
+def read_tag_table(path: str | Path) -> tuple[list[str] | None, dict[str | int, Any]]:
+    """Read a table of tags and check everything but its entries.
+
+    Args:
+        path: The file to read.
+
+    Returns:
+        The class names, or None if the file states none, and the entry of each image by
+        the image's name or number.
+
+    Raises:
+        AnnotationError: The file cannot be read or does not hold such a table. The
+            error names the file.
+        FileNotFoundError: There is no such file.
+
+    Example:
+        >>> import tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), 'tags.json')
+        >>> with open(path, 'w') as file:
+        ...     json.dump({'classes': ['cat', 'dog'], 'tags': {'a': [1]}}, file)
+        >>> read_tag_table(path)
+        (['cat', 'dog'], {'a': [1]})
+    """
+    try:
+        if os.path.isdir(path):
+            raise AnnotationError('expected a file of tags, got a folder')
+        with open(path, 'rb') as file:
+            content = _load(file, os.fspath(path).endswith('.npy'))
+        if not isinstance(content, dict):
+            kind = 'an array' if isinstance(content, np.ndarray) else describe(content)
+            raise AnnotationError(
+                f'expected a dictionary {{image: class ids}}, got {kind}'
+            )
+        if not isinstance(content.get('tags'), dict):
+            return None, _checked_keys(content)
+        return _checked_classes(content.get('classes')), _checked_keys(content['tags'])
+    except AnnotationError as error:
+        raise error.at(file=path) from error
+
+
+def describe(value: object) -> str:
+    """Describe a value for a message; the text of nested lists could be endless.
+
+    Example:
+        >>> describe(3.5), describe(['a'])
+        ("'3.5'", 'list')
+    """
+    if isinstance(value, (str, float, bool)):
+        return repr(str(value)[:40])
+    if isinstance(value, int) and abs(value) < 10**40:
+        return repr(str(value))
+    return type(value).__name__
+
+
+def _load(file: BinaryIO, must_be_numpy: bool) -> Any:
+    is_numpy = file.read(len(NUMPY_MAGIC)) == NUMPY_MAGIC
+    file.seek(0)
+    try:
+        if is_numpy:
+            return read_numpy_object(file)
+        if must_be_numpy:
+            raise ValueError(
+                'expected a .npy file, saved by numpy.save, got another file'
+            )
+        return json.loads(file.read())
+    except (ValueError, RecursionError) as error:
+        if is_numpy or must_be_numpy:
+            raise AnnotationError(str(error)) from error
+        raise AnnotationError(
+            f'not a JSON file ({error}); files of tags are .json or .npy'
+        ) from error
+
+
+def _checked_classes(classes: Any) -> list[str] | None:
+    if classes is None:
+        return None
+    if not isinstance(classes, (list, tuple)):
+        raise AnnotationError(
+            f'expected a list, got {describe(classes)}', place='classes'
+        )
+    if not all(isinstance(name, str) for name in classes):
+        raise AnnotationError('classes are names', place='classes')
+    return list(classes)
+
+
+def _checked_keys(table: dict[Any, Any]) -> dict[str | int, Any]:
+    for key in table:
+        number = type(key) is int and 0 <= key < _LARGEST_KEY
+        if not number and not isinstance(key, str):
+            raise AnnotationError(
+                'expected the name or number of an image as a key, got '
+                f'{type(key).__name__} {describe(key)}'
+            )
+    return table
 
 
 class TagTable:
-    """Tags by image name.
+    """The tags of images by their names.
 
-    JSON files hold ``{name: [class ids]}``, or the same under "tags" beside a list
-    "classes". ``.npy`` files hold a dictionary of arrays: class ids, or multi-hot
-    vectors of C entries, or of C-1 entries without class 0 (whose tag is then
-    False). Names may carry a folder and a suffix.
+    Entries are class ids, or multi-hot vectors of C entries, or of C-1 entries without
+    class 0 (whose tag is then False). Names may carry a folder and a suffix.
 
     Args:
-        path: The file.
+        path: The file to read.
         num_classes: C.
-        classes: Class names, compared with the file's if it has any.
+        classes: Class names, which those of the file, if it has any, must equal.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read, or does not fit the classes.
+        AnnotationError: The file cannot be read, or does not fit the classes.
+        FileNotFoundError: There is no such file.
 
     Example:
         >>> import tempfile
@@ -36,7 +143,9 @@ class TagTable:
         array([ True, False,  True])
     """
 
-    def __init__(self, path: str, num_classes: int, classes: Sequence[str] = ()):
+    def __init__(
+        self, path: str, num_classes: int, classes: Sequence[str] = ()
+    ) -> None:
         if not os.path.isfile(path):
             raise FileNotFoundError(
                 f'tag file not found: {path}. Check `tags_file` (relative paths start '
@@ -44,27 +153,18 @@ class TagTable:
             )
         self.path = path
         self.num_classes = num_classes
-        table = load_numpy_object(path) if path.endswith('.npy') else _load_json(path)
-        if not isinstance(table, dict):
-            raise ValueError(
-                f'the tag file {path} must hold a dictionary {{image: class ids}}, got '
-                f'{type(table).__name__}'
+        named, table = read_tag_table(path)
+        if named and classes and named != list(classes):
+            raise AnnotationError(
+                f'the tag file {path} is for the classes {named}, the data set has '
+                f'{list(classes)}. Ids would mean other classes: convert the file'
             )
-        if isinstance(table.get('tags'), dict):
-            named = table.get('classes')
-            if named and classes and list(named) != list(classes):
-                raise ValueError(
-                    f'the tag file {path} is for the classes {list(named)}, the data '
-                    f'set has {list(classes)}. Ids would mean other classes: convert '
-                    'the file'
-                )
-            table = table['tags']
-        self._table: Dict[Union[str, int], Any] = {
-            key if isinstance(key, int) else _stem(str(key)): value
+        self._table: dict[str | int, Any] = {
+            key if isinstance(key, int) else _stem(key): value
             for key, value in table.items()
         }
         if len(self._table) < len(table):
-            raise ValueError(
+            raise AnnotationError(
                 f'the tag file {path} names {len(table)} images but only '
                 f'{len(self._table)} names without folder and suffix; give every '
                 'image a name of its own'
@@ -75,75 +175,83 @@ class TagTable:
         return self._key(name) in self._table
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Tags of an image, (C,) bool."""
+        """Return the tags of an image, (C,) bool."""
         key = self._key(name)
         if key not in self._table:
-            raise ValueError(
+            raise AnnotationError(
                 f'the tag file {self.path} has no entry for the image {key}. Add it '
                 '(an empty list if no class is there), or leave the image out of the '
                 'list'
             )
         return self._multi_hot(self._table[key], f'image {key} in {self.path}')
 
-    def _key(self, name: str) -> Union[str, int]:
+    def _key(self, name: str) -> str | int:
         stem = _stem(name)
         digits = stem.replace('_', '')
-        # Some releases name VOC's images by integers: 2007_000032 -> 2007000032.
+        # Some releases name the VOC image 2007_000032 by the integer 2007000032.
         if self._integer_keys and stem not in self._table and digits.isdigit():
             return int(digits)
         return stem
 
     def _multi_hot(self, value: Any, where: str) -> np.ndarray:
         tags = np.zeros(self.num_classes, bool)
-        entries = np.asarray(value).ravel()
+        entries = _numbers(value, where)
         if entries.size == 0:
             return tags
         listed = isinstance(value, (list, tuple)) and entries.dtype != bool
         if not listed and self._is_multi_hot(entries, where):
             tags[self.num_classes - entries.size :] = entries.astype(bool)
             return tags
-        ids = entries.astype(np.int64) if entries.dtype.kind in 'iuf' else None
-        if ids is None or (ids != entries).any():
-            raise ValueError(f'expected class ids for {where}, got {value}')
-        if ids.min() < 0 or ids.max() >= self.num_classes:
-            raise ValueError(
-                f'expected class ids in 0..{self.num_classes - 1} for {where}, got '
-                f'{ids.tolist()}'
+        if (entries != np.floor(entries)).any():
+            raise AnnotationError(
+                f'expected class ids for {where}, got {entries[:5].tolist()}'
             )
-        tags[ids] = True
+        foreign = entries[(entries < 0) | (entries >= self.num_classes)]
+        if foreign.size:
+            raise AnnotationError(
+                f'expected class ids in 0..{self.num_classes - 1} for {where}, got '
+                f'{foreign[:5].tolist()}'
+            )
+        tags[entries.astype(np.int64)] = True
         return tags
 
     def _is_multi_hot(self, entries: np.ndarray, where: str) -> bool:
         fits = entries.size in (self.num_classes, self.num_classes - 1)
         binary = bool(np.isin(entries, (0, 1)).all())
         if entries.dtype.kind == 'b' and not fits:
-            raise ValueError(
+            raise AnnotationError(
                 f'expected a multi-hot vector of {self.num_classes} or (without class '
                 f'0) {self.num_classes - 1} entries for {where}, got {entries.size}'
             )
         if not (fits and binary) or entries.dtype.kind in 'bf':
             return fits and binary
-        # Ids are unique: three or more integers out of {0, 1} cannot be ids.
+        # Ids are unique, so that three or more integers out of {0, 1} cannot be ids.
         if len(set(entries.tolist())) == entries.size:
-            raise ValueError(
+            raise AnnotationError(
                 f'the entry {entries.tolist()} of {where} may be class ids or a '
                 'multi-hot vector. Store multi-hot vectors as bool'
             )
         return True
 
 
+def _numbers(value: Any, where: str) -> np.ndarray:
+    """Return the entry of an image as a row of numbers."""
+    if not isinstance(value, np.ndarray):
+        listed = value if isinstance(value, (list, tuple)) else [value]
+        others = [one for one in listed if not isinstance(one, (int, float, np.number))]
+        if others:
+            raise AnnotationError(
+                f'expected class ids for {where}, got {describe(others[0])}'
+            )
+        value = np.asarray(listed)
+    if value.dtype.kind not in 'biuf':
+        raise AnnotationError(
+            f'expected class ids for {where}, got values of type {value.dtype}'
+        )
+    return value.ravel()
+
+
 def _stem(name: str) -> str:
     base = os.path.basename(name)
     stem, suffix = os.path.splitext(base)
     return stem if suffix.lower() in IMAGE_SUFFIXES else base
-
-
-def _load_json(path: str) -> Any:
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            return json.load(file)
-    except ValueError as error:
-        raise ValueError(
-            f'cannot read the tag file {path} as JSON: {error}. Tag files are .json '
-            'or .npy'
-        ) from error

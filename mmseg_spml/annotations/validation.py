@@ -1,4 +1,4 @@
-"""What parts of an annotation accept: names, sizes, labels, coordinates.
+"""Checks of the parts of an annotation: names, sizes, labels and coordinates.
 
 Letters: H, W image size, L vertices.
 """
@@ -6,27 +6,28 @@ Letters: H, W image size, L vertices.
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Optional
+from typing import TypeGuard
 
 import numpy as np
 
-# Far outside of any image, yet exact in float32 arithmetic.
+# This is far outside of any image, and yet exact in float32 arithmetic.
 _LARGEST_COORDINATE = 1e6
 _LARGEST_SIDE = 65_535
 _MOST_PIXELS = 2**28
 
 
 class AnnotationError(ValueError):
-    """An annotation file that cannot be used: what is wrong, and where.
+    """An error in an annotation, with the place at which it occurs.
 
     Args:
-        problem: What was expected, what came, and what to do.
-        file: The file.
-        place: Where in the file: a line, an element, the key of an image.
+        problem: The description of the problem: the expected content, the actual
+            content and a remedy.
+        file: The file with the problem.
+        place: The place in the file: a line, an element or the key of an image.
     """
 
     def __init__(
-        self, problem: str, *, file: object = None, place: Optional[str] = None
+        self, problem: str, *, file: object = None, place: str | None = None
     ) -> None:
         where = [str(part) for part in (file, place) if part is not None]
         super().__init__(': '.join([', '.join(where), problem] if where else [problem]))
@@ -34,10 +35,8 @@ class AnnotationError(ValueError):
         self.file = file
         self.place = place
 
-    def at(
-        self, *, file: object = None, place: Optional[str] = None
-    ) -> 'AnnotationError':
-        """The same problem at a known place; parts that are known already stay."""
+    def at(self, *, file: object = None, place: str | None = None) -> 'AnnotationError':
+        """Return this error with a file, unless it names one, and an outer place."""
         outer, inner = place, self.place
         places = [part for part in (outer, inner) if part is not None]
         return AnnotationError(
@@ -48,10 +47,10 @@ class AnnotationError(ValueError):
 
 
 def checked_image_name(name: object) -> str:
-    """A relative image name with slashes that stays within its folder.
+    """Return a relative image name with slashes that stays within its folder.
 
     Raises:
-        AnnotationError: it is no text, absolute, or climbs out by ``..``.
+        AnnotationError: The name is no text, is absolute, or leads out by ``..``.
 
     Example:
         >>> checked_image_name('JPEGImages/a.jpg')
@@ -70,16 +69,15 @@ def checked_image_name(name: object) -> str:
 
 
 def checked_size(height: object, width: object) -> tuple[int, int]:
-    """(H, W) as plain integers.
+    """Return (H, W) as plain integers.
 
     Raises:
-        AnnotationError: a side is no whole number in 1..65535, or their product is
-            above 2^28.
+        AnnotationError: A side is no whole number in 1..65535, or the product of the
+            sides is above 2^28.
     """
     sides = []
     for name, side in (('height', height), ('width', width)):
-        whole = isinstance(side, (int, np.integer)) and not isinstance(side, bool)
-        if not whole or not 1 <= side <= _LARGEST_SIDE:
+        if not _is_whole(side) or not 1 <= side <= _LARGEST_SIDE:
             raise AnnotationError(
                 f'the {name} of an image is a whole number in 1..{_LARGEST_SIDE}, '
                 f'got {side!r}'
@@ -93,19 +91,27 @@ def checked_size(height: object, width: object) -> tuple[int, int]:
 
 
 def check_label(label: object) -> None:
-    """Refuse what is neither a class name nor None (void).
+    """Check that a label is a class name or None (void).
 
     Raises:
-        AnnotationError: it is no text, or text without a letter.
+        AnnotationError: The label is no text, or it is blank.
     """
     if label is not None and not _is_text(label):
         raise AnnotationError(f'a label is a class name or None (void), got {label!r}')
 
 
-def _is_text(value: object) -> bool:
-    """Whether it is text with a letter that can be written to a file.
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
-    Half of a surrogate pair, which JSON can spell, cannot.
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return _is_whole(value) or isinstance(value, (float, np.floating))
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Return whether a value is text, not blank, that can be written to a file.
+
+    JSON can spell half of a surrogate pair, but no file of text can hold it.
     """
     if not isinstance(value, str) or not value.strip():
         return False
@@ -113,10 +119,14 @@ def _is_text(value: object) -> bool:
 
 
 def checked_names(names: object, what: str) -> frozenset[str]:
-    """A set of class names; ``what`` they are, for messages.
+    """Return a set of class names.
+
+    Args:
+        names: The names.
+        what: The purpose of the names, for messages.
 
     Raises:
-        AnnotationError: it is no collection, or holds something else.
+        AnnotationError: ``names`` is no collection, or one of them is no class name.
     """
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise AnnotationError(f'{what} is a collection of class names, got {names!r}')
@@ -129,15 +139,14 @@ def checked_names(names: object, what: str) -> frozenset[str]:
 
 
 def checked_coordinate(value: object) -> float:
-    """A finite number of pixels near an image.
+    """Return a finite number of pixels, near an image.
 
     Raises:
-        AnnotationError: it is no number, or larger than any image.
+        AnnotationError: The value is no number, or it is larger than any image.
     """
-    number = isinstance(value, (int, float, np.integer, np.floating))
-    if not number or isinstance(value, bool):
+    if not _is_number(value):
         raise AnnotationError(f'a coordinate is a number, got {value!r}')
-    # not float(value): a huge int would overflow
+    # float(value) would overflow for a huge int.
     if not abs(value) <= _LARGEST_COORDINATE or not math.isfinite(value):
         raise AnnotationError(
             f'a coordinate must lie within +-{_LARGEST_COORDINATE:.0f} pixels, got '
@@ -147,10 +156,10 @@ def checked_coordinate(value: object) -> float:
 
 
 def checked_list(values: object) -> Sequence:
-    """A list or tuple, or an array as one.
+    """Return a list or tuple as it is, and an array as a list.
 
     Raises:
-        AnnotationError: it is something else.
+        AnnotationError: The value is something else.
     """
     if isinstance(values, np.ndarray):
         return values.tolist()
@@ -162,10 +171,15 @@ def checked_list(values: object) -> Sequence:
 def checked_vertices(
     values: object, least: int, what: str
 ) -> tuple[tuple[float, float], ...]:
-    """L >= ``least`` pairs (x, y); ``what`` they are of, for messages.
+    """Return L vertices (x, y).
+
+    Args:
+        values: The pairs of coordinates.
+        least: The smallest L.
+        what: The name of the shape that has these vertices, for messages.
 
     Raises:
-        AnnotationError: they are fewer, or one is no pair of coordinates.
+        AnnotationError: There are fewer vertices, or one is no pair of coordinates.
     """
     pairs = checked_list(values)
     vertices = _plain_vertices(pairs)
@@ -178,10 +192,10 @@ def checked_vertices(
     return vertices
 
 
-def _plain_vertices(pairs: Sequence) -> Optional[tuple[tuple[float, float], ...]]:
-    """Pairs of plain numbers near an image as vertices; None if any is not one.
+def _plain_vertices(pairs: Sequence) -> tuple[tuple[float, float], ...] | None:
+    """Return vertices if all pairs hold plain numbers near an image, else None.
 
-    Strokes have hundreds of vertices: checks of single ones took most of the time.
+    Strokes have hundreds of vertices, and checking each alone is slow.
     """
     if not all(type(pair) in (tuple, list) and len(pair) == 2 for pair in pairs):
         return None
@@ -190,7 +204,7 @@ def _plain_vertices(pairs: Sequence) -> Optional[tuple[tuple[float, float], ...]
         return None
     if not (-_LARGEST_COORDINATE <= min(flat) and max(flat) <= _LARGEST_COORDINATE):
         return None
-    # min and max may have passed over a NaN
+    # min and max may pass over a NaN.
     if not all(map(math.isfinite, flat)):
         return None
     numbers = list(map(float, flat))
@@ -205,10 +219,10 @@ def _checked_vertex(vertex: object, what: str) -> tuple[float, float]:
 
 
 def check_shape(array: np.ndarray, size: tuple[int, int], what: str) -> None:
-    """Refuse an array that has not the size of its image.
+    """Check that an array has the size of its image.
 
     Raises:
-        AnnotationError: it has another.
+        AnnotationError: The array has another size.
     """
     if array.shape != size:
         raise AnnotationError(

@@ -1,9 +1,9 @@
-"""Progress of loops over images, with the time left."""
+"""Progress bars of loops over images, with the time left."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Optional, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -17,18 +17,21 @@ from rich.progress import (
 
 T = TypeVar('T')
 Report = Callable[[str, int, int, str], None]
-"""Takes the name of a stage, what is done of it, its total, and the time left."""
+"""Function of the name of a stage, the steps done, their number, and the time left."""
 
 
-def watched(items: Iterable[T], what: str, total: Optional[int] = None) -> Iterator[T]:
-    """The items, with a bar on standard error: how many, how long, how long yet.
+def watched(
+    items: Iterable[T], what: str, total: int | None = None
+) -> Generator[T, None, None]:
+    """Yield the items and show their number and the time on standard error.
 
-    Where that is no terminal, one line at the end is all.
+    The bar shows the number of items, the elapsed time, and the time left. If standard
+    error is not a terminal, only one line is printed at the end.
 
     Args:
-        items: What to loop over.
-        what: What is done with them, in a word or two.
-        total: Number of items; theirs if None and they have one, else unknown.
+        items: The items to loop over.
+        what: A word or two for the work done with them.
+        total: The number of items. None takes their length, if they have one.
 
     Example:
         >>> list(watched(['a.jpg', 'b.jpg'], 'reading'))
@@ -46,9 +49,9 @@ def watched(items: Iterable[T], what: str, total: Optional[int] = None) -> Itera
 
 
 class JobBars:
-    """Bars on standard error for jobs that run at the same time, in stages.
+    """Progress bars on standard error for jobs that run at the same time, in stages.
 
-    Where that is no terminal, nothing is shown.
+    If standard error is not a terminal, nothing is shown.
 
     Example:
         >>> with JobBars() as bars, bars.job('a') as report:
@@ -58,7 +61,7 @@ class JobBars:
     def __init__(self) -> None:
         console = Console(file=sys.stderr)
         columns = (
-            TextColumn('{task.description}', markup=False),  # it may have brackets
+            TextColumn('{task.description}', markup=False),  # names may have brackets
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn('{task.fields[left]}'),
@@ -76,7 +79,7 @@ class JobBars:
 
     @contextmanager
     def job(self, name: str) -> Iterator[Report]:
-        """A job's bar while it runs; gives the function that moves it."""
+        """Show the bar of a job while it runs; yield the function that moves it."""
         task = self._bars.add_task(name, total=None, left='')
 
         def report(stage: str, done: int, total: int, left: str) -> None:

@@ -1,4 +1,4 @@
-"""One function over many items in several processes."""
+"""Application of a function to many items in several processes."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -13,19 +13,19 @@ R = TypeVar('R')
 
 
 def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[R]:
-    """Results in the order of the items, as they come.
+    """Yield the results of a function in the order of the items, as they come.
 
-    Processes do not begin as copies of this one: neither OpenMP nor CUDA would survive
-    that. Each computes on one thread, since they share the cores already.
+    The processes are not forks of this one: neither OpenMP nor CUDA would survive that.
+    Each process computes on one thread, since the processes already share the cores.
 
     Args:
-        work: A function of a module, or a partial of one: what can be pickled.
-        items: What it is called with.
-        processes: 1 works in this process.
+        work: A function that can be pickled: one of a module, or a partial of one.
+        items: The arguments of the function, one for each call.
+        processes: The number of processes. 1 works in this process.
 
     Raises:
         ValueError: ``processes`` is below 1.
-        BrokenProcessPool: one of them was killed, or cannot import ``work``.
+        BrokenProcessPool: A process was killed or cannot import ``work``.
 
     Example:
         >>> list(spread(abs, [-1, 2], processes=1))
@@ -40,7 +40,7 @@ def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterat
     context = multiprocessing.get_context(
         'forkserver' if 'forkserver' in known else 'spawn'
     )
-    # imported once, not by each process
+    # The server of the forks imports the package once, not each process anew.
     context.set_forkserver_preload(['mmseg_spml'])
     with ProcessPoolExecutor(processes, context, _one_thread) as pool:
         yield from pool.map(work, items)

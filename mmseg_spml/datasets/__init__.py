@@ -1,31 +1,24 @@
-"""Data sets, loading, augmentation and sampling."""
+"""Data sets, transforms and samplers."""
 
-from mmseg_spml.datasets.augmentation import (
-    PadToCropSize,
-    RandomGaussianBlur5,
-    RandomGrey,
-    RandomResizeOfImage,
-    WeakRandomFlip,
-)
 from mmseg_spml.datasets.densepose import DensePosePointDataset
-from mmseg_spml.datasets.label_transforms import (
-    ExpandLabelsToRegions,
-    UnlabelledToVoid,
-)
-from mmseg_spml.datasets.photographs import CamVidDataset, CCPDataset
 from mmseg_spml.datasets.sampler import Draw, DrawSampler
 from mmseg_spml.datasets.transforms import (
+    ExpandLabelsToRegions,
     LoadBoxExtents,
     LoadRegions,
     LoadWeakAnnotations,
     PackWeakSegInputs,
+    PadToCropSize,
+    RandomGaussianBlur5,
+    RandomGray,
+    RandomResizeOfImage,
+    UnlabeledToVoid,
+    WeakRandomFlip,
 )
 from mmseg_spml.datasets.voc import VOCWeakDataset
 from mmseg_spml.datasets.weak_seg import WeakSegDataset
 
 __all__ = [
-    'CCPDataset',
-    'CamVidDataset',
     'DensePosePointDataset',
     'Draw',
     'DrawSampler',
@@ -36,9 +29,9 @@ __all__ = [
     'PackWeakSegInputs',
     'PadToCropSize',
     'RandomGaussianBlur5',
-    'RandomGrey',
+    'RandomGray',
     'RandomResizeOfImage',
-    'UnlabelledToVoid',
+    'UnlabeledToVoid',
     'VOCWeakDataset',
     'WeakRandomFlip',
     'WeakSegDataset',

@@ -1,9 +1,9 @@
-"""Samples of a data set from an annotation file of any format."""
+"""Data set samples from an annotation file of any format."""
 
 import os.path as osp
 import pickle
 import zlib
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 
 
 def packed(annotation: WeakAnnotation) -> bytes:
-    """An annotation as bytes for the list of samples, which stays in memory.
+    """Compress an annotation to bytes, because all samples are kept in memory.
 
-    Label maps and masks take about a fiftieth of their size.
+    Label maps and masks are compressed to about 2 % of their size.
 
     Example:
         >>> annotation = WeakAnnotation('a.jpg', 4, 6, tags={'cat'})
@@ -26,7 +26,7 @@ def packed(annotation: WeakAnnotation) -> bytes:
 
 
 def unpacked(content: bytes) -> WeakAnnotation:
-    """The annotation that :func:`packed` made bytes of; not for foreign bytes."""
+    """Decompress the result of :func:`packed`; unsafe for bytes of other origin."""
     return pickle.loads(zlib.decompress(content))
 
 
@@ -34,27 +34,27 @@ def annotation_samples(
     path: str,
     images: str,
     classes: Sequence[str],
-    format: Optional[str] = None,
+    format: str | None = None,
     undeclared_absent: bool = True,
-) -> List[Dict]:
-    """One sample for each annotated image.
+) -> list[dict]:
+    """List a sample for each annotated image.
 
     Args:
         path: Annotation file, or folder of files.
         images: Folder of the images.
-        classes: Class names; ``'background'`` is the background if it is one of them.
+        classes: Class names; a class named ``'background'`` is the background.
         format: Format of the file; detected if None.
         undeclared_absent: Whether classes that are neither shown nor declared absent
-            are taken to be absent; else they are unknown.
+            are absent; otherwise they are unknown.
 
     Returns:
-        list[dict]: ``img_path``, ``annotation`` (:func:`packed`), ``is_marked`` (there
-        may be labelled pixels), ``class_names``, ``background`` and ``tags`` ((C,)
-        int8: 1 present, 0 absent, -1 unknown).
+        list[dict]: ``img_path``, ``annotation`` (:func:`packed`), ``is_labeled``
+        (whether there may be labeled pixels), ``class_names``, ``background`` and
+        ``tags`` ((C,) int8: 1 present, 0 absent, -1 unknown).
 
     Raises:
-        AnnotationError: a class is unknown, tags and marks contradict each other, an
-            image is listed twice, or the file is malformed.
+        AnnotationError: If a class is unknown, tags and shapes contradict each other,
+            an image is listed twice, or the file is malformed.
 
     Example:
         >>> import tempfile
@@ -67,7 +67,7 @@ def annotation_samples(
     """
     format = format or detect_format(path)
     background = 'background' if 'background' in classes else None
-    samples: Dict[str, dict] = {}
+    samples: dict[str, dict] = {}
     for annotation in read_annotations(path, format, images=images, classes=classes):
         if annotation.image in samples:
             raise AnnotationError(
@@ -85,7 +85,7 @@ def annotation_samples(
             seg_map_path=None,
             region_map_path=None,
             annotation=packed(annotation),
-            is_marked=has_label_map(annotation),
+            is_labeled=has_label_map(annotation),
             class_names=tuple(classes),
             background=background,
             tags=present.astype(np.int8) - unknown,

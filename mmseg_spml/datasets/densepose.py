@@ -10,16 +10,17 @@ from mmseg_spml.datasets.weak_seg import WeakSegDataset
 
 @DATASETS.register_module()
 class DensePosePointDataset(WeakSegDataset):
-    """DensePose, 14 body parts and background, labelled at single points.
+    """DensePose with 14 body parts and background, labeled at single points.
 
     Lists and label values are those of the authors' release. A horizontal flip must
-    exchange the sides: ``dict(type='WeakRandomFlip', swap_labels=[...])`` with the
+    swap left and right: ``dict(type='WeakRandomFlip', swap_labels=[...])`` with the
     pairs of ``SWAP_LABELS``.
 
     Args:
-        list_format (str): 'triple' or 'stem'.
-        label_range (str): 'release' or 'strict'.
-        **kwargs: Those of :class:`WeakSegDataset`.
+        ann_file: List file; see :class:`WeakSegDataset`.
+        list_format: ``'triple'`` or ``'stem'``.
+        label_range: ``'release'`` or ``'strict'``.
+        **kwargs: Keyword arguments of :class:`WeakSegDataset`.
 
     Example:
         >>> dataset = DensePosePointDataset(lazy_init=True)
@@ -52,11 +53,11 @@ class DensePosePointDataset(WeakSegDataset):
 
     def __init__(
         self,
-        *args: Any,
+        ann_file: str = '',
         list_format: str = 'triple',
         label_range: str = 'release',
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            *args, list_format=list_format, label_range=label_range, **kwargs
+            ann_file, list_format=list_format, label_range=label_range, **kwargs
         )

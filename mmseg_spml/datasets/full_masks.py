@@ -1,33 +1,35 @@
-"""Full masks of any MMSegmentation data set, or of a folder of index PNGs."""
+"""Full masks from any MMSegmentation data set, or from a folder of index PNGs."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Sequence, Tuple, Union
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.config import Config, ConfigDict
 from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.utils import register_all_modules
 
-from mmseg_spml.datasets.map_files import read_index_map
-from mmseg_spml.functional.segments import VOID
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.index_maps import read_index_map
 
 
 class FullMask(NamedTuple):
-    """Where one image's mask comes from: ``read()`` gives (H, W) uint8."""
+    """Name of an image, and a function that returns its (H, W) uint8 mask."""
 
     image: str
     read: Callable[[], np.ndarray]
 
 
-def masks_of_folder(folder: Union[str, Path], suffix: str = '.jpg') -> List[FullMask]:
-    """The index PNGs of a folder.
+def masks_of_folder(folder: str | Path, suffix: str = '.jpg') -> list[FullMask]:
+    """List the index PNGs of a folder.
 
     Args:
-        folder: Of ``*.png``, below it too.
-        suffix: Of the images, whose names are those of the masks.
+        folder: Folder of ``*.png`` files, searched recursively.
+        suffix: Suffix of the images, which are named like their masks.
 
     Raises:
-        FileNotFoundError: there is no PNG file.
+        FileNotFoundError: If there is no PNG file.
     """
     paths = sorted(Path(folder).rglob('*.png'))
     if not paths:
@@ -42,20 +44,20 @@ def masks_of_folder(folder: Union[str, Path], suffix: str = '.jpg') -> List[Full
 
 
 def masks_of_config(
-    path: Union[str, Path], split: str = 'train'
-) -> Tuple[List[FullMask], Sequence[str]]:
-    """The masks of a data set in a config file, and its class names.
+    path: str | Path, split: str = 'train'
+) -> tuple[list[FullMask], Sequence[str]]:
+    """List the masks of a data set in a config file, and its class names.
 
-    Masks are read as MMSegmentation does, ``reduce_zero_label`` and chosen classes
-    included.
+    Masks are read as in MMSegmentation, including ``reduce_zero_label`` and a selection
+    of classes.
 
     Args:
-        path: A config of MMSegmentation.
-        split: ``train``, ``val`` or ``test``: whose dataloader.
+        path: Path of an MMSegmentation config.
+        split: ``'train'``, ``'val'`` or ``'test'``, the dataloader to use.
 
     Raises:
-        ValueError: the config has no such dataloader, its data set is a wrapper or has
-            no masks, or two images have one name.
+        ValueError: If the config has no such dataloader, its data set is a wrapper or
+            has no masks, or two images have the same name.
     """
     register_all_modules()
     config = Config.fromfile(path)
@@ -89,7 +91,8 @@ def _name_below(path: str, root: Path) -> str:
     return full.relative_to(root).as_posix() if full.is_relative_to(root) else full.name
 
 
-class _PngReader(NamedTuple):
+@dataclass(frozen=True)
+class _PngReader:
     path: str
 
     def __call__(self) -> np.ndarray:
@@ -101,7 +104,8 @@ class _PngReader(NamedTuple):
         return ids.astype(np.uint8)
 
 
-class _SampleReader(NamedTuple):
+@dataclass(frozen=True)
+class _SampleReader:
     sample: dict
 
     def __call__(self) -> np.ndarray:

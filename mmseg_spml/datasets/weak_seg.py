@@ -1,9 +1,10 @@
-"""The generic data set of images, weak label maps, region maps and tags."""
+"""Generic data set of images, weak label maps, region maps and tags."""
 
 import copy
 import os
 import os.path as osp
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import mmengine
@@ -11,10 +12,10 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
+from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.datasets.annotation_samples import annotation_samples
-from mmseg_spml.datasets.label_values import check_label_options
 from mmseg_spml.datasets.sampler import Draw, randomness_of
-from mmseg_spml.datasets.tag_files import TagTable
+from mmseg_spml.functional.labels.values import check_label_options
 
 _LIST_FORMATS = ('stem', 'triple', 'annotations')
 _MAPS = ('seg_map_path', 'region_map_path')
@@ -24,47 +25,50 @@ _MAPS = ('seg_map_path', 'region_map_path')
 class WeakSegDataset(BaseSegDataset):
     """Images with weak label maps, region maps and tags.
 
-    Four layouts. *List of triples* (the authors' release): each line of
-    ``ann_file`` is ``image semantic instance``, separated by single spaces, relative to
-    ``data_root`` or absolute; a line of one column is an image alone. *List of
-    stems*: each line is an image's name without suffix, found below
-    ``data_prefix`` with the suffixes. *Folders*: no ``ann_file``, every image below
-    ``data_prefix['img_path']``. *Annotations*: ``ann_file`` is a file (or folder) of
-    marks and tags in any format of :mod:`mmseg_spml.annotations.formats`, each image
-    with what is known of it. Prefixes are relative to ``data_root`` or absolute; a
-    prefix of None means that there are no such files.
+    Four layouts are supported:
 
-    With :class:`DrawSampler` an augmentation depends on the seed and the number of
-    the draw alone.
+    * *List of triples* (the authors' release): each line of ``ann_file`` is
+      ``image semantic instance``, separated by single spaces, relative to ``data_root``
+      or absolute. A line of one column is an image without maps.
+    * *List of stems*: each line is the name of an image without suffix; files are
+      found by adding ``data_prefix`` and the suffixes.
+    * *Folders*: there is no ``ann_file``; all images in ``data_prefix['img_path']`` and
+      its subfolders are used.
+    * *Annotations*: ``ann_file`` is a file (or folder) of shapes and tags in any format
+      of :mod:`mmseg_spml.annotations.formats`. Each image may have any kind of them.
+
+    Prefixes are relative to ``data_root`` or absolute; with a prefix of None there are
+    no such files. With :class:`DrawSampler`, an augmentation depends only on the seed
+    and the number of the draw.
 
     Args:
         ann_file: List file, relative to ``data_root`` or absolute.
-        list_format (str): 'stem', 'triple' or 'annotations'.
+        list_format: ``'stem'``, ``'triple'`` or ``'annotations'``.
         annotation_format: Format of the annotations; detected if None.
-        image_list: File of stems, one a line: of the annotations, these images alone.
+        image_list: File with one stem per line that selects images of the annotations.
         data_prefix: Folders ``img_path``, ``seg_map_path``, ``region_map_path``.
         region_map_suffix: Suffix of region maps.
-        unlabelled_value: The value in the label files that means
-            "unlabelled", in C..255. None: C.
-        label_range (str): 'strict', or 'release' (C..254 are all unlabelled).
-        label_dir: Read the label map of each image from
-            ``<label_dir>/<image stem>.png`` instead, such as pseudo labels; relative
-            to the working folder or absolute.
-        region_dir: The same for region maps.
-        tags_file: Explicit tags, see :class:`TagTable`; else the
-            tags are the classes of the whole label map.
-        undeclared_tags (str): Of annotations, classes that are neither shown nor
-            declared absent: 'absent', as in the paper, or 'unknown'.
-        ignore_tags: Classes that say nothing as tags, such
-            as background: co-occurrence leaves them out. None: as ``metainfo`` says,
-            else (0,), but the class 'background', if any, of annotations.
-        metainfo: ``classes`` are needed, ``palette`` is optional.
-        **kwargs: Those of mmseg's ``BaseSegDataset``.
+        unlabeled_value: Value in C..255 that means "unlabeled" in label files. None: C.
+        label_range: ``'strict'``, or ``'release'`` (all values in C..254 are
+            unlabeled).
+        label_dir: Folder of the label maps to read instead, such as pseudo labels,
+            ``<label_dir>/<image stem>.png``; relative to the working directory or
+            absolute.
+        region_dir: Folder of the region maps to read instead, likewise.
+        tags_file: File of explicit tags; see :class:`TagTable`. None: the tags are the
+            classes in the whole label map.
+        undeclared_tags: Tag of classes that are neither shown nor declared absent by
+            annotations: ``'absent'``, as in the paper, or ``'unknown'``.
+        ignore_tags: Classes that co-occurrence does not use as tags, such as the
+            background. None: those of ``metainfo``; without any, the class
+            'background' (if it exists) for annotations, and (0,) otherwise.
+        metainfo: Dict with ``classes`` and optionally ``palette``.
+        **kwargs: Keyword arguments of MMSegmentation's ``BaseSegDataset``.
 
     Raises:
-        FileNotFoundError: a folder, the list, the tags or the first sample's files
-            are missing.
-        ValueError: an argument or a line of the list is wrong.
+        FileNotFoundError: If a folder, the list, the tags or a file of the first sample
+            is missing.
+        ValueError: If an argument or a line of the list is invalid.
 
     Example:
         >>> dataset = WeakSegDataset(
@@ -77,20 +81,20 @@ class WeakSegDataset(BaseSegDataset):
         self,
         ann_file: str = '',
         list_format: str = 'stem',
-        annotation_format: Optional[str] = None,
-        image_list: Optional[str] = None,
-        data_prefix: Optional[dict] = None,
+        annotation_format: str | None = None,
+        image_list: str | None = None,
+        data_prefix: dict | None = None,
         region_map_suffix: str = '.png',
-        unlabelled_value: Optional[int] = None,
+        unlabeled_value: int | None = None,
         label_range: str = 'strict',
-        label_dir: Optional[str] = None,
-        region_dir: Optional[str] = None,
-        tags_file: Optional[str] = None,
+        label_dir: str | None = None,
+        region_dir: str | None = None,
+        tags_file: str | None = None,
         undeclared_tags: str = 'absent',
-        ignore_tags: Optional[Sequence[int]] = None,
-        metainfo: Optional[Mapping] = None,
+        ignore_tags: Sequence[int] | None = None,
+        metainfo: Mapping | None = None,
         reduce_zero_label: bool = False,
-        pipeline: Sequence[Union[dict, Callable]] = (),
+        pipeline: Sequence[dict | Callable] = (),
         **kwargs: Any,
     ) -> None:
         known = self._load_metainfo(copy.deepcopy(metainfo))
@@ -133,10 +137,10 @@ class WeakSegDataset(BaseSegDataset):
                 'that classes are 0..C-1'
             )
         self.num_classes = len(classes)
-        self.unlabelled_value = (
-            self.num_classes if unlabelled_value is None else unlabelled_value
+        self.unlabeled_value = (
+            self.num_classes if unlabeled_value is None else unlabeled_value
         )
-        check_label_options(self.num_classes, self.unlabelled_value, label_range)
+        check_label_options(self.num_classes, self.unlabeled_value, label_range)
         if ignore_tags is None:
             ignore_tags = known.get('ignore_tags')
         if ignore_tags is None:
@@ -157,7 +161,7 @@ class WeakSegDataset(BaseSegDataset):
         self.map_dirs = dict(seg_map_path=label_dir, region_map_path=region_dir)
         self.tags_file = tags_file
         self.undeclared_tags = undeclared_tags
-        self._draw: Optional[Draw] = None
+        self._draw: Draw | None = None
         prefix = dict(img_path='') if data_prefix is None else dict(data_prefix)
         super().__init__(
             ann_file=ann_file,
@@ -178,16 +182,16 @@ class WeakSegDataset(BaseSegDataset):
         if self.image_list is not None:
             self.image_list = osp.join(self.data_root, self.image_list)
 
-    def load_data_list(self) -> List[dict]:
-        """The samples' paths, tags and label conventions.
+    def load_data_list(self) -> list[dict]:
+        """List the paths, tags and label options of the samples.
 
         Returns:
-            list[dict]: ``img_path``, ``seg_map_path``, ``region_map_path`` (None: no
-            such file), ``num_classes``, ``unlabelled_value``, ``label_range``, ``tags``
-            ((C,): 1 present, 0 absent, -1 unknown; if explicit), and what mmseg's
-            loaders read.
+            list[dict]: ``img_path``, ``seg_map_path``, ``region_map_path`` (None if
+            there is no such file), ``num_classes``, ``unlabeled_value``,
+            ``label_range``, ``tags`` ((C,): 1 present, 0 absent, -1 unknown; only if
+            explicit), and the keys that MMSegmentation's loaders read.
         """
-        # annotations may be a folder of files
+        # Annotations may be a folder of files.
         exists = osp.exists if self.list_format == 'annotations' else osp.isfile
         if self.ann_file and not exists(self.ann_file):
             raise FileNotFoundError(
@@ -205,7 +209,7 @@ class WeakSegDataset(BaseSegDataset):
                 undeclared_absent=self.undeclared_tags == 'absent',
             )
             if self.image_list is not None:
-                samples = self._listed(samples)
+                samples = self._listed(samples, self.image_list)
         else:
             samples = self._samples_of_names()
         if not samples and self.list_format == 'annotations':
@@ -218,7 +222,7 @@ class WeakSegDataset(BaseSegDataset):
         for key, folder in self.map_dirs.items():
             for sample in samples if folder is not None else ():
                 stem = osp.splitext(osp.basename(sample['img_path']))[0]
-                sample[key] = osp.join(folder, f'{stem}.png')
+                sample[key] = osp.join(str(folder), f'{stem}.png')
         self._check_files(samples[0])
         table = None
         if self.tags_file is not None:
@@ -230,7 +234,7 @@ class WeakSegDataset(BaseSegDataset):
                 sample['tags'] = table[sample['img_path']]
             sample.update(
                 num_classes=self.num_classes,
-                unlabelled_value=self.unlabelled_value,
+                unlabeled_value=self.unlabeled_value,
                 label_range=self.label_range,
                 ignore_tags=self.ignore_tags,
                 label_map=None,
@@ -239,11 +243,11 @@ class WeakSegDataset(BaseSegDataset):
             )
         return samples
 
-    def _listed(self, samples: List[dict]) -> List[dict]:
-        """The samples of the stems in ``image_list``, in its order."""
-        if not osp.isfile(self.image_list):
-            raise FileNotFoundError(f'there is no list {self.image_list}')
-        with open(self.image_list, encoding='utf-8-sig') as file:
+    def _listed(self, samples: list[dict], image_list: str) -> list[dict]:
+        """Select the samples of the stems in ``image_list``, in the list's order."""
+        if not osp.isfile(image_list):
+            raise FileNotFoundError(f'there is no list {image_list}')
+        with open(image_list, encoding='utf-8-sig') as file:
             stems = [line.strip() for line in file if line.strip()]
         known = {
             osp.splitext(osp.basename(sample['img_path']))[0]: sample
@@ -252,19 +256,19 @@ class WeakSegDataset(BaseSegDataset):
         missing = [stem for stem in stems if stem not in known]
         if missing:
             raise ValueError(
-                f'{self.image_list} names {len(missing)} images that {self.ann_file} '
+                f'{image_list} names {len(missing)} images that {self.ann_file} '
                 f'does not annotate, such as {missing[0]}'
             )
         return [known[stem] for stem in stems]
 
-    def _samples_of_triples(self) -> List[dict]:
+    def _samples_of_triples(self) -> list[dict]:
         samples = []
         with open(self.ann_file, encoding='utf-8-sig') as file:
             lines = file.read().splitlines()
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            columns = line.strip().split(' ')
+            columns: list[str | None] = [*line.strip().split(' ')]
             where = f'{self.ann_file}, line {number}: {line!r}'
             if len(columns) not in (1, 3):
                 raise ValueError(
@@ -287,7 +291,7 @@ class WeakSegDataset(BaseSegDataset):
             )
         return samples
 
-    def _samples_of_names(self) -> List[dict]:
+    def _samples_of_names(self) -> list[dict]:
         for key, folder in self.data_prefix.items():
             if folder and not osp.isdir(folder):
                 raise FileNotFoundError(
@@ -314,7 +318,7 @@ class WeakSegDataset(BaseSegDataset):
         return samples
 
     def _check_files(self, sample: dict) -> None:
-        """Missing files of the first sample are an error now, others at loading."""
+        """Check that the files of the first sample exist; others fail at loading."""
         for key in ('img_path', *_MAPS):
             path = sample.get(key)
             if path is None or (self.test_mode and key == 'region_map_path'):
@@ -326,18 +330,18 @@ class WeakSegDataset(BaseSegDataset):
                     f'({self.data_root}), `data_prefix` and the suffixes'
                 )
 
-    def marked(self) -> np.ndarray:
-        """Which images have a label map or marks, not tags alone; (len,) bool."""
+    def labeled(self) -> np.ndarray:
+        """Whether each image has a label map or shapes, not only tags; (len,) bool."""
         samples = map(self.get_data_info, range(len(self)))
         return np.array(
             [
-                s['seg_map_path'] is not None or s.get('is_marked', False)
+                s['seg_map_path'] is not None or s.get('is_labeled', False)
                 for s in samples
             ]
         )
 
-    def prepare_data(self, idx: Union[int, Draw]) -> Any:
-        """Run the pipeline, with the randomness of the draw if ``idx`` is one."""
+    def prepare_data(self, idx: int | Draw) -> Any:
+        """Run the pipeline, with the random state of the draw if ``idx`` is a draw."""
         self._draw = idx if isinstance(idx, Draw) else None
         if self._draw is None:
             return self._run_pipeline(idx)
@@ -348,15 +352,15 @@ class WeakSegDataset(BaseSegDataset):
         try:
             return super().prepare_data(idx)
         except (AssertionError, cv2.error) as error:
-            # How mmcv's loader and OpenCV meet a damaged image.
+            # MMCV's loader and OpenCV raise these errors for damaged images.
             path = self.get_data_info(idx)['img_path']
             raise ValueError(
                 f'the pipeline failed on the image {path}: {error or type(error)}. If '
                 'the file is damaged, replace it or take it out of the list'
             ) from error
 
-    def _rand_another(self) -> Union[int, Draw]:
-        """Another sample, which depends on the draw alone if there is one."""
+    def _rand_another(self) -> int | Draw:
+        """Index of another sample, which depends only on the draw if there is one."""
         if self._draw is None:
             return super()._rand_another()
         key = [self._draw.seed, self._draw.draw, self._draw.attempt, len(self)]

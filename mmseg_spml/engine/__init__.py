@@ -1,16 +1,24 @@
-"""Optimiser, schedule, hooks and what a launch needs."""
+"""Optimizers, schedules, hooks and launch utilities."""
 
-from .amp import CPUAmpOptimWrapper
-from .hooks import ExactResumeHook, SegmentBankHook, SegmentMemoryHook
-from .optimizer import LRMomentumSGD
-from .optimizer_constructor import SPMLOptimWrapperConstructor
-from .scheduler import WarmupPolyLR
+from mmseg_spml.engine.hooks import (
+    ExactResumeHook,
+    SegmentBankHook,
+    SegmentMemoryHook,
+    SPMLVisualizationHook,
+)
+from mmseg_spml.engine.optimizers import (
+    CPUAmpOptimWrapper,
+    LRMomentumSGD,
+    SPMLOptimWrapperConstructor,
+)
+from mmseg_spml.engine.schedulers import WarmupPolyLR
 
 __all__ = [
     'CPUAmpOptimWrapper',
     'ExactResumeHook',
     'LRMomentumSGD',
     'SPMLOptimWrapperConstructor',
+    'SPMLVisualizationHook',
     'SegmentBankHook',
     'SegmentMemoryHook',
     'WarmupPolyLR',

@@ -1,8 +1,8 @@
-"""Builds the bank of labelled segments that retrieval looks up."""
+"""Construction of the bank of labeled segments for retrieval."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
 
 import torch
 from mmengine.config import Config
@@ -14,18 +14,20 @@ from mmengine.dist import (
     is_main_process,
 )
 from mmengine.utils import ProgressBar
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from mmseg_spml.models.segment_bank import SegmentBank
+from mmseg_spml.models.decode_heads.segment_bank import SegmentBank
+from mmseg_spml.models.segmentors.prediction import SPMLPrediction
 
-Parts = List[Tuple[Tensor, Tensor]]
+Parts = list[tuple[Tensor, Tensor]]
 
 
 def training_step(dataset: dict, name: str) -> dict:
-    """The transform of a training pipeline that has this name, or a plain one.
+    """Config of the transform of this type in a pipeline, or its default config.
 
     Args:
-        dataset: Config with a ``pipeline``.
+        dataset: Config of a data set with a ``pipeline``.
         name: Type of the transform.
     """
     for step in dataset.get('pipeline', ()):
@@ -35,17 +37,17 @@ def training_step(dataset: dict, name: str) -> dict:
 
 
 def training_images(cfg: Config, original_size: bool = False) -> dict:
-    """Dataloader config: training images, pipeline and batches of validation.
+    """Dataloader config for the training images with the validation pipeline.
 
-    Of the tests only without validation, since theirs may be one of test-time
-    augmentation.
+    Falls back to the test loader if there is no validation loader.
 
     Args:
-        cfg: Of a run.
-        original_size: Leave out the steps of validation that resize.
+        cfg: Config of a run.
+        original_size: Whether to drop ``Resize`` transforms from the pipeline.
 
     Raises:
-        ValueError: the config has neither, or tests with augmentation alone.
+        ValueError: If the config has neither loader, or the pipeline of the loader uses
+            test-time augmentation.
     """
     dataloader = cfg.get('val_dataloader') or cfg.get('test_dataloader')
     augmented = dataloader is not None and any(
@@ -63,7 +65,7 @@ def training_images(cfg: Config, original_size: bool = False) -> dict:
         for step in dataloader.dataset.pipeline
         if not (original_size and step['type'] == 'Resize')
     ]
-    # round_up would put an image in twice where the ranks have unequal shares.
+    # round_up would repeat images if the images do not divide evenly among the ranks.
     dataloader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
     dataloader.dataset = copy.deepcopy(cfg.train_dataloader.dataset)
     dataloader.dataset.update(pipeline=pipeline, test_mode=True)
@@ -72,38 +74,42 @@ def training_images(cfg: Config, original_size: bool = False) -> dict:
 
 @torch.no_grad()
 def build_bank(
-    model: nn.Module,
-    dataloader,
+    model: SPMLPrediction,
+    dataloader: DataLoader,
     *,
     scales: Sequence[float] = (1.0,),
     origin: str = 'weak labels',
-    file: Union[str, Path, None] = None,
+    file: str | Path | None = None,
     append: bool = False,
 ) -> SegmentBank:
-    """Bank of the labelled segments of a data set, the same on all ranks.
+    """Build a bank of the labeled segments of a data set, identical on all ranks.
 
     Args:
-        model: An ``SPMLSegmentor``.
+        model: Segmentor with an ``SPMLHead``.
         dataloader: Batches of images with weak labels, sharded over the ranks.
-        scales: Factors of the images' sides; a bank holds the segments of all.
-        origin: Where the labels come from.
-        file: Write the bank to this ``.safetensors`` file. Ranks then leave their
-            shares beside it for the first one to join, and map the whole; without a
-            file they exchange copies.
-        append: Whether to keep what is in the file.
+        scales: Scale factors of the images; the bank has the segments of all scales.
+        origin: Source of the labels; see :class:`SegmentBank`.
+        file: File ``.safetensors`` to write the bank to. The ranks write their parts
+            next to it, the first rank joins them, and all ranks map the joined file
+            into memory. None: the ranks exchange copies.
+        append: Whether to append to the bank in the file.
 
     Raises:
-        ValueError: To ``append``, and the file is no bank or does not fit.
+        FileNotFoundError: If ``append`` is set and the file does not exist.
+        ValueError: If ``append`` is set without ``file``, or the file is not a bank or
+            does not fit.
     """
     if append:
-        SegmentBank.load(file).check_fit(origin, model.spml_head.in_channels)
+        if file is None:
+            raise ValueError('append=True needs the file of the bank')
+        SegmentBank.load(file).check_fit(origin, model.embedding_dim)
     model.eval()
     parts: Parts = []
     bar = ProgressBar(len(dataloader)) if is_main_process() else None
     for data in dataloader:
         data = model.data_preprocessor(data, False)
         for scale in scales:
-            prototypes, labels = model.labelled_segments(**data, scale=scale)
+            prototypes, labels = model.labeled_segments(**data, scale=scale)
             parts.append((prototypes.cpu(), labels.cpu()))
         if bar:
             bar.update()
@@ -117,7 +123,7 @@ def build_bank(
 
 
 def _write(parts: Parts, file: Path, origin: str, append: bool) -> None:
-    """Empty ``parts`` into the file; several ranks by a share of each."""
+    """Move ``parts`` to the file; several ranks write a part each, which are joined."""
     if get_world_size() == 1:
         bank = SegmentBank.from_parts(parts, origin)
         parts.clear()
@@ -129,7 +135,7 @@ def _write(parts: Parts, file: Path, origin: str, append: bool) -> None:
     if filled:
         SegmentBank.from_parts(parts, origin).save(own)
         parts.clear()
-    # Asked, not looked for: files of other machines may be late to appear.
+    # Ask the ranks, because files of other machines may become visible with a delay.
     present = [s for s, there in zip(shares, all_gather_object(filled)) if there]
     try:
         if is_main_process():
@@ -137,6 +143,6 @@ def _write(parts: Parts, file: Path, origin: str, append: bool) -> None:
             whole = SegmentBank.join(banks) if banks else SegmentBank.from_parts([])
             whole.save(file, append)
     finally:
-        # the others must not wait for ever should this rank fail
+        # Reach the barrier even after an error, so that other ranks do not hang.
         barrier()
         own.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Fits a config to the machine that runs it: processes, batch, CPU, mixed precision."""
+"""Adaptation of configs to the machine: processes, batch size, CPU, mixed precision."""
 
 import gc
 import os
@@ -6,16 +6,16 @@ import subprocess
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import MutableMapping
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import find_latest_checkpoint
 from torch import distributed, nn
 
-from mmseg_spml.engine.hooks import unwrapped
+from mmseg_spml.engine.unwrapping import unwrapped
 
-# Launcher -> variables holding rank, number of processes, rank on this machine.
+# Environment variables of each launcher: rank, number of processes, local rank.
 _VARIABLES = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -36,10 +36,10 @@ def world_size(launcher: str) -> int:
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Returns:
-        The number of processes, 1 without a launcher.
+        Number of processes; 1 without a launcher.
 
     Raises:
-        ValueError: The launcher is unknown, or did not set its variables.
+        ValueError: If the launcher is unknown, or did not set its variables.
 
     Example:
         >>> world_size('none')
@@ -49,17 +49,17 @@ def world_size(launcher: str) -> int:
 
 
 def init_distributed_cpu(launcher: str) -> None:
-    """Open a gloo process group where MMEngine would insist on a GPU.
+    """Open a gloo process group on machines without CUDA.
 
-    MMEngine's own initialisation calls ``torch.cuda.set_device``. It is skipped when
-    a process group exists already, so on a machine without CUDA this one is opened
-    first. With CUDA, without a launcher or when called again, nothing happens.
+    MMEngine's initialization calls ``torch.cuda.set_device``, but is skipped if a
+    process group exists. With CUDA, without a launcher, or if a process group exists,
+    this function does nothing.
 
     Args:
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
-        ValueError: The launcher is unknown, or did not set its variables.
+        ValueError: If the launcher is unknown, or did not set its variables.
     """
     if launcher == 'none' or torch.cuda.is_available() or distributed.is_initialized():
         return
@@ -72,33 +72,33 @@ def init_distributed_cpu(launcher: str) -> None:
 
 
 def close_distributed() -> None:
-    """Leave the process group, if there is one; call it after a run that ended well.
+    """Destroy the process group, if there is one; call it after a successful run.
 
-    Drop references to the runner first: its model holds the group, whose threads
-    would otherwise outlive the interpreter and abort the process now and then.
-    After an error this could wait for ranks that never arrive: there, let the
-    launcher end the other processes.
+    Delete references to the runner first: its model holds the group, whose threads
+    could otherwise outlive the interpreter and occasionally abort the process. Do not
+    call it after an error, because it would wait for ranks that never arrive; let the
+    launcher end the other processes instead.
     """
     if not distributed.is_initialized():
         return
-    # The runner refers to itself: only the collector frees it.
+    # The runner has reference cycles, so that only the garbage collector frees it.
     gc.collect()
     distributed.barrier()
     distributed.destroy_process_group()
 
 
 def fit_batch_to_processes(cfg: Config, processes: int) -> None:
-    """Set the per-process batch so that all processes together hold the total one.
+    """Set the batch size per process from the total batch size.
 
-    Reads ``cfg.total_batch_size`` (images per optimiser step over all processes) and
-    writes ``cfg.train_dataloader.batch_size``. A config without it is left alone.
+    Reads ``cfg.total_batch_size`` (images per optimizer step over all processes) and
+    writes ``cfg.train_dataloader.batch_size``. A config without a total is unchanged.
 
     Args:
-        cfg: The config, changed in place.
+        cfg: Config, modified in place.
         processes: Number of processes.
 
     Raises:
-        ValueError: The total is not a positive multiple of the number of processes.
+        ValueError: If the total is not a positive multiple of the number of processes.
 
     Example:
         >>> cfg = Config(dict(total_batch_size=16, train_dataloader=dict()))
@@ -120,13 +120,14 @@ def fit_batch_to_processes(cfg: Config, processes: int) -> None:
 
 
 def without_cuda(cfg: Config) -> None:
-    """Make a config runnable on a machine without CUDA; with CUDA, do nothing.
+    """Adapt a config to a machine without CUDA; with CUDA, do nothing.
 
-    ``SyncBN`` raises on CPU tensors, so it becomes ``BN`` (with a warning: batch
-    statistics are then per process), and DDP is told to use no device ids.
+    ``SyncBN`` is replaced by ``BN``, because it raises an error for CPU tensors; a
+    warning says that batch statistics are then per process. DDP is configured without
+    device ids.
 
     Args:
-        cfg: The config, changed in place.
+        cfg: Config, modified in place.
     """
     if torch.cuda.is_available():
         return
@@ -141,22 +142,22 @@ def without_cuda(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
-    # MMEngine fills in device_ids=[LOCAL_RANK] unless the key is there.
+    # MMEngine sets device_ids=[LOCAL_RANK] unless the key exists.
     wrapper['device_ids'] = None
     cfg.model_wrapper_cfg = wrapper
 
 
-def enable_amp(cfg: Config, dtype: Optional[str] = None) -> None:
-    """Switch a config to mixed precision training.
+def enable_amp(cfg: Config, dtype: str | None = None) -> None:
+    """Enable mixed precision training in a config.
 
     Args:
-        cfg: The config, changed in place.
-        dtype: ``'float16'`` or ``'bfloat16'``; by default float16 with CUDA and
-            bfloat16 without.
+        cfg: Config, modified in place.
+        dtype: ``'float16'`` or ``'bfloat16'``. Default: float16 with CUDA, bfloat16
+            without.
 
     Raises:
-        ValueError: The optimiser wrapper is not the plain one, or float16 is asked
-            for without CUDA.
+        ValueError: If the type of the optimizer wrapper is not ``OptimWrapper``, or
+            ``dtype`` is ``'float16'`` without CUDA.
     """
     cuda = torch.cuda.is_available()
     dtype = dtype or ('float16' if cuda else 'bfloat16')
@@ -172,7 +173,7 @@ def enable_amp(cfg: Config, dtype: Optional[str] = None) -> None:
     if cuda:
         wrapper.type = 'AmpOptimWrapper'
         wrapper.dtype = dtype
-        # bfloat16 has the range of float32: nothing to scale.
+        # bfloat16 has the range of float32 and needs no loss scaling.
         wrapper.loss_scale = 'dynamic' if dtype == 'float16' else dict(enabled=False)
     elif dtype == 'bfloat16':
         wrapper.type = 'CPUAmpOptimWrapper'
@@ -183,11 +184,12 @@ def enable_amp(cfg: Config, dtype: Optional[str] = None) -> None:
 def add_arguments(
     parser: ArgumentParser, example: str = 'nested.key=value key="[a,b]"'
 ) -> None:
-    """The arguments that :func:`read_config` reads beside the positional ones.
+    """Add the optional arguments that :func:`read_config` uses.
 
     Args:
-        parser: Of a tool with the argument ``config``, perhaps ``checkpoint``.
-        example: Of settings.
+        parser: Parser of a tool with the argument ``config`` and possibly
+            ``checkpoint``.
+        example: Example of settings for the help text.
     """
     parser.add_argument(
         '--cfg-options',
@@ -199,19 +201,20 @@ def add_arguments(
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
-def read_config(args: Namespace, work_dir: Optional[str] = None) -> Config:
-    """The config of a tool's command line, fit for this machine.
+def read_config(args: Namespace, work_dir: str | None = None) -> Config:
+    """Read the config of a command-line tool and adapt it to the machine.
 
-    Opens the process group, if one is needed.
+    This also opens the process group on machines without CUDA.
 
     Args:
-        args: ``config``, ``cfg_options``, ``work_dir``, ``launcher``, ``local_rank``,
-            perhaps ``checkpoint``, which becomes ``load_from``.
-        work_dir: Folder of the run if the command line names none; else the config's,
-            else ``work_dirs/<name of the config>``.
+        args: Arguments ``config``, ``cfg_options``, ``work_dir``, ``launcher``,
+            ``local_rank`` and possibly ``checkpoint``, which becomes ``load_from``.
+        work_dir: Folder of the run if the command line has none. None: that of the
+            config, or else ``work_dirs/<name of the config>``.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint.
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If the launcher did not set its variables.
     """
     checkpoint = getattr(args, 'checkpoint', None)
     if checkpoint is not None and not os.path.isfile(checkpoint):
@@ -233,14 +236,14 @@ def read_config(args: Namespace, work_dir: Optional[str] = None) -> Config:
 
 
 def check_checkpoint(model: nn.Module, path: str) -> None:
-    """Refuse a checkpoint that lacks a tensor of the model: MMEngine only warns.
+    """Check that a checkpoint has all tensors of a model; MMEngine would only warn.
 
     Args:
-        model: The model, perhaps inside of DDP or of test-time augmentation.
-        path: File of MMEngine.
+        model: Model, possibly inside the wrappers of DDP or test-time augmentation.
+        path: MMEngine checkpoint.
 
     Raises:
-        ValueError: tensors are missing, so that some would stay random.
+        ValueError: If a tensor is missing, which would keep its random initialization.
     """
     model = unwrapped(model)
     content = torch.load(path, map_location='cpu', weights_only=False)
@@ -259,19 +262,19 @@ def check_checkpoint(model: nn.Module, path: str) -> None:
         )
 
 
-def set_resume(cfg: Config, resume: Optional[str]) -> None:
-    """Choose the checkpoint to resume from.
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Set the checkpoint to resume from.
 
-    MMEngine's own automatic resume would take ``cfg.load_from``, where a stage
-    starts from another run's weights, for the interrupted run's checkpoint.
+    MMEngine's automatic resume would mistake ``cfg.load_from``, the weights of another
+    run that a stage starts from, for a checkpoint of the interrupted run.
 
     Args:
-        cfg: The config with ``work_dir`` set, changed in place.
-        resume: None (start afresh), ``'auto'`` (the latest checkpoint of the work
-            folder; afresh if there is none) or the path of a checkpoint.
+        cfg: Config with ``work_dir`` set, modified in place.
+        resume: None (do not resume), ``'auto'`` (the latest checkpoint of the work
+            folder, if there is one) or the path of a checkpoint.
 
     Raises:
-        FileNotFoundError: The checkpoint named does not exist.
+        FileNotFoundError: If the checkpoint does not exist.
     """
     cfg.resume = False
     if resume is None:
@@ -305,7 +308,7 @@ def _replace_sync_norms(node: Any) -> bool:
 
 
 def _launched(launcher: str) -> tuple[int, int, int]:
-    """Rank, number of processes and local rank that the launcher handed over."""
+    """Rank, number of processes and local rank from the launcher's variables."""
     if launcher not in _VARIABLES:
         raise ValueError(f'launcher must be one of {LAUNCHERS}, but is {launcher!r}')
     names = _VARIABLES[launcher]
@@ -321,7 +324,7 @@ def _launched(launcher: str) -> tuple[int, int, int]:
 
 
 def _master_address(launcher: str) -> str:
-    """Host of rank 0 where the launcher does not tell it."""
+    """Host of rank 0, for launchers that do not set ``MASTER_ADDR``."""
     nodes = os.environ.get('SLURM_NODELIST')
     if launcher != 'slurm' or nodes is None:
         raise ValueError(

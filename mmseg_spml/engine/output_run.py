@@ -1,23 +1,23 @@
-"""Runs over the test images whose evaluator writes a file for each."""
+"""Test runs in which the evaluator writes a file for each image."""
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmseg_spml.datasets.seed_files import check_outputs
-
-from . import launch
+from mmseg_spml.engine import launch
 
 
 def write_outputs(cfg: Config, checkpoint: str, out: str) -> None:
-    """Run MMEngine's test loop, once it is sure that its files have names of their own.
+    """Run MMEngine's test loop after checking the output names and the checkpoint.
 
     Args:
         cfg: Config of the run; its test evaluator writes to ``out``.
-        checkpoint: Of its model; every weight must be there.
-        out: Folder of the files.
+        checkpoint: Checkpoint of the model; it must contain all weights.
+        out: Folder to write to.
 
     Raises:
-        ValueError: If two images share a name, or the checkpoint does not fit.
+        ValueError: If two images have the same stem, ``out`` contains input files, or
+            the checkpoint does not fit the model.
     """
     runner = Runner.from_cfg(cfg)
     dataset = runner.test_dataloader.dataset

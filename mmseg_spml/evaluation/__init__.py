@@ -1,16 +1,8 @@
-"""Metrics, and the comparison of training runs."""
+"""Metrics, writers of label maps and activation maps, and reports of a run."""
 
-from .class_iou_metric import ClassIoUMetric
-from .prediction_report import PredictionReport
-from .pseudo_label_writer import PseudoLabelWriter
-from .run_comparison import Cell, format_class_table, format_table, run_cell
+from mmseg_spml.evaluation.cam_writer import CamWriter
+from mmseg_spml.evaluation.class_iou_metric import ClassIoUMetric
+from mmseg_spml.evaluation.prediction_report import PredictionReport
+from mmseg_spml.evaluation.pseudo_label_writer import PseudoLabelWriter
 
-__all__ = [
-    'Cell',
-    'ClassIoUMetric',
-    'PredictionReport',
-    'PseudoLabelWriter',
-    'format_class_table',
-    'format_table',
-    'run_cell',
-]
+__all__ = ['CamWriter', 'ClassIoUMetric', 'PredictionReport', 'PseudoLabelWriter']

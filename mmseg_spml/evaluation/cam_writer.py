@@ -1,29 +1,31 @@
-"""Writes class activation maps in MMEngine's test loop."""
+"""Writer of class activation maps for MMEngine's test loop."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
-from mmseg_spml.functional.cam import save_cam
+from mmseg_spml.functional.seeds.cam_files import save_cam
 
 
 @METRICS.register_module()
 class CamWriter(BaseMetric):
-    """Write the maps of the classes that an image's tags name, a file an image.
+    """Write one file per image with the maps of the classes that its tags name.
 
-    Works on any number of processes: each writes the images that it was given.
+    The test loop may run on any number of processes: each of them writes the images
+    that it was given.
 
     Args:
-        out_dir: Folder of ``<image stem>.npz`` or ``.npy``.
-        file_format (str): 'npz', or 'npy' (a pickled dict, as SEAM writes it).
+        out_dir: The folder for the files ``<image stem>.npz`` or ``.npy``.
+        file_format: 'npz', or 'npy' (a pickled dict, as SEAM writes it).
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
 
     Raises:
-        ValueError: ``file_format`` is another.
+        ValueError: ``file_format`` is neither 'npz' nor 'npy'.
     """
 
     default_prefix = 'cam'
@@ -33,7 +35,7 @@ class CamWriter(BaseMetric):
         out_dir: str,
         file_format: str = 'npz',
         collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
+        prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if file_format not in ('npz', 'npy'):
@@ -50,16 +52,16 @@ class CamWriter(BaseMetric):
                     f'the image {sample["img_path"]} has no tags: maps are written of '
                     'the classes that an image is known to show'
                 )
-            shown = sample['gt_tags']['multi_hot'].nonzero().flatten().tolist()
+            shown = (sample['gt_tags']['label'] > 0).nonzero().flatten().tolist()
             maps = sample['cams']['data'].float().cpu().numpy()
             cams = {label: maps[label - 1] for label in shown if label > 0}
             path = Path(self.out_dir, Path(sample['img_path']).stem)
-            # whole or not at all; two processes may be given the same image
+            # The file appears only when complete: two processes may write the same.
             part = f'{path}.{os.getpid()}.part.{self.file_format}'
             save_cam(part, cams)
             os.replace(part, f'{path}.{self.file_format}')
             self.results.append(len(cams))
 
-    def compute_metrics(self, results: List[int]) -> Dict[str, int]:
-        """Numbers of files and of maps in them."""
+    def compute_metrics(self, results: list[int]) -> dict[str, int]:
+        """Count the files and the maps in them."""
         return dict(files=len(results), maps=sum(results))

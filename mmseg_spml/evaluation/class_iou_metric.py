@@ -1,6 +1,6 @@
-"""Intersection over union of each class, as values of a run and not only as a print."""
+"""Metric that returns the intersection over union of each class."""
 
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
 
 from mmseg.evaluation.metrics import IoUMetric
 from mmseg.registry import METRICS
@@ -10,11 +10,12 @@ from mmseg.registry import METRICS
 class ClassIoUMetric(IoUMetric):
     """MMSegmentation's ``IoUMetric`` that also returns the IoU of each class.
 
-    They are logged as ``IoU/<class>``, in percent, so that TensorBoard and the files
-    of the run hold them. A class that is neither in the masks nor predicted has none.
+    The values are logged as ``IoU/<class>`` in percent, so that TensorBoard and the
+    files of the run hold them. A class that is neither in the masks nor predicted has
+    no value.
 
     Args:
-        **kwargs: Those of mmseg's ``IoUMetric``.
+        **kwargs: The arguments of mmseg's ``IoUMetric``.
 
     Example:
         >>> from mmseg.registry import METRICS
@@ -22,19 +23,19 @@ class ClassIoUMetric(IoUMetric):
         ['mIoU']
     """
 
-    def compute_metrics(self, results: Sequence[tuple]) -> Dict[str, float]:
-        """Mean values as MMSegmentation has them, then the IoU of each class.
+    def compute_metrics(self, results: Sequence[tuple]) -> dict[str, float]:
+        """Compute the means of MMSegmentation's metric and the IoU of each class.
 
         Args:
-            results: For each image its areas of intersection, union, prediction and
-                label, (C,) each.
+            results: The areas of intersection, union, prediction and label of each
+                image, (C,) each.
         """
-        results: List[tuple] = list(results)
-        metrics = super().compute_metrics(results)
+        areas = list(results)
+        metrics = super().compute_metrics(areas)
         if self.format_only:
             return metrics
-        intersect = sum(areas[0] for areas in results).tolist()
-        union = sum(areas[1] for areas in results).tolist()
+        intersect = sum(image[0] for image in areas).tolist()
+        union = sum(image[1] for image in areas).tolist()
         for name, inner, outer in zip(self.dataset_meta['classes'], intersect, union):
             if outer:
                 metrics[f'IoU/{name}'] = round(100 * inner / outer, 2)

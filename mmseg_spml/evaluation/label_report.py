@@ -1,40 +1,43 @@
-"""A file about label maps that were compared with masks."""
+"""Reports on label maps that were compared with masks."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
+from typing import Any
 
 import numpy as np
 
-from mmseg_spml.atomic_file import write_json
-from mmseg_spml.functional.confusion import class_scores, mean_iou
-from mmseg_spml.visualization.extremes import LabelledImage, draw_extremes
-from mmseg_spml.visualization.panels import write_picture
+from mmseg_spml.functional.labels.confusion import class_scores, mean_iou
+from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.visualization.best_and_worst import LabeledImage, draw_best_and_worst
+from mmseg_spml.visualization.image_grid import write_picture
 
 
 def write_label_report(
-    path: Union[str, Path],
+    path: str | Path,
     confusions: Mapping[str, np.ndarray],
     classes: Sequence[str],
     of: str,
     **more: Any,
 ) -> None:
-    """Write scores as JSON.
+    """Write the scores of label maps as a JSON file.
 
-    ``mIoU`` (percent), ``classes`` (``IoU``, ``precision`` and ``recall`` by name, None
-    where undefined), ``confusion`` ((C, C+1) pixels, rows: true classes, last column:
-    unlabelled), ``images`` (mIoU of each; None where it shows no class).
+    The file has the entries ``of``, ``mIoU`` (in percent), ``classes`` (``IoU``,
+    ``precision`` and ``recall`` by name, null where undefined), ``confusion`` ((C, C+1)
+    pixels; a row for each true class, the last column for unlabeled pixels), and
+    ``images`` (the mIoU of each image; null if it shows no class).
 
     Args:
-        path: The file.
-        confusions: (C, C+1) ``confusion_matrix`` of each image, by name; at least one.
-        classes: C names.
-        of: Which images these are, 'training' or 'held out'.
-        **more: Further entries.
+        path: The file to write.
+        confusions: The (C, C+1) ``confusion_matrix`` of each image, by name; at least
+            one.
+        classes: The C class names.
+        of: The kind of images, 'training' or 'held out'.
+        **more: Further entries of the file.
     """
     total = np.sum([*confusions.values()], axis=0)
     scores = class_scores(total)
-    by_class: Dict[str, Dict[str, Optional[float]]] = {
+    by_class: dict[str, dict[str, float | None]] = {
         name: {score: _rounded(values[place]) for score, values in scores.items()}
         for place, name in enumerate(classes)
     }
@@ -52,33 +55,35 @@ def write_label_report(
 def write_drawn_report(
     folder: Path,
     confusions: Mapping[str, np.ndarray],
-    load: Callable[[str], LabelledImage],
+    load: Callable[[str], LabeledImage],
     meta: Mapping[str, Any],
     of: str,
     pictures: int = 3,
     **more: Any,
 ) -> None:
-    """:func:`write_label_report` to ``report.json``, best and worst to ``picture.png``.
+    """Write the scores to ``report.json`` and draw best and worst to ``picture.png``.
 
     Args:
-        folder: Of both files.
-        confusions: (C, C+1) ``confusion_matrix`` by path of the image; at least one.
-        load: Gives the maps of a path, see ``draw_extremes``.
-        meta: ``classes`` and ``palette`` of the data set.
+        folder: The folder for both files.
+        confusions: The (C, C+1) ``confusion_matrix`` of each image, by its path; at
+            least one.
+        load: A function that returns the image and the maps of a path, see
+            ``draw_best_and_worst``.
+        meta: The ``classes`` and the ``palette`` of the data set.
         of: See :func:`write_label_report`.
-        pictures: Images of the picture, of either kind.
+        pictures: The number of best and of worst images in the picture.
         **more: See :func:`write_label_report`.
     """
     classes, palette = meta['classes'], meta['palette']
     report = folder / 'report.json'
     write_label_report(report, short_names(confusions), classes, of, **more)
-    picture = draw_extremes(confusions, load, classes, palette, pictures)
+    picture = draw_best_and_worst(confusions, load, classes, palette, pictures)
     if picture is not None:
         write_picture(folder / 'picture.png', picture)
 
 
-def short_names(by_path: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """The same by paths below the folder that all files share.
+def short_names(by_path: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Shorten the paths of files to paths below the folder that all of them share.
 
     Example:
         >>> list(short_names({'/data/a/1.jpg': 0, '/data/b/1.jpg': 0}))
@@ -91,5 +96,5 @@ def short_names(by_path: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
     }
 
 
-def _rounded(value: float) -> Optional[float]:
+def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)

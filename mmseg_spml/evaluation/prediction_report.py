@@ -1,34 +1,38 @@
-"""What a model confuses with what, and its best and worst images."""
+"""Report on predictions: confusion of classes, and best and worst images."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
-from mmseg_spml.datasets.region_files import decode_image
 from mmseg_spml.evaluation.label_report import write_drawn_report
-from mmseg_spml.functional.confusion import confusion_matrix
+from mmseg_spml.functional.labels.confusion import confusion_matrix
+from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.index_maps import decode_index_map
+from mmseg_spml.visualization.best_and_worst import LabeledImage
 
 
 @METRICS.register_module()
 class PredictionReport(BaseMetric):
-    """Write ``report.json`` and ``picture.png`` about the predictions of a test.
+    """Write ``report.json`` and ``picture.png`` on the predictions of a test.
 
-    Beside the metric that gives the scores, for test loops on any number of processes;
-    see :func:`~mmseg_spml.evaluation.label_report.write_label_report`.
+    The report is used beside the metric that computes the scores, in test loops on any
+    number of processes. Its entries are described at
+    :func:`~mmseg_spml.evaluation.label_report.write_label_report`.
 
     Args:
-        out_dir: Folder of both files.
-        pictures: Images of the picture: as many of the best and of the worst.
+        out_dir: The folder for both files.
+        pictures: The number of best and of worst images in the picture.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
 
     Raises:
-        ValueError: ``pictures`` is below 1; at testing: a sample has no mask, or one of
-            other values than classes and void.
+        ValueError: ``pictures`` is below 1, or, while testing, a sample has no mask or
+            a mask with values other than classes and void.
     """
 
     default_prefix = 'report'
@@ -38,7 +42,7 @@ class PredictionReport(BaseMetric):
         out_dir: str,
         pictures: int = 3,
         collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
+        prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if pictures < 1:
@@ -47,7 +51,7 @@ class PredictionReport(BaseMetric):
         self.pictures = pictures
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count and keep the label maps of a batch."""
+        """Count the confused pixels of a batch and keep its label maps."""
         num_classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
             path = sample['img_path']
@@ -55,33 +59,38 @@ class PredictionReport(BaseMetric):
                 raise ValueError(
                     f'the image {path} has no mask: a report needs one for each image'
                 )
-            maps = [
+            labels, mask = (
                 sample[key]['data'].squeeze(0).cpu().numpy().astype(np.uint8)
                 for key in ('pred_sem_seg', 'gt_sem_seg')
-            ]
+            )
             try:
-                confusion = confusion_matrix(*maps, num_classes)
+                confusion = confusion_matrix(labels, mask, num_classes)
             except ValueError as error:
                 raise ValueError(f'{path}: {error}') from error
             self.results.append(
                 dict(
                     img_path=path,
                     confusion=confusion,
-                    # which images the picture shows turns out at the end
-                    maps=[cv2.imencode('.png', map_)[1] for map_ in maps],
+                    # All maps are kept: only the end shows which images are drawn.
+                    maps=[
+                        cv2.imencode('.png', map_)[1].tobytes()
+                        for map_ in (labels, mask)
+                    ],
                 )
             )
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """Write both files; the scores are left to other metrics."""
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Write both files, and return no scores: other metrics do."""
         if not results:
             return {}
         found = {result['img_path']: result for result in results}
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
 
-        def load(path: str):
-            maps = [cv2.imdecode(m, cv2.IMREAD_UNCHANGED) for m in found[path]['maps']]
-            return decode_image(Path(path).read_bytes()), *maps
+        def load(path: str) -> LabeledImage:
+            labels, mask = (
+                decode_index_map(content, path) for content in found[path]['maps']
+            )
+            return decode_image(Path(path).read_bytes()), labels, mask
 
         write_drawn_report(
             self.out_dir,

@@ -1,50 +1,53 @@
-"""Writes pseudo labels in MMEngine's test loop."""
+"""Writer of pseudo labels for MMEngine's test loop."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from mmseg_spml.datasets.map_files import (
-    read_index_map,
-    read_mask_of,
-    write_index_map,
-)
-from mmseg_spml.datasets.region_files import decode_image
 from mmseg_spml.evaluation.label_report import write_drawn_report
-from mmseg_spml.functional.confusion import (
+from mmseg_spml.functional.labels.confusion import (
     class_scores,
     confusion_matrix,
     mean_iou,
 )
-from mmseg_spml.functional.dense_crf import dense_crf_of_images
-from mmseg_spml.functional.pseudo_labels import pseudo_label_map
-from mmseg_spml.functional.segments import VOID
-from mmseg_spml.visualization.extremes import LabelledImage
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.refinement.dense_crf import dense_crf_of_images
+from mmseg_spml.functional.refinement.pseudo_labels import pseudo_label_map
+from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.index_maps import (
+    read_index_map,
+    read_mask_of,
+    write_index_map,
+)
+from mmseg_spml.visualization.best_and_worst import LabeledImage
 
 
 @METRICS.register_module()
 class PseudoLabelWriter(BaseMetric):
-    """Write a label map for each image that :class:`PseudoLabeller` scored.
+    """Write a label map for each image that :class:`PseudoLabeler` scored.
 
-    Works on any number of processes: each writes the images that it was given.
+    The test loop may run on any number of processes: each of them writes the images
+    that it was given.
 
     Args:
-        out_dir: Folder of ``<image stem>.png``: 0..C-1, C unlabelled, 255 void.
-        crf: Options of ``dense_crf_of_images``, {} for the defaults; None leaves it
-            out.
-        least_confidence: See ``pseudo_label_map``.
-        keep_marks: Whether labelled pixels of the weak label map keep their label.
-        keep_void: Whether its void pixels stay void.
+        out_dir: The folder for the label maps ``<image stem>.png`` with the values
+            0..C-1, C (unlabeled) and 255 (void).
+        crf: The options of ``dense_crf_of_images``, {} for the defaults. None leaves
+            the CRF out.
+        min_confidence: See ``pseudo_label_map``.
+        keep_weak_labels: Whether labeled pixels of the weak label map keep their label.
+        keep_void: Whether void pixels of the weak label map stay void.
         keep_boxes: Whether classes stay inside of their boxes, which LoadBoxExtents
             loads.
-        truth: Folder of full masks, ``<image stem>.png``: also give the IoU of each
-            class, for images that have one, and write ``logs/report.json`` and
-            ``logs/picture.png`` with the best and the worst.
+        truth: The folder of full masks, ``<image stem>.png``. The images that have one
+            also give the IoU of each class, and ``logs/report.json`` and
+            ``logs/picture.png`` with the best and worst images.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
     """
@@ -54,20 +57,20 @@ class PseudoLabelWriter(BaseMetric):
     def __init__(
         self,
         out_dir: str,
-        crf: Optional[dict] = None,
-        least_confidence: float = 0.0,
-        keep_marks: bool = False,
+        crf: dict | None = None,
+        min_confidence: float = 0.0,
+        keep_weak_labels: bool = False,
         keep_void: bool = True,
         keep_boxes: bool = False,
-        truth: Optional[str] = None,
+        truth: str | None = None,
         collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
+        prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.out_dir = out_dir
         self.crf = crf
-        self.least_confidence = least_confidence
-        self.keep_marks = keep_marks
+        self.min_confidence = min_confidence
+        self.keep_weak_labels = keep_weak_labels
         self.keep_void = keep_void
         self.keep_boxes = keep_boxes
         self.truth = truth
@@ -86,11 +89,11 @@ class PseudoLabelWriter(BaseMetric):
         return scores
 
     def _written(self, sample: dict, before: Tensor, after: Tensor) -> dict:
-        """The result of an image, whose label map is written."""
+        """Write the label map of an image, and return the result of the image."""
         path, classes = Path(sample['img_path']), len(after)
         labels = self._labels(after, sample)
         write_index_map(self._file(path), labels)
-        result = dict(img_path=str(path), labelled=float((labels < classes).mean()))
+        result = dict(img_path=str(path), labeled=float((labels < classes).mean()))
         mask = read_mask_of(path, self.truth)
         if mask is not None:
             result['confusion'] = _confusion(labels, mask, classes)
@@ -102,8 +105,8 @@ class PseudoLabelWriter(BaseMetric):
 
     def _refined(
         self, scores: Sequence[Tensor], data_samples: Sequence[dict]
-    ) -> List[Tensor]:
-        """After the CRF; what has no score, a pixel or a class, gets none from it."""
+    ) -> list[Tensor]:
+        """Refine scores by the CRF; pixels and classes without a score get none."""
         refined = list(scores)
         chosen = [number for number, score in enumerate(scores) if (score > 0).any()]
         marginals = dense_crf_of_images(
@@ -112,7 +115,7 @@ class PseudoLabelWriter(BaseMetric):
                 for number in chosen
             ],
             [scores[number] for number in chosen],
-            **self.crf,
+            **(self.crf or {}),
         )
         for number, of_image in zip(chosen, marginals):
             scored = scores[number] > 0
@@ -124,11 +127,11 @@ class PseudoLabelWriter(BaseMetric):
         weak = sample.get('gt_sem_seg')
         return pseudo_label_map(
             scores.cpu().numpy(),
-            least_confidence=self.least_confidence,
+            min_confidence=self.min_confidence,
             weak=None if weak is None else weak['data'][0].cpu().numpy(),
-            keep_marks=self.keep_marks,
+            keep_weak_labels=self.keep_weak_labels,
             keep_void=self.keep_void,
-            # the CRF may have spread a class beyond its boxes
+            # The CRF may have spread a class beyond its boxes.
             extents=(
                 sample['box_extents']['data'].cpu().numpy() if self.keep_boxes else None
             ),
@@ -137,13 +140,13 @@ class PseudoLabelWriter(BaseMetric):
     def _file(self, image: Path) -> str:
         return os.path.join(self.out_dir, f'{image.stem}.png')
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """Number of files, labelled part of the pixels, IoU of each class."""
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Compute the number of files, the share of labeled pixels, and the IoU."""
         if not results:
             return dict(files=0)
         metrics = dict(
             files=len(results),
-            labelled=round(100 * float(np.mean([r['labelled'] for r in results])), 2),
+            labeled=round(100 * float(np.mean([r['labeled'] for r in results])), 2),
         )
         found = {r['img_path']: r for r in results if 'confusion' in r}
         if not found:
@@ -159,13 +162,16 @@ class PseudoLabelWriter(BaseMetric):
         self._report(found, metrics)
         return metrics
 
-    def _report(self, found: Dict[str, dict], metrics: Dict[str, float]) -> None:
+    def _report(self, found: dict[str, dict], metrics: dict[str, float]) -> None:
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
 
-        def load(path: str) -> LabelledImage:
+        def load(path: str) -> LabeledImage:
             image = decode_image(Path(path).read_bytes())
             labels = read_index_map(self._file(Path(path)), 'label map')
-            return image, labels, read_mask_of(path, self.truth)
+            mask = read_mask_of(path, self.truth)
+            if mask is None:
+                raise FileNotFoundError(f'the mask of {path} is no longer there')
+            return image, labels, mask
 
         write_drawn_report(
             Path(self.out_dir, 'logs'),
@@ -173,11 +179,11 @@ class PseudoLabelWriter(BaseMetric):
             load,
             self.dataset_meta,
             'training',
-            labelled=metrics['labelled'] / 100,
+            labeled=metrics['labeled'] / 100,
             mIoU_before_crf=metrics.get('mIoU_before_crf'),
         )
 
 
 def _confusion(labels: np.ndarray, mask: np.ndarray, num_classes: int) -> np.ndarray:
-    """Without what is void in either."""
+    """Compute the confusion matrix without pixels that are void in either map."""
     return confusion_matrix(labels, np.where(labels == VOID, VOID, mask), num_classes)

@@ -1,43 +1,44 @@
-"""Region methods side by side, on images with the segments of annotators."""
+"""Comparison of region methods on images with the segments of annotators."""
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-from mmseg_spml.datasets.map_files import read_index_map
-from mmseg_spml.datasets.region_files import RegionMaker, decode_image
-from mmseg_spml.functional.contours import ucm_regions
-from mmseg_spml.functional.region_metrics import (
+from mmseg_spml.datasets.region_files import RegionMaker
+from mmseg_spml.functional.regions.contours import ucm_regions
+from mmseg_spml.functional.regions.metrics import (
     BoundaryCounts,
     achievable_accuracy,
     boundary_counts,
     undersegmentation_error,
 )
+from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.index_maps import read_index_map
 
-# What is varied to find the best F over a data set, and how.
+# The option of each method, and the values tried to find the best F over a data set.
 SETTINGS = {
     'hed-owt-ucm': ('threshold', (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
     'owt-ucm': ('threshold', (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
     'slic': ('num_regions', (6, 12, 25, 50, 100, 200)),
     'felzenszwalb': ('scale', (30.0, 100.0, 300.0, 1000.0, 3000.0)),
 }
-Setting = Tuple[str, float]
+Setting = tuple[str, float]
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Measures of the regions of one image, see ``functional.region_metrics``.
+    """Quality measures of the regions of one image, see ``functional.regions.metrics``.
 
     Attributes:
-        boundaries: Matched boundary pixels.
+        boundaries: Counts of matched boundary pixels.
         accuracy: Achievable segmentation accuracy.
         error: Undersegmentation error.
         regions: Number of regions.
-        seconds: Time that they took.
+        seconds: Time in seconds that making the regions took.
     """
 
     boundaries: BoundaryCounts
@@ -47,16 +48,16 @@ class Quality:
     seconds: float
 
 
-def read_segments(path: Path) -> List[np.ndarray]:
-    """Segments of the annotators of one image.
+def read_segments(path: Path) -> list[np.ndarray]:
+    """Read the segments of one image, a map for each annotator.
 
     Args:
-        path: A ``.mat`` file of BSDS500 (``groundTruth``: for each annotator a
-            ``Segmentation``), or a PNG of ids: one annotator.
+        path: A ``.mat`` file of BSDS500, whose ``groundTruth`` has a ``Segmentation``
+            for each annotator, or a PNG of ids, which counts as one annotator.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else.
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds something else.
     """
     if not path.is_file():
         raise FileNotFoundError(f'segments not found: {path}')
@@ -76,18 +77,18 @@ def read_segments(path: Path) -> List[np.ndarray]:
 
 def measure_image(
     name: str, images: str, truth: str, methods: Sequence[str]
-) -> Dict[Setting, Quality]:
-    """Quality of the regions of one image by all settings of all methods.
+) -> dict[Setting, Quality]:
+    """Measure the regions of one image under all settings of the methods.
 
     Args:
-        name: Path of the image in its folder.
-        images: The folder.
-        truth: Folder of segments, ``.mat`` or ``.png`` by the images' names.
-        methods: Keys of ``SETTINGS``.
+        name: The path of the image in its folder.
+        images: The folder of the images.
+        truth: The folder of segments, ``.mat`` or ``.png`` by the names of the images.
+        methods: The methods, which are keys of ``SETTINGS``.
 
     Raises:
-        FileNotFoundError, ValueError: as for :func:`read_segments`, or the image
-            cannot be decoded, or differs from the segments in size.
+        FileNotFoundError: The image has no file of segments.
+        ValueError: The segments or the image cannot be decoded, or they differ in size.
     """
     image = decode_image(Path(images, name).read_bytes())
     path = Path(truth, name).with_suffix('.mat')
@@ -107,11 +108,11 @@ def measure_image(
 
 def _regions(
     method: str, image: np.ndarray, name: str
-) -> Iterator[Tuple[float, np.ndarray, float]]:
-    """For each setting: its value, the regions, the seconds for them."""
+) -> Iterator[tuple[float, np.ndarray, float]]:
+    """Yield the value of each setting, its regions, and the seconds for them."""
     option, values = SETTINGS[method]
     start, contours, shared = time.perf_counter(), None, 0.0
-    if option == 'threshold':  # one contour map for all of them
+    if option == 'threshold':  # all thresholds share one contour map
         contours = RegionMaker(method).contour_map(image, name)
         shared = time.perf_counter() - start
     for value in values:
@@ -123,11 +124,12 @@ def _regions(
         yield value, regions, shared + time.perf_counter() - start
 
 
-def format_quality_table(measured: Iterable[Dict[Setting, Quality]]) -> str:
-    """Markdown table: for each method its setting of the best F over all images.
+def format_quality_table(measured: Iterable[dict[Setting, Quality]]) -> str:
+    """Format a Markdown table of each method at its best setting.
 
-    Precision and recall are of all boundary pixels together (ODS: one setting for the
-    data set); the other columns are means over images, at that setting.
+    The best setting has the highest F over all images (ODS: one setting for the data
+    set). Precision and recall count the boundary pixels of all images together; the
+    other columns are means over the images at that setting.
     """
     images = defaultdict(list)
     for qualities in measured:

@@ -1,4 +1,4 @@
-"""Learning rates over time."""
+"""Learning rate schedules."""
 
 
 def warmup_poly_lr(
@@ -9,19 +9,19 @@ def warmup_poly_lr(
     warmup_iters: int = 100,
     warmup_ratio: float = 0.1,
 ) -> float:
-    """Polynomial decay with a linear warm-up that never exceeds it.
+    """Polynomial decay with a linear warm-up that never exceeds the decay curve.
 
     ``poly(t) = base_lr (1 - t / T)^power``; for ``t < w`` the rate is
     ``min(base_lr (r (1 - t / w) + t / w), poly(t))``. (Chaining MMEngine's
     ``LinearLR`` and ``PolyLR`` multiplies the two instead.)
 
     Args:
-        iteration: ``t``, counted from 0.
-        base_lr: Rate without decay.
-        max_iters: ``T``; the rate is 0 from there on.
+        iteration: Iteration ``t``, counted from 0.
+        base_lr: Learning rate before any decay.
+        max_iters: Number of iterations ``T``; the rate is 0 from ``T`` on.
         power: Exponent of the decay.
-        warmup_iters: ``w``; 0 for none.
-        warmup_ratio: ``r``, share of ``base_lr`` at iteration 0.
+        warmup_iters: Number of warm-up iterations ``w``; 0 disables the warm-up.
+        warmup_ratio: Fraction ``r`` of ``base_lr`` at iteration 0.
 
     Returns:
         The learning rate.

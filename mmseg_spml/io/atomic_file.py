@@ -1,21 +1,22 @@
-"""Files that are whole or not there."""
+"""Atomic writing of files: a file is complete or does not exist."""
 
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO
 
 
 @contextmanager
-def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
+def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a binary file that takes its name only once it is written completely.
 
-    Several processes may write the same file; an error or a kill leaves the old one.
+    Several processes may write the same file. After an error or a kill, the old file
+    is unchanged.
 
     Args:
-        path: The file; its folder is created.
+        path: The file to write; its folder is created.
 
     Raises:
         IsADirectoryError: ``path`` is a folder.
@@ -37,7 +38,7 @@ def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(handle, 'wb') as file:
             yield file
-        # mkstemp makes the file private; give it the usual rights of a new file.
+        # mkstemp makes the file private: give it the usual permissions of a new file.
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
@@ -47,12 +48,12 @@ def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
         raise
 
 
-def write_json(path: Union[str, os.PathLike], content: Any) -> None:
-    """Write a value as an indented JSON file, whole or not at all.
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Write a value as an indented JSON file by :func:`atomic_file`.
 
     Args:
-        path: The file; its folder is created.
-        content: What ``json`` can write.
+        path: The file to write; its folder is created.
+        content: A value that ``json`` can write.
 
     Example:
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.json')

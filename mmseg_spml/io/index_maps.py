@@ -1,56 +1,79 @@
-"""Label maps and region maps as PNG files."""
+"""PNG files of label maps and region maps."""
 
 import io
 import os
 import struct
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Iterable, Mapping, Optional, Union
 
+import cv2
 import numpy as np
-from mmengine import fileio
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo, putchunk
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
-_GREY_OR_INDEX = ('L', 'P', '1', 'I', 'I;16', 'I;16B', 'I;16L')
+_GRAY_OR_INDEX = ('L', 'P', '1', 'I', 'I;16', 'I;16B', 'I;16L')
+
+# Length of the signature and of the header chunk, which has to come first.
+_AFTER_HEADER = 8 + 25
 
 
-def read_index_map(
-    path: str, what: str = 'label map', backend_args: Optional[dict] = None
-) -> np.ndarray:
-    """Read a one-channel PNG of ids, by value and not by colour.
-
-    Palette files give their indices. 16-bit files keep their range.
+def read_index_map(path: str | os.PathLike, what: str = 'label map') -> np.ndarray:
+    """Read a one-channel PNG of ids, by value and not by color.
 
     Args:
-        path: The file.
-        what: What the file should be, for error messages.
-        backend_args: See ``mmengine.fileio``.
+        path: The file to read.
+        what: The kind of map, for error messages.
 
     Returns:
-        ndarray: (H, W), uint8, uint16 or int32.
+        (H, W) uint8, uint16 or int32.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file cannot be decoded, has several channels, or is a
-            2-bit or 4-bit grey file (decoders rescale those values).
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an index map; see :func:`decode_index_map`.
 
     Example:
-        >>> import os, tempfile
+        >>> import tempfile
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.png')
         >>> write_index_map(path, np.array([[0, 300]]))
         >>> read_index_map(path).tolist()
         [[0, 300]]
     """
     try:
-        content = fileio.get(path, backend_args=backend_args)
+        content = Path(path).read_bytes()
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise FileNotFoundError(
-            f'{what} not found: {path}. Check `data_root`, `data_prefix`, the '
-            'suffixes and the list file'
-        ) from error
+        raise missing_map(path, what) from error
+    return decode_index_map(content, path, what)
+
+
+def missing_map(path: str | os.PathLike, what: str) -> FileNotFoundError:
+    """Return the error about a map that does not exist."""
+    return FileNotFoundError(
+        f'{what} not found: {path}. Check `data_root`, `data_prefix`, the '
+        'suffixes and the list file'
+    )
+
+
+def decode_index_map(
+    content: bytes, path: str | os.PathLike, what: str = 'label map'
+) -> np.ndarray:
+    """Decode a one-channel PNG of ids.
+
+    A file with a palette gives its indices, and a 16-bit file keeps its range.
+
+    Args:
+        content: The content of the file.
+        path: The path of the file, for error messages.
+        what: The kind of map, for error messages.
+
+    Returns:
+        (H, W) uint8, uint16 or int32.
+
+    Raises:
+        ValueError: The file cannot be decoded, has several channels, or is a
+            2-bit or 4-bit gray file, whose values decoders rescale.
+    """
     try:
         image = Image.open(io.BytesIO(content))
         image.load()
@@ -58,37 +81,35 @@ def read_index_map(
         raise ValueError(
             f'cannot decode the {what} {path}: {error}. Write the file again'
         ) from error
-    if image.mode not in _GREY_OR_INDEX:
+    if image.mode not in _GRAY_OR_INDEX:
         raise ValueError(
             f'the {what} {path} has mode {image.mode} '
             f'({len(image.getbands())} channels), expected one channel of ids. '
-            'Convert its colours to ids and save it as an 8-bit grey or palette PNG'
+            'Convert its colors to ids and save it as an 8-bit gray or palette PNG'
         )
-    # A PNG's header holds the bit depth and the colour type (0: grey) here.
+    # Bytes 24 and 25 of a PNG are the bit depth and the color type (0: gray).
     if content[:4] == b'\x89PNG' and content[24] in (2, 4) and content[25] == 0:
         raise ValueError(
-            f'the {what} {path} is a {content[24]}-bit grey PNG, whose values are '
+            f'the {what} {path} is a {content[24]}-bit gray PNG, whose values are '
             'rescaled by decoders. Save it as an 8-bit PNG'
         )
-    ids = np.asarray(image)  # read-only, perhaps big-endian, which OpenCV ignores
+    ids = np.asarray(image)  # read-only, and perhaps big-endian, which OpenCV ignores
     native = np.uint8 if ids.dtype == bool else ids.dtype.newbyteorder('=')
     return ids.astype(native)
 
 
-def read_mask_of(
-    image: Union[str, os.PathLike], folder: Optional[str]
-) -> Optional[np.ndarray]:
-    """The full mask of an image, ``<folder>/<image stem>.png``.
+def read_mask_of(image: str | os.PathLike, folder: str | None) -> np.ndarray | None:
+    """Read the full mask of an image, ``<folder>/<image stem>.png``.
 
     Args:
-        image: Path of the image.
-        folder: Of masks, or None.
+        image: The path of the image.
+        folder: The folder of masks, or None.
 
     Returns:
-        Optional[ndarray]: (H, W); None without a folder or file.
+        (H, W) mask; None if there is no folder or no file.
 
     Raises:
-        ValueError: the file cannot be used; see :func:`read_index_map`.
+        ValueError: The file is not an index map; see :func:`read_index_map`.
     """
     if folder is None:
         return None
@@ -97,14 +118,14 @@ def read_mask_of(
 
 
 def check_output_folder(out: str, inputs: Iterable[str]) -> None:
-    """Refuse a folder whose files are read, too: they would be overwritten.
+    """Raise an error if an output folder is also read and would be overwritten.
 
     Args:
-        out: Folder to write to.
-        inputs: Folders that are read.
+        out: The folder to write to.
+        inputs: The folders that are read.
 
     Raises:
-        ValueError: ``out`` is one of them.
+        ValueError: ``out`` is one of the inputs.
     """
     target = os.path.realpath(out)
     if target in {os.path.realpath(folder) for folder in inputs}:
@@ -114,39 +135,37 @@ def check_output_folder(out: str, inputs: Iterable[str]) -> None:
 
 
 def write_index_map(
-    path: str, ids: np.ndarray, text: Optional[Mapping[str, str]] = None
+    path: str, ids: np.ndarray, text: Mapping[str, str] | None = None
 ) -> None:
-    """Write ids as a grey PNG, 8-bit if they fit and 16-bit otherwise.
+    """Write ids as a gray PNG, 8-bit if they fit and 16-bit otherwise.
 
-    The file appears under its name only when complete, so that several loader
-    workers may write the same one.
+    The file takes its name only when complete, so that several loader workers may
+    write the same file.
 
     Args:
-        path: The file; its folder is created.
+        path: The file to write; its folder is created.
         ids: (H, W) integers in 0..65535.
-        text: Remarks by keyword, kept inside the file.
+        text: Remarks by keyword, which are stored inside the file.
 
     Raises:
-        ValueError: an id is out of range.
+        ValueError: An id is out of range.
     """
     if ids.ndim != 2 or ids.min() < 0 or ids.max() > 65535:
         raise ValueError(
             f'expected (H, W) ids in 0..65535 for {path}, got shape {ids.shape} and '
             f'values {ids.min()}..{ids.max()}'
         )
-    (height, width), bits = ids.shape, 8 if ids.max() < 256 else 16
-    rows = ids.astype('u1' if bits == 8 else '>u2').view(np.uint8)
-    # Pillow filters rows: maps of ids become larger so, and take three times as long
-    # to read. Here each row begins with a 0, no filter.
-    rows = np.pad(rows.reshape(height, -1), ((0, 0), (1, 0)))
-    remarks = PngInfo()
-    for keyword, remark in (text or {}).items():
-        remarks.add_text(keyword, remark)
+    depth = np.uint8 if ids.max() < 256 else np.uint16
+    # Filtered rows would make maps of ids larger and three times as slow to read.
+    options = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    _, encoded = cv2.imencode('.png', np.ascontiguousarray(ids, depth), options)
+    content = encoded.tobytes()
+    chunks = [_text_chunk(*remark) for remark in (text or {}).items()]
     with atomic_file(path) as file:
-        file.write(b'\x89PNG\r\n\x1a\n')
-        header = struct.pack('>IIBBBBB', width, height, bits, 0, 0, 0, 0)
-        putchunk(file, b'IHDR', header)
-        for name, content, *_ in remarks.chunks:
-            putchunk(file, name, content)
-        putchunk(file, b'IDAT', zlib.compress(rows.tobytes()))
-        putchunk(file, b'IEND')
+        file.write(content[:_AFTER_HEADER] + b''.join(chunks) + content[_AFTER_HEADER:])
+
+
+def _text_chunk(keyword: str, remark: str) -> bytes:
+    """Make an uncompressed ``iTXt`` chunk of a PNG; OpenCV writes none."""
+    body = b'iTXt' + keyword.encode('latin-1') + bytes(5) + remark.encode()
+    return struct.pack('>I', len(body) - 4) + body + struct.pack('>I', zlib.crc32(body))

@@ -1,61 +1,31 @@
-"""Dictionaries of numpy arrays from pickled ``.npy`` files, without running code."""
+"""Arrays and dictionaries of arrays from ``.npy`` files, without running code."""
 
+import math
 import os
-import pickle
-from collections import OrderedDict
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from mmseg_spml.io.numpy_pickle import NumpyUnpickler, is_shape
 
-def _encode(text: str, encoding: str = 'latin1') -> bytes:
-    """Stand-in for ``_codecs.encode``, by which old protocols store bytes."""
-    if encoding != 'latin1':
-        raise pickle.UnpicklingError(f'it asks for the codec {encoding!r}')
-    return text.encode('latin1')
-
-
-# What pickles of numpy arrays name. Functions are taken from numpy's own pickling,
-# because their module is called numpy.core in NumPy 1 and numpy._core in NumPy 2.
-_ADMITTED = {
-    ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): np.dtype,
-    ('_codecs', 'encode'): _encode,
-    ('collections', 'OrderedDict'): OrderedDict,
-}
-for _core in ('numpy.core', 'numpy._core'):
-    _array = np.zeros(1)
-    _ADMITTED[f'{_core}.multiarray', '_reconstruct'] = _array.__reduce__()[0]
-    _ADMITTED[f'{_core}.multiarray', 'scalar'] = np.float32(0).__reduce__()[0]
-    _ADMITTED[f'{_core}.numeric', '_frombuffer'] = _array.__reduce_ex__(5)[0]
-
-
-class NumpyUnpickler(pickle.Unpickler):
-    """An unpickler that admits Python's plain types and numpy arrays only."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Resolve an admitted name, refuse any other."""
-        if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(
-                f'it asks for {module}.{name}, which is neither a numpy array nor a '
-                'plain Python type, and could run code'
-            )
-        return _ADMITTED[module, name]
+NUMPY_MAGIC = b'\x93NUMPY'
+"""The first bytes of a file in numpy's format."""
 
 
 def load_numpy_object(path: str) -> Any:
     """Load a ``.npy`` file, also one that holds a pickled dictionary.
 
     Args:
-        path: The file.
+        path: The file to read.
 
     Returns:
-        The array, or the object in a 0-d object array.
+        The content as :func:`read_numpy_object` returns it.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: not a ``.npy`` file, or its pickle holds something else than
-            plain types and numpy arrays.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no ``.npy`` file, or it holds something else than plain
+            types and numpy arrays.
 
     Example:
         >>> import tempfile
@@ -66,20 +36,65 @@ def load_numpy_object(path: str) -> Any:
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'file not found: {path}')
+    with open(path, 'rb') as file:
+        try:
+            return read_numpy_object(file)
+        except ValueError as error:
+            raise ValueError(
+                f'cannot load {path}: {error}; expected a .npy file of numbers, or of '
+                'a dictionary of numpy arrays'
+            ) from error
+
+
+def read_numpy_object(file: BinaryIO) -> Any:
+    """Read a file in numpy's format, also one that holds a pickled dictionary.
+
+    Args:
+        file: The open file, at its beginning.
+
+    Returns:
+        The array of numbers, or the object in a 0-d object array. The keys of
+        dictionaries are plain text, numbers and truth values.
+
+    Raises:
+        ValueError: The file is in another format, or it holds something else than
+            plain types and numpy arrays. The message is one sentence.
+    """
     try:
-        with open(path, 'rb') as file:
-            version = np.lib.format.read_magic(file)
-            reader = getattr(np.lib.format, f'read_array_header_{version[0]}_0')
-            dtype = reader(file)[2]
-            if not dtype.hasobject:
-                return np.load(path, allow_pickle=False)
-            # latin1: the encoding that NumPy needs for files of Python 2.
-            content = NumpyUnpickler(file, encoding='latin1').load()
-    except (ValueError, EOFError, AttributeError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f'cannot load {path}: {error}. Expected a .npy file of numbers, or of a '
-            'dictionary of numpy arrays'
-        ) from error
+        dtype = _checked_header(file)
+        if not dtype.hasobject:
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        content = NumpyUnpickler(file.read()).load()
+    except UnpicklingError as error:
+        raise ValueError(str(error)) from error
+    except Exception as error:  # damaged files lead to errors of any kind
+        problem = str(error).partition('\n')[0][:200] or type(error).__name__
+        raise ValueError(f'the file is damaged ({problem})') from error
     if isinstance(content, np.ndarray) and content.ndim == 0:
         return content.item()
     return content
+
+
+def _checked_header(file: BinaryIO) -> np.dtype:
+    """Read the header of a file, and check that the file holds what it promises.
+
+    Returns:
+        The type of the elements.
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f'version {version} of the format is unknown')
+    read_header = np.lib.format.read_array_header_2_0
+    if version == (1, 0):
+        read_header = np.lib.format.read_array_header_1_0
+    shape, _, dtype = read_header(file)
+    if dtype.hasobject:
+        return dtype
+    if dtype.kind not in 'biuf' or not is_shape(shape):
+        raise ValueError(f'expected numbers, got shape {shape} of type {dtype}')
+    start = file.tell()
+    held = file.seek(0, os.SEEK_END) - start
+    if held < math.prod(shape) * dtype.itemsize:
+        raise ValueError(f'expected shape {shape} of type {dtype}, got {held} bytes')
+    return dtype

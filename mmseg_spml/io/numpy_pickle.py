@@ -1,285 +1,261 @@
-"""Dicts of numpy arrays out of a pickle, without unpickling it.
+"""Pickles of plain types and numpy arrays, read without running code.
 
 A pickle is a program for a machine with a stack and a memory, and it may call whatever
-it names. This machine follows the few instructions that numpy writes for a dict of
-arrays (protocols 2 to 4; 2 also from Python 2). A name stands for itself: all that can
-be "called" is to describe an array, a type or a number, which is then built from
-checked parts. So a file can neither run code nor take much more memory than its size.
+it names. Here the machine follows only the instructions that numpy's files need, and a
+name stands for nothing but itself: to "call" it describes an array, a type or a number,
+which is then built from checked parts. Therefore a pickle can neither run code nor take
+much more memory than its own size.
 
-Names are those of numpy 1 (``numpy.core``) and 2 (``numpy._core``).
+Pickles of all protocols, of Python 2, of NumPy 1 (whose core module is ``numpy.core``)
+and of NumPy 2 (``numpy._core``) are read.
 """
 
+import io
+import math
+import pickle
 import pickletools
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Optional, Union
+from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 
-from mmseg_spml.annotations.model import AnnotationError
-
 
 class _Name(Enum):
-    """What a pickle may name."""
+    """A name that a pickle may mention."""
 
     NDARRAY = 'numpy.ndarray'
     DTYPE = 'numpy.dtype'
-    ARRAY = 'numpy.core.multiarray._reconstruct'
+    RECONSTRUCT = 'numpy.core.multiarray._reconstruct'
+    FROMBUFFER = 'numpy.core.numeric._frombuffer'
     SCALAR = 'numpy.core.multiarray.scalar'
-    BYTES = '_codecs.encode'  # how protocol 2 of Python 3 writes bytes
+    ENCODE = '_codecs.encode'  # protocols 0 to 2 store bytes as text to be encoded
+    ORDERED_DICT = 'collections.OrderedDict'
 
 
 @dataclass
 class _Dtype:
-    """Type of an array: kind and size as in 'f4', then the order of bytes."""
+    """The type of an array: kind and size as in 'f4', and the order of its bytes."""
 
     code: str
     order: str = '|'
 
 
-@dataclass
-class _Array:
-    """Array whose contents come by a later instruction."""
-
-    content: Optional[Union[np.ndarray, list]] = None
-
-
-_LITERALS = {
-    *('BININT', 'BININT1', 'BININT2', 'LONG1', 'LONG4', 'BINFLOAT'),
-    *('BINUNICODE', 'SHORT_BINUNICODE', 'BINUNICODE8'),
-    *('BINBYTES', 'SHORT_BINBYTES', 'BINBYTES8'),
-    *('BINSTRING', 'SHORT_BINSTRING'),
-}
-_CONSTANTS = {'NONE': None, 'NEWTRUE': True, 'NEWFALSE': False, 'EMPTY_TUPLE': ()}
-_TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
 _NUMBERS = re.compile(r'b1|[iu][1248]|f[248]')
 _TEXTS = re.compile(r'[US][1-9]\d{0,2}')
 _OBJECTS = re.compile(r'O\d?')
-_ORDERS = ('<', '>', '|', '=')
-_LARGEST_KEY = 10**12
+_MOST_DIMENSIONS = 32
+_LARGEST_INTEGER = 2**63 - 1
+
+# Instructions of the standard library that build plain values and do nothing else.
+_PLAIN = (
+    'PROTO FRAME MARK STOP NONE NEWTRUE NEWFALSE '
+    'INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT '
+    'STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 '
+    'BINBYTES SHORT_BINBYTES BINBYTES8 TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 '
+    'LIST EMPTY_LIST APPEND APPENDS EMPTY_DICT GLOBAL STACK_GLOBAL '
+    'GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE'
+).split()
+_CODES = {one.name: ord(one.code) for one in pickletools.opcodes}
 
 
-def load_arrays(pickled: bytes) -> dict[Union[str, int], np.ndarray]:
-    """The dict that ``numpy.save`` wrote as an array of one object.
+class _Instructions(dict):
+    """The method of each instruction that is admitted, by the instruction's code."""
+
+    def __missing__(self, code: int) -> None:
+        names = [name for name, known in _CODES.items() if known == code]
+        raise UnpicklingError(
+            'the pickle holds more than a dict of arrays (instruction '
+            f'{names[0] if names else code})'
+        )
+
+
+# Only the Python class has a table of instructions; typeshed does not describe it.
+_Machine: Any = pickle._Unpickler
+
+
+class NumpyUnpickler(_Machine):
+    """The standard library's machine, restricted to plain types and numpy arrays.
+
+    ``load()`` returns the object. Its dictionaries have text, numbers and truth values
+    as keys, and all of these are plain. Malformed pickles lead to errors of any kind.
 
     Args:
-        pickled: What follows the head of the ``.npy`` file.
-
-    Returns:
-        Text or whole number -> (C,) array of numbers.
-
-    Raises:
-        AnnotationError: the pickle is malformed or holds anything else.
+        pickled: The pickle.
     """
-    try:
-        top = _Machine(len(pickled)).run(pickled)
-    except AnnotationError:
-        raise
-    except (ValueError, OverflowError) as error:
-        raise AnnotationError(f'the pickle is damaged ({error})') from error
-    if not isinstance(top, _Array) or not isinstance(top.content, list):
-        raise AnnotationError('expected a dict of arrays in the pickle')
-    if len(top.content) != 1 or not isinstance(top.content[0], dict):
-        raise AnnotationError('expected one dict of arrays in the pickle')
-    arrays = {}
-    for key, array in top.content[0].items():
-        if not isinstance(array, _Array) or not isinstance(array.content, np.ndarray):
-            raise AnnotationError(
-                'expected an array of numbers for each image, got '
-                f'{type(array).__name__.strip("_")}',
-                place=f'image {str(key)[:40]!r}',
-            )
-        arrays[key] = array.content
-    return arrays
 
+    dispatch = _Instructions(
+        (_CODES[name], _Machine.dispatch[_CODES[name]]) for name in _PLAIN
+    )
 
-class _Machine:
-    """Stack, marks in it, and memory; ``budget``: bytes that may be made of text."""
+    def __init__(self, pickled: bytes) -> None:
+        # Numpy needs the encoding latin1 for pickles of Python 2.
+        super().__init__(io.BytesIO(pickled), encoding='latin1')
+        # Each byte is stored once, and may be encoded before it is put in an array.
+        self._budget = 2 * len(pickled)
 
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.stack: list = []
-        self.marks: list[int] = []
-        self.memory: dict[int, Any] = {}
+    def find_class(self, module: str, name: str) -> _Name:
+        """Resolve an admitted name, and refuse any other."""
+        named = f'{module}.{name}'
+        try:
+            return _Name(named.replace('numpy._core.', 'numpy.core.', 1))
+        except ValueError:
+            raise UnpicklingError(
+                f'the pickle names {named[:80]!r}; only numpy arrays, types and '
+                'numbers are read, as a pickle can run any code'
+            ) from None
 
-    def run(self, pickled: bytes) -> Any:
-        """Follow all instructions; the result is left on the stack."""
-        for instruction, argument, _ in pickletools.genops(pickled):
-            name = instruction.name
-            if name in _LITERALS:
-                self.stack.append(argument)
-            elif name in _CONSTANTS:
-                self.stack.append(_CONSTANTS[name])
-            elif name in _TUPLES:
-                self.stack.append(tuple(self.take(_TUPLES[name])))
-            elif name == 'EMPTY_LIST':
-                self.stack.append([])
-            elif name == 'EMPTY_DICT':
-                self.stack.append({})
-            elif name == 'MARK':
-                self.marks.append(len(self.stack))
-            elif name not in ('PROTO', 'FRAME', 'STOP'):
-                self.combine(name, argument)
-        return self.take(1)[0]
+    def load_bytearray8(self) -> None:
+        """Push bytes; the original allocates as many as the pickle claims to hold."""
+        size = int.from_bytes(self.read(8), 'little')
+        self.append(self.read(size))
 
-    def combine(self, name: str, argument: Any) -> None:
-        """Follow an instruction that works on what is there."""
-        if name in ('BINPUT', 'LONG_BINPUT'):
-            self.memory[argument] = self.top(object)
-        elif name == 'MEMOIZE':
-            self.memory[len(self.memory)] = self.top(object)
-        elif name in ('BINGET', 'LONG_BINGET'):
-            self.recall(argument)
-        elif name == 'TUPLE':
-            self.stack.append(tuple(self.since_mark()))
-        elif name in ('APPEND', 'APPENDS'):
-            items = self.take(1) if name == 'APPEND' else self.since_mark()
-            self.top(list).extend(items)
-        elif name in ('SETITEM', 'SETITEMS'):
-            items = self.take(2) if name == 'SETITEM' else self.since_mark()
-            _set_items(self.top(dict), items)
-        elif name == 'GLOBAL':
-            self.stack.append(_named(*argument.split(' ', 1)))
-        elif name == 'STACK_GLOBAL':
-            self.stack.append(_named(*self.take(2)))
-        elif name == 'REDUCE':
-            named, arguments = self.take(2)
-            self.stack.append(self.describe(named, _tuple(arguments)))
-        elif name == 'BUILD':
-            (state,) = self.take(1)
-            self.complete(self.top(object), _tuple(state))
-        else:
-            raise AnnotationError(
-                f'the pickle holds more than a dict of arrays (instruction {name})'
-            )
+    dispatch[_CODES['BYTEARRAY8']] = load_bytearray8
 
-    def describe(self, named: Any, arguments: tuple) -> Any:
-        """What calling a name would make."""
+    def load_dict(self) -> None:
+        """Push a dictionary of the items since the last mark."""
+        items = self.pop_mark()
+        self.append(_set_items({}, items))
+
+    dispatch[_CODES['DICT']] = load_dict
+
+    def load_setitem(self) -> None:
+        """Add an item to the dictionary below it."""
+        value, key = self.stack.pop(), self.stack.pop()
+        _set_items(self.stack[-1], [key, value])
+
+    dispatch[_CODES['SETITEM']] = load_setitem
+
+    def load_setitems(self) -> None:
+        """Add the items since the last mark to the dictionary below them."""
+        items = self.pop_mark()
+        _set_items(self.stack[-1], items)
+
+    dispatch[_CODES['SETITEMS']] = load_setitems
+
+    def load_reduce(self) -> None:
+        """Replace a name and its arguments by the object that a call would make."""
+        arguments, named = self.stack.pop(), self.stack.pop()
+        self.append(self._called(named, arguments))
+
+    dispatch[_CODES['REDUCE']] = load_reduce
+
+    def load_build(self) -> None:
+        """Complete the array or the type below a state."""
+        state = self.stack.pop()
+        described = self.stack[-1]
+        match described, state:
+            case _Dtype(), (_, '<' | '>' | '|' | '=' as order, None, None, None, *_):
+                described.order = order
+            case np.ndarray(size=0), (_, shape, _Dtype() as dtype, fortran, data):
+                self._fill(described, shape, dtype, fortran, data)
+            case _:
+                raise UnpicklingError(
+                    'the pickle holds something that is no array of numbers'
+                )
+
+    dispatch[_CODES['BUILD']] = load_build
+
+    def _called(self, named: Any, arguments: Any) -> Any:
         match named, arguments:
-            case _Name.ARRAY, (_Name.NDARRAY, _, _):
-                return _Array()
+            case _Name.RECONSTRUCT, (_Name.NDARRAY, _, _):
+                return np.empty(0)
+            case _Name.FROMBUFFER, (data, _Dtype() as dtype, shape, 'C' | 'F' as order):
+                return self._fill(np.empty(0), shape, dtype, order == 'F', data)
             case _Name.DTYPE, (str() as code, *_):
                 return _Dtype(code)
             case _Name.SCALAR, (_Dtype() as dtype, data):
-                return self.scalar(dtype, data)
-            case _Name.BYTES, (str() as text, 'latin1'):
-                return self.to_bytes(text)
-        raise AnnotationError('the pickle calls what is no array, type or number')
+                return self._scalar(dtype, data)
+            case _Name.ENCODE, (str() as text, 'latin1'):
+                return self._encoded(text)
+            case _Name.ENCODE, (_, str() as codec):
+                raise UnpicklingError(f'the pickle asks for the codec {codec[:40]!r}')
+            case _Name.ORDERED_DICT, ():
+                return {}
+        raise UnpicklingError('the pickle calls what is no array, type or number')
 
-    def complete(self, described: Any, state: tuple) -> None:
-        """Fill in what a description left open."""
-        match described, state:
-            case _Dtype(), (_, order, None, None, None, *_) if order in _ORDERS:
-                described.order = order
-            case _Array(), (_, () | (int(),) as shape, _Dtype() as dtype, _, data):
-                described.content = self.content(shape, dtype, data)
-            case _:
-                raise AnnotationError(
-                    'the pickle holds an array that is no row of numbers'
-                )
-
-    def content(
-        self, shape: tuple, dtype: _Dtype, data: Any
-    ) -> Union[np.ndarray, list]:
-        """A row of numbers, or a list of objects."""
-        number = shape[0] if shape else 1
-        if _OBJECTS.fullmatch(dtype.code) and isinstance(data, list):
-            if len(data) == number:
-                return data
+    def _fill(
+        self, array: Any, shape: Any, dtype: _Dtype, fortran: Any, data: Any
+    ) -> np.ndarray:
+        """Give an array its shape, type and content; numpy itself checks too little."""
+        if not is_shape(shape):
+            raise UnpicklingError('the pickle is damaged (a shape is no row of sizes)')
+        if isinstance(data, list) and _OBJECTS.fullmatch(dtype.code):
+            kind, size = np.dtype(object), 1
+            self._charge(len(data))
         elif _NUMBERS.fullmatch(dtype.code):
-            values = np.frombuffer(self.to_bytes(data), dtype.order + dtype.code)
-            if len(values) == number and shape:
-                return values
-        raise AnnotationError(
-            f'expected a row of numbers, got shape {str(shape)[:40]} of type '
-            f'{dtype.code[:9]!r}'
-        )
+            kind = np.dtype(dtype.order + dtype.code)
+            size, data = kind.itemsize, self._bytes(data)
+        else:
+            raise UnpicklingError(
+                f'expected an array of numbers, got elements of type {dtype.code[:9]!r}'
+            )
+        if len(data) != math.prod(shape) * size:
+            raise UnpicklingError(
+                f'expected an array of numbers of shape {shape} and of type '
+                f'{dtype.code!r}, got {len(data)} bytes'
+            )
+        array.__setstate__((1, shape, kind, bool(fortran), data))
+        return array
 
-    def scalar(self, dtype: _Dtype, data: Any) -> Union[str, int, float]:
-        """One number or text."""
-        known = _NUMBERS.fullmatch(dtype.code) or _TEXTS.fullmatch(dtype.code)
-        if not known:
-            raise AnnotationError(
+    def _scalar(self, dtype: _Dtype, data: Any) -> Any:
+        if not _NUMBERS.fullmatch(dtype.code) and not _TEXTS.fullmatch(dtype.code):
+            raise UnpicklingError(
                 f'expected a number or text, got one of type {dtype.code[:9]!r}'
             )
-        values = np.frombuffer(self.to_bytes(data), dtype.order + dtype.code)
-        if len(values) != 1:
-            raise AnnotationError(f'expected one number or text, got {len(values)}')
-        value = values[0].item()
+        kind, data = np.dtype(dtype.order + dtype.code), self._bytes(data)
+        if len(data) != kind.itemsize:
+            raise UnpicklingError(
+                f'expected one number or text of type {dtype.code!r}, got '
+                f'{len(data)} bytes'
+            )
+        value = np.frombuffer(data, kind)[0]
         return value.decode('latin1') if isinstance(value, bytes) else value
 
-    def to_bytes(self, data: Any) -> bytes:
-        """Bytes that may be stored as text."""
-        if isinstance(data, bytes):
-            return data
-        if not isinstance(data, str):
-            raise AnnotationError(
+    def _bytes(self, data: Any) -> bytes:
+        """Return the bytes of an array, which Python 2 stored as text."""
+        if isinstance(data, str):
+            data = self._encoded(data)
+        if not isinstance(data, bytes):
+            raise UnpicklingError(
                 f'the pickle is damaged (expected bytes, got {type(data).__name__})'
             )
-        # one text may be remembered and used many times
-        self.budget -= len(data)
-        if self.budget < 0:
-            raise AnnotationError('the pickle is damaged (it repeats its bytes)')
-        return data.encode('latin1')
+        self._charge(len(data))
+        return data
 
-    def take(self, number: int) -> list:
-        """Remove that many from the top."""
-        if len(self.stack) < number:
-            raise AnnotationError('the pickle is damaged (its stack is empty)')
-        taken = self.stack[-number:]
-        del self.stack[-number:]
-        return taken
+    def _encoded(self, text: str) -> bytes:
+        self._charge(len(text))
+        return text.encode('latin1')
 
-    def since_mark(self) -> list:
-        """Remove all that came after the last mark."""
-        if not self.marks:
-            raise AnnotationError('the pickle is damaged (it lacks a mark)')
-        mark = self.marks.pop()
-        taken = self.stack[mark:]
-        del self.stack[mark:]
-        return taken
-
-    def top(self, kind: type) -> Any:
-        """What is on top, which must be of a kind."""
-        if not self.stack or not isinstance(self.stack[-1], kind):
-            raise AnnotationError(f'the pickle is damaged (it lacks a {kind.__name__})')
-        return self.stack[-1]
-
-    def recall(self, place: int) -> None:
-        """Put what was remembered on the stack."""
-        if place not in self.memory:
-            raise AnnotationError(f'the pickle is damaged (nothing is at {place})')
-        self.stack.append(self.memory[place])
+    def _charge(self, size: int) -> None:
+        """Count bytes: a pickle may remember some and use them many times."""
+        self._budget -= size
+        if self._budget < 0:
+            raise UnpicklingError('the pickle is damaged (it repeats its bytes)')
 
 
-def _named(module: Any, name: Any) -> _Name:
-    named = f'{module}.{name}' if isinstance(module, str) else ''
-    try:
-        return _Name(named.replace('numpy._core.', 'numpy.core.', 1))
-    except ValueError as error:
-        raise AnnotationError(
-            f'the pickle names {named[:80]!r}; only numpy arrays, types and numbers '
-            'are read, as a pickle can run any code'
-        ) from error
+def is_shape(shape: Any) -> bool:
+    """Return whether a value may be the shape of an array."""
+    return (
+        isinstance(shape, tuple)
+        and len(shape) <= _MOST_DIMENSIONS
+        and all(type(side) is int and 0 <= side <= _LARGEST_INTEGER for side in shape)
+    )
 
 
-def _tuple(value: Any) -> tuple:
-    if not isinstance(value, tuple):
-        raise AnnotationError(
-            f'the pickle is damaged (expected a tuple, got {type(value).__name__})'
-        )
-    return value
-
-
-def _set_items(target: dict, items: list) -> None:
-    if len(items) % 2:
-        raise AnnotationError('the pickle is damaged (a key lacks its value)')
+def _set_items(target: Any, items: list) -> dict:
+    """Add items to a dictionary; keys of other types could take hours to hash."""
+    if not isinstance(target, dict) or len(items) % 2:
+        raise UnpicklingError('the pickle is damaged (an item lacks its dictionary)')
     for key, value in zip(items[::2], items[1::2]):
-        number = isinstance(key, int) and not isinstance(key, bool)
-        if not isinstance(key, str) and not (number and 0 <= key < _LARGEST_KEY):
-            raise AnnotationError(
-                'expected the name or number of an image as a key, got '
+        plain = key.item() if isinstance(key, np.generic) else key
+        small = type(plain) is int and abs(plain) <= _LARGEST_INTEGER
+        if not small and type(plain) not in (str, float, bool):
+            raise UnpicklingError(
+                'expected text or a number of at most 64 bits as a key, got '
                 f'{type(key).__name__}'
             )
-        target[key] = value
+        target[plain] = value
+    return target

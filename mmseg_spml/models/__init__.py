@@ -1,29 +1,32 @@
-"""Registered models: segmentor, neck, projections, head, losses, memory."""
+"""Registered models: segmentors, necks, heads, losses, backbone and memory."""
 
-from .data_preprocessor import SPMLDataPreProcessor
-from .efficientnet_lite import EfficientNetLite
-from .pairwise_losses import DenseCRFLoss, GatedCRFLoss, TreeEnergyLoss
-from .pixel_embedding import (
-    ASPPEmbedding,
-    ConvEmbedding,
-    LateralEmbedding,
-    PSPEmbedding,
-)
-from .pseudo_labeller import PseudoLabeller
-from .relation_losses import (
+from mmseg_spml.models.backbones.efficientnet_lite import EfficientNetLite
+from mmseg_spml.models.data_preprocessor import SPMLDataPreProcessor
+from mmseg_spml.models.decode_heads.segment_bank import SegmentBank
+from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
+from mmseg_spml.models.decode_heads.spml_head import SPMLHead
+from mmseg_spml.models.losses.pairwise import DenseCRFLoss, GatedCRFLoss, TreeEnergyLoss
+from mmseg_spml.models.losses.relations import (
     FeatureAffinityLoss,
     ImageSimilarityLoss,
     RelationLoss,
     SemanticAnnotationLoss,
     SemanticCooccurrenceLoss,
 )
-from .segment_bank import SegmentBank
-from .segment_memory import SegmentMemory
-from .segment_pooling import SegmentPoolingNeck
-from .segmentor import SPMLSegmentor
-from .spml_head import SPMLHead
-from .tta_model import SPMLTTAModel
-from .weak_encoder_decoder import WeakCascadeEncoderDecoder, WeakEncoderDecoder
+from mmseg_spml.models.necks.pixel_embedding import (
+    ASPPEmbedding,
+    ConvEmbedding,
+    LateralEmbedding,
+    PSPEmbedding,
+)
+from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
+from mmseg_spml.models.segmentors.pseudo_labeler import PseudoLabeler
+from mmseg_spml.models.segmentors.spml import SPMLSegmentor
+from mmseg_spml.models.segmentors.tta import SPMLTTAModel
+from mmseg_spml.models.segmentors.weak_encoder_decoder import (
+    WeakCascadeEncoderDecoder,
+    WeakEncoderDecoder,
+)
 
 __all__ = [
     'ASPPEmbedding',
@@ -35,7 +38,7 @@ __all__ = [
     'ImageSimilarityLoss',
     'LateralEmbedding',
     'PSPEmbedding',
-    'PseudoLabeller',
+    'PseudoLabeler',
     'RelationLoss',
     'SPMLDataPreProcessor',
     'SPMLHead',

@@ -1,11 +1,11 @@
-"""Names of pretrained tensors: from other projects' files to MMSegmentation's."""
+"""Conversion of tensor names between other projects' checkpoints and this package."""
 
-from typing import Dict, Mapping, Sequence, Tuple
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-_IMAGENET_PREFIXES: Tuple[Tuple[str, str], ...] = (
+_IMAGENET_PREFIXES: tuple[tuple[str, str], ...] = (
     ('conv1.', 'stem.'),
     ('bn1.', 'stem.7.'),
     ('layer1.', 'layer1.'),
@@ -15,8 +15,8 @@ _IMAGENET_PREFIXES: Tuple[Tuple[str, str], ...] = (
 )
 
 
-# Of the release's models: part, name there, name here.
-_RELEASE_PREFIXES: Tuple[Tuple[str, str, str], ...] = (
+# Models of the release: part, name prefix in the release, name prefix here.
+_RELEASE_PREFIXES: tuple[tuple[str, str, str], ...] = (
     ('embedding_model', 'resnet_backbone.conv1.conv1.', 'backbone.stem.'),
     ('embedding_model', 'resnet_backbone.conv1.bn1.', 'backbone.stem.7.'),
     *(
@@ -47,18 +47,19 @@ _RELEASE_CONSTANTS = ('lfn.smooth_kernel.',)
 
 def rename_release(
     checkpoint: Mapping[str, Mapping[str, Tensor]],
-) -> Dict[str, Tensor]:
-    """Names of a checkpoint of the authors' release to those of ``SPMLSegmentor``.
+) -> dict[str, Tensor]:
+    """Rename the tensors of a released checkpoint for ``SPMLSegmentor``.
 
     Args:
-        checkpoint: ``embedding_model`` and ``prediction_model`` (may be missing or
-            empty), each tensors by name. A prefix ``module.`` is dropped.
+        checkpoint: Mapping with the state dicts ``embedding_model`` and
+            ``prediction_model`` (which may be missing or empty). A prefix ``module.``
+            is dropped from names.
 
     Returns:
         The same tensors by their new names.
 
     Raises:
-        ValueError: There is no ``embedding_model``, or a name has no counterpart.
+        ValueError: If there is no ``embedding_model``, or a name has no counterpart.
 
     Example:
         >>> released = {'embedding_model': {'module.aspp.aspp_1.0.bias': torch.ones(1)}}
@@ -87,29 +88,31 @@ def rename_release(
     return renamed
 
 
-def rename_to_release(state: Mapping[str, Tensor]) -> Dict[str, Dict[str, Tensor]]:
-    """Names of ``SPMLSegmentor`` to the release's: :func:`rename_release` undone.
+def rename_to_release(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Rename the tensors of an ``SPMLSegmentor`` as in the release.
+
+    This is the inverse of :func:`rename_release`.
 
     Args:
-        state: Tensors by name; those of the segment memory are left out.
+        state: Tensors by name; those of the segment memory are dropped.
 
     Returns:
-        ``embedding_model`` and ``prediction_model``.
+        The state dicts ``embedding_model`` and ``prediction_model``.
 
     Raises:
-        ValueError: A name has no counterpart in the release, such as those of another
-            backbone or neck.
+        ValueError: If a name has no counterpart in the release, such as names of
+            another backbone or neck.
 
     Example:
         >>> rename_to_release({'decode_head.classifier.4.bias': torch.zeros(1)})
         {'embedding_model': {}, 'prediction_model': {'semantic_classifier.4.bias': \
 tensor([0.])}}
     """
-    renamed: Dict[str, Dict[str, Tensor]] = dict(
+    renamed: dict[str, dict[str, Tensor]] = dict(
         embedding_model={}, prediction_model={}
     )
     unknown = []
-    # the longest first: backbone.stem.7 before backbone.stem
+    # Try longer prefixes first: backbone.stem.7 before backbone.stem.
     pairs = sorted(_RELEASE_PREFIXES, key=lambda entry: -len(entry[2]))
     for name, tensor in state.items():
         if name.startswith('decode_head.memory.'):
@@ -129,22 +132,22 @@ tensor([0.])}}
 
 def rename_imagenet(
     state: Mapping[str, Tensor], ignore: Sequence[str] = ('fc.',)
-) -> Dict[str, Tensor]:
-    """Names of ``resnet-101-cuhk.pth`` to those of MMSegmentation's ``ResNetV1c``.
+) -> dict[str, Tensor]:
+    """Rename the tensors of ``resnet-101-cuhk.pth`` for MMSegmentation's ``ResNetV1c``.
 
-    The stem's convolutions and inner norms ``conv1.{0,1,3,4,6}`` become ``stem.*``, its
-    last norm ``bn1`` becomes ``stem.7``, the stages keep their names. A prefix
-    ``module.`` is dropped.
+    The convolutions and inner norms of the stem, ``conv1.{0,1,3,4,6}``, become
+    ``stem.*``, its last norm ``bn1`` becomes ``stem.7``, and the stages keep their
+    names. A prefix ``module.`` is dropped.
 
     Args:
         state: Tensors by name.
-        ignore: Prefixes of names that are left out, by default the ImageNet classifier.
+        ignore: Prefixes of names to drop. Default: the ImageNet classifier.
 
     Returns:
         The same tensors by their new names.
 
     Raises:
-        ValueError: A name fits neither a part of the network nor ``ignore``.
+        ValueError: If a name matches neither a part of the network nor ``ignore``.
 
     Example:
         >>> list(rename_imagenet({'bn1.weight': torch.ones(1)}))
@@ -172,22 +175,22 @@ def rename_imagenet(
 
 def complete_state(
     state: Mapping[str, Tensor], expected: Mapping[str, Tensor]
-) -> Dict[str, Tensor]:
-    """Check that a state has exactly the expected tensors, and put it in their order.
+) -> dict[str, Tensor]:
+    """Check that a state dict has exactly the expected tensors, and sort it like them.
 
     Only the step counters of batch norms (``num_batches_tracked``), which old files do
-    not have, may be missing: they are filled in as zero.
+    not have, may be missing; they are set to zero.
 
     Args:
         state: Tensors by name.
-        expected: State of a freshly built network.
+        expected: State dict of a newly built network.
 
     Returns:
-        The tensors of ``state`` by the names of ``expected``.
+        The tensors of ``state`` in the order of ``expected``.
 
     Raises:
-        ValueError: Tensors are missing, of another shape or not expected; the message
-            lists all of them.
+        ValueError: If tensors are missing, have another shape or are unexpected; the
+            message lists all of them.
 
     Example:
         >>> norm = torch.nn.BatchNorm2d(1).state_dict()

@@ -1,6 +1,6 @@
-"""Normalising, padding and stacking of a batch."""
+"""Normalization, padding and stacking of a batch."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,30 +11,34 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-Size = Tuple[int, int]
+from mmseg_spml.functional.labels.values import VOID, padding_value
+
+Size = tuple[int, int]
 
 
 @MODELS.register_module()
 class SPMLDataPreProcessor(SegDataPreProcessor):
-    """MMSegmentation's preprocessor, which pads every map of a sample.
+    """MMSegmentation's data preprocessor, extended to pad every map of a sample.
 
-    The parent pads label, edge and depth maps only; here all PixelData of a sample
-    follow the image in training: region maps with 0, others with ``seg_pad_val``.
-    Padding is on the right and at the bottom, up to ``size`` or to the largest image
+    The parent class pads only label, edge and depth maps. In training, this class pads
+    all PixelData of a sample like the image, with the values of
+    :func:`~mmseg_spml.functional.labels.values.padding_value`.
+    Padding is added on the right and at the bottom, up to ``size`` or the largest image
     of the batch, whichever is larger, rounded up to ``size_divisor``. In testing,
-    images of different sizes are padded alike (and up to ``test_cfg``), maps stay, and
-    ``img_padding_size`` tells MMSegmentation to cut the predictions back.
+    images are padded to a common size in the same way, with the options of
+    ``test_cfg``; maps are not padded, and MMSegmentation crops the predictions by
+    ``img_padding_size``.
 
-    The samples handed in are never changed: new ones are returned in training.
+    Input samples are not modified: in training new samples are returned.
 
     Args:
-        size: (height, width) at least.
-        size_divisor: Only without ``size``.
-        **kwargs: The rest as in ``mmseg.models.SegDataPreProcessor``.
+        size: Smallest (height, width) after padding.
+        size_divisor: Divisor of the padded size; only without ``size``.
+        **kwargs: Other arguments of ``mmseg.models.SegDataPreProcessor``.
 
     Raises:
-        ValueError: both ``size`` and ``size_divisor`` given; or a map's size differs
-            from its image's.
+        ValueError: If both ``size`` and ``size_divisor`` are given, or the size of a
+            map differs from that of its image.
 
     Example:
         >>> preprocessor = SPMLDataPreProcessor()
@@ -45,34 +49,37 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
         torch.Size([2, 3, 5, 6])
     """
 
-    REGION_PAD = 0
-
     def __init__(
         self,
         *args: Any,
-        size: Optional[Size] = None,
-        size_divisor: Optional[int] = None,
+        size: Size | None = None,
+        size_divisor: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, size=size, size_divisor=size_divisor, **kwargs)
+        if self.seg_pad_val != VOID:
+            raise ValueError(
+                f'seg_pad_val must be {VOID} (void), got {self.seg_pad_val}: leave it '
+                'out'
+            )
         _check_target(size, size_divisor)
         if self.test_cfg:
             _check_target(self.test_cfg.get('size'), self.test_cfg.get('size_divisor'))
 
-    def forward(self, data: dict, training: bool = False) -> Dict[str, Any]:
-        """Move to the device, normalise, pad and stack.
+    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
+        """Move a batch to the device, normalize, pad and stack it.
 
         Args:
             data: ``inputs`` (list of (3, H, W), or (N, 3, H, W)) and
                 ``data_samples``.
-            training: Whether the maps are padded too.
+            training: Whether to pad the maps of the samples, too.
 
         Returns:
             dict: ``inputs`` (N, 3, H, W) float32 and ``data_samples``.
         """
         data = self.cast_data(data)
         samples = data.get('data_samples')
-        images = [normalise(image, self) for image in data['inputs']]
+        images = [normalize(image, self) for image in data['inputs']]
         if training:
             if samples is None:
                 raise ValueError('training needs `data_samples` beside `inputs`')
@@ -109,7 +116,7 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
                     f'{sample.metainfo.get("img_path")} is {tuple(image.shape[-2:])} '
                     '(height, width): the pipeline must treat both alike'
                 )
-            value = self.REGION_PAD if name == 'region_map' else self.seg_pad_val
+            value = padding_value(name)
             maps = {
                 key: F.pad(map_, padding, value=value) for key, map_ in field.items()
             }
@@ -125,8 +132,8 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
 
     def _record_padding(
         self,
-        samples: Optional[List[SegDataSample]],
-        images: List[Tensor],
+        samples: list[SegDataSample] | None,
+        images: list[Tensor],
         target: Size,
     ) -> None:
         paddings = [_padding(image, target) for image in images]
@@ -137,17 +144,18 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
                     'they were padded; hand them over one by one, or with samples'
                 )
         elif self.test_cfg or any(map(any, paddings)):
-            # `cast_data` made these samples: the caller's are not touched.
+            # `cast_data` created these samples: those of the caller are not modified.
             for sample, padding in zip(samples, paddings):
                 sample.set_metainfo(dict(img_padding_size=padding, pad_shape=target))
 
 
 def padded_for_test(image: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
-    """A normalised image with the padding that it would get in testing, alone.
+    """Pad a single normalized image as in testing.
 
     Args:
         image: (3, H, W).
-        preprocessor: Whose ``test_cfg`` and ``pad_val`` hold, if it has any.
+        preprocessor: Preprocessor whose ``test_cfg`` and ``pad_val`` are used, if it
+            has them.
 
     Returns:
         Tensor: (1, 3, h, w), padded on the right and at the bottom.
@@ -163,32 +171,30 @@ def padded_for_test(image: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor
     return F.pad(image, _padding(image, target), value=value)[None]
 
 
-def _check_target(size: Optional[Size], size_divisor: Optional[int]) -> None:
+def _check_target(size: Size | None, size_divisor: int | None) -> None:
     if size is not None and size_divisor is not None:
         raise ValueError(
             f'give `size` or `size_divisor`, not both; got {size} and {size_divisor}'
         )
 
 
-def _target(
-    images: List[Tensor], size: Optional[Size], size_divisor: Optional[int]
-) -> Size:
+def _target(images: list[Tensor], size: Size | None, size_divisor: int | None) -> Size:
     shapes = [image.shape[-2:] for image in images] + ([size] if size else [])
     step = size_divisor or 1
     return tuple(-(-max(sides) // step) * step for sides in zip(*shapes))
 
 
-def _padding(image: Tensor, target: Size) -> Tuple[int, int, int, int]:
-    """(left, right, top, bottom), as ``torch.nn.functional.pad`` wants it."""
+def _padding(image: Tensor, target: Size) -> tuple[int, int, int, int]:
+    """Padding (left, right, top, bottom) for ``torch.nn.functional.pad``."""
     return 0, target[1] - image.shape[-1], 0, target[0] - image.shape[-2]
 
 
-def normalise(images: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
-    """Images (..., 3, H, W) as a network sees them, float32.
+def normalize(images: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
+    """Normalize images (..., 3, H, W) for a network, to float32.
 
     Args:
-        images: As read, in 0 to 255.
-        preprocessor: Its mean, standard deviation and order of channels are used.
+        images: Images as read, in 0 to 255.
+        preprocessor: Preprocessor with the mean, standard deviation and channel order.
     """
     if getattr(preprocessor, '_channel_conversion', False) and images.shape[-3] == 3:
         images = images.flip(-3)
@@ -198,12 +204,12 @@ def normalise(images: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
     return (images - preprocessor.mean) / preprocessor.std
 
 
-def denormalise(inputs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
-    """Normalised images (..., 3, H, W) in 0 to 255 again, their channels as they are.
+def denormalize(inputs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
+    """Convert normalized images (..., 3, H, W) back to 0 to 255; keep channel order.
 
     Args:
-        inputs: What a network sees.
-        preprocessor: Whose output they are.
+        inputs: Normalized images.
+        preprocessor: Preprocessor that normalized them.
     """
     if not getattr(preprocessor, '_enable_normalize', False):
         return inputs

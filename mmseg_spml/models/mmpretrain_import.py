@@ -1,4 +1,4 @@
-"""Import MMPretrain, also where torchvision is not installed."""
+"""Import of MMPretrain, which also works without torchvision."""
 
 import importlib
 import sys
@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 
-# All of torchvision that MMPretrain's models and metrics name when imported: two
-# functions of theirs, of visual grounding, call it.
+# The torchvision modules that MMPretrain's models and metrics import. Only two of its
+# functions, for visual grounding, call them.
 _NAMES = ('torchvision', 'torchvision.ops', 'torchvision.ops.boxes')
 
 
 @contextmanager
 def _torchvision_named() -> Iterator[None]:
-    """Empty modules in torchvision's place where it cannot be imported."""
+    """Substitute empty modules for torchvision if it cannot be imported."""
     try:
         importlib.import_module('torchvision')
-        missing = ()
-    except (ImportError, RuntimeError):  # the latter: of another torch
+        missing: tuple[str, ...] = ()
+    except (ImportError, RuntimeError):  # RuntimeError: built for another PyTorch
         missing = _NAMES
     for name in missing:
         sys.modules[name] = module_from_spec(ModuleSpec(name, None, is_package=True))
@@ -28,7 +28,7 @@ def _torchvision_named() -> Iterator[None]:
     try:
         yield
     finally:
-        # others who ask must find that it is missing
+        # Other code must still find that torchvision is missing.
         for name in missing:
             del sys.modules[name]
 
@@ -37,7 +37,7 @@ def import_mmpretrain() -> None:
     """Register MMPretrain's models and metrics.
 
     Raises:
-        ImportError: it is not installed; the message says what to do.
+        ImportError: If MMPretrain is not installed; the message says what to do.
 
     Example:
         >>> import_mmpretrain()

@@ -1,20 +1,20 @@
-"""A segmentor's classifier as an ONNX file, and what ONNX Runtime makes of it."""
+"""Export of a segmentor's classifier to ONNX, checked with ONNX Runtime."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Tuple, Union
 
 import torch
 from mmengine.model.utils import revert_sync_batchnorm
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from .data_preprocessor import normalise, padded_for_test
+from mmseg_spml.models.data_preprocessor import normalize, padded_for_test
 
 _HELP = 'install onnx, onnxscript and onnxruntime (pip install -e ".[onnx]")'
 
 
 class _Probabilities(nn.Module):
-    """Images as OpenCV reads them to class probabilities, at one go."""
+    """Computes class probabilities of images as read by OpenCV, in whole mode."""
 
     def __init__(self, model: EncoderDecoder) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class _Probabilities(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         preprocessor = self.model.data_preprocessor
         size = images.shape[2:]
-        inputs = padded_for_test(normalise(images[0], preprocessor), preprocessor)
+        inputs = padded_for_test(normalize(images[0], preprocessor), preprocessor)
         meta = dict(img_shape=tuple(inputs.shape[2:]))
         logits = self.model.encode_decode(inputs, [meta])
         return logits[:, :, : size[0], : size[1]].softmax(dim=1)
@@ -31,29 +31,31 @@ class _Probabilities(nn.Module):
 
 def export_onnx(
     model: EncoderDecoder,
-    path: Union[str, Path],
-    size: Tuple[int, int],
+    path: str | Path,
+    size: tuple[int, int],
     progress: bool = False,
 ) -> float:
-    """Write the softmax path of a segmentor, and compare it with ONNX Runtime.
+    """Export the softmax predictor of a segmentor, and compare it with ONNX Runtime.
 
-    The file takes ``images`` (1, 3, H, W) float32, BGR in 0 to 255 as OpenCV reads
-    them, and gives ``probabilities`` (1, C, H, W) float32. It normalises and pads by
-    itself, and sees the image as a whole, whatever the model's ``test_cfg`` says.
+    The exported network takes ``images`` (1, 3, H, W) float32, BGR in 0 to 255 as read
+    by OpenCV, and returns ``probabilities`` (1, C, H, W) float32. It includes
+    normalization and padding, and always processes the whole image, regardless of the
+    mode in the model's ``test_cfg``.
 
     Args:
-        model: In evaluation mode, on the CPU; predicts by a classifier.
+        model: Segmentor that predicts with a classifier, in evaluation mode on the CPU.
         path: File to write.
         size: (H, W).
-        progress: Whether PyTorch says what it is at.
+        progress: Whether PyTorch prints the steps of the export.
 
     Returns:
-        Largest difference of a probability between PyTorch and ONNX Runtime, on noise.
+        Largest difference of probabilities between PyTorch and ONNX Runtime, for a
+        random image.
 
     Raises:
-        ValueError: If the model predicts by retrieval, which needs a bank, or has one
-            score a pixel; or a side is below 1.
-        ImportError: If ONNX's packages are missing.
+        ValueError: If the model predicts by retrieval, which needs a bank, or has a
+            single output channel, or a side is below 1.
+        ImportError: If the ONNX packages are not installed.
     """
     if getattr(model, 'retrieves', False):
         raise ValueError(
@@ -84,7 +86,7 @@ def export_onnx(
             output_names=['probabilities'],
             dynamo=True,
             external_data=False,
-            verbose=None if progress else False,  # True says more than steps
+            verbose=None if progress else False,  # True prints more than steps
         )
     session = onnxruntime.InferenceSession(
         str(path), providers=['CPUExecutionProvider']

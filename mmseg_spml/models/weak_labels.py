@@ -1,7 +1,7 @@
-"""Unlabelled pixels: made void for heads that know no other, and watched for."""
+"""Handling of unlabeled pixels: conversion to void, and a warning if there are none."""
 
 import logging
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -9,43 +9,43 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_spml.functional.segments import VOID
+from mmseg_spml.functional.labels.values import VOID
 
-# Steps over which label maps are watched.
+# Number of training steps whose label maps are checked.
 _WATCH_STEPS = 100
 
 
-class UnlabelledWatch:
-    """Says so once if the label maps of the first steps have no unlabelled pixel."""
+class UnlabeledWatch:
+    """Logs a warning if no label map of the first steps has an unlabeled pixel."""
 
     def __init__(self) -> None:
-        self._seen: List[Tensor] = []
+        self._seen: list[Tensor] = []
 
-    def see(self, unlabelled: Tensor) -> None:
-        """Take note of a training step.
+    def see(self, unlabeled: Tensor) -> None:
+        """Record a training step.
 
         Args:
-            unlabelled: Mask of any shape, bool.
+            unlabeled: Mask of the unlabeled pixels, bool of any shape.
         """
         if len(self._seen) >= _WATCH_STEPS:
             return
-        self._seen.append(unlabelled.any())
-        # Asked once: each question would wait for the device.
+        self._seen.append(unlabeled.any())
+        # Evaluated only once, because each evaluation is a host sync.
         if len(self._seen) == _WATCH_STEPS and not torch.stack(self._seen).any():
             print_log(
-                f'No label map of the first {_WATCH_STEPS} steps has an unlabelled '
-                'pixel. If yours mark unlabelled pixels by 255, which means void, set '
-                'unlabelled_value=255 in the data set, and leave UnlabelledToVoid out '
+                f'No label map of the first {_WATCH_STEPS} steps has an unlabeled '
+                'pixel. If yours mark unlabeled pixels by 255, which means void, set '
+                'unlabeled_value=255 in the data set, and leave UnlabeledToVoid out '
                 'of the pipeline: void pixels teach nothing.',
                 logger='current',
                 level=logging.WARNING,
             )
 
 
-def without_unlabelled(
+def without_unlabeled(
     data_samples: Sequence[SegDataSample], num_classes: int
-) -> List[SegDataSample]:
-    """New samples, of which only label maps and metainfo are kept: unlabelled is void.
+) -> list[SegDataSample]:
+    """Copy label maps and metainfo of samples, with unlabeled pixels turned into void.
 
     Args:
         data_samples: Samples with ``gt_sem_seg``.
@@ -56,10 +56,10 @@ def without_unlabelled(
     """
     copies = []
     for sample in data_samples:
-        if 'gt_tags' in sample and len(sample.gt_tags.multi_hot) != num_classes:
+        if 'gt_tags' in sample and len(sample.gt_tags.label) != num_classes:
             raise ValueError(
                 f'the decode head has {num_classes} classes, the data set '
-                f'{len(sample.gt_tags.multi_hot)}: set num_classes of the model to the '
+                f'{len(sample.gt_tags.label)}: set num_classes of the model to the '
                 'number of classes in metainfo'
             )
         labels = sample.gt_sem_seg.data

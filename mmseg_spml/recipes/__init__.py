@@ -1,7 +1,7 @@
-"""Recipes: stages run in turn, skipped when done, gone on with when stopped."""
+"""Recipes: stages that run in turn, are skipped when done, and resume when stopped."""
 
-from .execution import run_recipe
-from .report import write_report
-from .stages import Recipe, Stage, read_recipe
+from mmseg_spml.recipes.execution import run_recipe
+from mmseg_spml.recipes.report import write_report
+from mmseg_spml.recipes.stages import Recipe, Stage, read_recipe
 
 __all__ = ['Recipe', 'Stage', 'read_recipe', 'run_recipe', 'write_report']

@@ -1,4 +1,4 @@
-"""Runs the stages of a recipe, with a table of how far they are."""
+"""Execution of the stages of a recipe, with a table of their progress."""
 
 import fcntl
 import os
@@ -7,19 +7,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Dict, List, Optional
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from mmseg_spml.logged_call import call_logged
+from mmseg_spml.recipes.logged_call import call_logged
+from mmseg_spml.recipes.manifest import Manifest, count_files, stage_key
+from mmseg_spml.recipes.stages import Recipe, Stage
 
-from .manifest import Manifest, count_files, stage_key
-from .stages import Recipe, Stage
-
-# Tools that share their work among processes.
+# Tools that divide their work among processes.
 _DISTRIBUTED = (
     'train.py',
     'test.py',
@@ -30,30 +29,33 @@ _DISTRIBUTED = (
 
 
 def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
-    """Run what is not done, in order.
+    """Run the stages of a recipe that are not done, in order.
 
     A stage is done if it ended well with the same arguments, config, inputs and earlier
-    stages, and its files are there. One that was begun with the same goes on: training
-    resumes, other tools begin again. Otherwise its folder is set aside first, as
-    ``<name>.previous``.
+    stages, and its files are there. A stage that was begun with the same continues:
+    training resumes, other tools start again. If anything changed, the folder of the
+    stage is first renamed to ``<name>.previous``.
 
     Args:
-        recipe: What to run.
-        tools: Folder of the tools.
-        processes: For tools that share their work, one each GPU.
+        recipe: The recipe to run.
+        tools: The folder of the tools.
+        processes: The number of processes, one for each GPU, of tools that divide
+            their work.
 
     Raises:
-        FileNotFoundError: an input of a stage, or its tool, is missing.
-        RuntimeError: a stage fails (names its log), or the recipe runs already.
+        FileNotFoundError: An input of a stage, or its tool, is missing.
+        RuntimeError: A stage fails (the message names its log), or the recipe is
+            already running.
     """
     for stage in recipe.stages:
-        if not (tools / stage.tool).is_file():
+        if not _is_there(stage.tool, tools):
             raise FileNotFoundError(
-                f'the stage {stage.name!r} names {stage.tool!r}, no file of {tools}'
+                f'the stage {stage.name!r} names {stage.tool!r}, which is no file of '
+                f'{tools} and no module'
             )
     manifest = Manifest(recipe.work_dir)
     table = _LiveTable(recipe)
-    keys: Dict[str, str] = {}
+    keys: dict[str, str] = {}
     with _alone(recipe.work_dir) as lock, table:
         for stage in recipe.stages:
             keys[stage.name] = key = stage_key(recipe, stage, keys)
@@ -67,7 +69,7 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
                 _set_aside(folder)
             folder.mkdir(parents=True, exist_ok=True)
             command = _command(recipe, stage, tools, processes, resume=begun)
-            # without what is of this machine
+            # Paths of this machine are left out.
             shown = ' '.join(['python', *command[2:]]).replace(f'{tools}/', 'tools/')
             manifest.set(stage.name, key=key, state='running', command=shown)
             start = time.monotonic()
@@ -79,8 +81,20 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
             table.show(stage.name, 'done', _clock(seconds))
 
 
+def _is_there(tool: str, tools: Path) -> bool:
+    """Whether a stage's tool is a file of the tools, or a module on the path."""
+    if tool.endswith('.py'):
+        return (tools / tool).is_file()
+    # `python -m` looks into the working folder first.
+    module = Path(*tool.split('.')).with_suffix('.py')
+    try:
+        return module.is_file() or find_spec(tool) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def _set_aside(folder: Path) -> None:
-    """Keep what a stage wrote under other settings, until that happens again."""
+    """Rename the folder of a stage to ``<name>.previous``, replacing an older one."""
     if folder.exists():
         previous = folder.with_name(f'{folder.name}.previous')
         shutil.rmtree(previous, ignore_errors=True)
@@ -89,7 +103,7 @@ def _set_aside(folder: Path) -> None:
 
 def _command(
     recipe: Recipe, stage: Stage, tools: Path, processes: int, resume: bool
-) -> List[str]:
+) -> list[str]:
     arguments = [recipe.filled(argument, stage) for argument in stage.args]
     start = [sys.executable, '-u']
     if processes > 1 and stage.tool in _DISTRIBUTED:
@@ -97,14 +111,16 @@ def _command(
         arguments += ['--launcher', 'pytorch']
     if resume and stage.tool == 'train.py':
         arguments.insert(1, '--resume')
-        # else the next argument would be taken for its value
+        # Without a value, --resume would take the next argument as its value.
         arguments.insert(2, 'auto')
+    if not stage.tool.endswith('.py'):
+        return [*start, '-m', stage.tool, *arguments]
     return [*start, str(tools / stage.tool), *arguments]
 
 
 @contextmanager
 def _alone(work_dir: Path) -> Iterator[int]:
-    """A lock that a stage keeps, too, should only its parent be killed."""
+    """Lock the folder; stages inherit the lock, in case only their parent is killed."""
     work_dir.mkdir(parents=True, exist_ok=True)
     with open(work_dir / 'lock', 'w') as file:
         try:
@@ -118,7 +134,7 @@ def _alone(work_dir: Path) -> Iterator[int]:
 
 
 def _call(
-    command: List[str], log: Path, stage: Stage, table: '_LiveTable', lock: int
+    command: list[str], log: Path, stage: Stage, table: '_LiveTable', lock: int
 ) -> None:
     table.show(stage.name, 'starting')
 
@@ -136,12 +152,12 @@ def _call(
 
 
 class _LiveTable:
-    """A table of the stages that is kept up to date; plain lines without a terminal."""
+    """Table of the stages that is kept up to date; plain lines without a terminal."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._rows = {s.name: [s.title, 'waiting', ''] for s in recipe.stages}
         self._console = Console(file=sys.stderr)
-        self._live: Optional[Live] = None
+        self._live: Live | None = None
 
     def __enter__(self) -> '_LiveTable':
         if self._console.is_terminal:
@@ -154,7 +170,7 @@ class _LiveTable:
             self._live.stop()
 
     def show(self, name: str, state: str, time_: str = '') -> None:
-        """Change a row."""
+        """Change the row of a stage."""
         changed = self._rows[name][1].split()[0] != state.split()[0]
         self._rows[name][1:] = [state, time_]
         if self._live is not None:

@@ -1,4 +1,4 @@
-"""Calls of tools as processes: output to a file, progress to whoever shows it."""
+"""Calls of tools as processes that log their output and report their progress."""
 
 import re
 import subprocess
@@ -6,26 +6,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-# How MMEngine's loggers tell how far a loop is.
+# A line by which MMEngine's loggers report the progress of a loop.
 _PROGRESS = re.compile(r'Iter\((\w+)\) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  ')
 
 LoopReport = Callable[[str, int, int, str], None]
-"""Takes a loop (train, val, test), the iterations done, their number, the time left."""
+"""Function of a loop (train, val, test), iterations done, their number, time left."""
 
 
 def call_logged(
     command: Sequence[str], log: Path, report: LoopReport, **options: Any
 ) -> tuple[int, str]:
-    """Run a command.
+    """Run a command, log its output, and report its progress.
 
     Args:
-        command: Program and arguments.
-        log: Its output is appended to this file, line by line.
-        report: Called with the progress of MMEngine's loops.
-        **options: Of ``subprocess.Popen``.
+        command: The program and its arguments.
+        log: The file to which the output is appended, line by line.
+        report: A function that is called with the progress of MMEngine's loops.
+        **options: Options of ``subprocess.Popen``.
 
     Returns:
-        Its exit status, and the last line that is not empty.
+        The exit status and the last line of output that is not empty.
 
     Example:
         >>> import sys, tempfile
@@ -45,7 +45,7 @@ def call_logged(
         ) as process,
     ):
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 file.write(line)
                 last = line.strip() or last
                 found = _PROGRESS.search(line)

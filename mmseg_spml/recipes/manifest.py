@@ -1,17 +1,17 @@
-"""Which stages are done, of which inputs: a JSON file beside their folders."""
+"""Manifest of a recipe: a JSON file with the state of the stages and their inputs."""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any
 
 from mmengine.config import Config
 
-from mmseg_spml.atomic_file import write_json
+from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.recipes.stages import Recipe, Stage
 
-from .stages import Recipe, Stage
-
-# Parts of a config that tools do not read: changing them is no reason to train anew.
+# Parts of a config that one tool reads: changing them does not affect other tools.
 _READ_BY = {
     'seeds': 'make_seeds.py',
     'pseudo_labels': 'make_pseudo_labels.py',
@@ -24,13 +24,16 @@ class Manifest:
     """State of the stages in ``<work_dir>/manifest.json``.
 
     Each entry has ``key`` (a hash of all that the stage depends on), ``state``
-    ('running' or 'done'), ``command``, ``seconds`` (of the last attempt) and ``files``
-    (their number).
+    ('running' or 'done'), ``command``, ``seconds`` (the time of the last attempt) and
+    ``files`` (the number of files that the stage wrote).
+
+    Raises:
+        ValueError: The file is damaged.
     """
 
     def __init__(self, work_dir: Path) -> None:
         self.path = work_dir / 'manifest.json'
-        self.entries: Dict[str, Dict[str, Any]] = {}
+        self.entries: dict[str, dict[str, Any]] = {}
         if self.path.is_file():
             try:
                 self.entries = json.loads(self.path.read_text(encoding='utf-8'))
@@ -41,7 +44,7 @@ class Manifest:
                 ) from error
 
     def set(self, name: str, **values: Any) -> None:
-        """Change an entry, on disk too."""
+        """Change an entry and write the file."""
         self.entries.setdefault(name, {}).update(values)
         write_json(self.path, self.entries)
 
@@ -61,14 +64,14 @@ def count_files(folder: Path) -> int:
     return sum(path.is_file() for path in folder.rglob('*'))
 
 
-def stage_key(recipe: Recipe, stage: Stage, keys: Dict[str, str]) -> str:
-    """Hash of what a stage depends on.
+def stage_key(recipe: Recipe, stage: Stage, keys: dict[str, str]) -> str:
+    """Hash everything that a stage depends on.
 
-    Its tool and arguments, the content of its config and inputs, the keys of the
-    stages that it needs.
+    A stage depends on its tool and arguments, on the content of its config and inputs,
+    and on the keys of the stages that it needs.
 
     Raises:
-        FileNotFoundError: an input is missing.
+        FileNotFoundError: An input is missing.
     """
     digest = hashlib.sha256()
     parts = [stage.tool, *stage.args, *(keys[name] for name in stage.needs)]

@@ -1,4 +1,4 @@
-"""A page about a recipe: scores of each stage's labels and models, time, pictures."""
+"""Report on a recipe: scores of the labels and models of each stage, time, pictures."""
 
 import json
 import platform
@@ -6,7 +6,6 @@ import shutil
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Dict, List, Optional
 
 import mmcv
 import mmengine
@@ -16,12 +15,11 @@ import torch
 from markdown_it import MarkdownIt
 
 import mmseg_spml
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.recipes.manifest import Manifest
+from mmseg_spml.recipes.stages import Recipe, Stage
 from mmseg_spml.visualization.confusion import draw_confusion
-from mmseg_spml.visualization.panels import write_picture
-
-from .manifest import Manifest
-from .stages import Recipe, Stage
+from mmseg_spml.visualization.image_grid import write_picture
 
 _PICTURES = ('.png', '.jpg')
 _PAGE = """<!DOCTYPE html>
@@ -38,28 +36,28 @@ pre {{ background: #f4f4f4; overflow-x: auto; padding: 1em }}
 
 @dataclass(frozen=True)
 class StageScores:
-    """What a stage left about the labels or predictions that it made.
+    """Scores of the labels or predictions that a stage made.
 
     Attributes:
-        mean_iou: In percent; None if it left nothing.
-        images: Of which images: 'training' or 'held out'.
-        by_class: IoU of each class; None where it never occurs.
-        confusion: (C, C+1) pixels, if it was counted.
+        mean_iou: mIoU in percent; None if the stage left no score.
+        images: The kind of images that were scored, 'training' or 'held out'.
+        by_class: IoU of each class; None for a class that never occurs.
+        confusion: (C, C+1) confusion matrix in pixels, if the stage left one.
         before_crf: mIoU of pseudo labels without the dense CRF.
     """
 
-    mean_iou: Optional[float] = None
+    mean_iou: float | None = None
     images: str = ''
-    by_class: Dict[str, Optional[float]] = field(default_factory=dict)
-    confusion: Optional[np.ndarray] = None
-    before_crf: Optional[float] = None
+    by_class: dict[str, float | None] = field(default_factory=dict)
+    confusion: np.ndarray | None = None
+    before_crf: float | None = None
 
 
 def write_report(recipe: Recipe) -> Path:
-    """Write ``<work_dir>/report.md`` and ``report.html`` of what is there.
+    """Write ``<work_dir>/report.md`` and ``report.html`` of the stages that have run.
 
     Returns:
-        Path: The latter.
+        The path of ``report.html``.
     """
     manifest = Manifest(recipe.work_dir)
     scores = {s.name: scores_of(recipe.folder(s.name)) for s in recipe.stages}
@@ -70,10 +68,12 @@ def write_report(recipe: Recipe) -> Path:
     lines += _class_table({s.title: scores[s.name].by_class for s in recipe.stages})
     for stage in recipe.stages:
         pictures = _pictures(recipe.folder(stage.name))
-        if scores[stage.name].confusion is not None:
-            path = drawings / f'{stage.name}_confusion.png'
-            _draw_confusion(path, scores[stage.name])
-            pictures.append(path)
+        confusion = scores[stage.name].confusion
+        if confusion is not None:
+            drawing = drawings / f'{stage.name}_confusion.png'
+            classes = [*scores[stage.name].by_class]
+            write_picture(drawing, draw_confusion(confusion, classes))
+            pictures.append(drawing)
         if pictures:
             lines += [f'## {stage.title}', '']
         for picture in pictures:
@@ -93,10 +93,10 @@ def write_report(recipe: Recipe) -> Path:
 
 
 def scores_of(folder: Path) -> StageScores:
-    """Scores that a stage left in its folder.
+    """Read the scores that a stage left in its folder.
 
-    The file of ``write_label_report``, else the last line with an mIoU in MMEngine's
-    logs.
+    The scores are those of the file of ``write_label_report`` or, if there is none, of
+    the last line with an mIoU in MMEngine's logs.
     """
     for report in (folder / 'report.json', folder / 'logs' / 'report.json'):
         if report.is_file():
@@ -123,13 +123,13 @@ def _scores_of_report(content: dict) -> StageScores:
     )
 
 
-def _log_lines(folder: Path) -> List[dict]:
-    lines: List[dict] = []
+def _log_lines(folder: Path) -> list[dict]:
+    lines: list[dict] = []
     for file in sorted(folder.rglob('*.json'), key=lambda f: f.stat().st_mtime):
         for text in file.read_text(encoding='utf-8').splitlines():
             try:
                 line = json.loads(text)
-            except ValueError:  # no log
+            except ValueError:  # the line is not from a log
                 continue
             if isinstance(line, dict):
                 lines.append(line)
@@ -137,8 +137,8 @@ def _log_lines(folder: Path) -> List[dict]:
 
 
 def _stage_table(
-    recipe: Recipe, manifest: Manifest, scores: Dict[str, StageScores]
-) -> List[str]:
+    recipe: Recipe, manifest: Manifest, scores: dict[str, StageScores]
+) -> list[str]:
     lines = ['| stage | mIoU | images | time |', '|---|---|---|---|']
     for stage in recipe.stages:
         entry = manifest.entries.get(stage.name, {})
@@ -155,7 +155,7 @@ def _stage_table(
     return [*lines, '', 'Time of the last attempt.']
 
 
-def _class_table(by_class: Dict[str, Dict[str, Optional[float]]]) -> List[str]:
+def _class_table(by_class: dict[str, dict[str, float | None]]) -> list[str]:
     rows = {title: row for title, row in by_class.items() if row}
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     if not names:
@@ -167,23 +167,19 @@ def _class_table(by_class: Dict[str, Dict[str, Optional[float]]]) -> List[str]:
     return [*lines, '']
 
 
-def _pictures(folder: Path) -> List[Path]:
+def _pictures(folder: Path) -> list[Path]:
     found = [path for place in (folder, folder / 'logs') for path in place.glob('*')]
     return sorted(p for p in found if p.stem == 'picture' and p.suffix in _PICTURES)
 
 
-def _draw_confusion(path: Path, scores: StageScores) -> None:
-    write_picture(path, draw_confusion(scores.confusion, [*scores.by_class]))
-
-
-def _commands(recipe: Recipe, manifest: Manifest) -> List[str]:
+def _commands(recipe: Recipe, manifest: Manifest) -> list[str]:
     known = [s for s in recipe.stages if s.name in manifest.entries]
     lines = ['```', *(manifest.entries[s.name]['command'] for s in known), '```', '']
     return [*lines, *(line for s in known for line in _configs(recipe, s))]
 
 
-def _configs(recipe: Recipe, stage: Stage) -> List[str]:
-    """The whole config of a run, as MMEngine's runner wrote it down."""
+def _configs(recipe: Recipe, stage: Stage) -> list[str]:
+    """Link the complete config of a run that MMEngine's runner wrote."""
     files = sorted(recipe.folder(stage.name).rglob('*.py'), key=lambda f: f.parts)
     paths = [file.relative_to(recipe.work_dir).as_posix() for file in files]
     return [f'* config of {stage.title}: [{path}]({path})' for path in paths[-1:]]

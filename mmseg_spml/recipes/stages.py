@@ -1,9 +1,9 @@
-"""What a recipe consists of, read from a config file."""
+"""Recipes and their stages, read from a config file."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.config import Config
 
@@ -11,8 +11,8 @@ _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
 _KNOWN = {'name', 'tool', 'args', 'inputs', 'title'}
 _TAKEN = ('lock', 'out', 'report', 'work_dir')
 _KNOWN_OF_TESTS = {'model', 'config', 'title', 'cfg_options'}
-# How the models of a recipe are tested: name, options of tools/test.py, title.
-_TESTS = (
+# Tests of each model of a recipe: name, options of tools/test.py, end of the title.
+_TESTS: tuple[tuple[str, list[str], str], ...] = (
     ('test', [], ''),
     ('crf', ['--crf'], ', CRF'),
     ('scales', ['--tta'], ', several scales'),
@@ -25,25 +25,26 @@ class Stage:
     """One call of a tool.
 
     Attributes:
-        name: Letters, digits, underscores; its folder is ``<work_dir>/<name>``.
-        tool: File in ``tools/``.
-        args: Its arguments. ``{out}`` is the stage's folder, ``{NAME}`` that of an
-            earlier stage, ``{NAME.checkpoint}`` the last checkpoint in it,
-            ``{work_dir}`` that of the recipe.
-        inputs: Files and folders whose content matters, beside those that earlier
-            stages write and the config among the arguments.
-        title: What it is, for people.
+        name: The name of letters, digits and underscores; the folder of the stage is
+            ``<work_dir>/<name>``.
+        tool: The name of a file in ``tools/``, or of a module that can be run.
+        args: The arguments of the tool. ``{out}`` is the folder of the stage,
+            ``{NAME}`` the folder of an earlier stage, ``{NAME.checkpoint}`` the last
+            checkpoint in that folder, ``{work_dir}`` the folder of the recipe.
+        inputs: Files and folders that the stage depends on, in addition to the config
+            among the arguments and to what earlier stages write.
+        title: The title of the stage in tables and reports.
     """
 
     name: str
     tool: str
-    args: Tuple[str, ...] = ()
-    inputs: Tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     title: str = ''
 
     @property
-    def needs(self) -> Tuple[str, ...]:
-        """Names of the stages that the arguments and inputs mention."""
+    def needs(self) -> tuple[str, ...]:
+        """The names of the stages that the arguments and inputs mention."""
         found = [m.group(1) for text in (*self.args, *self.inputs)
                  for m in _PLACEHOLDER.finditer(text)]  # fmt: skip
         return tuple(dict.fromkeys(n for n in found if n not in ('out', 'work_dir')))
@@ -51,27 +52,27 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stages in their order.
+    """A sequence of stages.
 
     Attributes:
-        name: Of the config file.
-        work_dir: Folder of all that is written.
-        stages: In order.
+        name: The name of the config file without its suffix.
+        work_dir: The folder for all files that the stages write.
+        stages: The stages in the order in which they run.
     """
 
     name: str
     work_dir: Path
-    stages: Tuple[Stage, ...]
+    stages: tuple[Stage, ...]
 
     def folder(self, name: str) -> Path:
-        """Folder of a stage."""
+        """Return the folder of a stage."""
         return self.work_dir / name
 
     def filled(self, text: str, stage: Stage) -> str:
-        """``text`` with its placeholders replaced.
+        """Replace the placeholders in an argument or input of a stage.
 
         Raises:
-            FileNotFoundError: a checkpoint is not there.
+            FileNotFoundError: A checkpoint is missing.
         """
 
         def value(match: re.Match) -> str:
@@ -85,38 +86,39 @@ class Recipe:
 
 
 def last_checkpoint(folder: Path) -> str:
-    """The checkpoint that MMEngine wrote last.
+    """Return the path of the checkpoint that MMEngine wrote last.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: The folder has no checkpoint.
     """
     note = folder / 'last_checkpoint'
     if not note.is_file():
         raise FileNotFoundError(f'no run has left a checkpoint in {folder}')
-    # by name: the folder may have been moved
+    # Only the name is used: the folder may have been moved.
     return str(folder / Path(note.read_text().strip()).name)
 
 
 def read_recipe(
-    path: Union[str, Path],
-    work_dir: Union[str, Path, None] = None,
-    variables: Optional[Mapping[str, object]] = None,
+    path: str | Path,
+    work_dir: str | Path | None = None,
+    variables: Mapping[str, object] | None = None,
 ) -> Recipe:
-    """Recipe of a config file with ``stages``, ``work_dir``, ``variables``, ``tests``.
+    """Read a recipe from a config file.
 
+    The file has ``stages`` and may have ``work_dir``, ``variables`` and ``tests``.
     ``variables`` are further placeholders, so that recipes can share their stages.
     Each of ``tests`` names a stage that trains (``model``), its ``config``, a ``title``
-    and perhaps ``cfg_options``: the model is tested with and without test-time
-    augmentation and a dense CRF after all stages.
+    and perhaps ``cfg_options``. After all stages, the model is tested with and without
+    test-time augmentation and a dense CRF.
 
     Args:
-        path: The file.
-        work_dir: Instead of the file's.
-        variables: Instead of the file's of the same names.
+        path: The config file.
+        work_dir: The folder of the recipe, in place of the ``work_dir`` of the file.
+        variables: Values that replace those of the same names in the file.
 
     Raises:
-        ValueError: a stage is malformed, or mentions one that does not come before; the
-            file has no such variable.
+        ValueError: A stage is malformed or mentions a stage that does not come before
+            it, or ``variables`` has a name that the file does not have.
     """
     cfg = Config.fromfile(str(path))
     entries: Sequence[Mapping] = cfg.get('stages', ())
@@ -124,7 +126,7 @@ def read_recipe(
         raise ValueError(f'{path} has no `stages`')
     tests = [stage for test in cfg.get('tests', ()) for stage in _tests(test, path)]
     entries = [*entries, *tests]
-    stages: List[Stage] = []
+    stages: list[Stage] = []
     known_variables = dict(cfg.get('variables', {}))
     unknown = sorted(set(variables or {}) - set(known_variables))
     if unknown:
@@ -160,8 +162,8 @@ def read_recipe(
     return Recipe(Path(path).stem, folder, tuple(stages))
 
 
-def _tests(test: Mapping, path: Union[str, Path]) -> List[dict]:
-    """The stages that test a model."""
+def _tests(test: Mapping, path: str | Path) -> list[dict]:
+    """Make the stages that test a model."""
     if not {'model', 'config', 'title'} <= set(test) <= _KNOWN_OF_TESTS:
         raise ValueError(
             f'{path}: expected `model`, `config`, `title` and perhaps `cfg_options` in '

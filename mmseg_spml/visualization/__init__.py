@@ -1,35 +1,34 @@
-"""Weak labels, segments, embeddings and predictions as pictures."""
+"""Pictures and pages of weak labels, segments, embeddings and predictions."""
 
-from mmseg_spml.visualization.hook import SPMLVisualizationHook
-from mmseg_spml.visualization.panels import (
-    EmbeddingColours,
+from mmseg_spml.visualization.embedding_colors import EmbeddingColors, embedding_to_rgb
+from mmseg_spml.visualization.image_grid import (
     class_legend,
-    colourise,
-    draw_segment_outlines,
-    embedding_to_rgb,
-    overlay_weak_labels,
-    panel_grid,
+    image_grid,
     write_picture,
 )
+from mmseg_spml.visualization.label_maps import (
+    colorize,
+    draw_segment_outlines,
+    overlay_weak_labels,
+)
 from mmseg_spml.visualization.samples import (
-    SamplePanels,
+    SampleImages,
     sample_grid,
-    sample_panels,
+    sample_images,
     segment_map,
 )
 
 __all__ = [
-    'EmbeddingColours',
-    'SPMLVisualizationHook',
-    'SamplePanels',
+    'EmbeddingColors',
+    'SampleImages',
     'class_legend',
-    'colourise',
+    'colorize',
     'draw_segment_outlines',
     'embedding_to_rgb',
+    'image_grid',
     'overlay_weak_labels',
-    'panel_grid',
     'sample_grid',
-    'sample_panels',
+    'sample_images',
     'segment_map',
     'write_picture',
 ]

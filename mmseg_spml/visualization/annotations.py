@@ -1,4 +1,4 @@
-"""Weak annotations as pictures: single ones, contact sheets, a page to look through.
+"""Pictures of weak annotations: single ones, contact sheets, and a page to browse.
 
 Letters: H, W image size, C classes.
 """
@@ -22,8 +22,11 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.functional.segments import VOID
-from mmseg_spml.visualization.panels import VOID_COLOUR, Colour, data_url
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.visualization.image_grid import data_url
+from mmseg_spml.visualization.label_maps import VOID_COLOR, Color
+
+Vertices = tuple[tuple[float, float], ...]
 
 _TEMPLATE = Path(__file__).with_name('annotation_page.html')
 _OPACITY = 200
@@ -32,24 +35,24 @@ _OPACITY = 200
 def annotation_layer(
     annotation: WeakAnnotation,
     classes: Sequence[str],
-    palette: Sequence[Colour],
+    palette: Sequence[Color],
     size: tuple[int, int],
 ) -> np.ndarray:
-    """The marks of an image, transparent elsewhere.
+    """Draw the shapes of an annotation on a transparent layer.
 
-    Areas, strokes and clicks as training draws them; boxes as outlines.
+    Areas, strokes and clicks are drawn as in training, boxes as outlines.
 
     Args:
-        annotation: What is known of the image.
-        classes: C names.
-        palette: C RGB colours.
-        size: (height, width) of the picture, which may be smaller than the image.
+        annotation: The weak annotation of an image.
+        classes: The C class names.
+        palette: The C RGB colors of the classes.
+        size: The (height, width) of the picture, which may be smaller than the image.
 
     Returns:
         (height, width, 4) uint8 RGBA.
 
     Raises:
-        AnnotationError: a label is none of ``classes``.
+        AnnotationError: A label is not among ``classes``.
 
     Example:
         >>> from mmseg_spml.annotations.model import Point
@@ -62,23 +65,24 @@ def annotation_layer(
     drawn = _scaled(annotation, size)
     kinds = ('dense', 'polygons', 'masks', 'strokes', 'points')
     labels = label_map(drawn, classes, priority=kinds, background=None)
-    colours = np.zeros((VOID + 1, 4), np.uint8)
-    colours[: len(classes), :3] = palette
-    colours[VOID, :3] = VOID_COLOUR
-    colours[: len(classes), 3] = colours[VOID, 3] = _OPACITY
-    layer = colours[labels]
+    colors = np.zeros((VOID + 1, 4), np.uint8)
+    colors[: len(classes), :3] = palette
+    colors[VOID, :3] = VOID_COLOR
+    colors[: len(classes), 3] = colors[VOID, 3] = _OPACITY
+    layer = colors[labels]
     for box in drawn.boxes:
-        colour = VOID_COLOUR if box.label is None else palette[classes.index(box.label)]
+        color = VOID_COLOR if box.label is None else palette[classes.index(box.label)]
         corners = (int(box.x0), int(box.y0)), (int(box.x1) - 1, int(box.y1) - 1)
-        cv2.rectangle(layer, *corners, (*map(int, colour), 255), 1)
+        cv2.rectangle(layer, *corners, (*map(int, color), 255), 1)
     return layer
 
 
 def check_classes(annotation: WeakAnnotation, classes: Sequence[str]) -> None:
-    """Refuse an annotation that shows other classes.
+    """Raise an error if an annotation shows classes that are not listed.
 
     Raises:
-        AnnotationError: naming the image and the classes.
+        AnnotationError: The annotation shows other classes; the message names the
+            image and the classes.
     """
     unknown = sorted(annotation.shown() - set(classes))
     if unknown:
@@ -90,16 +94,16 @@ def check_classes(annotation: WeakAnnotation, classes: Sequence[str]) -> None:
 
 
 def _scaled(annotation: WeakAnnotation, size: tuple[int, int]) -> WeakAnnotation:
-    """The annotation of a picture of another size; no mark gets lost.
+    """Scale an annotation to a picture of another size without losing a shape.
 
-    Strokes keep a width of two pixels at least, clicks their radius.
+    Strokes stay at least two pixels wide, and clicks keep their radius.
     """
     if size == annotation.size:
         return annotation
     x, y = size[1] / annotation.width, size[0] / annotation.height
 
-    def moved(vertices: Sequence) -> list:
-        return [(a * x, b * y) for a, b in vertices]
+    def moved(vertices: Iterable[tuple[float, float]]) -> Vertices:
+        return tuple((a * x, b * y) for a, b in vertices)
 
     def resized(array: np.ndarray) -> np.ndarray:
         return cv2.resize(
@@ -122,7 +126,7 @@ def _scaled(annotation: WeakAnnotation, size: tuple[int, int]) -> WeakAnnotation
             for one in annotation.strokes
         ],
         polygons=[
-            Polygon(one.label, [moved(ring) for ring in one.rings])
+            Polygon(one.label, tuple(moved(ring) for ring in one.rings))
             for one in annotation.polygons
         ],
         masks=[
@@ -133,7 +137,7 @@ def _scaled(annotation: WeakAnnotation, size: tuple[int, int]) -> WeakAnnotation
 
 
 def draw_annotation(image: np.ndarray, layer: np.ndarray) -> np.ndarray:
-    """An image under a layer of :func:`annotation_layer`.
+    """Blend a layer of :func:`annotation_layer` over an image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -147,7 +151,7 @@ def draw_annotation(image: np.ndarray, layer: np.ndarray) -> np.ndarray:
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
-    """The image with its longer side at most ``side`` pixels."""
+    """Shrink an image so that its longer side has at most ``side`` pixels."""
     scale = min(1.0, side / max(image.shape[:2]))
     if scale == 1:
         return image
@@ -158,19 +162,19 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
 def annotation_page(
     pictures: Iterable[tuple[WeakAnnotation, np.ndarray]],
     classes: Sequence[str],
-    palette: Sequence[Colour],
+    palette: Sequence[Color],
     title: str = 'Weak annotations',
 ) -> str:
-    """A self-contained HTML page with all images, to filter and look through.
+    """Make a self-contained HTML page of all images that can be filtered and browsed.
 
     Args:
         pictures: Annotations with their (possibly smaller) RGB images.
-        classes: C names.
-        palette: C RGB colours.
-        title: Of the page.
+        classes: The C class names.
+        palette: The C RGB colors of the classes.
+        title: The title of the page.
 
     Returns:
-        HTML text; it loads nothing from anywhere.
+        The HTML text, which refers to no other file.
     """
     cards = []
     for annotation, image in pictures:
@@ -187,11 +191,11 @@ def annotation_page(
                 'layer': data_url(layer, '.png'),
             }
         )
-    colours = {
-        name: '#{:02x}{:02x}{:02x}'.format(*map(int, colour))
-        for name, colour in zip(classes, palette)
+    colors = {
+        name: '#{:02x}{:02x}{:02x}'.format(*map(int, color))
+        for name, color in zip(classes, palette)
     }
-    # no '</script>' may end the block early
-    data = json.dumps({'cards': cards, 'colours': colours}).replace('</', '<\\/')
+    # A '</script>' in a name would end the block early.
+    data = json.dumps({'cards': cards, 'colors': colors}).replace('</', '<\\/')
     page = _TEMPLATE.read_text(encoding='utf-8')
     return page.replace('{{title}}', html.escape(title)).replace('{{data}}', data)

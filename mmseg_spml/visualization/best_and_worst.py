@@ -1,36 +1,35 @@
-"""The images that were labelled best and worst, beside their masks."""
+"""A grid of the best and worst labeled images beside their masks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Optional
 
 import numpy as np
 
-from mmseg_spml.functional.confusion import mean_iou
+from mmseg_spml.functional.labels.confusion import mean_iou
+from mmseg_spml.visualization.image_grid import image_grid
+from mmseg_spml.visualization.label_maps import Color, colorize
 
-from .panels import Colour, colourise, panel_grid
-
-LabelledImage = tuple[np.ndarray, np.ndarray, np.ndarray]
+LabeledImage = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Image (H, W, 3) uint8 RGB, label map (H, W), mask (H, W)."""
 
 
-def draw_extremes(
+def draw_best_and_worst(
     confusions: Mapping[str, np.ndarray],
-    load: Callable[[str], LabelledImage],
+    load: Callable[[str], LabeledImage],
     classes: Sequence[str],
-    palette: Sequence[Colour],
+    palette: Sequence[Color],
     count: int = 3,
-) -> Optional[np.ndarray]:
-    """Rows of the images of highest and of lowest mIoU: image, labels, mask.
+) -> np.ndarray | None:
+    """Draw the images with the highest and the lowest mIoU: image, labels, mask.
 
     Args:
-        confusions: (C, C+1) ``confusion_matrix`` of each image, by name.
-        load: Gives the maps of a name.
-        classes: C names.
-        palette: C RGB colours.
-        count: Images of either kind.
+        confusions: The (C, C+1) ``confusion_matrix`` of each image, by name.
+        load: A function that returns the image and the maps of a name.
+        classes: The C class names.
+        palette: The C RGB colors of the classes.
+        count: The number of best and of worst images.
 
     Returns:
-        ndarray: (h, w, 3) uint8 RGB; None if no image shows a class.
+        (h, w, 3) uint8 RGB; None if no image shows a class.
     """
     scores = {name: mean_iou(confusion) for name, confusion in confusions.items()}
     names = sorted(
@@ -47,8 +46,8 @@ def draw_extremes(
         rows.append(
             [
                 (f'{kind}: {scores[name]:.1f}', image),
-                ('labels', colourise(labels, palette)),
-                ('mask', colourise(mask, palette)),
+                ('labels', colorize(labels, palette)),
+                ('mask', colorize(mask, palette)),
             ]
         )
-    return panel_grid(rows, legend=(classes, palette))
+    return image_grid(rows, legend=(classes, palette))

@@ -1,4 +1,4 @@
-"""A confusion matrix as a picture."""
+"""Picture of a confusion matrix."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from matplotlib.figure import Figure
 
 
 def draw_confusion(confusion: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Percentages of each true class, by label.
+    """Draw a confusion matrix in percent of the pixels of each true class.
 
     Args:
-        confusion: (C, C+1) of ``confusion_matrix``; its last column is left out if no
-            pixel is unlabelled.
-        classes: C names.
+        confusion: The (C, C+1) matrix of ``confusion_matrix``. Its last column is left
+            out if no pixel is unlabeled.
+        classes: The C class names.
 
     Returns:
-        ndarray: (h, w, 3) uint8 RGB; rows of classes that never occur are empty.
+        (h, w, 3) uint8 RGB. The rows of classes that never occur are empty.
 
     Raises:
-        ValueError: the shape does not fit the classes.
+        ValueError: The shape of the matrix does not match the number of classes.
 
     Example:
         >>> draw_confusion(np.array([[8, 2, 0], [1, 9, 0]]), ('cat', 'dog')).ndim
@@ -30,7 +30,7 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str]) -> np.ndarray:
             f'{len(classes)} classes have a confusion of ({len(classes)}, '
             f'{len(classes) + 1}), got {confusion.shape}'
         )
-    names = [*classes, 'unlabelled'] if confusion[:, -1].any() else [*classes]
+    names = [*classes, 'unlabeled'] if confusion[:, -1].any() else [*classes]
     total = confusion.sum(axis=1, keepdims=True)
     percent = 100 * confusion[:, : len(names)] / np.where(total, total, np.nan)
     side = 1.8 + 0.45 * len(names)
@@ -41,8 +41,8 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     axes.set_yticks(range(len(classes)), classes)
     for (row, column), value in np.ndenumerate(percent):
         if value >= 0.5:
-            colour = 'white' if value > 60 else 'black'
-            axes.text(column, row, f'{value:.0f}', ha='center', va='center', c=colour)
+            color = 'white' if value > 60 else 'black'
+            axes.text(column, row, f'{value:.0f}', ha='center', va='center', c=color)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

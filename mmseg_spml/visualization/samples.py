@@ -1,4 +1,4 @@
-"""What a model makes of training images, step by step, as one picture.
+"""One picture of training images with the intermediate results of a model.
 
 Letters: N images, H, W image size, h, w embedding size, C classes,
 D embedding, P pixels.
@@ -6,7 +6,7 @@ D embedding, P pixels.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,16 +15,19 @@ from mmengine.model import BaseModel
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_spml.functional.segments import VOID, resize_labels
-from mmseg_spml.visualization.panels import (
-    Colour,
-    EmbeddingColours,
-    colourise,
-    draw_segment_outlines,
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.pooling import resize_labels
+from mmseg_spml.visualization.embedding_colors import (
+    EmbeddingColors,
     embedding_to_rgb,
-    fit_colours,
+    fit_colors,
+)
+from mmseg_spml.visualization.image_grid import image_grid
+from mmseg_spml.visualization.label_maps import (
+    Color,
+    colorize,
+    draw_segment_outlines,
     overlay_weak_labels,
-    panel_grid,
 )
 
 LOADING = (
@@ -32,18 +35,22 @@ LOADING = (
     'LoadWeakAnnotations',
     'LoadRegions',
     'ExpandLabelsToRegions',
-    'UnlabelledToVoid',
+    'UnlabeledToVoid',
     'PackWeakSegInputs',
 )
-"""Transforms that load; all others augment and are left out of pictures."""
+"""Transforms that load a sample; all others augment and are left out of pictures."""
 
 
-class SamplePanels(NamedTuple):
-    """One image at its own size, and what the model makes of it.
+class SampleImages(NamedTuple):
+    """One image at its own size, with its labels and the results of a model.
 
-    ``image`` (H, W, 3) uint8 RGB; ``weak``, ``prediction`` and ``truth``
-    (H, W) label maps (``truth`` may be None); ``segments`` (H, W) int64 ids,
-    -1 void; ``embedding`` (D, h, w) float32.
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        weak: (H, W) weak label map.
+        segments: (H, W) int64 ids, -1 where void.
+        embedding: (D, h, w) float32.
+        prediction: (H, W) predicted label map.
+        truth: (H, W) full mask, or None.
     """
 
     image: np.ndarray
@@ -51,17 +58,17 @@ class SamplePanels(NamedTuple):
     segments: np.ndarray
     embedding: np.ndarray
     prediction: np.ndarray
-    truth: Optional[np.ndarray] = None
+    truth: np.ndarray | None = None
 
 
 def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
-    """The transforms of a training pipeline that load and pack.
+    """Return the transforms of a training pipeline that load and pack.
 
     Images without a region map, such as those of a validation split, get regions
     made from the image.
 
     Raises:
-        ValueError: if the pipeline does not pack weak annotation.
+        ValueError: The pipeline does not pack weak annotations.
 
     Example:
         >>> names = ('LoadImageFromFile', 'RandomFlip', 'PackWeakSegInputs')
@@ -81,7 +88,11 @@ def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
 
 
 def evenly_spread(length: int, most: int) -> list[int]:
-    """Indices of at most so many elements of a list, the first and last among them.
+    """Return at most ``most`` indices, evenly spread, with the first and the last.
+
+    Args:
+        length: The number of elements to choose from.
+        most: The largest number of indices.
 
     Example:
         >>> evenly_spread(9, 3), evenly_spread(2, 5)
@@ -91,18 +102,18 @@ def evenly_spread(length: int, most: int) -> list[int]:
 
 
 def segment_map(labels: Tensor, pixel_segment: Tensor) -> Tensor:
-    """Put the segments of the non-void pixels back in their places.
+    """Arrange the segment ids of the non-void pixels as maps.
 
     Args:
         labels: (N, h, w) int64 weak labels at the size of the embedding, 255
             where pixels were left out.
-        pixel_segment: (P,) int64, in raster order, image by image.
+        pixel_segment: (P,) int64 segment ids in raster order, image by image.
 
     Returns:
         (N, h, w) int64, -1 where void.
 
     Raises:
-        ValueError: if P is not the number of non-void pixels.
+        ValueError: P is not the number of non-void pixels.
 
     Example:
         >>> segment_map(torch.tensor([[[0, 255, 2]]]), torch.tensor([4, 7]))
@@ -120,20 +131,23 @@ def segment_map(labels: Tensor, pixel_segment: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sample_panels(
+def sample_images(
     model: BaseModel,
     inputs: Tensor,
     data_sample: SegDataSample,
-    truth: Optional[np.ndarray] = None,
-) -> SamplePanels:
+    truth: np.ndarray | None = None,
+    predictor: str | None = None,
+) -> SampleImages:
     """Run a model on one training sample, without augmentation.
 
     Args:
-        model: a segmentor with SPML, in evaluation mode.
+        model: A segmentor with SPML, in evaluation mode.
         inputs: (3, H, W) image, BGR, 0..255, uint8 or float, as a pipeline
             packs it.
-        data_sample: with ``gt_sem_seg``, ``region_map`` and ``gt_tags``.
+        data_sample: A sample with ``gt_sem_seg``, ``region_map`` and ``gt_tags``.
         truth: (H, W) full mask, if there is one.
+        predictor: ``'softmax'`` or ``'retrieval'``; None takes the predictor of the
+            model's config.
     """
     size = tuple(inputs.shape[1:])
     data = {'inputs': [inputs], 'data_samples': [data_sample]}
@@ -144,8 +158,10 @@ def sample_panels(
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
     small = resize_labels(labels, tuple(embedding.shape[2:]))
     segments = segment_map(small, pooled.pixel_segment)[0]
-    predicted = model.test_step(data)[0].pred_sem_seg.data
-    return SamplePanels(
+    test = model.data_preprocessor(data, False)
+    (found,) = model.predict(test['inputs'], test['data_samples'], predictor=predictor)
+    predicted = found.pred_sem_seg.data
+    return SampleImages(
         image=to_rgb(inputs),
         weak=data_sample.gt_sem_seg.data[0].numpy(),
         segments=_enlarge(segments, tuple(labels.shape[1:]), size),
@@ -155,43 +171,43 @@ def sample_panels(
     )
 
 
-def embedded_pixels(samples: Sequence[SamplePanels]) -> np.ndarray:
-    """Embeddings of all pixels of some samples, (P, D) float64."""
+def embedded_pixels(samples: Sequence[SampleImages]) -> np.ndarray:
+    """Join the embeddings of all pixels of the samples to (P, D) float64."""
     flat = [sample.embedding.reshape(len(sample.embedding), -1) for sample in samples]
     return np.concatenate(flat, axis=1).T.astype(np.float64)
 
 
 def sample_grid(
-    samples: Sequence[SamplePanels],
+    samples: Sequence[SampleImages],
     classes: Sequence[str],
-    palette: Sequence[Colour],
+    palette: Sequence[Color],
     *,
     height: int = 192,
-    colours: Optional[EmbeddingColours] = None,
+    colors: EmbeddingColors | None = None,
 ) -> np.ndarray:
-    """One row per sample: image, weak labels, segments, embedding, prediction, truth.
+    """Draw a row of images for each sample.
 
-    The colours of the embedding are fitted to all samples together, so equal
-    colours mean equal directions across images. The column of the truth is
-    there if a sample has one.
+    The columns are image, weak labels, segments, embedding, prediction, and truth if a
+    sample has one. The colors of the embedding are fitted to all samples together, so
+    that equal colors mean equal directions across images.
 
     Args:
-        samples: at least one.
-        classes: C names, for the legend.
-        palette: C RGB colours.
-        height: of each picture, in pixels.
-        colours: of the embedding; fitted to the samples if None.
+        samples: One or more samples.
+        classes: The C class names for the legend.
+        palette: The C RGB colors of the classes.
+        height: The height of each image in pixels.
+        colors: The colors of the embedding. None fits them to the samples.
 
     Returns:
         (h, w, 3) uint8 RGB.
 
     Raises:
-        ValueError: if there is no sample.
+        ValueError: There is no sample.
     """
     if not samples:
         raise ValueError('sample_grid needs at least one sample, got none')
-    if colours is None:
-        colours = fit_colours(embedded_pixels(samples))
+    if colors is None:
+        colors = fit_colors(embedded_pixels(samples))
     with_truth = any(sample.truth is not None for sample in samples)
     rows = []
     for number, sample in enumerate(samples):
@@ -200,45 +216,45 @@ def sample_grid(
             'weak labels': overlay_weak_labels(sample.image, sample.weak, palette),
             'segments': draw_segment_outlines(sample.image, sample.segments),
             'embedding (PCA)': _resize(
-                embedding_to_rgb(sample.embedding, colours)[0], sample.image
+                embedding_to_rgb(sample.embedding, colors)[0], sample.image
             ),
-            'prediction': colourise(sample.prediction, palette),
+            'prediction': colorize(sample.prediction, palette),
         }
-        if with_truth:
-            empty = np.full_like(sample.image, 255)
-            known = sample.truth is not None
-            row['truth'] = colourise(sample.truth, palette) if known else empty
+        if sample.truth is not None:
+            row['truth'] = colorize(sample.truth, palette)
+        elif with_truth:
+            row['truth'] = np.full_like(sample.image, 255)
         titled = [(title if number == 0 else '', p) for title, p in row.items()]
         rows.append(titled)
-    return panel_grid(rows, height=height, legend=(classes, palette))
+    return image_grid(rows, height=height, legend=(classes, palette))
 
 
-def read_truth(folder: Union[str, Path], image_path: str) -> np.ndarray:
-    """The full mask of an image: the file ``<stem>.png`` of a folder.
+def read_truth(folder: str | Path, image_path: str) -> np.ndarray:
+    """Read the full mask of an image, the file ``<stem>.png`` of a folder.
 
     Raises:
-        FileNotFoundError: if it is missing or no grey image.
+        FileNotFoundError: The file is missing or not a gray image.
     """
     path = Path(folder) / f'{Path(image_path).stem}.png'
     mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if mask is None or mask.ndim != 2:
-        raise FileNotFoundError(f'{path} is no grey label map: check the truth folder')
+        raise FileNotFoundError(f'{path} is no gray label map: check the truth folder')
     return mask
 
 
 def to_rgb(inputs: Tensor) -> np.ndarray:
-    """A packed image, (3, H, W) BGR in 0 to 255, as (H, W, 3) uint8 RGB."""
+    """Convert a packed image, (3, H, W) BGR in 0 to 255, to (H, W, 3) uint8 RGB."""
     levels = inputs.flip(0).permute(1, 2, 0).float().round().clamp(0, 255)
     return levels.to(torch.uint8).contiguous().cpu().numpy()
 
 
 def _enlarge(segments: Tensor, padded: tuple, size: tuple) -> np.ndarray:
-    """(h, w) -> (H, W): to the padded image's size, then without its padding."""
+    """Resize (h, w) segments to the padded image and cut its padding off: (H, W)."""
     return resize_labels(segments[None], padded)[0, : size[0], : size[1]].cpu().numpy()
 
 
 def _without_padding(embedding: Tensor, padded: tuple, size: tuple) -> np.ndarray:
-    """The part of a (D, h, w) embedding that shows the image."""
+    """Cut off the part of a (D, h, w) embedding that belongs to the padding."""
     rows, columns = (
         max(1, round(side * image / whole))
         for side, image, whole in zip(embedding.shape[1:], size, padded)

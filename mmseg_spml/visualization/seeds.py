@@ -1,50 +1,54 @@
-"""Pictures of seeds: image, activation maps, seed label map, truth."""
+"""Pictures of seeds beside the image, its activation maps and its full mask."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 import cv2
 import numpy as np
 
-from mmseg_spml.datasets.map_files import read_mask_of
-from mmseg_spml.datasets.region_files import decode_image
 from mmseg_spml.datasets.seed_files import SeedMaker
-
-from .panels import Colour, colourise, overlay_weak_labels, panel_grid
+from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.index_maps import read_mask_of
+from mmseg_spml.visualization.image_grid import image_grid
+from mmseg_spml.visualization.label_maps import Color, colorize, overlay_weak_labels
 
 
 def draw_seeds(
     samples: Sequence[Mapping[str, Any]],
     maker: SeedMaker,
     classes: Sequence[str],
-    palette: Sequence[Colour],
-    truth: Optional[str] = None,
+    palette: Sequence[Color],
+    truth: str | None = None,
 ) -> np.ndarray:
-    """A row for each sample: image, maps, seeds (unlabelled pixels faded), truth.
+    """Draw a row of images for each sample.
+
+    The columns are image, activation maps, seeds (with faded unlabeled pixels), and the
+    full mask if there is one.
 
     Args:
-        samples: Of a ``WeakSegDataset``; their seeds can be made.
-        maker: How they were made.
-        classes: C names.
-        palette: C RGB colours.
-        truth: Folder of full masks, ``<image stem>.png``.
+        samples: Samples of a ``WeakSegDataset`` for which seeds can be made.
+        maker: The options by which the seeds were made.
+        classes: The class names.
+        palette: The RGB colors of the classes.
+        truth: The folder of full masks, ``<image stem>.png``.
 
     Returns:
-        ndarray: (h, w, 3) uint8, RGB.
+        (h, w, 3) uint8 RGB.
     """
     rows = [_row(sample, maker, classes, palette, truth) for sample in samples]
-    return panel_grid(rows, legend=(classes, palette))
+    return image_grid(rows, legend=(classes, palette))
 
 
 def draw_map(image: np.ndarray, cam: np.ndarray) -> np.ndarray:
-    """An activation map as heat on the image.
+    """Draw an activation map as heat on its image.
 
     Args:
-        image: (H, W, 3) uint8, RGB.
-        cam: (H, W) in [0, 1].
+        image: (H, W, 3) uint8 RGB.
+        cam: (H, W) activation map in [0, 1].
 
     Returns:
-        ndarray: (H, W, 3) uint8, RGB.
+        (H, W, 3) uint8 RGB.
     """
     levels = np.round(255 * np.clip(cam, 0, 1)).astype(np.uint8)
     heat = cv2.applyColorMap(levels, cv2.COLORMAP_JET)[..., ::-1]
@@ -55,9 +59,9 @@ def _row(
     sample: Mapping[str, Any],
     maker: SeedMaker,
     classes: Sequence[str],
-    palette: Sequence[Colour],
-    truth: Optional[str],
-) -> List[Tuple[str, np.ndarray]]:
+    palette: Sequence[Color],
+    truth: str | None,
+) -> list[tuple[str, np.ndarray]]:
     path = Path(sample['img_path'])
     image = decode_image(path.read_bytes())
     row = [(path.name, image)]
@@ -67,5 +71,5 @@ def _row(
     row.append(('seeds', overlay_weak_labels(image, maker.seeds(sample), palette)))
     mask = read_mask_of(path, truth)
     if mask is not None:
-        row.append(('truth', colourise(mask, palette)))
+        row.append(('truth', colorize(mask, palette)))
     return row

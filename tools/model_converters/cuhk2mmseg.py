@@ -1,4 +1,4 @@
-"""Convert the ImageNet file ``resnet-101-cuhk.pth`` for MMSegmentation's ResNetV1c.
+r"""Convert the ImageNet file ``resnet-101-cuhk.pth`` for MMSegmentation's ResNetV1c.
 
 python tools/model_converters/cuhk2mmseg.py resnet-101-cuhk.pth \
     pretrained/resnet101_cuhk_mmseg.pth
@@ -6,37 +6,41 @@ python tools/model_converters/cuhk2mmseg.py resnet-101-cuhk.pth \
 
 import argparse
 import os
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmseg.models.backbones import ResNetV1c
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.models.checkpoint_names import complete_state, rename_imagenet
 
 
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Command line."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('source', help='file of the ImageNet weights')
     parser.add_argument('target', help='file to write')
     parser.add_argument(
-        '--depth', type=int, default=101, choices=(50, 101, 152), help='of the ResNet'
+        '--depth',
+        type=int,
+        default=101,
+        choices=(50, 101, 152),
+        help='depth of the ResNet (default: 101)',
     )
     parser.add_argument(
         '--ignore',
         nargs='+',
         default=['fc.'],
         metavar='PREFIX',
-        help='leave out tensors whose names start so (default: fc.)',
+        help='prefixes of the names of tensors to leave out (default: fc.)',
     )
     return parser.parse_args(argv)
 
 
 def load_state(path: str) -> dict:
-    """Tensors by name, without executing anything that the file may hold.
+    """Load tensors by name without executing code that the file may hold.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -56,8 +60,8 @@ def load_state(path: str) -> dict:
     return state
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
-    """Read, rename, compare with a fresh backbone, write."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the file, rename its tensors, compare with a new backbone, and write."""
     args = parse_args(argv)
     backbone = ResNetV1c(depth=args.depth, stem_channels=128)
     state = rename_imagenet(load_state(args.source), args.ignore)

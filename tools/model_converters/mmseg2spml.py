@@ -5,16 +5,16 @@ python tools/model_converters/mmseg2spml.py iter_30000.pth model-29999.pth
 
 import argparse
 import os
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.models.checkpoint_names import rename_to_release
 
 
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Command line."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -23,12 +23,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
-    """Read, rename, write."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the checkpoint, rename its tensors, and write them."""
     args = parse_args(argv)
     if not os.path.isfile(args.source):
         raise FileNotFoundError(f'there is no file {args.source!r}')
-    # MMEngine's checkpoints hold more than tensors: trust your own files only
+    # MMEngine's checkpoints hold more than tensors: load only files that you trust.
     content = torch.load(args.source, map_location='cpu', weights_only=False)
     renamed = rename_to_release(content['state_dict'])
     with atomic_file(args.target) as file:

@@ -1,4 +1,4 @@
-"""Convert a model of the authors' release for MMSegmentation.
+r"""Convert a model of the authors' release for MMSegmentation.
 
 python tools/model_converters/spml2mmseg.py configs/spml/deeplabv2_voc_scribbles.py \
     model-29999.pth spml_voc_scribbles.pth
@@ -6,7 +6,7 @@ python tools/model_converters/spml2mmseg.py configs/spml/deeplabv2_voc_scribbles
 
 import argparse
 import os
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config
@@ -14,13 +14,13 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 import mmseg_spml  # noqa: F401
-from mmseg_spml.atomic_file import atomic_file
 from mmseg_spml.engine import launch
+from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.models.checkpoint_names import complete_state, rename_release
 
 
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Command line."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -30,13 +30,13 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--without-classifier',
         action='store_true',
-        help='the file has an embedding alone: leave the classifier out',
+        help='leave the classifier out, for a file that has only the embedding',
     )
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
-    """Read, rename, compare with the model of the config, write."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the file, rename its tensors, compare with the config's model, and write."""
     args = parse_args(argv)
     if not os.path.isfile(args.source):
         raise FileNotFoundError(f'there is no file {args.source!r}')
@@ -50,7 +50,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         if not name.startswith('decode_head.memory.')
         and not (args.without_classifier and name.startswith('decode_head.'))
     }
-    # the tensors alone: the file's code, if any, is not run
+    # Only tensors are loaded: code that the file may hold is not executed.
     content = torch.load(args.source, map_location='cpu', weights_only=True)
     state = complete_state(rename_release(content), expected)
     with atomic_file(args.target) as file:

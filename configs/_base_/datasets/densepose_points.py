@@ -1,4 +1,4 @@
-# DensePose on COCO 2014 in the authors' layout. `data_root` holds images/, segcls/,
+# DensePose on COCO 2014 in the authors' layout. `data_root` contains images/, segcls/,
 # seginst/ and the list files in lists/.
 dataset_type = 'DensePosePointDataset'
 data_root = 'data/coco'
@@ -8,7 +8,7 @@ train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadWeakAnnotations'),
     dict(type='LoadRegions'),
-    # Right and left hands, feet, thighs, legs, arms, forearms.
+    # Swap right and left hands, feet, thighs, legs, arms, forearms.
     dict(
         type='WeakRandomFlip',
         prob=0.5,
@@ -22,12 +22,12 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='Resize', scale=test_size, keep_ratio=True),
-    # After the resize: the truth keeps its size.
+    # Load full masks after resizing, so that they keep their original size.
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
-    # Of each process; tools/train.py sets it from total_batch_size.
+    # Batch size per process; tools/train.py sets it from total_batch_size.
     batch_size=4,
     num_workers=4,
     persistent_workers=True,

@@ -1,5 +1,5 @@
-# VOC 2012 in the authors' layout. `data_root` holds VOC2012/ and the list files in
-# lists/; the lists name image, weak label map and region map of each sample.
+# VOC 2012 in the authors' layout. `data_root` contains VOC2012/ and the list files in
+# lists/, which name the image, weak label map and region map of each sample.
 dataset_type = 'VOCWeakDataset'
 data_root = 'data/voc'
 crop_size = (512, 512)
@@ -16,12 +16,12 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='Resize', scale=crop_size, keep_ratio=True),
-    # After the resize: the truth keeps its size.
+    # Load full masks after resizing, so that they keep their original size.
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
-    # Of each process; tools/train.py sets it from total_batch_size.
+    # Batch size per process; tools/train.py sets it from total_batch_size.
     batch_size=4,
     num_workers=4,
     persistent_workers=True,

@@ -1,4 +1,4 @@
-# Images of your own with what an annotation tool wrote, see docs/own_data.md. A config
+# Your own images with the output of an annotation tool; see docs/own_data.md. A config
 # adds `data_prefix`, `ann_file` and `metainfo` to the data set.
 crop_size = (320, 320)
 train_pipeline = [
@@ -25,8 +25,8 @@ train_dataloader = dict(
         type='WeakSegDataset', list_format='annotations', pipeline=train_pipeline
     ),
 )
-# Without full masks there is nothing to validate against (set `val_cfg = None`, too);
-# prediction needs the pipeline.
+# Without full masks there is no validation (also set `val_cfg = None`). The test
+# pipeline is used for prediction.
 val_dataloader = None
 val_evaluator = None
 test_dataloader = dict(

@@ -1,13 +1,13 @@
-# ResNet-101 at output stride 8 with a stem of 3 convolutions and 128 channels, and four
-# summed dilated convolutions that embed each pixel.
+# ResNet-101 at output stride 8 with a stem of 3 convolutions and 128 channels. The
+# embedding is the sum of four dilated convolutions.
 num_classes = 21
 embedding_dim = 64
 norm_cfg = dict(type='SyncBN')
 model = dict(
     type='SPMLSegmentor',
-    # Weights that no step updates, while their batch statistics move (frozen_stages
-    # would stop those too).
-    fixed=('backbone.stem', 'backbone.layer1'),
+    # The weights of these modules are not updated, but their batch statistics are
+    # (frozen_stages would freeze both).
+    frozen_modules=('backbone.stem', 'backbone.layer1'),
     data_preprocessor=dict(
         type='SPMLDataPreProcessor',
         mean=[123.675, 116.28, 103.53],
@@ -47,7 +47,7 @@ model = dict(
         grid=(6, 6),
         iterations=10,
         num_classes=num_classes,
-        colour_features=None,
+        color_features=None,
         affinity_threshold=None,
     ),
     decode_head=dict(
@@ -61,7 +61,7 @@ model = dict(
         classifier_weight='annotation',
         predictor='softmax',
         classify_at='input',
-        retrieval=dict(grid=(12, 12), iterations=10, neighbours=20),
+        retrieval=dict(grid=(12, 12), iterations=10, neighbors=20),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(512, 512)),

@@ -1,5 +1,5 @@
-# An SPML branch for EfficientNet-lite0 beside the decode head of another model, which
-# takes it by `model = dict(spml={{_base_.spml_branch}})`.
+# An SPML branch for a model with an EfficientNet-lite0 backbone and another decode head.
+# The config of the model adds it by `model = dict(spml={{_base_.spml_branch}})`.
 spml_branch = dict(
     neck=dict(
         type='SegmentPoolingNeck',
@@ -25,6 +25,6 @@ spml_branch = dict(
         ],
         memory=dict(type='SegmentMemory', steps=2),
         classify_at='embedding',
-        retrieval=dict(grid=(12, 12), neighbours=20, resolution='embedding'),
+        retrieval=dict(grid=(12, 12), neighbors=20, resolution='embedding'),
     ),
 )

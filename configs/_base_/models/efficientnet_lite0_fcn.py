@@ -1,6 +1,6 @@
-# The same network as efficientnet_lite0_spml.py under plain cross-entropy: a head of
-# MMSegmentation with the layers of SPML's classifier, whose gradient reaches the
-# embedding.
+# The network of efficientnet_lite0_spml.py trained with cross-entropy only: an
+# MMSegmentation head with the layers of SPML's classifier. The cross-entropy also trains
+# the embedding.
 norm_cfg = dict(type='BN')
 embedding_dim = 64
 num_classes = 10
@@ -9,7 +9,7 @@ data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
-    # Else the scores would be stretched to the image, whose size is no multiple.
+    # Without padding, scores would be stretched if the size is not a multiple of 32.
     test_cfg=dict(size_divisor=32),
 )
 model = dict(
@@ -39,7 +39,7 @@ model = dict(
         dropout_ratio=0.1,
         num_classes=num_classes,
         norm_cfg=norm_cfg,
-        # By default MMSegmentation divides by all pixels, labelled or not.
+        # By default MMSegmentation divides by the number of all pixels, labeled or not.
         loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
     ),
     train_cfg=dict(),

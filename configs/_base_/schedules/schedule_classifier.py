@@ -1,4 +1,4 @@
-# The separate classifier stage: 4,000 iterations under the same rates and decay.
+# Separate classifier stage: 4,000 iterations with the same learning rates and decay.
 _base_ = ['./schedule_30k.py']
 max_iters = 4000
 param_scheduler = [

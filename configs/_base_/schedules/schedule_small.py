@@ -1,4 +1,4 @@
-# A few hundred iterations of AdamW: minutes on two CPU cores.
+# A few hundred iterations of AdamW, which take minutes on two CPU cores.
 max_iters = 600
 optim_wrapper = dict(
     type='OptimWrapper',

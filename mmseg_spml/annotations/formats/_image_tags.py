@@ -1,22 +1,25 @@
-"""What tables of image tags have in common: finding images, and which tags to write."""
+"""Shared parts of the tables of image tags: image names, and the tags to write."""
 
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Optional
 
 from mmseg_spml.annotations.model import (
     AnnotationError,
     WeakAnnotation,
     checked_image_name,
 )
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _BACKGROUND = 'background'
 
 
-def find_image(folder: Optional[Path], name: str) -> str:
-    """Name of an image file of which the suffix may be left out.
+def find_image(folder: Path | None, name: str) -> str:
+    """Find the image file of a name, which may lack its suffix.
+
+    Args:
+        folder: The folder of the images.
+        name: The name in the folder.
 
     Raises:
         AnnotationError: ``folder`` is None, or there is not exactly one such image.
@@ -30,7 +33,7 @@ def find_image(folder: Optional[Path], name: str) -> str:
     candidates = [name + suffix for suffix in IMAGE_SUFFIXES]
     upper = [name + suffix.upper() for suffix in IMAGE_SUFFIXES]
     for group in ([name], candidates, upper):
-        # os.path's isfile, unlike Path's, is False for names that no file can have
+        # os.path.isfile, unlike Path.is_file, is False for impossible names.
         found = [one for one in group if os.path.isfile(os.path.join(folder, one))]
         if len(found) > 1:
             raise AnnotationError(f'the image {name!r} may be any of {found}')
@@ -42,10 +45,10 @@ def find_image(folder: Optional[Path], name: str) -> str:
 
 
 def shown_tags(annotation: WeakAnnotation) -> set[str]:
-    """Tags of an image, and labels of its marks other than the background.
+    """Return the tags of an image and the labels of its shapes, except background.
 
     Raises:
-        AnnotationError: the image is said not to show one of them.
+        AnnotationError: The tags of the image exclude one of the labels.
     """
     shown = (annotation.shown() - {_BACKGROUND}) | annotation.tags
     excluded = shown & annotation.absent
@@ -54,19 +57,21 @@ def shown_tags(annotation: WeakAnnotation) -> set[str]:
     if excluded:
         raise AnnotationError(
             f'the tags exclude {sorted(excluded)}, which are marked in the image: '
-            'correct the tags or the marks',
+            'correct the tags or the shapes',
             place=annotation.image,
         )
     return shown
 
 
 def tag_names(
-    annotations: Iterable[WeakAnnotation], classes: Optional[Sequence[str]]
+    annotations: Iterable[WeakAnnotation], classes: Sequence[str] | None
 ) -> list[str]:
-    """Classes of a multi-hot table; the background only if it is a tag itself.
+    """Return the classes of a multi-hot table.
+
+    The background is one of them only if it is a tag itself.
 
     Raises:
-        AnnotationError: a tag is none of ``classes``.
+        AnnotationError: A tag is not in ``classes``.
     """
     used: set[str] = set()
     for annotation in annotations:

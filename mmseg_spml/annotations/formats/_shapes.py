@@ -1,11 +1,10 @@
-"""Marks and the shapes that annotation tools draw: what several formats share.
+"""Geometry and counting of shapes that several formats share.
 
 Letters: H, W image size.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Optional, Union
 
 import numpy as np
 
@@ -18,81 +17,81 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.functional.rasterize import polygon_mask
+from mmseg_spml.functional.labels.rasterize import Vertices, polygon_mask
 
-Mark = Union[Box, Point, Stroke, Polygon, Mask]
-Ring = Sequence[tuple[float, float]]
+Shape = Box | Point | Stroke | Polygon | Mask
+Ring = Vertices
 
 _FARTHEST_FROM_ARC = 0.05
 _LARGEST_RADIUS = 1e6
 
 
-def annotation_of_marks(
+def annotation_of_shapes(
     image: str,
     size: tuple[int, int],
-    marks: Sequence[Mark],
+    shapes: Sequence[Shape],
     tags: Iterable[str] = (),
     absent: Iterable[str] = (),
 ) -> WeakAnnotation:
-    """The annotation of an image with marks of any kind.
+    """Build the annotation of an image with shapes of any kind.
 
     Args:
-        image: Its name.
+        image: The name of the image.
         size: (H, W).
-        marks: In the order in which they cover each other.
+        shapes: The shapes; later ones cover earlier ones.
         tags: Classes that the image shows.
-        absent: Classes that it does not show.
+        absent: Classes that the image does not show.
 
     Raises:
-        AnnotationError: as for :class:`WeakAnnotation`.
+        AnnotationError: :class:`WeakAnnotation` refuses one of the parts.
     """
     return WeakAnnotation(
         image,
         *size,
-        tags=tags,
-        absent=absent,
-        boxes=[mark for mark in marks if isinstance(mark, Box)],
-        points=[mark for mark in marks if isinstance(mark, Point)],
-        strokes=[mark for mark in marks if isinstance(mark, Stroke)],
-        polygons=[mark for mark in marks if isinstance(mark, Polygon)],
-        masks=[mark for mark in marks if isinstance(mark, Mask)],
+        tags=frozenset(tags),
+        absent=frozenset(absent),
+        boxes=[shape for shape in shapes if isinstance(shape, Box)],
+        points=[shape for shape in shapes if isinstance(shape, Point)],
+        strokes=[shape for shape in shapes if isinstance(shape, Stroke)],
+        polygons=[shape for shape in shapes if isinstance(shape, Polygon)],
+        masks=[shape for shape in shapes if isinstance(shape, Mask)],
     )
 
 
-def count_marks(annotation: WeakAnnotation) -> int:
-    """Number of marks, a dense map among them."""
-    return sum(1 for _ in annotation.marks()) + (annotation.dense is not None)
+def count_shapes(annotation: WeakAnnotation) -> int:
+    """Count the shapes of an annotation; a dense map counts as one."""
+    return sum(1 for _ in annotation.shapes()) + (annotation.dense is not None)
 
 
-def count_left_out(annotation: WeakAnnotation, written: Sequence[Mark]) -> int:
-    """How many marks, tags and absent classes of an annotation were not written.
+def count_left_out(annotation: WeakAnnotation, written: Sequence[Shape]) -> int:
+    """Count the shapes, tags and absent classes of an annotation left unwritten.
 
     Args:
-        annotation: All that is known of the image.
-        written: The marks that were written; tags that they imply count as written.
+        annotation: The whole annotation.
+        written: The shapes that were written; tags that they imply count as written.
     """
-    implied = {mark.label for mark in written}
+    implied = {shape.label for shape in written}
     names = len(annotation.tags - implied) + len(annotation.absent)
-    return count_marks(annotation) - len(written) + names
+    return count_shapes(annotation) - len(written) + names
 
 
 def drawable_path(stroke: Stroke) -> Ring:
-    """Its path with two vertices at least: tools refuse lines of one point."""
-    return stroke.path * 2 if len(stroke.path) == 1 else stroke.path
+    """Return the path of a stroke with two vertices or more, as tools need them."""
+    return (*stroke.path, *stroke.path) if len(stroke.path) == 1 else stroke.path
 
 
 def ellipse_ring(
-    centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0
+    center: tuple[float, float], radii: tuple[float, float], degrees: float = 0
 ) -> Ring:
-    """Vertices of an ellipse; no edge is a twentieth of a pixel away from its arc.
+    """Return the vertices of an ellipse, as a polygon within 1/20 pixel of the curve.
 
     Args:
-        centre: (x, y).
-        radii: Along x and y, before it is turned.
-        degrees: By which it is turned, clockwise on the screen.
+        center: (x, y).
+        radii: The radii along x and y, before the rotation.
+        degrees: The angle of the rotation, clockwise on the screen.
 
     Raises:
-        AnnotationError: a radius is not in 0..10^6 (0 excluded).
+        AnnotationError: A radius is not above 0 and at most 10^6.
 
     Example:
         >>> ring = ellipse_ring((5, 5), (3, 2))
@@ -108,11 +107,11 @@ def ellipse_ring(
     number = max(16, math.ceil(math.pi / half_step))
     angles = [2 * math.pi * step / number for step in range(number)]
     offsets = [(radii[0] * math.cos(a), radii[1] * math.sin(a)) for a in angles]
-    return turned(offsets, centre, degrees)
+    return turned(offsets, center, degrees)
 
 
-def turned(offsets: Ring, centre: tuple[float, float], degrees: float) -> Ring:
-    """Points at offsets (x, y) from a centre, turned clockwise on the screen.
+def turned(offsets: Ring, center: tuple[float, float], degrees: float) -> Ring:
+    """Return points at offsets (x, y) from a center, turned clockwise on the screen.
 
     Example:
         >>> turned([(2, 0)], (5, 5), 0)
@@ -120,22 +119,23 @@ def turned(offsets: Ring, centre: tuple[float, float], degrees: float) -> Ring:
     """
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return [
-        (centre[0] + x * cosine - y * sine, centre[1] + x * sine + y * cosine)
+        (center[0] + x * cosine - y * sine, center[1] + x * sine + y * cosine)
         for x, y in offsets
     ]
 
 
 def nested_rings(
     rings: Sequence[Ring], size: tuple[int, int]
-) -> Optional[list[list[Ring]]]:
-    """Rings of the even-odd rule as areas, each an outer ring and its holes.
+) -> list[list[Ring]] | None:
+    """Sort the rings of an even-odd polygon into areas, each with its holes.
 
     Args:
-        rings: Of one polygon.
-        size: (H, W); what shows at no pixel of the image does not count.
+        rings: The rings of one polygon.
+        size: (H, W); differences that change no pixel of the image do not count.
 
     Returns:
-        The areas; None if they would cover other pixels, as where rings cross.
+        The areas, each an outer ring followed by its holes; None if they would cover
+        other pixels than the polygon, as crossing rings can.
 
     Example:
         >>> outer, hole = [(0, 0), (6, 0), (6, 6), (0, 6)], [(2, 2), (4, 2), (3, 4)]
@@ -167,8 +167,11 @@ def nested_rings(
     return [[rings[i] for i in group] for group in groups.values()]
 
 
-def pixel_bounds(mask: np.ndarray) -> Optional[tuple[int, int, int, int]]:
-    """Left, top, right, bottom of the pixels of a mask, included; None without any.
+def pixel_bounds(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Return the first and last column and row of a mask; None for an empty mask.
+
+    Returns:
+        Left, top, right and bottom, all included.
 
     Example:
         >>> pixel_bounds(np.array([[False, False], [False, True]]))

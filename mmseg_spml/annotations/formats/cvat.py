@@ -1,39 +1,39 @@
 """CVAT for images 1.1: one XML file with all images.
 
-The export of that name of CVAT 2 (``annotations.xml``). Conventions, from CVAT's
-description (docs.cvat.ai, "XML annotation format") and its exporter
+CVAT 2 exports this format under that name (``annotations.xml``). The conventions follow
+CVAT's description (docs.cvat.ai, "XML annotation format") and its exporter
 (``cvat/apps/dataset_manager/formats/cvat.py``):
 
-* Coordinates are continuous, the top left corner of the image is (0, 0): positions on
-  CVAT's canvas, to a hundredth of a pixel. Nothing is shifted.
+* Coordinates are continuous, and the top left corner of the image is (0, 0). They are
+  positions on CVAT's canvas, to a hundredth of a pixel, and are not shifted.
 * ``mask`` has runs that alternate between outside and inside, outside first, row by row
   within the rectangle of ``width`` x ``height`` pixels at (``left``, ``top``).
 * ``rotation`` is in degrees, clockwise on the screen, around the middle of the shape. A
-  box that is turned becomes a polygon; so does an ellipse, to a twentieth of a pixel.
-* ``tag`` is a tag; ``points`` are as many clicks.
-* Shapes of a higher ``z_order`` lie on top: the marks of a kind are sorted by it.
+  rotated box becomes a polygon. An ellipse becomes a polygon within 1/20 pixel of it.
+* ``tag`` is a tag, and each vertex of ``points`` is a click.
+* Shapes with a higher ``z_order`` lie on top, so that shapes are sorted by it.
 
-Refused by name: tracks of videos, cuboids, skeletons and unknown elements. Ignored:
-attributes, groups, occlusion, subsets and tasks. CVAT has no void. Not written: void
-marks, polygons of several rings, dense maps, empty masks, widths of strokes, what is
-absent or complete, labels with characters that XML has not.
+Tracks of videos, cuboids, skeletons and unknown elements are errors. The reader ignores
+attributes, groups, occlusion, subsets and tasks. CVAT has no void. The writer leaves
+out void shapes, polygons of several rings, dense maps, empty masks, the widths of
+strokes, absent classes, completeness, and labels with characters that XML lacks.
 """
 
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import defusedxml.ElementTree
 import numpy as np
 
-from mmseg_spml.annotations.marks import (
-    Mark,
+from mmseg_spml.annotations.formats._shapes import (
     Ring,
-    annotation_of_marks,
+    Shape,
+    annotation_of_shapes,
     drawable_path,
     ellipse_ring,
     pixel_bounds,
@@ -50,30 +50,30 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.run_length import encode_counts
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'cvat'
 
 _CORNERS = ('xtl', 'ytl', 'xbr', 'ybr')
-# Bounded: very long numbers take very long.
+# The lengths are bounded, as very long numbers take very long to parse.
 _FORMS = {
     float: re.compile(
         r'[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?', re.ASCII
     ),
     int: re.compile(r'[+-]?\d{1,18}', re.ASCII),
 }
-# Each branch can match in one way only, or a hostile head would take for ever.
+# Each branch can match in only one way; otherwise a hostile head would take forever.
 _ROOT = re.compile(
     rb'\s*(?:(?:<\?[^>]*>|<!--(?:(?!-->).)*-->)\s*)*<annotations[\s>]', re.DOTALL
 )
 _CONTENT = re.compile(rb'<(image|track)\s|<meta>\s*<(task|project|job)>')
 _NO_XML_TEXT = re.compile('[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
-# LookupError and ValueError: unknown encodings; ValueError: what defusedxml refuses.
+# Unknown encodings raise LookupError or ValueError, refused constructs ValueError.
 _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file's root is CVAT's, with images, tracks or the data of a task."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file has CVAT's root with images, tracks or a task's data."""
     is_root = _ROOT.match(head.removeprefix(b'\xef\xbb\xbf')) is not None
     return is_root and _CONTENT.search(head) is not None
 
@@ -81,19 +81,19 @@ def recognises(path: Path, head: bytes) -> bool:
 def read(
     path: Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, image by image.
+    """Read the annotations of a file, image by image.
 
     Args:
-        path: The XML file.
+        path: The XML file to read.
         images: Unused.
         classes: Unused.
 
     Raises:
-        AnnotationError: naming the file, the image and the element.
-        FileNotFoundError: there is no such file.
+        AnnotationError: An element is malformed. The error names its place.
+        FileNotFoundError: There is no such file.
     """
     for number, element in enumerate(_root(Path(path))):
         try:
@@ -113,17 +113,18 @@ def write(
     annotations: Iterable[WeakAnnotation],
     path: Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
     """Write a file that CVAT can load as "CVAT 1.1".
 
     Returns:
-        The number of marks and tags left out.
+        The number of shapes and tags left out.
 
     Raises:
-        AnnotationError: the name of an image has characters that XML has not.
+        AnnotationError: The name of an image has characters that XML lacks.
     """
-    root, left, names = Element('annotations'), 0, set()
+    root, left = Element('annotations'), 0
+    names: set[str] = set()
     SubElement(root, 'version').text = '1.1'
     labels = SubElement(SubElement(SubElement(root, 'meta'), 'task'), 'labels')
     for number, annotation in enumerate(annotations):
@@ -132,16 +133,18 @@ def write(
                 f'the name {annotation.image!r} cannot be written as XML: rename it'
             )
         size = {'width': str(annotation.width), 'height': str(annotation.height)}
-        image = SubElement(root, 'image', id=str(number), name=annotation.image, **size)
+        identity = {'id': str(number), 'name': annotation.image}
+        image = SubElement(root, 'image', {**identity, **size})
         left += annotation.dense is not None
-        shapes = [(mark.label, _shape(mark)) for mark in annotation.marks()]
+        shapes = [(shape.label, _shape(shape)) for shape in annotation.shapes()]
         shapes += [(tag, ('tag', {})) for tag in sorted(annotation.tags)]
         for label, shape in shapes:
             if shape is None or label is None or _NO_XML_TEXT.search(label):
                 left += 1
                 continue
             names.add(label)
-            SubElement(image, shape[0], label=label, source='manual', **shape[1])
+            own = {'label': label, 'source': 'manual'}
+            SubElement(image, shape[0], {**own, **shape[1]})
     for name in sorted(names):
         SubElement(SubElement(labels, 'label'), 'name').text = name
     ElementTree.indent(root)
@@ -175,17 +178,17 @@ def _annotation(image: Element) -> WeakAnnotation:
             if element.tag == 'tag':
                 tags.add(_attribute(element, 'label'))
             else:
-                layers.append((_optional(element, 'z_order'), _marks(element, size)))
+                layers.append((_optional(element, 'z_order'), _shapes(element, size)))
         except AnnotationError as error:
             place = f'{element.tag[:40]} (element {number} of the image)'
             raise error.at(place=place) from error
     layers.sort(key=lambda layer: layer[0])
-    marks = [mark for _, marks in layers for mark in marks]
-    return annotation_of_marks(name, size, marks, tags)
+    shapes = [shape for _, shapes in layers for shape in shapes]
+    return annotation_of_shapes(name, size, shapes, tags)
 
 
-def _marks(element: Element, size: tuple[int, int]) -> list[Mark]:
-    """The marks of one shape: several for ``points``, else one."""
+def _shapes(element: Element, size: tuple[int, int]) -> list[Shape]:
+    """Convert an element to shapes: several for ``points``, otherwise one."""
     label = _attribute(element, 'label')
     if element.tag == 'box':
         box = Box(label, *(_attribute(element, name, float) for name in _CORNERS))
@@ -215,7 +218,7 @@ def _marks(element: Element, size: tuple[int, int]) -> list[Mark]:
 
 
 def _mask(element: Element, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool."""
+    """Decode the (H, W) bool mask of an element."""
     left, top, width, height = (
         _attribute(element, name, int) for name in ('left', 'top', 'width', 'height')
     )
@@ -238,14 +241,14 @@ def _mask(element: Element, size: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-def _vertices(element: Element) -> list[list[float]]:
-    """(x, y) of each vertex."""
-    vertices = []
+def _vertices(element: Element) -> Ring:
+    """Return (x, y) of each vertex."""
+    vertices: list[tuple[float, float]] = []
     for text in _attribute(element, 'points').split(';'):
         vertex = [_parsed(number, 'points', float) for number in text.split(',')]
         if len(vertex) != 2:
             raise AnnotationError(f'points must be "x,y;x,y", got {text[:40]!r}')
-        vertices.append(vertex)
+        vertices.append((vertex[0], vertex[1]))
     return vertices
 
 
@@ -267,23 +270,23 @@ def _parsed(text: str, name: str, kind: type) -> Any:
     return number
 
 
-def _shape(mark: Mark) -> Optional[tuple[str, dict[str, str]]]:
-    """Element and attributes of a mark; None if CVAT has none like it."""
-    if isinstance(mark, Box):
-        corners = zip(_CORNERS, (mark.x0, mark.y0, mark.x1, mark.y1))
+def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:
+    """Return the element and attributes of a shape; None if CVAT has no such shape."""
+    if isinstance(shape, Box):
+        corners = zip(_CORNERS, (shape.x0, shape.y0, shape.x1, shape.y1))
         return 'box', {name: repr(value) for name, value in corners}
-    if isinstance(mark, Point):
-        return 'points', _path([(mark.x, mark.y)])
-    if isinstance(mark, Stroke):
-        return 'polyline', _path(drawable_path(mark))
-    if isinstance(mark, Polygon):
-        return ('polygon', _path(mark.rings[0])) if len(mark.rings) == 1 else None
-    bounds = pixel_bounds(mark.mask)
+    if isinstance(shape, Point):
+        return 'points', _path([(shape.x, shape.y)])
+    if isinstance(shape, Stroke):
+        return 'polyline', _path(drawable_path(shape))
+    if isinstance(shape, Polygon):
+        return ('polygon', _path(shape.rings[0])) if len(shape.rings) == 1 else None
+    bounds = pixel_bounds(shape.mask)
     if bounds is None:
         return None
     left, top, right, bottom = bounds
-    # encode_counts goes down the columns, CVAT along the rows
-    counts = encode_counts(mark.mask[top : bottom + 1, left : right + 1].T)
+    # encode_counts goes down the columns, but CVAT goes along the rows.
+    counts = encode_counts(shape.mask[top : bottom + 1, left : right + 1].T)
     return 'mask', {
         'rle': ', '.join(map(str, counts)),
         'left': str(left),

@@ -1,43 +1,42 @@
-"""Folder of index PNGs, one per image: a label for each pixel.
+"""Folders of index PNGs: one label map per image.
 
-One channel, grey or palette, as in PASCAL VOC's ``SegmentationClass``: the values
-0..C-1 are the C classes, 255 is void, all between are unlabelled. The pixel in row r
-and column c of the file is that of the image.
+The PNGs have one channel, gray or palette, as in PASCAL VOC's ``SegmentationClass``.
+The values 0..C-1 stand for the C classes, 255 is void, and values in between are
+unlabeled. The pixel in row r and column c of the file is the pixel of the image there.
 
-A file ``a/b.png`` is of the image ``a/b`` with the suffix that it has in the folder of
-images, else ``a/b.jpg``.
+A file ``a/b.png`` belongs to the image ``a/b`` with the suffix that it has in the
+folder of the images, or to ``a/b.jpg`` if that folder is not given.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Optional, Union
 
 import numpy as np
 from PIL import Image
 
-from mmseg_spml.annotations.image_tags import IMAGE_SUFFIXES
 from mmseg_spml.annotations.label_map import has_label_map, label_map
 from mmseg_spml.annotations.model import (
-    DENSE_UNLABELLED,
+    DENSE_UNLABELED,
     DENSE_VOID,
     AnnotationError,
     DenseMap,
     WeakAnnotation,
     checked_size,
 )
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.io.images import IMAGE_SUFFIXES
+from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
 NAME = 'index_png'
 COMPLETE = {'boxes_complete'}
 
 _BACKGROUND = 'background'
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
-# A grey photograph has more different values, a map of that many classes fewer.
+# Gray photographs have more different values than this, and label maps have fewer.
 _MOST_VALUES = 64
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a PNG, or the first one of a folder, has one channel and few values."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a PNG, or a folder's first one, has one channel and few values."""
     file = path if path.is_file() else next(iter(_files(path)), None)
     if file is None or file.suffix.lower() != '.png':
         return False
@@ -48,21 +47,22 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The label maps of a folder, one by one.
+    """Read the label maps of a folder, one by one.
 
     Args:
-        path: The folder, which may hold folders; or one file.
-        images: Folder of images, to find their suffixes.
-        classes: C class names, needed.
+        path: The folder, which may have subfolders, or one file.
+        images: The folder of the images, in which their suffixes are looked up.
+        classes: C class names, which are required.
 
     Raises:
-        AnnotationError: naming the folder and the file in it.
-        FileNotFoundError: there is no such folder, or no image of a map's name.
+        AnnotationError: A label map is malformed. The error names the folder and the
+            file in it.
+        FileNotFoundError: There is no such folder, or no image for a label map.
     """
     path = Path(path)
     if not path.exists():
@@ -81,59 +81,59 @@ def read(
         try:
             dense = read_dense_map(file, classes)
             name = names.of_map(file, place)
-            annotation = WeakAnnotation(name, *dense.labels.shape, dense=dense)
+            annotation = WeakAnnotation(name, *dense.size, dense=dense)
         except AnnotationError as error:
             raise error.at(file=path, place=place) from error
         yield annotation
 
 
 def read_dense_map(path: Path, classes: Sequence[str]) -> DenseMap:
-    """Label map of an index PNG; values from C to 254 become unlabelled.
+    """Read the label map of an index PNG; values from C to 254 become unlabeled.
 
     Args:
-        path: The file.
+        path: The file to read.
         classes: C class names.
 
     Raises:
-        AnnotationError: the file is no index PNG, or the names are unusable.
-        FileNotFoundError: there is no such file.
+        AnnotationError: The file is no index PNG, or the names are unusable.
+        FileNotFoundError: There is no such file.
     """
     _check_number(classes)
     labels = _ids(path).astype(np.uint8)
-    labels[(labels >= len(classes)) & (labels < DENSE_VOID)] = DENSE_UNLABELLED
+    labels[(labels >= len(classes)) & (labels < DENSE_VOID)] = DENSE_UNLABELED
     return DenseMap(tuple(classes), labels)
 
 
 def write(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Write a label map of every image that has labelled pixels.
+    """Write a label map for each image that has labeled pixels.
 
-    Marks are drawn as training draws them (:func:`label_map`): strokes, points,
-    polygons, masks, label maps and void boxes, but of other boxes only the background
-    outside of complete ones. Unlabelled pixels are C, void ones 255.
+    Shapes are drawn as training draws them (:func:`label_map`): strokes, points,
+    polygons, masks, label maps and void boxes. Other boxes are not drawn, but the
+    background outside of complete ones is. Unlabeled pixels are C and void pixels 255.
 
     Args:
-        annotations: What to write.
-        path: The folder.
-        classes: C class names in the order of their ids. If None, those of the first
-            label map, before which there must be no marks.
+        annotations: The annotations to write.
+        path: The folder to write to.
+        classes: C class names in the order of their ids. If None, the classes of the
+            first label map are used, and no annotation before it may have shapes.
 
     Returns:
         The number of boxes with a class, of tags that the label maps do not show, and
-        of absent classes: what is left out.
+        of absent classes. These are left out.
 
     Raises:
-        AnnotationError: the classes are not known, a label is none of them, or two
-            images have names that differ in their suffix only.
+        AnnotationError: The classes are not known, a label is not among them, or the
+            names of two images differ only in their suffix.
     """
     path = Path(path)
     if path.is_file():
         raise AnnotationError('expected a folder to write to, got a file', file=path)
-    names = None if classes is None else tuple(classes)
+    names = classes
     images: dict[str, str] = {}
     left_out = 0
     for annotation in annotations:
@@ -144,8 +144,8 @@ def write(
             ids = _drawn(annotation, names)
         except AnnotationError as error:
             raise error.at(file=path, place=place) from error
-        shown = set()
-        if ids is not None:
+        shown: set[str] = set()
+        if ids is not None and names is not None:
             other = images.setdefault(place, annotation.image)
             if other != annotation.image:
                 raise AnnotationError(
@@ -154,7 +154,7 @@ def write(
                     file=path,
                 )
             write_index_map(str(path / place), ids)
-            shown = {names[i] for i in np.unique(ids) if i < len(names)}
+            shown = {names[i] for i in np.unique(ids).tolist() if i < len(names)}
         left_out += sum(box.label is not None for box in annotation.boxes)
         left_out += len(annotation.absent)
         left_out += len(annotation.tags - shown)
@@ -162,9 +162,9 @@ def write(
 
 
 def _drawn(
-    annotation: WeakAnnotation, names: Optional[Sequence[str]]
-) -> Optional[np.ndarray]:
-    """The label map, or None if there is nothing to draw."""
+    annotation: WeakAnnotation, names: Sequence[str] | None
+) -> np.ndarray | None:
+    """Draw the label map of an annotation; return None if it would be empty."""
     if not has_label_map(annotation):
         return None
     if names is None:
@@ -179,9 +179,9 @@ def _drawn(
 
 
 def _check_number(classes: Sequence[str]) -> None:
-    if isinstance(classes, str) or len(classes) > DENSE_UNLABELLED:
+    if isinstance(classes, str) or len(classes) > DENSE_UNLABELED:
         raise AnnotationError(
-            f'expected a list of at most {DENSE_UNLABELLED} class names, got '
+            f'expected a list of at most {DENSE_UNLABELED} class names, got '
             f'{str(classes)[:40]} ...'
         )
 
@@ -191,12 +191,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _ids(path: Path) -> np.ndarray:
-    """(H, W) of a one-channel PNG with values in 0..255."""
+    """Read the (H, W) values in 0..255 of a PNG with one channel."""
     with open(path, 'rb') as file:
         head = file.read(24)
     if len(head) < 24 or not head.startswith(_SIGNATURE):
         raise AnnotationError(f'{path} is no PNG')
-    # before decoding: a few bytes may claim billions of pixels
+    # This check precedes decoding: a few bytes may claim billions of pixels.
     checked_size(int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big'))
     try:
         ids = read_index_map(str(path), 'label map')
@@ -211,14 +211,14 @@ def _ids(path: Path) -> np.ndarray:
 
 
 class _ImageNames:
-    """Names of the images of label maps, looked up in a folder of images if any."""
+    """The image names of label maps, looked up in a folder of images if given."""
 
-    def __init__(self, folder: Optional[Path]) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self.folder = None if folder is None else Path(folder)
         self.listed: dict[str, dict[str, list[str]]] = {}
 
     def of_map(self, file: Path, place: str) -> str:
-        """The image of a map, which lies at ``place`` within its folder."""
+        """Return the image of a label map that lies at ``place`` within its folder."""
         if self.folder is None:
             return PurePosixPath(place).with_suffix('.jpg').as_posix()
         parent, stem = PurePosixPath(place).parent, PurePosixPath(place).stem

@@ -1,15 +1,15 @@
-"""The canonical file: JSON Lines, one image a line, nothing lost.
+"""The package's own format: JSON Lines with one image per line, which loses nothing.
 
-Keys that say nothing are left out. ``weak_annotation.schema.json`` beside this file
-describes a line.
+Keys with an empty value are left out. The file ``weak_annotation.schema.json`` beside
+this module describes a line.
 """
 
 import base64
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -26,13 +26,15 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.run_length import decode_mask, encode_mask
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.annotations.validation import checked_names
+from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'jsonl'
 COMPLETE = {'tags_complete', 'boxes_complete'}
 SCHEMA = Path(__file__).with_name('weak_annotation.schema.json')
 
-# What Pillow and base64 raise for texts that are no picture, or a bomb.
+_Shape = TypeVar('_Shape')
+# Pillow and base64 raise these errors for text that is no picture, or a bomb.
 _NO_PICTURE = (
     ValueError,
     TypeError,
@@ -46,8 +48,8 @@ _KEYS = {
 }  # fmt: skip
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file's first line looks like a record of :func:`to_record`."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file's first line looks like a record of :func:`to_record`."""
     line = head.lstrip().split(b'\n', 1)[0]
     return path.suffix == '.jsonl' or (
         line.startswith(b'{') and b'"image":' in line and b'"size":' in line
@@ -55,21 +57,21 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a JSON Lines file, one by one.
+    """Read the annotations of a JSON Lines file, one by one.
 
     Args:
-        path: The file.
+        path: The file to read.
         images: Unused.
         classes: Unused.
 
     Raises:
-        AnnotationError: naming the file and the line.
-        FileNotFoundError: there is no such file.
+        AnnotationError: A line is malformed. The error names the file and the line.
+        FileNotFoundError: There is no such file.
     """
     with open(path, encoding='utf-8-sig') as file:
         try:
@@ -82,14 +84,14 @@ def read(
 
 def write(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
     """Write annotations; the file appears when it is complete.
 
     Returns:
-        0: nothing is left out.
+        0, as nothing is left out.
     """
     with atomic_file(path) as file:
         for annotation in annotations:
@@ -99,7 +101,7 @@ def write(
 
 
 def to_record(annotation: WeakAnnotation) -> dict:
-    """One annotation as plain JSON values."""
+    """Convert an annotation to plain JSON values."""
     record = {
         'image': annotation.image,
         'size': [annotation.height, annotation.width],
@@ -130,10 +132,10 @@ def to_record(annotation: WeakAnnotation) -> dict:
 
 
 def of_record(record: Any) -> WeakAnnotation:
-    """The annotation of a record of :func:`to_record`.
+    """Convert a record of :func:`to_record` back to an annotation.
 
     Raises:
-        AnnotationError: the record is malformed.
+        AnnotationError: The record is malformed.
     """
     _check_keys(record, 'the line', _KEYS, ('image', 'size'))
     size = _list(record['size'], 'size')
@@ -147,19 +149,19 @@ def of_record(record: Any) -> WeakAnnotation:
         tags=_texts(record, 'tags'),
         absent=_texts(record, 'absent'),
         tags_complete=_flag(record, 'tags_complete'),
-        boxes=_marks(record, 'boxes', ('box',), _box),
+        boxes=_shapes(record, 'boxes', ('box',), _box),
         boxes_complete=_flag(record, 'boxes_complete'),
-        points=_marks(record, 'points', ('at',), _point),
-        strokes=_marks(record, 'strokes', ('path',), _stroke, ('width',)),
-        polygons=_marks(record, 'polygons', ('rings',), _polygon),
-        masks=_marks(
-            record, 'masks', ('rle',), lambda mark: _mask(mark, (height, width))
+        points=_shapes(record, 'points', ('at',), _point),
+        strokes=_shapes(record, 'strokes', ('path',), _stroke, ('width',)),
+        polygons=_shapes(record, 'polygons', ('rings',), _polygon),
+        masks=_shapes(
+            record, 'masks', ('rle',), lambda shape: _mask(shape, (height, width))
         ),
         dense=_dense(record['dense'], (height, width)) if 'dense' in record else None,
     )
 
 
-def _of_line(line: str, path: Union[str, Path], number: int) -> WeakAnnotation:
+def _of_line(line: str, path: str | Path, number: int) -> WeakAnnotation:
     place = f'line {number}'
     try:
         return of_record(json.loads(line))
@@ -183,40 +185,40 @@ def _dense_record(dense: DenseMap) -> dict:
     return {'classes': list(dense.classes), 'png': png}
 
 
-def _box(mark: dict) -> Box:
-    corners = _list(mark['box'], 'box')
+def _box(shape: dict) -> Box:
+    corners = _list(shape['box'], 'box')
     if len(corners) != 4:
         raise AnnotationError(f'a box is [x0, y0, x1, y1], got {corners!r}')
-    return Box(mark['label'], *corners)
+    return Box(shape['label'], *corners)
 
 
-def _point(mark: dict) -> Point:
-    place = _list(mark['at'], 'at')
+def _point(shape: dict) -> Point:
+    place = _list(shape['at'], 'at')
     if len(place) != 2:
         raise AnnotationError(f'a point is at [x, y], got {place!r}')
-    return Point(mark['label'], *place)
+    return Point(shape['label'], *place)
 
 
-def _stroke(mark: dict) -> Stroke:
-    return Stroke(mark['label'], mark['path'], mark.get('width'))
+def _stroke(shape: dict) -> Stroke:
+    return Stroke(shape['label'], shape['path'], shape.get('width'))
 
 
-def _polygon(mark: dict) -> Polygon:
-    return Polygon(mark['label'], mark['rings'])
+def _polygon(shape: dict) -> Polygon:
+    return Polygon(shape['label'], shape['rings'])
 
 
-def _mask(mark: dict, size: tuple[int, int]) -> Mask:
-    return Mask(mark['label'], decode_mask(mark['rle'], size))
+def _mask(shape: dict, size: tuple[int, int]) -> Mask:
+    return Mask(shape['label'], decode_mask(shape['rle'], size))
 
 
 def _dense(record: Any, size: tuple[int, int]) -> DenseMap:
     _check_keys(record, 'dense', {'classes', 'png'}, ('classes', 'png'))
     try:
         image = Image.open(io.BytesIO(base64.b64decode(record['png'], validate=True)))
-        # before decoding: a few bytes may claim billions of pixels
+        # This check precedes decoding: a few bytes may claim billions of pixels.
         if image.format != 'PNG' or image.mode != 'L' or image.size != size[::-1]:
             raise AnnotationError(
-                f'dense.png must be an 8-bit grey PNG of {size[0]} x {size[1]}, got '
+                f'dense.png must be an 8-bit gray PNG of {size[0]} x {size[1]}, got '
                 f'{image.format} {image.mode} {image.size[::-1]}'
             )
         labels = np.asarray(image)
@@ -227,19 +229,27 @@ def _dense(record: Any, size: tuple[int, int]) -> DenseMap:
     return DenseMap(_list(record['classes'], 'classes'), labels)
 
 
-def _marks(record, key, needed, build, optional=()) -> list:
-    marks = []
-    for number, mark in enumerate(_list(record.get(key, []), key)):
+def _shapes(
+    record: dict,
+    key: str,
+    needed: tuple[str, ...],
+    build: Callable[[dict], _Shape],
+    optional: tuple[str, ...] = (),
+) -> list[_Shape]:
+    shapes = []
+    for number, shape in enumerate(_list(record.get(key, []), key)):
         place = f'{key}[{number}]'
-        _check_keys(mark, place, {'label', *needed, *optional}, ('label', *needed))
+        _check_keys(shape, place, {'label', *needed, *optional}, ('label', *needed))
         try:
-            marks.append(build(mark))
+            shapes.append(build(shape))
         except AnnotationError as error:
             raise error.at(place=place) from error
-    return marks
+    return shapes
 
 
-def _check_keys(record: Any, what: str, known: set, needed: tuple) -> None:
+def _check_keys(
+    record: Any, what: str, known: set[str], needed: tuple[str, ...]
+) -> None:
     if not isinstance(record, dict):
         raise AnnotationError(f'{what} is no JSON object: {str(record)[:40]!r}')
     missing = [key for key in needed if key not in record]
@@ -258,8 +268,8 @@ def _list(value: Any, what: str) -> list:
     return value
 
 
-def _texts(record: dict, key: str) -> list:
-    return _list(record.get(key, []), key)
+def _texts(record: dict, key: str) -> frozenset[str]:
+    return checked_names(_list(record.get(key, []), key), key)
 
 
 def _flag(record: dict, key: str) -> bool:

@@ -1,19 +1,19 @@
-"""List files of the SPML authors' release: one image a line, with its label map.
+"""List files of the SPML authors' release: one image per line, with its label map.
 
-A line is ``image semantic instance``, separated by single spaces: paths of the image,
-of its label map and of its region map, relative to the root. By default that is the
-folder above the one that holds the list, as in the release's ``lists/train.txt``. The
-label map is an index PNG, see :mod:`mmseg_spml.annotations.index_png`; region maps are
-no annotation and are not opened. Of an image alone on its line nothing is known.
+A line is ``image semantic instance``, separated by single spaces: the paths of the
+image, of its label map and of its region map, relative to the root. By default the root
+is the folder above the one that holds the list, as in the release's
+``lists/train.txt``. The label map is an index PNG as in
+:mod:`mmseg_spml.annotations.formats.index_png`. Region maps are no annotation and are
+not opened. An image alone on its line has no annotation.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Optional, Union
 
+from mmseg_spml.annotations.formats.index_png import read_dense_map
 from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.index_png import read_dense_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
     WeakAnnotation,
@@ -26,8 +26,8 @@ NAME = 'list_file'
 _IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file's first line names an image and two PNGs."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file's first line names an image and two PNGs."""
     lines = head.decode('utf-8-sig', errors='replace').splitlines()
     columns = next((line.strip() for line in lines if line.strip()), '').split(' ')
     return (
@@ -39,21 +39,21 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a list, one by one.
+    """Read the annotations of a list, one by one.
 
     Args:
-        path: The list.
+        path: The list to read.
         images: The root; the folder above that of the list if None.
         classes: Class names in the order of their ids; those of PASCAL VOC if None.
 
     Raises:
-        AnnotationError: naming the list and the line.
-        FileNotFoundError: the list is missing, or a file that a line names.
+        AnnotationError: A line is malformed. The error names the list and the line.
+        FileNotFoundError: The list is missing, or a file that a line names.
     """
     root = Path(os.path.abspath(path)).parent.parent if images is None else Path(images)
     names = VOC_CLASSES if classes is None else classes
@@ -70,14 +70,14 @@ def read(
 
 def write(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Not supported: a list alone holds no labels.
+    """Refuse to write, as a list alone holds no labels.
 
     Raises:
-        AnnotationError: always.
+        AnnotationError: This is always raised.
     """
     raise AnnotationError(
         'lists are read only; write the format "index_png", a folder of label maps, '
@@ -87,7 +87,7 @@ def write(
 
 
 def _of_line(
-    line: str, root: Path, classes: Sequence[str], path: Union[str, Path], place: str
+    line: str, root: Path, classes: Sequence[str], path: str | Path, place: str
 ) -> WeakAnnotation:
     columns = line.strip().split(' ')
     try:
@@ -108,7 +108,7 @@ def _of_line(
                 'relative to by --images'
             )
         dense = read_dense_map(label_map, classes)
-        return WeakAnnotation(names[0], *dense.labels.shape, dense=dense)
+        return WeakAnnotation(names[0], *dense.size, dense=dense)
     except AnnotationError as error:
         raise error.at(file=path, place=place) from error
     except FileNotFoundError as error:

@@ -1,22 +1,22 @@
-"""All annotation formats by name; which one a file is in; reading and writing any.
+"""All annotation formats by name, their detection, and reading and writing in any.
 
 A format is a module with
 
-* ``NAME``: what ``--format`` calls it;
-* ``recognises(path, head)``: whether a file (``head``: its first bytes) or a folder
-  (``head`` is empty) is in this format;
-* ``read(path, *, images=None, classes=None)``: an iterator of annotations;
-* ``write(annotations, path, *, classes=None)``: the inverse, as far as the format can
-  express an annotation; the number of marks it had to leave out;
-* ``COMPLETE``, if it can say that tags or boxes are complete: which of the two flags.
+* ``NAME``, the name of the format for ``--format``;
+* ``recognizes(path, head)``, which tells whether a file (with the first bytes ``head``)
+  or a folder (with an empty ``head``) is in this format;
+* ``read(path, *, images=None, classes=None)``, an iterator of annotations;
+* ``write(annotations, path, *, classes=None)``, the inverse as far as the format can
+  express an annotation, which returns the number of shapes that it had to leave out;
+* ``COMPLETE``, the flags among ``tags_complete`` and ``boxes_complete`` that the format
+  can express; formats that can express neither have no such name.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Optional, Union
 
-from mmseg_spml.annotations import (
+from mmseg_spml.annotations.formats import (
     coco,
     cvat,
     index_png,
@@ -59,12 +59,12 @@ FORMATS: dict[str, ModuleType] = {
 }
 
 
-def detect_format(path: Union[str, Path]) -> str:
-    """Name of the format that a file or folder is in.
+def detect_format(path: str | Path) -> str:
+    """Return the name of the format that a file or folder is in.
 
     Raises:
-        AnnotationError: no format recognises it, or several do.
-        FileNotFoundError: there is nothing at ``path``.
+        AnnotationError: No format recognizes the file, or several do.
+        FileNotFoundError: There is nothing at ``path``.
     """
     path = Path(path)
     if not path.exists():
@@ -73,7 +73,7 @@ def detect_format(path: Union[str, Path]) -> str:
     if path.is_file():
         with open(path, 'rb') as file:
             head = file.read(_HEAD)
-    names = [name for name, module in FORMATS.items() if module.recognises(path, head)]
+    names = [name for name, module in FORMATS.items() if module.recognizes(path, head)]
     if len(names) != 1:
         found = f'may be any of {names}' if names else 'is in no known format'
         raise AnnotationError(
@@ -83,23 +83,24 @@ def detect_format(path: Union[str, Path]) -> str:
 
 
 def read_annotations(
-    path: Union[str, Path],
-    format: Optional[str] = None,
+    path: str | Path,
+    format: str | None = None,
     *,
-    images: Union[str, Path, None] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: str | Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file or folder, one by one.
+    """Read the annotations of a file or folder, one by one.
 
     Args:
-        path: File, or folder of files.
-        format: Name of a format; detected if None.
-        images: Folder of the images, for formats that do not state their sizes.
-        classes: Class names in the order of their ids, for formats of ids.
+        path: The file, or a folder of files.
+        format: The name of a format; the format is detected if None.
+        images: The folder of the images, for formats that do not state their sizes.
+        classes: Class names in the order of their ids, for formats that hold ids.
 
     Raises:
-        AnnotationError: naming the file and the place in it.
-        FileNotFoundError: a file is missing.
+        AnnotationError: An annotation is malformed. The error names the file and the
+            place in it.
+        FileNotFoundError: A file is missing.
     """
     return _module(format or detect_format(path)).read(
         Path(path), images=None if images is None else Path(images), classes=classes
@@ -108,15 +109,15 @@ def read_annotations(
 
 def write_annotations(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     format: str,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
     """Write annotations in a format.
 
     Returns:
-        The number of marks, tags and declarations of completeness that the format
+        The number of shapes, tags and declarations of completeness that the format
         cannot express.
     """
     module = _module(format)
@@ -133,11 +134,11 @@ def write_annotations(
     return left_out + undeclared
 
 
-def format_of_name(path: Union[str, Path]) -> str:
-    """Name of the format that a file to be written is meant to be in, by its suffix.
+def format_of_name(path: str | Path) -> str:
+    """Return the name of the format that the suffix of a new file stands for.
 
     Raises:
-        AnnotationError: several formats share the suffix, or none has it.
+        AnnotationError: Several formats share the suffix, or none has it.
 
     Example:
         >>> format_of_name('weak.jsonl')

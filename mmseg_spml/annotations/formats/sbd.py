@@ -2,15 +2,16 @@
 
 By the README of ``benchmark_RELEASE``, each ``.mat`` file of ``dataset/cls`` holds a
 struct ``GTcls`` with ``Segmentation`` (H, W; pixels of category k have the value k,
-pixels of no category 0), ``Boundaries`` and ``CategoriesPresent``; the first is read.
-The categories are the 20 of PASCAL VOC in its order; 255 is void, as in VOC's masks.
-The image is that of ``dataset/img`` with the same stem, a ``.jpg``.
+pixels of no category the value 0), ``Boundaries`` and ``CategoriesPresent``. Only
+``Segmentation`` is read. The categories are the 20 of PASCAL VOC in its order, and 255
+is void, as in VOC's masks. The image is the ``.jpg`` of ``dataset/img`` with the same
+stem.
 
-The struct ``GTinst`` of ``dataset/inst`` is not read. Nothing is written: index PNGs
-say the same, and every tool reads them.
+The struct ``GTinst`` of ``dataset/inst`` is not read. This format is not written,
+because index PNGs hold the same information and every tool reads them.
 
-MAT-files of version 5 to 7 are parsed here, by MathWorks' "MAT-File Format":
-``scipy.io.loadmat`` trusts the lengths in a file, and damaged ones end the process.
+MAT-files of version 5 to 7 are parsed here, by MathWorks' "MAT-File Format", because
+``scipy.io.loadmat`` trusts the lengths in a file, and damaged ones crash the process.
 """
 
 import struct
@@ -18,7 +19,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, NoReturn, Optional
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -36,20 +37,20 @@ NAME = 'sbd'
 _MAGIC = b'MATLAB 5.0 MAT-file'
 _ORDER, _DATA = 126, 128
 _HEAD = 65_536
-# Types of data elements, and the number types among them.
+# These are the types of data elements, and the number types among them.
 _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _NUMBERS = {
     1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8',
     13: 'u8',
 }  # fmt: skip
-# Classes of arrays, and a flag.
+# These are the classes of arrays, and a flag.
 _STRUCT, _NUMERIC, _COMPLEX = 2, range(6, 16), 0x0800
-# A map of 65,535 columns and 2,000 rows, or a bomb.
+# A map of 65,535 columns and 2,000 rows has this size; more is a bomb.
 _MOST_BYTES = 2**27
 
 
 class _Array(NamedTuple):
-    """An array of a MAT-file; ``parts``: its elements after the name, yet unread."""
+    """An array of a MAT-file; ``parts`` are the unread elements after its name."""
 
     name: str
     kind: int
@@ -58,8 +59,8 @@ class _Array(NamedTuple):
     parts: Iterator[tuple[int, memoryview]]
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether the first variable of a file, or of a folder's first, is GTcls."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file, or the first of a folder, begins with GTcls."""
     if path.is_dir():
         path = min(path.glob('*.mat'), default=path)
         if not path.is_file():
@@ -80,41 +81,40 @@ def recognises(path: Path, head: bytes) -> bool:
 def read(
     path: Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, or of all files of a folder.
+    """Read the annotations of a file, or of all files of a folder.
 
     Args:
-        path: The file or folder.
+        path: The file or folder to read.
         images: Unused.
-        classes: Class names in the order of the values; those of VOC by default.
+        classes: Class names in the order of the values; those of VOC if None.
 
     Raises:
-        AnnotationError: naming the file and the field.
-        FileNotFoundError: there is nothing at ``path``.
+        AnnotationError: A file is malformed. The error names the file and the field.
+        FileNotFoundError: There is nothing at ``path``.
     """
     names = VOC_CLASSES if classes is None else tuple(classes)
     for file in _files(Path(path)):
         content = file.read_bytes()
         try:
-            labels = _labels(content, names)
-            dense = DenseMap(names, labels)
+            dense = DenseMap(names, _labels(content, names))
         except AnnotationError as error:
             raise error.at(file=file, place='GTcls') from error
-        yield WeakAnnotation(f'{file.stem}.jpg', *labels.shape, dense=dense)
+        yield WeakAnnotation(f'{file.stem}.jpg', *dense.size, dense=dense)
 
 
 def write(
     annotations: Iterable[WeakAnnotation],
     path: Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Refuse.
+    """Refuse to write, as index PNGs hold the same information.
 
     Raises:
-        AnnotationError: always.
+        AnnotationError: This is always raised.
     """
     raise AnnotationError(
         'maps of the Semantic Boundaries Dataset are only read: write index PNGs',
@@ -136,7 +136,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _labels(content: bytes, names: Sequence[str]) -> np.ndarray:
-    """(H, W) uint8 of the field Segmentation."""
+    """Read the (H, W) uint8 array of the field Segmentation."""
     order = {b'IM': '<', b'MI': '>'}.get(content[_ORDER:_DATA])
     if order is None or not content.startswith(_MAGIC):
         raise AnnotationError(
@@ -145,7 +145,7 @@ def _labels(content: bytes, names: Sequence[str]) -> np.ndarray:
     variable = _variable(memoryview(content)[_DATA:], order, 'GTcls')
     try:
         labels = _matrix(_field(variable, order, 'Segmentation'), order)
-        # nan fails all comparisons
+        # NaN fails all comparisons.
         foreign = ~((labels >= 0) & (labels < len(names)) | (labels == DENSE_VOID))
         foreign |= labels != np.floor(labels)
         if foreign.any():
@@ -171,7 +171,7 @@ def _variable(data: memoryview, order: str, name: str) -> _Array:
 
 
 def _field(array: _Array, order: str, name: str) -> _Array:
-    """The array in a field of a struct."""
+    """Return the array in a field of a struct."""
     if array.kind != _STRUCT or array.shape != (1, 1):
         raise AnnotationError(
             f'expected one struct, got class {array.kind} of shape {array.shape}'
@@ -189,7 +189,7 @@ def _field(array: _Array, order: str, name: str) -> _Array:
 
 
 def _matrix(array: _Array, order: str) -> np.ndarray:
-    """The numbers of a real full matrix (H, W)."""
+    """Return the numbers of a real full matrix (H, W)."""
     if array.kind not in _NUMERIC or array.flags & _COMPLEX or len(array.shape) != 2:
         raise AnnotationError(
             f'expected a real matrix, got class {array.kind} of shape {array.shape}'
@@ -224,27 +224,27 @@ def _part(parts: Iterator[tuple[int, memoryview]], expected: int) -> memoryview:
 def _numbers(data: memoryview, kind: int, order: str) -> np.ndarray:
     if kind not in _NUMBERS:
         raise AnnotationError(f'expected numbers, got data of type {kind}')
-    dtype = np.dtype(_NUMBERS[kind]).newbyteorder(order)
+    dtype = np.dtype(order + _NUMBERS[kind])
     if len(data) % dtype.itemsize:
         raise AnnotationError(f'{len(data)} bytes are no whole number of {dtype}')
     return np.frombuffer(data, dtype)
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Type and content of each data element."""
+    """Yield the type and the content of each data element."""
     position = 0
     while position < len(data):
         if len(data) - position < 8:
             raise AnnotationError('the file ends within a data element')
         kind, length = struct.unpack_from(order + 'II', data, position)
         start, end = position + 8, position + 8 + length
-        if kind >> 16:  # up to four bytes lie within the tag
+        if kind >> 16:  # the tag itself holds up to four bytes
             kind, length = kind & 0xFFFF, min(kind >> 16, 4)
             start, end = position + 4, position + 4 + length
         if end > len(data):
             raise AnnotationError('the file ends within a data element')
         yield kind, data[start:end]
-        # all but compressed elements fill multiples of eight bytes
+        # All but compressed elements fill multiples of eight bytes.
         position = end if kind == _COMPRESSED else end + (position - end) % 8
 
 

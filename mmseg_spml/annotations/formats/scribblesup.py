@@ -1,36 +1,33 @@
 """Scribbles of ScribbleSup (Lin et al., CVPR 2016): XML, one file per image.
 
-The files lie in ``scribble_annotation/pascal_2012`` and its sister folders: PASCAL VOC
-annotations that hold, in place of objects, for each scribble ::
+The files lie in ``scribble_annotation/pascal_2012`` and its sister folders. They are
+PASCAL VOC annotations that hold, in place of objects, one element per scribble ::
 
     <polygon><tag>plane</tag><point><X>12</X><Y>34</Y></point> ... </polygon>
 
-Conventions, by ``readspots.m`` of the release, which reads them for MATLAB, where the
-first pixel is 1, as ``max(min(X + 1, width), 1)``:
+The conventions follow ``readspots.m`` of the release, which converts X for MATLAB
+(where the first pixel is 1) by ``max(min(X + 1, width), 1)``:
 
-* X and Y count pixels from 0, so a vertex is at (X + 1/2, Y + 1/2);
-* points outside of the image occur, and stand for the nearest pixel inside of it;
-* a scribble is the open line through its points. Its width is not stated.
+* X and Y count pixels from 0, so that a vertex is at (X + 1/2, Y + 1/2).
+* Points outside of the image occur, and stand for the nearest pixel inside.
+* A scribble is the open line through its points. Its width is not stated.
 
-Tags stay as they are: VOC's classes are called plane, bike, table, plant and monitor
-here (aeroplane, bicycle, diningtable, pottedplant, tvmonitor in VOC), the others as in
-VOC, and what shows none of them is ``background``.
+Tags are not translated: the classes aeroplane, bicycle, diningtable, pottedplant and
+tvmonitor of VOC are called plane, bike, table, plant and monitor here. The other names
+are those of VOC, and ``background`` is everything else.
 
-The size of the image is that of ``size``, which the release has; without it the images
-are needed. Writing names the pixels that the vertices lie in, as published readers take
-whole numbers only; widths of strokes are lost.
+The size of the image is read from ``size``, which the release has, or else from the
+images. The writer stores the pixels in which the vertices lie, as published readers
+take only whole numbers. It leaves out the widths of strokes.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Optional
 from xml.etree import ElementTree
 
-from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.marks import count_left_out
-from mmseg_spml.annotations.model import AnnotationError, Stroke, WeakAnnotation
-from mmseg_spml.annotations.voc_xml import (
+from mmseg_spml.annotations.formats._shapes import count_left_out
+from mmseg_spml.annotations.formats.voc_xml import (
     add_text,
     annotation_files,
     new_annotation,
@@ -41,14 +38,16 @@ from mmseg_spml.annotations.voc_xml import (
     write_annotation,
     xml_head,
 )
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.model import AnnotationError, Stroke, WeakAnnotation
 
 NAME = 'scribblesup'
 
 _LARGEST = 1e6
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file, or the first of a folder, holds tagged polygons and no object."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file (or a folder's first) has tagged polygons and no object."""
     head = xml_head(path, head)
     polygons = b'<polygon>' in head and b'<tag>' in head and b'<X>' in head
     return polygons and b'<object>' not in head
@@ -57,20 +56,19 @@ def recognises(path: Path, head: bytes) -> bool:
 def read(
     path: Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, or of all files of a folder and its subfolders.
+    """Read the annotations of a file, or of all files of a folder and its subfolders.
 
     Args:
-        path: The file or folder.
-        images: Folder of the images, for files without ``size``.
+        path: The file or folder to read.
+        images: The folder of the images, for files without ``size``.
         classes: Unused.
 
     Raises:
-        AnnotationError: naming the file and the element.
-        FileNotFoundError: there is nothing at ``path``, or an image is needed and
-            missing.
+        AnnotationError: A file is malformed. The error names the file and the element.
+        FileNotFoundError: There is nothing at ``path``, or a required image is missing.
     """
     for file in annotation_files(path):
         try:
@@ -86,21 +84,22 @@ def write(
     annotations: Iterable[WeakAnnotation],
     path: Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Write one file per image: ``a/b.jpg`` becomes ``a/b.xml`` in a folder.
+    """Write a folder of one file per image: ``a/b.xml`` for ``a/b.jpg``.
 
     Returns:
-        The number of marks, tags and absent classes left out: all but strokes with a
-        class, and tags that a stroke implies.
+        The number of shapes, tags and absent classes left out. Only strokes with a
+        class, and tags that a stroke implies, are not left out.
 
     Raises:
-        AnnotationError: two images would share a file, or a name is no XML text.
+        AnnotationError: Two images would share a file, or a name is no XML text.
     """
-    left, taken = 0, set()
+    left = 0
+    taken: set[Path] = set()
     for annotation in annotations:
         root = new_annotation(annotation, segmented=True)
-        strokes = [mark for mark in annotation.strokes if mark.label is not None]
+        strokes = [shape for shape in annotation.strokes if shape.label is not None]
         for stroke in strokes:
             _add_polygon(root, stroke)
         write_annotation(root, path, annotation.image, taken)
@@ -108,7 +107,7 @@ def write(
     return left
 
 
-def _annotation(root: ElementTree.Element, images: Optional[Path]) -> WeakAnnotation:
+def _annotation(root: ElementTree.Element, images: Path | None) -> WeakAnnotation:
     if root.find('object') is not None:
         problem = 'objects instead of <polygon> strokes: read it as voc_xml'
         raise AnnotationError(problem, place='object[0]')
@@ -128,14 +127,14 @@ def _stroke(element: ElementTree.Element, size: tuple[int, int]) -> Stroke:
     path = []
     for number, point in enumerate(element.findall('point')):
         try:
-            path.append((_centre(point, 'X', size[1]), _centre(point, 'Y', size[0])))
+            path.append((_center(point, 'X', size[1]), _center(point, 'Y', size[0])))
         except AnnotationError as error:
             raise error.at(place=f'point[{number}]') from error
     return Stroke(text_of(element, 'tag'), tuple(path))
 
 
-def _centre(point: ElementTree.Element, name: str, side: int) -> float:
-    """Centre of the pixel that X or Y names, or of the nearest inside of the image."""
+def _center(point: ElementTree.Element, name: str, side: int) -> float:
+    """Return the center of the pixel in X or Y, or of the nearest in the image."""
     pixel = float(number_of(point, name))
     if abs(pixel) > _LARGEST:
         raise AnnotationError(f'{pixel} is far outside of any image', place=name)

@@ -1,18 +1,19 @@
 """Image tags as a CSV table (UTF-8, commas, a header), in one of two forms.
 
-*Lists*: ``image,tags``, the tags separated by ``;`` or, where there is none, by white
-space, as in Kaggle's "Planet" (``image_name,tags``) and in fastai's copy of PASCAL VOC
-(``fname,labels,is_valid``). Other classes may be in the image: lists are not complete.
+*Lists* have the columns ``image,tags``. The tags are separated by ``;`` or, if there is
+none, by white space, as in Kaggle's "Planet" (``image_name,tags``) and in fastai's copy
+of PASCAL VOC (``fname,labels,is_valid``). Lists are not taken to be complete.
 
-*Multi-hot*: ``image,cat,dog``, one column a class. 1 is shown, 0 not shown, -1 or an
-empty cell not known, as in CheXpert. (PASCAL VOC's own lists differ: -1 is not shown, 0
-is difficult; convert them first.) A row that knows every class is a complete list of
-tags. A column ``tags_complete`` (1 or 0), if there is one, says so instead: it is
-written where a row knows all columns, but not whether the image shows more.
+*Multi-hot* tables have one column per class, as in ``image,cat,dog``. The value 1 means
+shown, 0 means not shown, and -1 or an empty cell means unknown, as in CheXpert. (In the
+lists of PASCAL VOC itself -1 means not shown and 0 means difficult: convert them
+first.) A row without an unknown class is a complete list of tags, unless a column
+``tags_complete`` (1 or 0) states the completeness. The writer adds this column if a
+row knows all columns, but not whether the image shows more.
 
-The suffix of an image may be left out. The table states no sizes: they come from the
-images. Written are the tags of an image and the labels of its marks, as lists if
-nothing is said to be absent or complete. The marks themselves are left out.
+Image names may lack their suffix. The table states no sizes: they come from the images.
+The writer stores the tags of an image and the labels of its shapes, as lists if no tag
+is absent and no list complete. It leaves out the shapes themselves.
 """
 
 import csv
@@ -20,17 +21,16 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Optional, Union
 
-from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.image_tags import (
+from mmseg_spml.annotations.formats._image_tags import (
     find_image,
     shown_tags,
     tag_names,
 )
-from mmseg_spml.annotations.marks import count_marks
+from mmseg_spml.annotations.formats._shapes import count_shapes
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'tag_csv'
 
@@ -45,8 +45,8 @@ _VALUES = {
 _ROWS_LOOKED_AT = 20
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a CSV file's header names images, and tags or multi-hot columns."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a CSV header names images, and tags or multi-hot columns."""
     if path.suffix.lower() != '.csv':
         return False
     text = head.decode('utf-8-sig', errors='replace')
@@ -63,23 +63,23 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a table, row by row.
+    """Read the annotations of a table, row by row.
 
     Args:
-        path: The file.
-        images: Folder of the images.
-        classes: Unused: the table names its classes.
+        path: The file to read.
+        images: The folder of the images.
+        classes: Unused, as the table names its classes.
 
     Raises:
-        AnnotationError: naming the file and the line.
-        FileNotFoundError: there is no such file.
+        AnnotationError: A row is malformed. The error names the file and the line.
+        FileNotFoundError: There is no such file.
     """
-    columns: Optional[list[str]] = None
+    columns: list[str] | None = None
     for place, cells in _rows(Path(path)):
         try:
             if columns is None:
@@ -94,23 +94,23 @@ def read(
 
 def write(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Write a table: lists, or multi-hot if something is absent or complete.
+    """Write a table of lists, or a multi-hot one if tags are absent or complete.
 
     Args:
-        annotations: Any.
-        path: The file.
-        classes: Columns of a multi-hot table; those that occur if None.
+        annotations: The annotations to write.
+        path: The file to write.
+        classes: The columns of a multi-hot table; the classes that occur if None.
 
     Returns:
-        The number of boxes, points, strokes, areas and dense maps: they are left out.
+        The number of boxes, points, strokes, areas and dense maps. These are left out.
 
     Raises:
-        AnnotationError: a class is none of ``classes`` or cannot be written, or a mark
-            shows what the tags exclude.
+        AnnotationError: A class is not in ``classes`` or cannot be written, or a shape
+            shows a class that the tags exclude.
     """
     annotations = list(annotations)
     names = tag_names(annotations, classes)
@@ -119,18 +119,17 @@ def write(
     if any(one.absent or one.tags_complete for one in annotations):
         rows = _multi_hot_rows(annotations, names)
     else:
-        tags = [sorted(shown_tags(one)) for one in annotations]
-        lists = zip((one.image for one in annotations), map(_joined, tags))
-        rows = [('image', 'tags'), *lists]
+        lists = [[one.image, _joined(sorted(shown_tags(one)))] for one in annotations]
+        rows = [['image', 'tags'], *lists]
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerows(rows)
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
-    return sum(count_marks(one) for one in annotations)
+    return sum(count_shapes(one) for one in annotations)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Place and cells of each row that is not empty."""
+    """Yield the place and the cells of each row that is not empty."""
     if path.is_dir():
         raise AnnotationError('expected a CSV file, got a folder', file=path)
     data = path.read_bytes()
@@ -173,7 +172,7 @@ def _is_list(columns: list[str]) -> bool:
 
 
 def _annotation(
-    columns: list[str], cells: list[str], images: Optional[Path]
+    columns: list[str], cells: list[str], images: Path | None
 ) -> WeakAnnotation:
     if len(cells) != len(columns):
         raise AnnotationError(
@@ -202,7 +201,7 @@ def _annotation(
     )
 
 
-def _value(name: str, cell: str) -> Optional[bool]:
+def _value(name: str, cell: str) -> bool | None:
     if cell.strip() not in _VALUES:
         raise AnnotationError(
             f'{name!r} is 1 (shown), 0 (not shown), -1 or empty (unknown), got '
@@ -220,7 +219,7 @@ def _check_name(name: str) -> None:
 
 def _joined(tags: list[str]) -> str:
     spaced = any(len(tag.split()) > 1 for tag in tags)
-    # a separator after the last one too: it may be the only one
+    # A separator follows the last tag too, as this tag may be the only one.
     return ''.join(f'{tag};' for tag in tags) if spaced else ' '.join(tags)
 
 

@@ -1,86 +1,93 @@
 """Image tags as JSON: ``{"classes": [name, ...], "tags": {image: [class id, ...]}}``.
 
-The form of ``tags_file`` of :class:`~mmseg_spml.datasets.weak_seg.WeakSegDataset`.
-Names of images may lack their suffix; sizes come from the images. Lists are taken as
-what an annotator saw, not as complete. The background is no tag.
+This is one of the forms of ``tags_file`` of
+:class:`~mmseg_spml.datasets.weak_seg.WeakSegDataset`. Image names may lack their
+suffix, and sizes come from the images. Lists are not taken to be complete. The
+background is no tag.
 """
 
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
-from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.image_tags import (
+from mmseg_spml.annotations.formats._image_tags import (
     find_image,
     shown_tags,
     tag_names,
 )
-from mmseg_spml.annotations.marks import count_marks
+from mmseg_spml.annotations.formats._shapes import count_shapes
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.annotations.tag_table import describe, read_tag_table
+from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'tag_json'
 
 _BACKGROUND = 'background'
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file begins with a list of classes, followed by tags."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file begins with a list of classes, followed by tags."""
     start = b''.join(head[:200].split())
     return start.startswith(b'{"classes":[') and b'"tags"' in head
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, in its order.
+    """Read the annotations of a file, in its order.
 
     Args:
-        path: The file.
-        images: Folder of the images.
-        classes: Unused: the file names its classes.
+        path: The file to read.
+        images: The folder of the images.
+        classes: Unused, as the file names its classes.
 
     Raises:
-        AnnotationError: naming the file and the image.
-        FileNotFoundError: there is no such file.
+        AnnotationError: An entry is malformed. The error names the file and the image.
+        FileNotFoundError: There is no such file.
     """
     try:
-        names, table = _load(Path(path))
+        names, table = read_tag_table(path)
+        if names is None:
+            raise AnnotationError(
+                'expected a list of classes beside the tags: {"classes": [name, ...], '
+                '"tags": {image: [class id, ...]}}'
+            )
     except AnnotationError as error:
         raise error.at(file=path) from error
     for key, ids in table.items():
         try:
-            image = find_image(images, key)
+            image = find_image(images, str(key))
             tags = {_name(number, names) for number in _list(ids)} - {_BACKGROUND}
             annotation = WeakAnnotation(image, *image_size(images, image), tags=tags)
         except AnnotationError as error:
-            raise error.at(file=path, place=f'image {key[:40]!r}') from error
+            raise error.at(file=path, place=f'image {str(key)[:40]!r}') from error
         yield annotation
 
 
 def write(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Write the tags of all images, among them the labels of marks.
+    """Write the tags of all images, including the labels of their shapes.
 
     Returns:
-        The number of marks, dense maps and absent classes: they are left out.
+        The number of shapes, dense maps and absent classes. These are left out.
 
     Raises:
-        AnnotationError: a tag is none of ``classes``, or two images differ in their
-            suffix only.
+        AnnotationError: A tag is not in ``classes``, or the names of two images differ
+            only in their suffix.
     """
     annotations = list(annotations)
     names = list(classes) if classes else tag_names(annotations, None)
-    tag_names(annotations, names)  # refuses others
+    tag_names(annotations, names)  # raises an error for other tags
     table: dict[str, list[int]] = {}
     for annotation in annotations:
         key = os.path.splitext(annotation.image)[0]
@@ -94,34 +101,19 @@ def write(
     content = json.dumps({'classes': names, 'tags': table}, ensure_ascii=False)
     with atomic_file(path) as file:
         file.write(content.encode() + b'\n')
-    return sum(count_marks(one) + len(one.absent) for one in annotations)
-
-
-def _load(path: Path) -> tuple[list[str], dict[str, Any]]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f'not a JSON file ({error})') from error
-    known = isinstance(content, dict) and isinstance(content.get('tags'), dict)
-    if not known:
-        raise AnnotationError('expected {"classes": [...], "tags": {image: [id, ...]}}')
-    names = _list(content.get('classes'))
-    if not all(isinstance(name, str) for name in names):
-        raise AnnotationError('classes are names', place='classes')
-    return names, content['tags']
+    return sum(count_shapes(one) + len(one.absent) for one in annotations)
 
 
 def _name(number: Any, names: Sequence[str]) -> str:
     whole = isinstance(number, int) and not isinstance(number, bool)
     if not whole or not 0 <= number < len(names):
         raise AnnotationError(
-            f'a tag is the id of a class in 0..{len(names) - 1}, got '
-            f'{str(number)[:40]!r}'
+            f'a tag is the id of a class in 0..{len(names) - 1}, got {describe(number)}'
         )
     return names[number]
 
 
 def _list(value: Any) -> list:
     if not isinstance(value, list):
-        raise AnnotationError(f'expected a list, got {str(value)[:40]!r}')
+        raise AnnotationError(f'expected a list, got {describe(value)}')
     return value

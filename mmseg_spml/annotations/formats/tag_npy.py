@@ -1,21 +1,22 @@
 """Image tags as a pickled dict of multi-hot rows: ``cls_labels.npy``.
 
 AffinityNet, SEAM, IRN and their successors store the tags of PASCAL VOC by
-``np.save('cls_labels.npy', {'2007_000032': row})``: a row holds 1.0 for each class that
-the image shows and 0.0 for all others, the background left out. IRN writes the name of
-an image as a number, 2007000032; other numbers are those of COCO's images (12 digits
-with leading zeros, alone or after ``COCO_train2014_`` or ``COCO_val2014_``).
+``np.save('cls_labels.npy', {'2007_000032': row})``. A row holds 1.0 for each class that
+the image shows and 0.0 for all other classes, without the background. IRN writes the
+name of an image as a number, 2007000032. Other numbers are taken as those of COCO's
+images (12 digits with leading zeros, alone or after ``COCO_train2014_`` or
+``COCO_val2014_``).
 
-``classes`` names the places of a row; where it has a background and rows are one
-shorter, the background is skipped. Rows are complete lists of tags. The file states no
-sizes and no suffixes: both come from the images.
+``classes`` names the places of a row. If it includes the background and rows are
+shorter by one, the background is skipped. Rows are complete lists of tags. The file
+states no sizes and no suffixes: both come from the images.
 
-A pickle can run any code, so it is not unpickled: of its instructions only those that
-build dicts of numpy arrays are followed, and none of them calls what the file names
-(:mod:`mmseg_spml.annotations.restricted_pickle`).
+A pickle can run any code. Therefore only those of its instructions are followed that
+build dicts of numpy arrays, and nothing that the file names is called
+(:mod:`mmseg_spml.io.numpy_pickle`).
 
-Written are the tags of images whose tags are complete. All other images, and marks, are
-left out.
+The writer stores the tags of images with complete tags. It leaves out all other images,
+and all shapes.
 """
 
 import io
@@ -23,26 +24,25 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any
 
 import numpy as np
 
-from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.image_tags import (
+from mmseg_spml.annotations.formats._image_tags import (
     find_image,
     shown_tags,
     tag_names,
 )
-from mmseg_spml.annotations.marks import count_marks
+from mmseg_spml.annotations.formats._shapes import count_shapes
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
-from mmseg_spml.annotations.restricted_pickle import load_arrays
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.annotations.tag_table import read_tag_table
+from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'tag_npy'
 COMPLETE = {'tags_complete'}
 
-_MAGIC = b'\x93NUMPY'
-# A pickled object instead of an array of numbers: magic, version, length, description.
+# The head of a file with a pickled object: magic, version, length and description.
 _OBJECT = re.compile(
     rb'\x93NUMPY(?:\x01\x00..|[\x02\x03]\x00....)'
     rb"\{'descr': '\|O\d?', 'fortran_order': (?:True|False), 'shape': \(\),? *\} *\n",
@@ -51,31 +51,33 @@ _OBJECT = re.compile(
 _VOC = re.compile(r'(?:19|20)\d{8}')
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file is a pickled object in numpy's file format."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file is a pickled object in numpy's file format."""
     return _OBJECT.match(head) is not None
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, in its order.
+    """Read the annotations of a file, in its order.
 
     Args:
-        path: The file.
-        images: Folder of the images.
-        classes: Class names in the order of the rows, with or without the background.
+        path: The file to read.
+        images: The folder of the images.
+        classes: The class names in the order of the rows, with or without the
+            background; those of the file if it states any.
 
     Raises:
-        AnnotationError: naming the file and the image.
-        FileNotFoundError: there is no such file.
+        AnnotationError: An entry is malformed. The error names the file and the image.
+        FileNotFoundError: There is no such file.
     """
     try:
-        rows = _load(Path(path))
-        if classes is None:
+        stated, rows = read_tag_table(path)
+        names = classes if stated is None else stated
+        if names is None:
             raise AnnotationError(
                 'the file names no classes; give those of its rows by --classes'
             )
@@ -83,31 +85,32 @@ def read(
         raise error.at(file=path) from error
     for key, row in rows.items():
         try:
-            yield _annotation(key, row, images, classes)
+            yield _annotation(key, row, images, names)
         except AnnotationError as error:
             raise error.at(file=path, place=f'image {str(key)[:40]!r}') from error
 
 
 def write(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Write rows of float32 for all images whose tags are complete.
+    """Write rows of float32 for all images with complete tags.
 
     Args:
-        annotations: Any.
-        path: The file.
-        classes: Class names; the background gets a place only if it is a tag.
+        annotations: The annotations to write.
+        path: The file to write.
+        classes: The class names; the background gets a place only if it is a tag.
 
     Returns:
-        The number of marks, of dense maps, and of tags (absent ones too) of images
-        whose tags are not complete: they are left out.
+        The number of shapes and dense maps, and of present and absent tags of images
+        with incomplete tags. These are left out.
 
     Raises:
-        AnnotationError: there are no ``classes`` or a tag is none of them, two images
-            differ in their suffix only, or a mark shows what the tags exclude.
+        AnnotationError: There are no ``classes`` or a tag is not among them, the names
+            of two images differ only in their suffix, or a shape shows a class that the
+            tags exclude.
     """
     if classes is None:
         raise AnnotationError(
@@ -128,34 +131,28 @@ def write(
         shown = shown_tags(annotation)
         rows[key] = np.array([name in shown for name in names], np.float32)
     stream = io.BytesIO()
-    np.save(stream, rows, allow_pickle=True)
+    content = np.empty((), object)
+    content[()] = rows
+    np.save(stream, content, allow_pickle=True)
     with atomic_file(path) as file:
         file.write(stream.getvalue())
     unknown = [one for one in annotations if not one.tags_complete]
     left_out = sum(len(one.tags) + len(one.absent) for one in unknown)
-    return left_out + sum(count_marks(one) for one in annotations)
-
-
-def _load(path: Path) -> dict[Union[str, int], np.ndarray]:
-    if path.is_dir():
-        raise AnnotationError('expected an .npy file, got a folder')
-    data = path.read_bytes()
-    header = _OBJECT.match(data)
-    if header is None:
-        kind = 'an array' if data.startswith(_MAGIC) else 'another file'
-        raise AnnotationError(
-            'expected a dict of rows, {image: multi-hot row}, saved by numpy.save, got '
-            f'{kind}'
-        )
-    return load_arrays(data[header.end() :])
+    return left_out + sum(count_shapes(one) for one in annotations)
 
 
 def _annotation(
-    key: Union[str, int],
-    row: np.ndarray,
-    images: Optional[Path],
+    key: str | int,
+    row: Any,
+    images: Path | None,
     classes: Sequence[str],
 ) -> WeakAnnotation:
+    if not isinstance(row, np.ndarray) or row.dtype.kind not in 'biuf':
+        raise AnnotationError(
+            f'expected an array of numbers for each image, got {type(row).__name__}'
+        )
+    if row.ndim != 1:
+        raise AnnotationError(f'expected a row of numbers, got shape {row.shape}')
     names = _names_of(row, classes)
     if not np.isin(row, (0, 1)).all():
         values = np.unique(row[~np.isin(row, (0, 1))])[:5].tolist()
@@ -178,7 +175,7 @@ def _names_of(row: np.ndarray, classes: Sequence[str]) -> list[str]:
     )
 
 
-def _image_of(key: Union[str, int], images: Optional[Path]) -> str:
+def _image_of(key: str | int, images: Path | None) -> str:
     if isinstance(key, str):
         return find_image(images, key)
     if _VOC.fullmatch(str(key)):

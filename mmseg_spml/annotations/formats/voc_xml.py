@@ -1,20 +1,21 @@
 """PASCAL VOC annotation XML: boxes, one file per image.
 
-Written by the devkit of the PASCAL VOC challenges 2007-2012 and alike by many tools.
-Conventions, by the devkit's documentation ("the top-left pixel in the image
-has coordinates (1,1)"):
+The devkit of the PASCAL VOC challenges 2007-2012 and many tools write this format. The
+conventions follow the devkit's documentation ("the top-left pixel in the image has
+coordinates (1,1)"):
 
 * ``bndbox`` names the outermost pixels of an object, counted from 1, both ends
-  included, so x0 = xmin - 1, y0 = ymin - 1, x1 = xmax, y1 = ymax. Fractions, which
-  later releases have, are treated alike. Tools that count from 0, labelImg among them,
-  make files that look the same: their boxes begin one pixel too far up and left.
-* VOC annotates all objects of its classes, other makers need not, and a file cannot
-  say which: ``boxes_complete`` and ``tags_complete`` stay False.
-* Objects marked ``difficult``, ``truncated`` or ``occluded`` are boxes as all others.
+  included: x0 = xmin - 1, y0 = ymin - 1, x1 = xmax, y1 = ymax. The fractions of later
+  releases are treated in the same way. Tools that count from 0, such as labelImg, write
+  files that look the same, so that their boxes begin one pixel too far up and left.
+* VOC annotates all objects of its classes, but other tools need not, and a file does
+  not state its completeness: ``boxes_complete`` and ``tags_complete`` stay False.
+* Objects marked ``difficult``, ``truncated`` or ``occluded`` are ordinary boxes.
 * ``filename`` is the name of the image; ``folder`` and ``path`` are not used.
 
-Ignored: pose, actions and parts (head, hand, foot) of an object, and outlines that some
-tools add to its box. An object without ``bndbox`` (a rotated box, say) is an error.
+The reader ignores the pose, actions and parts (head, hand, foot) of an object, and the
+outlines that some tools add to its box. An object without ``bndbox`` (for example a
+rotated box) is an error.
 """
 
 import os
@@ -22,19 +23,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Optional
 from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 
-from mmseg_spml.annotations.marks import count_left_out
+from mmseg_spml.annotations.formats._shapes import count_left_out
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
     WeakAnnotation,
     checked_size,
 )
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'voc_xml'
 
@@ -42,15 +42,15 @@ _HEAD = 65_536
 _NUMBER = re.compile(
     r'[+-]?(\d{1,99}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?', re.ASCII
 )
-_ROOT = re.compile(rb'<annotation[\s>]')  # other tools have `annotations`
+_ROOT = re.compile(rb'<annotation[\s>]')  # files of other tools have `annotations`
 _NO_XML_TEXT = re.compile('[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]')
-# What the parser raises: LookupError and ValueError for unknown encodings, and
-# ValueError also for the entities that defusedxml refuses.
+# The parser raises LookupError and ValueError for unknown encodings, and ValueError
+# also for the entities that defusedxml refuses.
 _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file, or the first of a folder, has VOC's boxes or no object at all."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file, or a folder's first, has VOC's boxes or no object."""
     head = xml_head(path, head)
     if b'<object>' in head:
         return b'<bndbox>' in head
@@ -60,19 +60,19 @@ def recognises(path: Path, head: bytes) -> bool:
 def read(
     path: Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, or of all files of a folder and its subfolders.
+    """Read the annotations of a file, or of all files of a folder and its subfolders.
 
     Args:
-        path: The file or folder.
+        path: The file or folder to read.
         images: Unused.
         classes: Unused.
 
     Raises:
-        AnnotationError: naming the file and the element.
-        FileNotFoundError: there is nothing at ``path``.
+        AnnotationError: A file is malformed. The error names the file and the element.
+        FileNotFoundError: There is nothing at ``path``.
     """
     for file in annotation_files(path):
         try:
@@ -86,18 +86,21 @@ def write(
     annotations: Iterable[WeakAnnotation],
     path: Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Write one file per image: ``a/b.jpg`` becomes ``a/b.xml`` in a folder.
+    """Write a folder of one file per image: ``a/b.xml`` for ``a/b.jpg``.
+
+    Completeness is not written.
 
     Returns:
-        The number of marks, tags and absent classes left out: all but boxes with a
-        class, and tags that a box implies. That tags or boxes are complete is lost.
+        The number of shapes, tags and absent classes left out. Only boxes with a class,
+        and tags that a box implies, are not left out.
 
     Raises:
-        AnnotationError: two images would share a file, or a name is no XML text.
+        AnnotationError: Two images would share a file, or a name is no XML text.
     """
-    left, taken = 0, set()
+    left = 0
+    taken: set[Path] = set()
     for annotation in annotations:
         root = new_annotation(annotation, segmented=False)
         boxes = [box for box in annotation.boxes if box.label is not None]
@@ -137,7 +140,7 @@ def _add_object(root: ElementTree.Element, box: Box) -> None:
     add_text(element, 'truncated', '0')
     add_text(element, 'difficult', '0')
     corners = ElementTree.SubElement(element, 'bndbox')
-    # in decimals, which unlike binary fractions survive +1 and -1
+    # Decimals survive +1 and -1 unchanged; binary fractions do not.
     x0, y0, x1, y1 = (Decimal(repr(v)) for v in (box.x0, box.y0, box.x1, box.y1))
     values = {'xmin': x0 + 1, 'ymin': y0 + 1, 'xmax': x1, 'ymax': y1}
     for name, value in values.items():
@@ -145,11 +148,11 @@ def _add_object(root: ElementTree.Element, box: Box) -> None:
 
 
 def annotation_files(path: Path) -> list[Path]:
-    """The file itself, or all XML files of a folder and its subfolders, sorted.
+    """Return the file itself, or all XML files of a folder and its subfolders, sorted.
 
     Raises:
-        AnnotationError: the folder has no XML file.
-        FileNotFoundError: there is nothing at ``path``.
+        AnnotationError: The folder has no XML file.
+        FileNotFoundError: There is nothing at ``path``.
     """
     path = Path(path)
     if not path.exists():
@@ -163,7 +166,7 @@ def annotation_files(path: Path) -> list[Path]:
 
 
 def xml_head(path: Path, head: bytes) -> bytes:
-    """First bytes of an annotation file, or of a folder's first; else nothing."""
+    """Return the first bytes of an annotation file, or of a folder's first, if any."""
     if path.is_dir():
         path = min(path.rglob('*.xml'), default=path)
         if not path.is_file():
@@ -175,10 +178,10 @@ def xml_head(path: Path, head: bytes) -> bytes:
 
 
 def parse_annotation(file: Path) -> ElementTree.Element:
-    """The root element ``annotation`` of a file.
+    """Parse a file and return its root element ``annotation``.
 
     Raises:
-        AnnotationError: it is malformed, declares entities, or has another root.
+        AnnotationError: The file is malformed, declares entities, or has another root.
     """
     try:
         root = defusedxml.ElementTree.parse(file).getroot()
@@ -192,10 +195,10 @@ def parse_annotation(file: Path) -> ElementTree.Element:
 
 
 def only_child(element: ElementTree.Element, name: str) -> ElementTree.Element:
-    """The one child of that name.
+    """Return the only child element with a name.
 
     Raises:
-        AnnotationError: there is none, or several.
+        AnnotationError: There is no such child, or there are several.
     """
     children = element.findall(name)
     if len(children) != 1:
@@ -208,10 +211,10 @@ def only_child(element: ElementTree.Element, name: str) -> ElementTree.Element:
 
 
 def text_of(element: ElementTree.Element, name: str) -> str:
-    """Text of the one child of that name, without surrounding space.
+    """Return the text of the only child with a name, without surrounding space.
 
     Raises:
-        AnnotationError: there is no such child, or it holds no text.
+        AnnotationError: There is no such child, or it holds no text.
     """
     child = only_child(element, name)
     text = (child.text or '').strip()
@@ -221,10 +224,10 @@ def text_of(element: ElementTree.Element, name: str) -> str:
 
 
 def number_of(element: ElementTree.Element, name: str) -> Decimal:
-    """Finite number that the one child of that name holds.
+    """Return the finite number in the only child with a name.
 
     Raises:
-        AnnotationError: there is no such child, or it holds no number.
+        AnnotationError: There is no such child, or it holds no number.
     """
     text = text_of(element, name)
     if not _NUMBER.fullmatch(text):
@@ -233,10 +236,10 @@ def number_of(element: ElementTree.Element, name: str) -> Decimal:
 
 
 def size_of(root: ElementTree.Element) -> tuple[int, int]:
-    """(H, W) by the element ``size``.
+    """Return (H, W) from the element ``size``.
 
     Raises:
-        AnnotationError: it is missing or malformed.
+        AnnotationError: The element is missing or malformed.
     """
     element = only_child(root, 'size')
     sides = [number_of(element, name) for name in ('height', 'width')]
@@ -250,7 +253,7 @@ def size_of(root: ElementTree.Element) -> tuple[int, int]:
 def new_annotation(
     annotation: WeakAnnotation, *, segmented: bool
 ) -> ElementTree.Element:
-    """A root element that names the image and its size; colour images are assumed."""
+    """Build a root element with the name and the size of a color image."""
     root = ElementTree.Element('annotation')
     add_text(root, 'filename', annotation.image)
     size = ElementTree.SubElement(root, 'size')
@@ -261,12 +264,12 @@ def new_annotation(
     return root
 
 
-def add_text(element: ElementTree.Element, name: str, text: str) -> None:
+def add_text(element: ElementTree.Element, name: str, text: str | None) -> None:
     """Add a child that holds a text.
 
     Raises:
-        AnnotationError: it is empty, begins or ends with space, or has control
-            characters: reading would not give it back.
+        AnnotationError: The text is missing or empty, begins or ends with space, or has
+            control characters, so that reading would return another text.
     """
     if not text or text != text.strip() or _NO_XML_TEXT.search(text):
         raise AnnotationError(f'{text!r} cannot be kept in XML: rename it')
@@ -276,10 +279,10 @@ def add_text(element: ElementTree.Element, name: str, text: str) -> None:
 def write_annotation(
     root: ElementTree.Element, folder: Path, image: str, taken: set[Path]
 ) -> None:
-    """Write the file of an image, which joins those that are ``taken``.
+    """Write the file of an image, and add it to the files that are ``taken``.
 
     Raises:
-        AnnotationError: the folder is a file, or the name of the file is taken.
+        AnnotationError: The folder is a file, or the name of the file is taken.
     """
     if Path(folder).suffix == '.xml' or Path(folder).is_file():
         raise AnnotationError(

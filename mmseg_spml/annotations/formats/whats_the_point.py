@@ -2,17 +2,17 @@
 
 ``pascal2012_trainval_main.json`` and ``pascal2012_trainval_supp.json`` of
 ``whats_the_point_data``: ``{image id: [{"x": .., "y": .., "cls": .., "rank": ..}]}``.
-By the README of the data
+The README of the data defines the fields as follows.
 
-* the id is that of a PASCAL VOC 2012 image, so the image is ``<id>.jpg``;
-* x and y are zero-indexed pixels, so the click is at (x + 1/2, y + 1/2); clicks outside
-  of the image occur and stay;
-* cls is 1-20 in the alphabetical order of VOC's classes, the value of VOC's masks;
-* rank N marks the Nth click of the annotator. It is ignored; writing counts the clicks
-  on each class of an image from 1, which may differ from the original.
+* The id names a PASCAL VOC 2012 image, whose file is ``<id>.jpg``.
+* x and y are zero-indexed pixels, so that the click is at (x + 1/2, y + 1/2). Clicks
+  outside of the image occur and are kept.
+* cls is 1-20 in the alphabetical order of VOC's classes, as in VOC's masks.
+* rank N marks the Nth click of the annotator. The reader ignores it. The writer counts
+  the clicks on each class of an image from 1, which may differ from the original.
 
-The file states no sizes: the images are needed. Fractions of x and y are cut off as in
-published code, which takes ``int(x)``; writing names the pixel that a click fell on.
+The file states no sizes: they come from the images. Fractions of x and y are cut off as
+in published code, which takes ``int(x)``. The writer stores the pixel of a click.
 """
 
 import json
@@ -21,10 +21,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
+from mmseg_spml.annotations.formats._shapes import count_left_out
 from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.marks import count_left_out
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Point,
@@ -32,21 +32,21 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
 )
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'whats_the_point'
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png')
 _KEYS = {'x', 'y', 'cls', 'rank'}
 _LARGEST = 1e6
-# {"id": [], "id": [{the first click}
+# The pattern finds the first click: {"id": [], "id": [{...}
 _FIRST_CLICK = re.compile(
     rb'\s*\{(?:\s*"[^"\\]*"\s*:\s*\[\s*\]\s*,)*\s*"[^"\\]*"\s*:\s*\[\s*(\{[^{}\[\]]*\})'
 )
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether the first click of a JSON file has the four keys and no other."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether the first click of a JSON file has the four keys and no other."""
     match = _FIRST_CLICK.match(head) if path.suffix == '.json' else None
     try:
         return match is not None and set(json.loads(match[1])) == _KEYS
@@ -57,20 +57,21 @@ def recognises(path: Path, head: bytes) -> bool:
 def read(
     path: Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, in its order.
+    """Read the annotations of a file, in its order.
 
     Args:
-        path: The file.
-        images: Folder of the images.
-        classes: Class names, those of VOC by default; ``cls`` i is ``classes[i]``,
-            and ``classes[0]`` the background, which is never clicked on.
+        path: The file to read.
+        images: The folder of the images.
+        classes: Class names; those of VOC if None. ``cls`` i stands for ``classes[i]``.
+            ``classes[0]`` is the background, which is never clicked on.
 
     Raises:
-        AnnotationError: naming the file, the image and the click.
-        FileNotFoundError: there is no such file, or no image of an id.
+        AnnotationError: A click is malformed. The error names the file, the image and
+            the click.
+        FileNotFoundError: There is no such file, or no image for an id.
     """
     names = _class_names(classes)
     for key, clicks in _load(path).items():
@@ -87,20 +88,22 @@ def write(
     annotations: Iterable[WeakAnnotation],
     path: Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
     """Write the points; the file appears when it is complete.
 
     Returns:
-        The number of marks, tags and absent classes left out: all but points of a
-        class other than the background, and tags that a point implies.
+        The number of shapes, tags and absent classes left out. Only points of a class
+        other than the background, and tags that a point implies, are not left out.
 
     Raises:
-        AnnotationError: a class has no id, or two images differ in their suffix only.
+        AnnotationError: A class has no id, or the names of two images differ only in
+            their suffix.
     """
     names = _class_names(classes)
     ids = {name: number for number, name in enumerate(names)}
-    left, file_content = 0, {}
+    left = 0
+    file_content: dict[str, list[dict[str, int]]] = {}
     for annotation in annotations:
         key = os.path.splitext(annotation.image)[0]
         if key in file_content:
@@ -118,7 +121,7 @@ def write(
     return left
 
 
-def _class_names(classes: Optional[Sequence[str]]) -> tuple[str, ...]:
+def _class_names(classes: Sequence[str] | None) -> tuple[str, ...]:
     names = VOC_CLASSES if classes is None else tuple(classes)
     if len(names) < 2 or len(set(names)) < len(names):
         raise AnnotationError(
@@ -129,7 +132,7 @@ def _class_names(classes: Optional[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """The JSON object of a file, checked to be one."""
+    """Load the JSON object of a file."""
     try:
         content = json.loads(
             Path(path).read_bytes(), object_pairs_hook=_without_duplicates
@@ -157,7 +160,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _annotation(
-    key: str, clicks: Any, images: Optional[Path], names: Sequence[str]
+    key: str, clicks: Any, images: Path | None, names: Sequence[str]
 ) -> WeakAnnotation:
     if not isinstance(clicks, list):
         raise AnnotationError(f'expected a list of clicks, got {_brief(clicks)}')
@@ -171,8 +174,8 @@ def _annotation(
     return WeakAnnotation(image, *image_size(images, image), points=points)
 
 
-def _image_of(key: str, images: Optional[Path]) -> str:
-    """Name of the image of an id: the first that exists, else that of VOC."""
+def _image_of(key: str, images: Path | None) -> str:
+    """Return the first image of an id that exists, or else the name that VOC uses."""
     candidates = [checked_image_name(key + suffix) for suffix in _SUFFIXES]
     existing = (
         name
@@ -194,10 +197,10 @@ def _point(click: Any, names: Sequence[str]) -> Point:
             f'cls is a whole number in 1..{len(names) - 1} (0, {names[0]!r}, is never '
             f'clicked on), got {_brief(number)}'
         )
-    return Point(names[number], _centre(click['x']), _centre(click['y']))
+    return Point(names[number], _center(click['x']), _center(click['y']))
 
 
-def _centre(pixel: Any) -> float:
+def _center(pixel: Any) -> float:
     number = isinstance(pixel, (int, float)) and not isinstance(pixel, bool)
     if not number or not abs(pixel) < _LARGEST:
         raise AnnotationError(f'x and y are numbers of pixels, got {_brief(pixel)}')
@@ -205,15 +208,16 @@ def _centre(pixel: Any) -> float:
 
 
 def _brief(value: Any) -> str:
-    """The value for a message; of a list or object, which may be huge, its type."""
+    """Describe a value for a message; lists and objects may be huge."""
     scalar = value is None or isinstance(value, (str, int, float))
     return repr(value)[:40] if scalar else type(value).__name__
 
 
 def _clicks(points: Sequence[Point], ids: dict[str, int]) -> list[dict[str, int]]:
-    clicks, counts = [], {}
+    clicks: list[dict[str, int]] = []
+    counts: dict[str, int] = {}
     for point in points:
-        if point.label not in ids:
+        if point.label is None or point.label not in ids:
             raise AnnotationError(
                 f'the class {point.label!r} is none of {list(ids)}: give the class '
                 'names by --classes'

@@ -1,26 +1,29 @@
 """Weak annotations simulated from full masks, with an annotator's mistakes.
 
-:mod:`~mmseg_spml.annotations.simulate` decides where marks lie; here they become a
-:class:`~mmseg_spml.annotations.model.WeakAnnotation`, as an annotation tool would have
-written it. Letters: H, W image size, C classes.
+:mod:`~mmseg_spml.annotations.simulation.skeleton` decides where shapes lie. Here they
+become a :class:`~mmseg_spml.annotations.model.WeakAnnotation`, as an annotation tool
+would have written it.
+
+Letters: H, W image size, C classes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
 from mmseg_spml.annotations.model import Box, Point, Stroke, WeakAnnotation
-from mmseg_spml.annotations.simulate import (
-    PLACES,
+from mmseg_spml.annotations.simulation.label_maps import (
     Component,
     check_mask,
-    click_candidates,
     components,
+)
+from mmseg_spml.annotations.simulation.skeleton import (
+    PLACES,
+    click_candidates,
     part_of_stroke,
 )
-from mmseg_spml.functional.segments import VOID
+from mmseg_spml.functional.labels.values import VOID
 
 KINDS = ('tags', 'boxes', 'points', 'strokes')
 _LEAST_SIDE = 1e-3
@@ -28,24 +31,25 @@ _LEAST_SIDE = 1e-3
 
 @dataclass(frozen=True)
 class Annotator:
-    """How an annotator works, and how often errs.
+    """A simulated annotator, with habits and with a rate of mistakes.
 
     Args:
-        kinds: What is annotated, any of ``KINDS``.
-        points: Clicks per connected component.
-        place: Where clicks fall, see :func:`~mmseg_spml.annotations.simulate_points`.
-        length: Fraction of each stroke that is drawn, 0 to 1.
-        width: Of strokes, in pixels.
-        background: Name of the class that gets neither tag nor box; None if all
+        kinds: The kinds of shapes to draw, any of ``KINDS``.
+        points: The number of clicks per connected component.
+        place: The place of clicks within a component, as for
+            :func:`~mmseg_spml.annotations.simulation.label_maps.simulate_points`.
+        length: The fraction of each stroke that is drawn, 0 to 1.
+        width: The width of strokes, in pixels.
+        background: The name of the class that gets neither tag nor box; None if all
             classes are objects.
-        mark_background: Whether background gets clicks and strokes.
-        min_area: Components of fewer pixels are overlooked, always.
-        missed: Probability that a mark or tag is forgotten.
-        wrong_class: Probability that a mark or tag gets another class.
-        jitter: Standard deviation of the hand, in pixels.
+        annotate_background: Whether the background gets clicks and strokes.
+        min_area: The size in pixels below which components are always overlooked.
+        missed: The probability that a shape or tag is forgotten.
+        wrong_class: The probability that a shape or tag gets another class.
+        jitter: The standard deviation of the position of a shape, in pixels.
 
     Raises:
-        ValueError: an option is out of range.
+        ValueError: An option is out of range.
     """
 
     kinds: Sequence[str] = KINDS
@@ -53,8 +57,8 @@ class Annotator:
     place: str = 'stroke'
     length: float = 1.0
     width: float = 3.0
-    background: Optional[str] = 'background'
-    mark_background: bool = True
+    background: str | None = 'background'
+    annotate_background: bool = True
     min_area: int = 10
     missed: float = 0.0
     wrong_class: float = 0.0
@@ -84,19 +88,19 @@ class Annotator:
         image: str,
         rng: np.random.Generator,
     ) -> WeakAnnotation:
-        """What this annotator writes about an image.
+        """Annotate an image as this annotator would.
 
-        Tags and boxes are declared complete unless something was left out, is void, or
+        Tags and boxes are declared complete unless an object was left out, is void, or
         got another class.
 
         Args:
-            mask: (H, W) uint8: 0..C-1, 255 void.
-            classes: C names.
-            image: Name of the image file.
-            rng: Source of all randomness.
+            mask: (H, W) uint8: 0..C-1, and 255 (void).
+            classes: C class names.
+            image: The name of the image file.
+            rng: The source of all randomness.
 
         Raises:
-            TypeError, ValueError: the mask is not as described.
+            TypeError, ValueError: The mask is not as described.
 
         Example:
             >>> mask = np.zeros((20, 30), np.uint8)
@@ -112,7 +116,7 @@ class Annotator:
         overlooked |= len(found) < len(list(components(mask, len(classes), 1)))
         hand = _Hand(self, classes, mask.shape, rng)
         objects = [part for part in found if classes[part.label] != self.background]
-        marked = found if self.mark_background else objects
+        marked = found if self.annotate_background else objects
         weak = WeakAnnotation(image, *mask.shape)
         if 'tags' in self.kinds:
             present = sorted({classes[part.label] for part in objects})
@@ -126,8 +130,8 @@ class Annotator:
         if 'strokes' in self.kinds:
             weak.strokes = [hand.stroke(part) for part in marked if hand.kept()]
         if 'tags' in self.kinds and not overlooked:
-            # an annotator who errs would not notice a contradiction: a file must not
-            # have one
+            # An annotator who errs would not notice a contradiction, but a file must
+            # not have one.
             others = weak.shown() - {self.background}
             weak.tags_complete = weak.tags == set(present) == others
         return weak
@@ -135,7 +139,7 @@ class Annotator:
 
 @dataclass(frozen=True)
 class _Hand:
-    """Makes single marks, with the annotator's habits and mistakes."""
+    """The drawing of single shapes, with the annotator's habits and mistakes."""
 
     annotator: Annotator
     classes: Sequence[str]
@@ -143,11 +147,11 @@ class _Hand:
     rng: np.random.Generator
 
     def kept(self) -> bool:
-        """Whether the next mark is made at all."""
+        """Return whether the next shape is drawn at all."""
         return self.rng.random() >= self.annotator.missed
 
     def label(self, name: str) -> str:
-        """The class as it is written down."""
+        """Return the class that the annotator writes for a class."""
         others = [
             other
             for other in self.classes
@@ -171,7 +175,7 @@ class _Hand:
         return Box(self.label(self.classes[part.label]), *low, *high)
 
     def point(self, part: Component) -> Point:
-        radius = 2  # clicks keep off the edge where there is room, as discs do
+        radius = 2  # clicks keep away from the edge if there is room, as discs do
         candidates = click_candidates(part.inside, self.annotator.place, radius)
         chosen = candidates[self.rng.integers(len(candidates))]
         ((x, y),) = self._placed(part, chosen[None])
@@ -184,12 +188,12 @@ class _Hand:
         return Stroke(name, vertices, self.annotator.width)
 
     def _placed(self, part: Component, pixels: np.ndarray) -> np.ndarray:
-        """(x, y) of the centres of (row, column) in a component's own frame."""
+        """Return (x, y) of the centers of (row, column) within a component."""
         offset = np.array([part.left, part.top]) - 0.5  # its border is a pixel wide
         return self._shaken(pixels[:, ::-1] + offset)
 
     def _shaken(self, vertices: np.ndarray) -> np.ndarray:
-        """Vertices as the hand puts them: moved as a whole, still in the image."""
+        """Move vertices together by a random offset, within the image."""
         if not self.annotator.jitter:
             return vertices
         moved = vertices + self.rng.normal(0, self.annotator.jitter, 2)

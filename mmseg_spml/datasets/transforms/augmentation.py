@@ -1,16 +1,16 @@
-"""Augmentations that treat the label map, the region map and the tags alike.
+"""Augmentations that keep image, label map, region map and tags consistent.
 
-Images are float32 or uint8 of shape (H, W, 3), in BGR order unless said.
+Images are float32 or uint8 of shape (H, W, 3), in BGR order unless stated otherwise.
 """
 
-from typing import Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmseg_spml.datasets.label_values import VOID
+from mmseg_spml.functional.labels.values import VOID, padding_value
 
 
 def _as_type_of(image: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -28,13 +28,13 @@ def _probability(prob: float) -> float:
 
 @TRANSFORMS.register_module()
 class RandomResizeOfImage(BaseTransform):
-    """Resize by a ratio drawn from U(ratio_range), relative to the image's own size.
+    """Resize by a ratio drawn from U(ratio_range), relative to the size of the image.
 
-    (h, w) becomes (int(r h), int(r w)), at least one pixel; the image bilinearly,
-    the maps by nearest neighbour.
+    (h, w) becomes (int(r h), int(r w)), at least one pixel. The image is resized
+    bilinearly, maps are resized by nearest neighbor.
 
     Args:
-        ratio_range: Smallest and largest ratio.
+        ratio_range: Smallest and largest ratio r.
 
     Example:
         >>> resize = RandomResizeOfImage(ratio_range=(0.5, 0.5))
@@ -42,10 +42,10 @@ class RandomResizeOfImage(BaseTransform):
         (4, 3, 3)
     """
 
-    def __init__(self, ratio_range: Tuple[float, float] = (0.5, 1.5)) -> None:
+    def __init__(self, ratio_range: tuple[float, float] = (0.5, 1.5)) -> None:
         if len(ratio_range) != 2 or not 0 < ratio_range[0] <= ratio_range[1]:
             raise ValueError(f'expected 0 < low <= high, got {ratio_range}')
-        self.ratio_range = tuple(ratio_range)
+        self.ratio_range = (float(ratio_range[0]), float(ratio_range[1]))
 
     def transform(self, results: dict) -> dict:
         """Resize the image and every map in ``seg_fields``."""
@@ -71,14 +71,14 @@ class RandomResizeOfImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PadToCropSize(BaseTransform):
-    """Pad on the right and at the bottom where the image is smaller than ``size``.
+    """Pad on the right and at the bottom if the image is smaller than ``size``.
 
-    The image is padded with its channel means, the label map with void (255), the
-    region map with 0.
+    The image is padded with ``pad_val``, the label map with void (255), and the region
+    map with 0.
 
     Args:
-        size: (height, width) at least.
-        pad_val: Channel values in the image's channel order. The
+        size: Smallest (height, width) after padding.
+        pad_val: Padding value of each channel of the image, in its channel order. The
             default is the ImageNet mean in BGR order.
 
     Example:
@@ -87,17 +87,14 @@ class PadToCropSize(BaseTransform):
         (4, 6, 3)
     """
 
-    FILL = dict(gt_seg_map=VOID, region_map=0)
-
     def __init__(
         self,
-        size: Union[int, Tuple[int, int]],
+        size: int | tuple[int, int],
         pad_val: Sequence[float] = (103.53, 116.28, 123.675),
     ) -> None:
-        size = (size, size) if isinstance(size, int) else tuple(size)
-        if len(size) != 2 or min(size) < 1:
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f'expected a size (height, width), got {size}')
-        self.size = size
         self.pad_val = tuple(pad_val)
 
     def transform(self, results: dict) -> dict:
@@ -110,7 +107,7 @@ class PadToCropSize(BaseTransform):
             fill = _as_type_of(image, np.array(self.pad_val)).tolist()
             results['img'] = cv2.copyMakeBorder(image, *border, value=fill)
             for key in results.get('seg_fields', []):
-                fill = self.FILL.get(key, VOID)
+                fill = padding_value(key)
                 results[key] = cv2.copyMakeBorder(results[key], *border, value=fill)
         results['img_shape'] = results['pad_shape'] = (new_h, new_w)
         return results
@@ -121,12 +118,12 @@ class PadToCropSize(BaseTransform):
 
 @TRANSFORMS.register_module()
 class WeakRandomFlip(BaseTransform):
-    """Flip left to right; labels with a side change to the other side.
+    """Flip horizontally, and swap class labels such as left and right hand.
 
     Args:
-        prob: Chance of a flip.
-        swap_labels: Pairs of class ids to be
-            exchanged in the label map and in the tags. Region ids never change.
+        prob: Probability of a flip.
+        swap_labels: Pairs of class ids to swap in the label map and the tags. Region
+            ids never change.
 
     Example:
         >>> flip = WeakRandomFlip(prob=1.0, swap_labels=[(2, 3)])
@@ -138,7 +135,7 @@ class WeakRandomFlip(BaseTransform):
     def __init__(
         self,
         prob: float = 0.5,
-        swap_labels: Optional[Sequence[Tuple[int, int]]] = None,
+        swap_labels: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         self.prob = _probability(prob)
         self.swap_labels = [tuple(pair) for pair in swap_labels or []]
@@ -155,7 +152,7 @@ class WeakRandomFlip(BaseTransform):
             self._exchange[[left, right]] = right, left
 
     def transform(self, results: dict) -> dict:
-        """Flip, or leave alone, the image, the maps and the tags."""
+        """Flip the image and the maps with probability ``prob``, and swap labels."""
         results['flip'] = bool(np.random.uniform() < self.prob)
         results['flip_direction'] = 'horizontal' if results['flip'] else None
         if not results['flip']:
@@ -189,16 +186,16 @@ class WeakRandomFlip(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class RandomGrey(BaseTransform):
-    """Turn the image grey, with three equal channels: .3 R + .59 G + .11 B.
+class RandomGray(BaseTransform):
+    """Convert the image to gray with three equal channels: 0.3 R + 0.59 G + 0.11 B.
 
     Args:
-        prob: Chance of a grey image.
-        channel_order (str): 'bgr' or 'rgb'.
+        prob: Probability of a conversion.
+        channel_order: ``'bgr'`` or ``'rgb'``.
 
     Example:
-        >>> grey = RandomGrey(prob=1.0)
-        >>> grey(dict(img=np.array([[[0, 0, 100]]], np.uint8)))['img'].tolist()
+        >>> gray = RandomGray(prob=1.0)
+        >>> gray(dict(img=np.array([[[0, 0, 100]]], np.uint8)))['img'].tolist()
         [[[30, 30, 30]]]
     """
 
@@ -215,8 +212,8 @@ class RandomGrey(BaseTransform):
             weights = np.array([0.3, 0.59, 0.11], np.float32)
             if self.channel_order == 'bgr':
                 weights = weights[::-1]
-            grey = _as_type_of(image, image.astype(np.float32) @ weights)
-            results['img'] = np.repeat(grey[..., None], 3, axis=2)
+            gray = _as_type_of(image, image.astype(np.float32) @ weights)
+            results['img'] = np.repeat(gray[..., None], 3, axis=2)
         return results
 
     def __repr__(self) -> str:
@@ -228,14 +225,14 @@ class RandomGrey(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomGaussianBlur5(BaseTransform):
-    """Blur with a 5x5 kernel proportional to exp(-(x^2 + y^2) / sigma^2), of sum 1.
+    """Blur with a normalized 5x5 kernel proportional to exp(-(x^2 + y^2) / sigma^2).
 
     The exponent has no factor 1/2, as in the authors' release. The border is
     mirrored without repeating the edge pixel.
 
     Args:
-        prob: Chance of a blur.
-        sigma: Range of the uniform draw, in pixels.
+        prob: Probability of a blur.
+        sigma: Range from which sigma is drawn uniformly, in pixels.
 
     Example:
         >>> blur = RandomGaussianBlur5(prob=1.0)
@@ -244,16 +241,16 @@ class RandomGaussianBlur5(BaseTransform):
     """
 
     def __init__(
-        self, prob: float = 0.5, sigma: Tuple[float, float] = (0.1, 5.0)
+        self, prob: float = 0.5, sigma: tuple[float, float] = (0.1, 5.0)
     ) -> None:
         if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
             raise ValueError(f'expected 0 < low <= high for `sigma`, got {sigma}')
         self.prob = _probability(prob)
-        self.sigma = tuple(sigma)
+        self.sigma = (float(sigma[0]), float(sigma[1]))
 
     @staticmethod
     def kernel(sigma: float) -> np.ndarray:
-        """The (5, 5) float64 kernel."""
+        """Kernel (5, 5), float64."""
         offset = np.arange(-2, 3)
         squared = offset[:, None] ** 2 + offset[None, :] ** 2
         weights = np.exp(-squared / sigma**2)

@@ -1,29 +1,27 @@
-"""Transforms that rewrite the label map, for baselines."""
-
-from typing import Optional
+"""Transforms that modify the label map, for baselines."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmseg_spml.datasets.label_values import VOID
-from mmseg_spml.functional.oversegmentation import expand_labels_to_regions
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.regions.oversegmentation import expand_labels_to_regions
 
 
 @TRANSFORMS.register_module()
-class UnlabelledToVoid(BaseTransform):
-    """Make unlabelled pixels void, for losses that know only 255 as "ignore".
+class UnlabeledToVoid(BaseTransform):
+    """Make unlabeled pixels void, for losses that ignore only the value 255.
 
     Args:
         num_classes: C. None: as the data set says.
 
     Example:
         >>> labels = np.array([[0, 2]], np.uint8)
-        >>> UnlabelledToVoid(num_classes=2)(dict(gt_seg_map=labels))['gt_seg_map']
+        >>> UnlabeledToVoid(num_classes=2)(dict(gt_seg_map=labels))['gt_seg_map']
         array([[  0, 255]], dtype=uint8)
     """
 
-    def __init__(self, num_classes: Optional[int] = None) -> None:
+    def __init__(self, num_classes: int | None = None) -> None:
         self.num_classes = num_classes
 
     def transform(self, results: dict) -> dict:
@@ -41,10 +39,10 @@ class UnlabelledToVoid(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ExpandLabelsToRegions(BaseTransform):
-    """Spread the labels of each region over its unlabelled pixels.
+    """Expand the labels of each region to its unlabeled pixels.
 
     Use it before padding. See
-    :func:`mmseg_spml.functional.oversegmentation.expand_labels_to_regions`.
+    :func:`mmseg_spml.functional.regions.oversegmentation.expand_labels_to_regions`.
 
     Args:
         num_classes: C. None: as the data set says.
@@ -56,7 +54,7 @@ class ExpandLabelsToRegions(BaseTransform):
         array([[1, 1]], dtype=uint8)
     """
 
-    def __init__(self, num_classes: Optional[int] = None) -> None:
+    def __init__(self, num_classes: int | None = None) -> None:
         self.num_classes = num_classes
 
     def transform(self, results: dict) -> dict:

@@ -1,28 +1,30 @@
-"""Loading and packing of weak labels and region maps."""
+"""Loading of weak labels, region maps and box extents."""
 
 import hashlib
 import json
 import os
 from dataclasses import replace
-from typing import Optional, Sequence, Tuple
 
 import numpy as np
-import torch
 from mmcv.transforms import BaseTransform
-from mmengine.structures import LabelData, PixelData
-from mmseg.datasets.transforms import PackSegInputs
+from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 
 from mmseg_spml.annotations.box_extents import box_extents
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.datasets.annotation_samples import unpacked
-from mmseg_spml.datasets.label_values import (
+from mmseg_spml.functional.labels.values import (
     canonical_labels,
     check_label_options,
     tags_of,
 )
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
-from mmseg_spml.functional.region_methods import REGION_METHODS
+from mmseg_spml.functional.regions.methods import REGION_METHODS
+from mmseg_spml.io.index_maps import (
+    decode_index_map,
+    missing_map,
+    read_index_map,
+    write_index_map,
+)
 
 
 def _check_size(
@@ -38,48 +40,64 @@ def _check_size(
         )
 
 
+def _load_index_map(path: str, what: str, backend_args: dict | None) -> np.ndarray:
+    """:func:`read_index_map` from any storage that MMEngine supports."""
+    try:
+        content = fileio.get(path, backend_args=backend_args)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise missing_map(path, what) from error
+    return decode_index_map(content, path, what)
+
+
 _DRAWING = ('point_radius', 'stroke_width', 'fill_boxes', 'priority')
 
 
 @TRANSFORMS.register_module()
 class LoadWeakAnnotations(BaseTransform):
-    """Load a weak label map and the image's tags.
+    """Load a weak label map and the tags of an image.
 
-    Adds ``gt_seg_map`` ((H, W) uint8: 0..C-1 labelled, C unlabelled, 255 void) and
-    ``tags`` ((C,) int8, 1 present, 0 absent, -1 unknown: the classes in the whole map,
-    unless the data set gave explicit tags). An image with explicit tags and no map is
-    all unlabelled; the marks of an annotation file are drawn. Use it before any
-    augmentation. See :func:`canonical_labels` and
+    Added keys:
+
+    * ``gt_seg_map``: (H, W) uint8, 0..C-1 labeled, C unlabeled, 255 void. All pixels of
+      an image with explicit tags and without a map are unlabeled. Shapes of an
+      annotation file are rasterized.
+    * ``tags``: (C,) int8, 1 present, 0 absent, -1 unknown. Without explicit tags they
+      are the classes in the whole map. Classes that the data set ignores as tags, by
+      default the background, are 0.
+    * ``num_classes``: C.
+
+    Use it before any augmentation. See :func:`canonical_labels` and
     :func:`~mmseg_spml.annotations.label_map.label_map`.
 
     Args:
-        num_classes: C. None: as the data set says.
-        unlabelled_value: None: as the data set says, else C.
-        label_range (str, optional): 'strict' or 'release'. None: as the data set
-            says, else 'strict'.
-        after_resize: The image was resized before, the map keeps the size of
-            its file: for testing.
-        drawing: How to draw the marks of an annotation file: the options
-            ``point_radius``, ``stroke_width``, ``fill_boxes``, ``priority`` of
-            ``label_map``.
+        num_classes: C. None: the value of the data set.
+        unlabeled_value: Value of unlabeled pixels in the file. None: the value of the
+            data set, or else C.
+        label_range: ``'strict'`` or ``'release'``. None: the value of the data set, or
+            else ``'strict'``.
+        after_resize: Whether the image has been resized before, so that the map must
+            have the original size and is not resized, for testing.
+        drawing: Options of ``label_map`` for shapes of an annotation file:
+            ``point_radius``, ``stroke_width``, ``fill_boxes``, ``priority``.
         backend_args: See ``mmengine.fileio``.
 
     Raises:
-        ValueError: an option is wrong.
-        FileNotFoundError, ValueError: at loading; the message names the file.
+        ValueError: If an option is invalid. At loading, if a file is invalid; the
+            message names the file.
+        FileNotFoundError: If a file is missing at loading.
 
     Example:
-        >>> transform = LoadWeakAnnotations(num_classes=21, unlabelled_value=255)
+        >>> transform = LoadWeakAnnotations(num_classes=21, unlabeled_value=255)
     """
 
     def __init__(
         self,
-        num_classes: Optional[int] = None,
-        unlabelled_value: Optional[int] = None,
-        label_range: Optional[str] = None,
+        num_classes: int | None = None,
+        unlabeled_value: int | None = None,
+        label_range: str | None = None,
         after_resize: bool = False,
-        drawing: Optional[dict] = None,
-        backend_args: Optional[dict] = None,
+        drawing: dict | None = None,
+        backend_args: dict | None = None,
     ) -> None:
         self.after_resize = after_resize
         self.drawing = dict(drawing or {})
@@ -89,10 +107,10 @@ class LoadWeakAnnotations(BaseTransform):
                 f'unknown `drawing` options {unknown}; known are {_DRAWING}'
             )
         if num_classes is not None:
-            value = num_classes if unlabelled_value is None else unlabelled_value
+            value = num_classes if unlabeled_value is None else unlabeled_value
             check_label_options(num_classes, value, label_range or 'strict')
         self.num_classes = num_classes
-        self.unlabelled_value = unlabelled_value
+        self.unlabeled_value = unlabeled_value
         self.label_range = label_range
         self.backend_args = backend_args
 
@@ -122,21 +140,22 @@ class LoadWeakAnnotations(BaseTransform):
         if tags is None:
             tags = occurring
         results['gt_seg_map'] = labels
-        results['tags'] = np.asarray(tags, np.int8)
+        tags = np.array(tags, np.int8)
+        tags[list(results.get('ignore_tags', (0,)))] = 0
+        results['tags'] = tags
         results['num_classes'] = num_classes
-        results.setdefault('ignore_tags', (0,))
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
     def _read(
         self, path: str, num_classes: int, results: dict
-    ) -> Tuple[np.ndarray, np.ndarray]:
-        """Labels and tags of a file."""
-        stored = read_index_map(path, 'label map', self.backend_args)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Read labels and tags of a file."""
+        stored = _load_index_map(path, 'label map', self.backend_args)
         _check_size(stored, results, 'label map', path, self.after_resize)
-        value = self.unlabelled_value
+        value = self.unlabeled_value
         if value is None:
-            value = results.get('unlabelled_value')
+            value = results.get('unlabeled_value')
         label_range = self.label_range or results.get('label_range') or 'strict'
         return canonical_labels(
             stored, num_classes, value, label_range, f'the label map {path}'
@@ -157,29 +176,30 @@ class LoadWeakAnnotations(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(num_classes={self.num_classes}, '
-            f'unlabelled_value={self.unlabelled_value}, '
+            f'unlabeled_value={self.unlabeled_value}, '
             f'label_range={self.label_range!r}, drawing={self.drawing})'
         )
 
 
 @TRANSFORMS.register_module()
 class LoadRegions(BaseTransform):
-    """Load the image's region map, or make one from the image.
+    """Load the region map of an image, or compute it from the image.
 
     Adds ``region_map`` ((H, W) uint8, uint16 or int32; ids >= 0). Use it
     before any augmentation.
 
     Args:
-        generate: How to make regions where the data set names no
-            file: ``method`` ('felzenszwalb', 'slic' or 'owt-ucm') and that function's
-            options.
-        cache_dir: Keep made region maps here as PNG files, under
-            the hash of the image and of the options.
-        channel_order (str): 'bgr' (LoadImageFromFile) or 'rgb'.
+        generate: Method for images without a region map: dict with ``method``
+            ('felzenszwalb', 'slic' or 'owt-ucm') and the options of its function.
+        cache_dir: Folder to cache computed region maps as PNG files, named by the hash
+            of the image and the options.
+        channel_order: ``'bgr'`` (LoadImageFromFile) or ``'rgb'``.
         backend_args: See ``mmengine.fileio``.
 
     Raises:
-        FileNotFoundError, ValueError: at loading; the message names the file.
+        ValueError: If an option is invalid. At loading, if a file is invalid; the
+            message names the file.
+        FileNotFoundError: If a file is missing at loading.
 
     Example:
         >>> load = LoadRegions(generate=dict(method='felzenszwalb', scale=100))
@@ -189,10 +209,10 @@ class LoadRegions(BaseTransform):
 
     def __init__(
         self,
-        generate: Optional[dict] = None,
-        cache_dir: Optional[str] = None,
+        generate: dict | None = None,
+        cache_dir: str | None = None,
         channel_order: str = 'bgr',
-        backend_args: Optional[dict] = None,
+        backend_args: dict | None = None,
     ) -> None:
         if generate is not None and generate.get('method') not in REGION_METHODS:
             raise ValueError(
@@ -210,7 +230,7 @@ class LoadRegions(BaseTransform):
         """Add ``region_map`` to ``results``."""
         path = results.get('region_map_path')
         if path is not None:
-            regions = read_index_map(path, 'region map', self.backend_args)
+            regions = _load_index_map(path, 'region map', self.backend_args)
             _check_size(regions, results, 'region map', path)
         elif self.generate is None:
             raise ValueError(
@@ -219,22 +239,22 @@ class LoadRegions(BaseTransform):
                 'method="felzenszwalb")) to make them from the images'
             )
         else:
-            regions = self._regions_of(results['img'])
+            regions = self._regions_of(results['img'], self.generate)
         results['region_map'] = regions
         results.setdefault('seg_fields', []).append('region_map')
         return results
 
-    def _regions_of(self, image: np.ndarray) -> np.ndarray:
+    def _regions_of(self, image: np.ndarray, generate: dict) -> np.ndarray:
         image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
         if self.channel_order == 'bgr':
             image = image[..., ::-1]
         image = np.ascontiguousarray(image)
-        options = dict(self.generate)
+        options = dict(generate)
         method = REGION_METHODS[options.pop('method')]
         if self.cache_dir is None:
             return method(image, **options)
         key = hashlib.sha256(image.tobytes())
-        key.update(json.dumps([image.shape, self.generate], sort_keys=True).encode())
+        key.update(json.dumps([image.shape, generate], sort_keys=True).encode())
         path = os.path.join(self.cache_dir, f'{key.hexdigest()[:32]}.png')
         if os.path.exists(path):
             return read_index_map(path, 'cached region map')
@@ -251,23 +271,23 @@ class LoadRegions(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadBoxExtents(BaseTransform):
-    """Where the boxes of the annotation allow each class.
+    """Compute the pixels where the boxes of an annotation allow each class.
 
     Adds ``box_extents`` ((C, H, W) bool), for images that are neither resized nor
     mirrored. See :func:`~mmseg_spml.annotations.box_extents.box_extents`.
 
     Args:
-        boxes_complete: Whether the boxes show all objects; None: as the annotation
-            says. If they may not, they rule nothing out.
+        boxes_complete: Whether every object has a box. If not, all classes are allowed
+            everywhere. None: the value of the annotation.
 
     Raises:
-        ValueError: at loading: the image has no annotation.
+        ValueError: If the image has no annotation, at loading.
 
     Example:
         >>> transform = LoadBoxExtents(boxes_complete=True)
     """
 
-    def __init__(self, boxes_complete: Optional[bool] = None) -> None:
+    def __init__(self, boxes_complete: bool | None = None) -> None:
         self.boxes_complete = boxes_complete
 
     def transform(self, results: dict) -> dict:
@@ -289,71 +309,3 @@ class LoadBoxExtents(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(boxes_complete={self.boxes_complete})'
-
-
-@TRANSFORMS.register_module()
-class PackWeakSegInputs(PackSegInputs):
-    """Pack an image with its weak labels, regions and tags, those present.
-
-    ``inputs`` is (3, H, W). The sample's ``gt_sem_seg`` is PixelData of (1, H, W)
-    int64, ``region_map`` of (1, H, W) int32, ``box_extents`` of (C, H, W) bool, its
-    ``gt_tags`` LabelData with ``multi_hot`` (present) and ``unknown``, (C,) bool each.
-
-    Args:
-        meta_keys: What to keep as meta information.
-        tags_from_crop: Take the tags from the augmented label map and not
-            from the whole one.
-
-    Example:
-        >>> pack = PackWeakSegInputs()
-        >>> packed = pack(dict(img=np.zeros((4, 6, 3), np.uint8)))
-        >>> packed['inputs'].shape, 'gt_sem_seg' in packed['data_samples']
-        (torch.Size([3, 4, 6]), False)
-    """
-
-    def __init__(
-        self,
-        meta_keys: Sequence[str] = (
-            'img_path',
-            'seg_map_path',
-            'region_map_path',
-            'ori_shape',
-            'img_shape',
-            'pad_shape',
-            'scale_factor',
-            'flip',
-            'flip_direction',
-            'reduce_zero_label',
-            'num_classes',
-            'ignore_tags',
-        ),
-        tags_from_crop: bool = False,
-    ) -> None:
-        super().__init__(meta_keys=meta_keys)
-        self.tags_from_crop = tags_from_crop
-
-    def transform(self, results: dict) -> dict:
-        """Pack ``results`` into ``inputs`` and ``data_samples``."""
-        image = results.get('img')
-        if image is not None and image.ndim == 3:
-            # NumPy moves the channels to the front twice as fast as the parent.
-            channels = np.ascontiguousarray(image.transpose(2, 0, 1))
-            results['img'] = channels.transpose(1, 2, 0)
-        packed = super().transform(results)
-        fields = {}
-        if 'region_map' in results:
-            regions = np.ascontiguousarray(results['region_map'], np.int32)
-            fields['region_map'] = PixelData(data=torch.from_numpy(regions)[None])
-        if 'box_extents' in results:
-            extents = torch.from_numpy(results['box_extents'])
-            fields['box_extents'] = PixelData(data=extents)
-        tags = results.get('tags')
-        if self.tags_from_crop and 'gt_seg_map' in results:
-            in_crop = tags_of(results['gt_seg_map'], results['num_classes'])
-            unknown = tags is not None and np.less(tags, 0)
-            tags = np.where(in_crop, 1, np.where(unknown, -1, 0))
-        if tags is not None:
-            tags = torch.from_numpy(np.array(tags, np.int8))
-            fields['gt_tags'] = LabelData(multi_hot=tags > 0, unknown=tags < 0)
-        packed['data_samples'].set_data(fields)
-        return packed

@@ -1,7 +1,7 @@
-"""Pictures of what a network makes of some training images, while it trains."""
+"""Hook that visualizes training images during training."""
 
 import copy
-from typing import List, Optional
+from typing import Any
 
 import numpy as np
 from mmengine.dist import master_only
@@ -11,36 +11,36 @@ from mmseg.registry import DATASETS, HOOKS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmseg_spml.engine.hooks import unwrapped
-from mmseg_spml.models.segment_pooling import stack_weak_annotations
-
-from .panels import fit_colours
-from .samples import (
-    SamplePanels,
+from mmseg_spml.engine.unwrapping import unwrapped
+from mmseg_spml.models.necks.segment_pooling import stack_weak_annotations
+from mmseg_spml.visualization.embedding_colors import fit_colors
+from mmseg_spml.visualization.samples import (
+    SampleImages,
     embedded_pixels,
     evenly_spread,
     loading_pipeline,
     read_truth,
     sample_grid,
-    sample_panels,
+    sample_images,
 )
 
 
 @HOOKS.register_module()
 class SPMLVisualizationHook(Hook):
-    """Draw the same training images again and again, into all visualization backends.
+    """Draws the same training images at regular intervals, for all ``vis_backends``.
 
-    A row an image: weak labels, segments, the embedding's principal components as
-    colours (kept as near as they can be to those of the picture before), prediction,
-    truth. The picture ``spml_samples`` goes wherever the config's ``vis_backends``
-    send pictures: to files, TensorBoard, Weights & Biases. Training is not changed by
-    it.
+    Each row shows an image: weak labels, segments, principal components of the
+    embedding as colors (aligned with those of the previous figure), prediction and full
+    mask. The figure is named ``spml_samples`` and sent to the ``vis_backends`` of the
+    config, such as files, TensorBoard or Weights & Biases. The hook does not affect
+    training.
 
     Args:
-        interval: Iterations between pictures; there is one at the end, too.
-        num_images: Images, evenly spread over the training set.
-        truth_dir: Folder of full masks ``<stem>.png``, if there are any.
-        height: Of each image, in pixels.
+        interval: Number of iterations between figures; the last iteration also has a
+            figure.
+        num_images: Number of images, evenly spread over the training set.
+        truth_dir: Folder of full masks ``<stem>.png``, or None.
+        height: Height of each image, in pixels.
 
     Raises:
         ValueError: If ``interval`` or ``num_images`` is below 1.
@@ -52,7 +52,7 @@ class SPMLVisualizationHook(Hook):
         self,
         interval: int = 1000,
         num_images: int = 4,
-        truth_dir: Optional[str] = None,
+        truth_dir: str | None = None,
         height: int = 160,
     ) -> None:
         if interval < 1 or num_images < 1:
@@ -64,17 +64,17 @@ class SPMLVisualizationHook(Hook):
         self.num_images = num_images
         self.truth_dir = truth_dir
         self.height = height
-        self._items: List[dict] = []
-        self._truths: List[Optional[np.ndarray]] = []
+        self._items: list[dict] = []
+        self._truths: list[np.ndarray | None] = []
         self._meta: dict = {}
-        self._earlier: Optional[np.ndarray] = None
+        self._earlier: np.ndarray | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Read the images.
+        """Load the images and masks.
 
         Raises:
-            ValueError: If the model has no SPML branch, or its training data no weak
-                labels, regions or tags.
+            ValueError: If the model has no SPML neck, or the training data have no
+                weak labels, regions or tags.
             FileNotFoundError: If a full mask is missing.
         """
         if getattr(unwrapped(runner.model), 'spml_neck', None) is None:
@@ -93,19 +93,21 @@ class SPMLVisualizationHook(Hook):
         dataset = DATASETS.build(dataset)
         self._meta = dataset.metainfo
         chosen = evenly_spread(len(dataset), self.num_images)
-        # Now, on all ranks: what is missing must not stop one of them later.
+        # Load now and on all ranks, so that a missing file cannot stop one rank later.
         self._items = [dataset[index] for index in chosen]
         for item in self._items:
             stack_weak_annotations([item['data_samples']])
         self._truths = [self._truth(item['data_samples']) for item in self._items]
 
-    def _truth(self, sample: SegDataSample) -> Optional[np.ndarray]:
+    def _truth(self, sample: SegDataSample) -> np.ndarray | None:
         if self.truth_dir is None:
             return None
         return read_truth(self.truth_dir, sample.img_path)
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, *_, **__) -> None:
-        """Draw, if it is time."""
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, *_: Any, **__: Any
+    ) -> None:
+        """Draw at every ``interval`` and after the last iteration."""
         last = self.is_last_train_iter(runner)
         if self.every_n_train_iters(runner, self.interval) or last:
             self._draw(runner)
@@ -114,27 +116,27 @@ class SPMLVisualizationHook(Hook):
     def _draw(self, runner: Runner) -> None:
         samples = self._samples(unwrapped(runner.model))
         pixels = embedded_pixels(samples)
-        colours = fit_colours(pixels, self._earlier)
-        self._earlier = pixels @ colours.axes
+        colors = fit_colors(pixels, self._earlier)
+        self._earlier = pixels @ colors.axes
         picture = sample_grid(
             samples,
             self._meta['classes'],
             self._meta['palette'],
             height=self.height,
-            colours=colours,
+            colors=colors,
         )
         runner.visualizer.add_image('spml_samples', picture, step=runner.iter + 1)
 
-    def _samples(self, model: nn.Module) -> List[SamplePanels]:
-        """Panels by the classifier, since a bank takes long to build."""
-        head, mode = model.spml_head, model.training
-        predictor, head.predictor = head.predictor, 'softmax'
+    def _samples(self, model: nn.Module) -> list[SampleImages]:
+        """Predict with the classifier, because building a bank takes long."""
+        mode = model.training
         model.eval()
         try:
             return [
-                sample_panels(model, item['inputs'], item['data_samples'], truth)
+                sample_images(
+                    model, item['inputs'], item['data_samples'], truth, 'softmax'
+                )
                 for item, truth in zip(self._items, self._truths)
             ]
         finally:
-            head.predictor = predictor
             model.train(mode)

@@ -1,6 +1,6 @@
 """Parameter groups of SPML."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Any
 
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -9,7 +9,7 @@ from torch import nn
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Learning rate and decay of each parameter by where it is and what it is.
+    """Sets learning rate and decay by location (backbone or not) and type of parameter.
 
     ============================  ========================  =======
     parameters                    learning rate             decay
@@ -21,23 +21,24 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ============================  ========================  =======
 
     BN's gamma is a weight and its beta a bias. (MMEngine's ``bias_lr_mult`` skips the
-    biases of normalisation layers.) The rule holds for *any* backbone: all of it gets
-    factor 1, all the rest ``head_lr_mult``. Parameters that need no gradient, such as
-    those of ``SPMLSegmentor(fixed=...)``, are in no group.
+    biases of normalization layers.) The rule applies to *any* backbone: all its
+    parameters have factor 1, all others ``head_lr_mult``. Parameters without gradient,
+    such as those of ``SPMLSegmentor(frozen_modules=...)``, are in no group.
 
     Args:
-        optim_wrapper_cfg: Config of the optimiser wrapper.
-        paramwise_cfg: ``head_lr_mult`` (10) and ``bias_lr_mult`` (2).
+        optim_wrapper_cfg: Config of the optimizer wrapper.
+        paramwise_cfg: Dict with ``head_lr_mult`` (default 10) and ``bias_lr_mult``
+            (default 2).
 
     Raises:
-        ValueError: If ``paramwise_cfg`` has an unknown key, or the optimiser's config
+        ValueError: If ``paramwise_cfg`` has an unknown key, or the optimizer's config
             has no ``lr``.
     """
 
     _DEFAULTS = dict(head_lr_mult=10.0, bias_lr_mult=2.0)
 
     def __init__(
-        self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None
+        self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None
     ) -> None:
         given = dict(paramwise_cfg or {})
         unknown = set(given) - set(self._DEFAULTS)
@@ -48,14 +49,14 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             )
         if 'lr' not in optim_wrapper_cfg['optimizer']:
             raise ValueError(
-                'SPMLOptimWrapperConstructor needs lr in the config of the optimiser, '
+                'SPMLOptimWrapperConstructor needs lr in the config of the optimizer, '
                 'which it scales for each group'
             )
         super().__init__(optim_wrapper_cfg, {**self._DEFAULTS, **given})
 
-    def add_params(self, params: List[dict], module: nn.Module, **kwargs) -> None:
+    def add_params(self, params: list[dict], module: nn.Module, **kwargs: Any) -> None:
         """Append the parameter groups of ``module`` to ``params``."""
-        groups: Dict[Tuple[bool, bool], List[nn.Parameter]] = {}
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in module.named_parameters():
             if parameter.requires_grad:
                 key = (name.startswith('backbone.'), name.endswith('bias'))
@@ -64,7 +65,7 @@ class SPMLOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             params.append(self._group(members, in_backbone, is_bias))
 
     def _group(
-        self, members: List[nn.Parameter], in_backbone: bool, is_bias: bool
+        self, members: list[nn.Parameter], in_backbone: bool, is_bias: bool
     ) -> dict:
         options = self.paramwise_cfg
         factor = 1.0 if in_backbone else options['head_lr_mult']

@@ -1,7 +1,7 @@
-"""Mixed precision on machines without an accelerator."""
+"""Mixed precision training on the CPU."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -11,10 +11,10 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
-    """``OptimWrapper`` whose forward pass runs under bfloat16 autocast on the CPU.
+    """``OptimWrapper`` that runs the forward pass under bfloat16 autocast on the CPU.
 
-    MMEngine's ``AmpOptimWrapper`` refuses to run without an accelerator.
-    bfloat16 has the range of float32, so no loss scaling is needed.
+    MMEngine's ``AmpOptimWrapper`` requires an accelerator. bfloat16 has the range of
+    float32, so no loss scaling is needed.
 
     Args:
         **kwargs: Arguments of ``OptimWrapper``.
@@ -31,6 +31,6 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast context of one training step, see ``OptimWrapper``."""
+        """Autocast context of one training step; see ``OptimWrapper``."""
         with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
             yield

@@ -1,6 +1,6 @@
 """SGD with the learning rate inside the momentum buffer."""
 
-from typing import Callable, Iterable, Optional
+from collections.abc import Callable, Iterable
 
 import torch
 from mmseg.registry import OPTIMIZERS
@@ -9,17 +9,17 @@ from torch.optim import Optimizer
 
 @OPTIMIZERS.register_module()
 class LRMomentumSGD(Optimizer):
-    """SGD whose momentum buffer holds steps instead of gradients.
+    """SGD with a momentum buffer of steps instead of gradients.
 
-    ``m <- mu m + lr (g + wd p)``, ``p <- p - m``. PyTorch's SGD multiplies the whole
-    buffer by the *current* rate (``m <- mu m + g``, ``p <- p - lr m``); the two differ
-    while the rate changes. This is the update of the authors' release.
+    The update is ``m <- mu m + lr (g + wd p)``, ``p <- p - m``, as in the authors'
+    release. PyTorch's SGD multiplies the whole buffer by the *current* rate
+    (``m <- mu m + g``, ``p <- p - lr m``); the two differ while the rate changes.
 
     Args:
-        params: Parameters or groups.
+        params: Parameters or parameter groups.
         lr: Learning rate, ``>= 0``.
-        momentum: ``mu``, in ``[0, 1)``.
-        weight_decay: ``wd``, ``>= 0``.
+        momentum: Momentum ``mu``, in ``[0, 1)``.
+        weight_decay: Weight decay ``wd``, ``>= 0``.
 
     Raises:
         ValueError: If a value is out of range.
@@ -48,7 +48,9 @@ class LRMomentumSGD(Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Optional[Callable] = None) -> Optional[float]:
+    def step(  # type: ignore[override]  # PyTorch's has overloads
+        self, closure: Callable[[], float] | None = None
+    ) -> float | None:
         """Update all parameters that have a gradient."""
         loss = None
         if closure is not None:

@@ -1,30 +1,33 @@
 """Learning rate schedule of SPML."""
 
-from typing import List
+from typing import Any
 
+from mmengine.optim import OptimWrapper
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmseg.registry import PARAM_SCHEDULERS
+from torch.optim import Optimizer
 
 from mmseg_spml.functional.schedule import warmup_poly_lr
 
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupPolyLR(LRSchedulerMixin, _ParamScheduler):
-    """Polynomial decay under a linear warm-up, by the iteration.
+    """Polynomial decay with a linear warm-up, by iteration.
 
-    See :func:`~mmseg_spml.functional.schedule.warmup_poly_lr`. The factor is one for
-    all groups, each relative to its own initial rate.
+    See :func:`~mmseg_spml.functional.schedule.warmup_poly_lr`. The initial rate of
+    every parameter group is multiplied by the same factor.
 
     Args:
-        optimizer: Optimiser or its wrapper.
+        optimizer: Optimizer or optimizer wrapper.
         max_iters: Iteration at which the rate is 0.
         power: Exponent of the decay.
         warmup_iters: Length of the warm-up, in iterations.
-        warmup_ratio: Share of the rate at iteration 0.
+        warmup_ratio: Fraction of the initial rate at iteration 0.
         by_epoch: Must be False.
-        **kwargs: As for MMEngine's schedulers, but for ``end``, which the runner may
-            fill in with a number of *epochs*: the schedule ends at ``max_iters``.
+        **kwargs: Keyword arguments of MMEngine's schedulers. ``end`` is ignored,
+            because the runner may set it to a number of *epochs*; the schedule ends at
+            ``max_iters``.
 
     Raises:
         ValueError: If ``by_epoch`` is True.
@@ -32,13 +35,13 @@ class WarmupPolyLR(LRSchedulerMixin, _ParamScheduler):
 
     def __init__(
         self,
-        optimizer,
+        optimizer: Optimizer | OptimWrapper,
         max_iters: int,
         power: float = 0.9,
         warmup_iters: int = 100,
         warmup_ratio: float = 0.1,
         by_epoch: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if by_epoch:
             raise ValueError('WarmupPolyLR counts iterations: by_epoch must be False')
@@ -49,7 +52,7 @@ class WarmupPolyLR(LRSchedulerMixin, _ParamScheduler):
         self.warmup_ratio = warmup_ratio
         super().__init__(optimizer, by_epoch=by_epoch, **kwargs)
 
-    def _get_value(self) -> List[float]:
+    def _get_value(self) -> list[float]:
         return [
             warmup_poly_lr(
                 self.last_step,

@@ -1,27 +1,25 @@
-"""Which class is taken for which. Letters: H, W image size, C classes."""
-
-from typing import Dict
+"""Confusion matrix and per-class scores. Letters: H, W image size, C classes."""
 
 import numpy as np
 
-from .segments import VOID
+from mmseg_spml.functional.labels.values import VOID
 
 
 def confusion_matrix(
     labels: np.ndarray, mask: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Pixels by true class and by label.
+    """Count pixels by true class and by label.
 
     Args:
-        labels: (H, W) integer: 0..C-1, or C (unlabelled).
+        labels: (H, W) integer: 0..C-1, or C (unlabeled).
         mask: (H, W) integer: 0..C-1, or 255 (void, not counted).
         num_classes: C.
 
     Returns:
-        ndarray: (C, C+1) int64, a row for each true class, the last column unlabelled.
+        ndarray: (C, C+1) int64; rows are true classes, the last column is unlabeled.
 
     Raises:
-        ValueError: the sizes differ, or one of the two has another value.
+        ValueError: If the sizes differ, or a value is out of range.
 
     Example:
         >>> confusion_matrix(np.array([[0, 1, 2]]), np.array([[0, 0, 1]]), 2).tolist()
@@ -48,16 +46,17 @@ def confusion_matrix(
     return counts.reshape(num_classes, num_classes + 1)
 
 
-def class_scores(confusion: np.ndarray) -> Dict[str, np.ndarray]:
+def class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
     """IoU, precision and recall of each class, in percent.
 
-    An unlabelled pixel counts as missed: it lowers recall and IoU, not precision.
+    Unlabeled pixels lower recall and IoU, but not precision.
 
     Args:
-        confusion: (C, C+1), of :func:`confusion_matrix`, or a sum of them.
+        confusion: (C, C+1) result of :func:`confusion_matrix`, or a sum of results.
 
     Returns:
-        dict: ``IoU``, ``precision``, ``recall``: (C,) float64, nan where undefined.
+        dict: ``IoU``, ``precision`` and ``recall``, each (C,) float64, nan where
+        undefined.
 
     Example:
         >>> scores = class_scores(np.array([[2, 1, 1], [0, 3, 1]]))
@@ -75,13 +74,13 @@ def class_scores(confusion: np.ndarray) -> Dict[str, np.ndarray]:
 
 
 def mean_iou(confusion: np.ndarray) -> float:
-    """Mean IoU in percent of the classes that the mask or the labels show.
+    """Mean IoU in percent over the classes that occur in the mask or the labels.
 
     Args:
-        confusion: (C, C+1), of :func:`confusion_matrix`, or a sum of them.
+        confusion: (C, C+1) result of :func:`confusion_matrix`, or a sum of results.
 
     Returns:
-        float: nan if there is no such class.
+        float: Mean IoU; nan if no class occurs.
 
     Example:
         >>> mean_iou(np.array([[2, 1, 1], [0, 3, 1]]))

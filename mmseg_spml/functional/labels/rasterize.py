@@ -1,8 +1,8 @@
-"""Geometry to pixels: which pixels a box, a click, a stroke or a polygon covers.
+"""Rasterization of boxes, clicks, strokes and polygons.
 
 Coordinates are continuous, x to the right and y down; the pixel in row r and column c
-covers [c, c + 1) x [r, r + 1), and its centre is (c + 1/2, r + 1/2). What lies outside
-of the image is cut off. Letters: H, W image size, L vertices.
+covers [c, c + 1) x [r, r + 1), and its center is (c + 1/2, r + 1/2). Shapes are clipped
+to the image. Letters: H, W image size, L vertices.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ import numpy as np
 Vertices = Sequence[tuple[float, float]]
 Size = tuple[int, int]
 
-# Bounds the memory of one polygon, whatever its number of vertices.
+# Bounds the memory for one polygon regardless of its number of vertices.
 _CROSSINGS_AT_ONCE = 2**20
 
 
 def box_mask(size: Size, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Pixels whose centres lie in a box.
+    """Pixels whose centers lie in a box.
 
     Args:
         size: (H, W).
-        box: (x0, y0, x1, y1), the right and lower edges excluded.
+        box: (x0, y0, x1, y1); the right and lower edges are excluded.
 
     Returns:
         (H, W) bool.
@@ -31,27 +31,27 @@ def box_mask(size: Size, box: tuple[float, float, float, float]) -> np.ndarray:
         [[0, 1, 1, 0], [0, 0, 0, 0]]
     """
     x0, y0, x1, y1 = box
-    x, y = _centres(size)
+    x, y = _centers(size)
     return ((y >= y0) & (y < y1)) & ((x >= x0) & (x < x1))
 
 
-def disc_mask(size: Size, centre: tuple[float, float], radius: float) -> np.ndarray:
-    """Disc around the pixel that a click fell on; radius 0 is that pixel.
+def disc_mask(size: Size, center: tuple[float, float], radius: float) -> np.ndarray:
+    """Disc around the pixel of a click; with radius 0 only that pixel.
 
     Args:
         size: (H, W).
-        centre: (x, y) of the click.
-        radius: In pixels, between centres of pixels.
+        center: Position (x, y) of the click.
+        radius: Largest distance between pixel centers, in pixels.
 
     Returns:
-        (H, W) bool; nothing if the click is outside of the image.
+        (H, W) bool; all False if the click is outside the image.
 
     Example:
         >>> disc_mask((3, 3), (1.9, 1.2), 1).astype(int).tolist()
         [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
     """
     mask = np.zeros(size, bool)
-    column, row = int(np.floor(centre[0])), int(np.floor(centre[1]))
+    column, row = int(np.floor(center[0])), int(np.floor(center[1]))
     if not (0 <= row < size[0] and 0 <= column < size[1]):
         return mask
     rows, columns = np.ogrid[: size[0], : size[1]]
@@ -59,12 +59,12 @@ def disc_mask(size: Size, centre: tuple[float, float], radius: float) -> np.ndar
 
 
 def stroke_mask(size: Size, path: Vertices, width: float) -> np.ndarray:
-    """Pixels within half a width of a line, and the pixels of its vertices.
+    """Pixels within half the width of a polyline, and the pixels of its vertices.
 
     Args:
         size: (H, W).
         path: (x, y) of L >= 1 vertices; the line has round ends and corners.
-        width: In pixels.
+        width: Width of the line, in pixels.
 
     Returns:
         (H, W) bool.
@@ -86,11 +86,11 @@ def stroke_mask(size: Size, path: Vertices, width: float) -> np.ndarray:
 
 
 def polygon_mask(size: Size, rings: Sequence[Vertices]) -> np.ndarray:
-    """Pixels whose centres lie in a polygon, by the even-odd rule.
+    """Pixels whose centers lie in a polygon, by the even-odd rule.
 
     Args:
         size: (H, W).
-        rings: Rings of L >= 3 vertices (x, y); a ring inside of another is a hole.
+        rings: Rings of L >= 3 vertices (x, y); a ring inside another is a hole.
 
     Returns:
         (H, W) bool.
@@ -102,7 +102,7 @@ def polygon_mask(size: Size, rings: Sequence[Vertices]) -> np.ndarray:
     starts = [np.asarray(ring, float).reshape(-1, 2) for ring in rings]
     ends = [np.roll(ring, -1, axis=0) for ring in starts]
     edges = np.hstack([np.concatenate(starts), np.concatenate(ends)])
-    # edges that cross the centre line of a row, [low, high): horizontal ones none
+    # An edge crosses the center lines of rows in [low, high); horizontal edges, none.
     low, high = (
         np.minimum(edges[:, 1], edges[:, 3]),
         np.maximum(edges[:, 1], edges[:, 3]),
@@ -119,7 +119,7 @@ def polygon_mask(size: Size, rings: Sequence[Vertices]) -> np.ndarray:
 def _add_crossings(
     crossings: np.ndarray, edges: np.ndarray, first: np.ndarray, crossed: np.ndarray
 ) -> None:
-    """Count in each row the crossings left of each pixel's centre, at their column."""
+    """Add each crossing of a row at the first pixel whose center is not left of it."""
     edge = np.repeat(np.arange(len(edges)), crossed)
     within = np.arange(len(edge)) - np.repeat(np.cumsum(crossed) - crossed, crossed)
     row = first[edge] + within
@@ -129,8 +129,8 @@ def _add_crossings(
     np.add.at(crossings, (row, column), 1)
 
 
-def _centres(size: Size) -> tuple[np.ndarray, np.ndarray]:
-    """X (1, W) and y (H, 1) of the pixels' centres."""
+def _centers(size: Size) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates x (1, W) and y (H, 1) of the pixel centers."""
     return np.arange(size[1])[None] + 0.5, np.arange(size[0])[:, None] + 0.5
 
 

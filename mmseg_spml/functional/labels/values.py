@@ -1,18 +1,33 @@
-"""What the values of a weak label map mean."""
+"""Meaning of the values of a weak label map."""
 
-from typing import Optional, Tuple
-
-import cv2
 import numpy as np
 
-from mmseg_spml.functional.segments import VOID
+VOID = 255
+"""Label of ignored pixels: void and padding."""
+
+# Padding values that are not void, by name of the map in pipelines and samples. Padded
+# pixels have a void label, so that their region is part of no segment.
+_PADDING = {'region_map': 0, 'box_extents': 0}
+
+
+def padding_value(name: str) -> int:
+    """Padding value of a map: 0 for region maps and box extents, void for others.
+
+    Args:
+        name: Name of the map, such as ``'gt_seg_map'`` or ``'region_map'``.
+
+    Example:
+        >>> padding_value('gt_seg_map'), padding_value('region_map')
+        (255, 0)
+    """
+    return _PADDING.get(name, VOID)
 
 
 def tags_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Which classes occur in a canonical label map.
+    """Classes that occur in a canonical label map.
 
     Args:
-        labels: (H, W) ids; C and above are no classes.
+        labels: (H, W) ids; values from C on are ignored.
         num_classes: C.
 
     Returns:
@@ -26,53 +41,58 @@ def tags_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def _occurring(values: np.ndarray, num_classes: int) -> np.ndarray:
-    """Which classes are among the values, (C,) bool."""
+    """Whether each class is among the values, (C,) bool."""
     occurring = np.zeros(num_classes, bool)
     occurring[values[values < num_classes]] = True
     return occurring
 
 
 def _values_of(labels: np.ndarray) -> np.ndarray:
-    """The distinct values in ascending order."""
+    """Distinct values in ascending order."""
     if labels.dtype != np.uint8:
         return np.unique(labels)
-    counts = cv2.calcHist([labels], [0], None, [256], [0, 256])  # faster than a sort
-    return counts.ravel().nonzero()[0]
+    occurs = np.zeros(256, bool)  # faster than a sort
+    occurs[labels.ravel()] = True
+    return occurs.nonzero()[0]
 
 
 def canonical_labels(
     labels: np.ndarray,
     num_classes: int,
-    unlabelled_value: Optional[int] = None,
+    unlabeled_value: int | None = None,
     label_range: str = 'strict',
     source: str = 'the label map',
-) -> Tuple[np.ndarray, np.ndarray]:
-    """Label values of a file -> 0..C-1 labelled, C unlabelled, 255 void; and tags.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Convert stored labels to 0..C-1 labeled, C unlabeled, 255 void; and return tags.
 
     Args:
         labels: (H, W) values as stored.
         num_classes: C <= 254.
-        unlabelled_value: The value in C..255 that means
-            "unlabelled" in the file. None: C. With 255 nothing is void.
-        label_range (str): 'strict' admits no other value in C..254; 'release'
-            takes all of C..254 as unlabelled, like the authors' release.
-        source: The file, for error messages.
+        unlabeled_value: Value in C..255 that means "unlabeled" in the file. None: C.
+            With 255 no pixel is void.
+        label_range: One of
+
+            * ``'strict'``: other values in C..254 are an error;
+            * ``'release'``: all values in C..254 are unlabeled, as in the authors'
+              release.
+        source: Name of the file, for error messages.
 
     Returns:
-        tuple[ndarray, ndarray]: (H, W) uint8, and which classes occur, (C,) bool.
+        tuple[ndarray, ndarray]: Labels (H, W) uint8, and the classes that occur, (C,)
+        bool.
 
     Raises:
-        ValueError: a value is out of range, or an argument is.
+        ValueError: If a label or an argument is out of range.
 
     Example:
-        >>> canonical_labels(np.array([[0, 1, 255]]), 2, unlabelled_value=255)
+        >>> canonical_labels(np.array([[0, 1, 255]]), 2, unlabeled_value=255)
         (array([[0, 1, 2]], dtype=uint8), array([ True,  True]))
     """
-    unlabelled = num_classes if unlabelled_value is None else unlabelled_value
-    check_label_options(num_classes, unlabelled, label_range)
+    unlabeled = num_classes if unlabeled_value is None else unlabeled_value
+    check_label_options(num_classes, unlabeled, label_range)
     values = _values_of(labels)
     allowed = (values >= 0) & (values < num_classes)
-    allowed |= (values == unlabelled) | (values == VOID)
+    allowed |= (values == unlabeled) | (values == VOID)
     if label_range == 'release':
         allowed |= (values >= num_classes) & (values <= VOID)
     if not allowed.all():
@@ -80,15 +100,15 @@ def canonical_labels(
         shown = ', '.join(map(str, bad[:8])) + (', ...' if len(bad) > 8 else '')
         raise ValueError(
             f'{source} holds the values {shown}, but with {num_classes} classes it '
-            f'may hold 0..{num_classes - 1}, {unlabelled} (unlabelled) and {VOID} '
-            '(void). Correct the file, set `unlabelled_value` to the value that '
-            'means "unlabelled", or use label_range="release" to take every value '
-            f'{num_classes}..{VOID - 1} as unlabelled'
+            f'may hold 0..{num_classes - 1}, {unlabeled} (unlabeled) and {VOID} '
+            '(void). Correct the file, set `unlabeled_value` to the value that '
+            'means "unlabeled", or use label_range="release" to take every value '
+            f'{num_classes}..{VOID - 1} as unlabeled'
         )
     table = np.arange(256, dtype=np.uint8)
     if label_range == 'release':
         table[num_classes:VOID] = num_classes
-    table[unlabelled] = num_classes
+    table[unlabeled] = num_classes
     tags = _occurring(values, num_classes)
     if (table[values] == values).all():
         return labels.astype(np.uint8), tags
@@ -96,18 +116,18 @@ def canonical_labels(
 
 
 def check_label_options(
-    num_classes: int, unlabelled_value: int, label_range: str
+    num_classes: int, unlabeled_value: int, label_range: str
 ) -> None:
-    """Raise ValueError unless the options of a label map make sense."""
+    """Raise a ValueError if an option of a label map is out of range."""
     if not 1 <= num_classes <= 254:
         raise ValueError(
-            f'expected 1 to 254 classes (one byte also holds "unlabelled" and '
+            f'expected 1 to 254 classes (one byte also holds "unlabeled" and '
             f'"void"), got {num_classes}'
         )
-    if not num_classes <= unlabelled_value <= VOID:
+    if not num_classes <= unlabeled_value <= VOID:
         raise ValueError(
-            f'`unlabelled_value` must lie in {num_classes}..{VOID} for {num_classes} '
-            f'classes (a lower value is a class), got {unlabelled_value}'
+            f'`unlabeled_value` must lie in {num_classes}..{VOID} for {num_classes} '
+            f'classes (a lower value is a class), got {unlabeled_value}'
         )
     if label_range not in ('strict', 'release'):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The contrastive core that all four relations share: pixels against segments.
+"""The pixel-to-segment contrastive loss that all four relations share.
 
 For pixel i with features f_i, own segment s(i) and segment means g_s::
 
@@ -7,26 +7,71 @@ For pixel i with features f_i, own segment s(i) and segment means g_s::
     L(i) = -log sum_{P_i} exp(k f_i.g_s) + log(sum_{P_i} + sum_{N_i} exp(k f_i.g_s))
          = softplus(logsumexp_{N_i} - logsumexp_{P_i})
 
-Which segments are the same, different or not compared depends on a pixel only
-through a *row* of a small table (its class, its image, its region). On CUDA Triton
-kernels compute it, elsewhere sweeps over chunks of pixels; neither keeps anything of
-size P x S.
+Which segments are the same, different or not compared is looked up for each pixel in a
+*row* of a small table (the row of its class, its image or its region). The loss and
+both gradients are computed in blocks of pixels in plain PyTorch, or by Triton kernels
+if selected with :func:`set_loss_backend`; neither allocates a tensor of size P x S.
 """
 
 from functools import cache
 from importlib.util import find_spec
-from typing import Optional, Tuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .contrastive_sweep import Problem, loss_and_gradients
+from mmseg_spml.functional.losses.contrastive_blockwise import (
+    Problem,
+    loss_and_gradients,
+)
+
+LOSS_BACKENDS = ('torch', 'triton')
+_chosen_backend = 'torch'
+
+
+def set_loss_backend(name: str) -> None:
+    """Set the default backend of :func:`pixel_to_segment_loss`.
+
+    Args:
+        name: ``'torch'``, the initial default, or ``'triton'``: kernels for CUDA
+            devices of compute capability 8.0 or above, in float32 (float64 inputs use
+            PyTorch). They agree with PyTorch in Triton's interpreter, but no run on a
+            GPU has been recorded yet.
+
+    Raises:
+        ValueError: If the backend is unknown.
+
+    Example:
+        >>> set_loss_backend('torch')
+        >>> get_loss_backend()
+        'torch'
+    """
+    global _chosen_backend
+    _chosen_backend = _checked_backend(name)
+
+
+def get_loss_backend() -> str:
+    """Name of the default backend; see :func:`set_loss_backend`.
+
+    Example:
+        >>> get_loss_backend()
+        'torch'
+    """
+    return _chosen_backend
+
+
+def _checked_backend(name: str) -> str:
+    if name not in LOSS_BACKENDS:
+        raise ValueError(
+            f'the loss backend must be one of {LOSS_BACKENDS}, got {name!r}'
+        )
+    return name
 
 
 @cache
 def _kernels_run_on(device: torch.device) -> bool:
-    """Whether Triton is there, and tensor cores for it."""
+    """Return whether Triton is installed and the device has suitable tensor cores."""
     if device.type != 'cuda' or torch.version.hip is not None:
         return False
     return find_spec('triton') is not None and (
@@ -34,24 +79,41 @@ def _kernels_run_on(device: torch.device) -> bool:
     )
 
 
+def _uses_kernels(pixels: Tensor, backend: str | None) -> bool:
+    """Return whether Triton computes the loss of these pixels.
+
+    Raises:
+        ValueError: If Triton is selected but cannot run on the device of the pixels.
+    """
+    name = _chosen_backend if backend is None else _checked_backend(backend)
+    if name == 'torch' or pixels.dtype != torch.float32:
+        return False
+    if not _kernels_run_on(pixels.device):
+        raise ValueError(
+            "the loss backend 'triton' needs a CUDA device of compute capability 8.0 "
+            f'or above and the package triton, but the pixels are on {pixels.device}: '
+            "choose the backend 'torch'"
+        )
+    return True
+
+
 def _solve(
-    problem: Problem, weight: Optional[Tensor]
-) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
-    """Losses and gradients by whatever is fastest on the device."""
-    pixels = problem.pixels
-    if pixels.dtype == torch.float32 and _kernels_run_on(pixels.device):
-        from . import contrastive_triton  # imports Triton
+    problem: Problem, weight: Tensor | None, kernels: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Losses and gradients, by Triton kernels or in plain PyTorch."""
+    if kernels:
+        from mmseg_spml.functional.losses import contrastive_triton  # imports Triton
 
         return contrastive_triton.loss_and_gradients(problem, weight)
     return loss_and_gradients(problem, weight)
 
 
-def _counted(weight: Tensor) -> Optional[Tensor]:
-    """Pixels whose weight is not 0, of which alone a gradient is kept; None: all.
+def _weighted_pixels(weight: Tensor, kernels: bool) -> Tensor | None:
+    """Indices of pixels with non-zero weight, or None for all.
 
-    All, too, where kernels run: to ask would be to wait for the device.
+    Always None with Triton, which avoids a host sync.
     """
-    if _kernels_run_on(weight.device) or bool(weight.all()):
+    if kernels or bool(weight.all()):
         return None
     return weight.nonzero().squeeze(1)
 
@@ -59,16 +121,25 @@ def _counted(weight: Tensor) -> Optional[Tensor]:
 class _WeightedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx, pixels, prototypes, own, row, comparison, concentration, weight, group
-    ):
-        counted = _counted(weight)
-        by_pixel = (pixels, own, row, weight)
+        ctx: Any,
+        pixels: Tensor,
+        prototypes: Tensor,
+        own: Tensor,
+        row: Tensor,
+        comparison: Tensor,
+        concentration: float,
+        weight: Tensor,
+        group: Tensor | None,
+        kernels: bool,
+    ) -> Tensor:
+        counted = _weighted_pixels(weight, kernels)
+        by_pixel: tuple[Tensor, ...] = (pixels, own, row, weight)
         if counted is not None:
-            by_pixel = (values[counted] for values in by_pixel)
+            by_pixel = tuple(values[counted] for values in by_pixel)
         seen, own, row, weight = by_pixel
         problem = Problem(seen, prototypes, own, row, comparison, concentration, group)
         needed = pixels.requires_grad or prototypes.requires_grad
-        loss, *gradients = _solve(problem, weight if needed else None)
+        loss, *gradients = _solve(problem, weight if needed else None, kernels)
         if needed:
             ctx.save_for_backward(*gradients, counted)
             ctx.number = len(pixels)
@@ -76,13 +147,13 @@ class _WeightedLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         grad_pixels, grad_prototypes, counted = ctx.saved_tensors
         grad_pixels = grad_pixels * upstream
         if counted is not None:
             whole = grad_pixels.new_zeros(ctx.number, grad_pixels.shape[1])
             grad_pixels = whole.index_copy_(0, counted, grad_pixels)
-        return grad_pixels, grad_prototypes * upstream, *[None] * 6
+        return grad_pixels, grad_prototypes * upstream, *[None] * 7
 
 
 def _checked(
@@ -92,7 +163,7 @@ def _checked(
     row: Tensor,
     comparison: Tensor,
     concentration: float,
-) -> Tuple[Tensor, ...]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     if not 0 <= concentration < float('inf'):
         raise ValueError(
             f'concentration must be 0 or more and finite, got {concentration}'
@@ -117,9 +188,33 @@ def _checked(
             f'comparison must be (R, {len(prototypes)}): a column for each prototype, '
             f'got {tuple(comparison.shape)}'
         )
+    if comparison.dtype != torch.int8:
+        raise TypeError(
+            'comparison must be int8 with 1 for same, -1 for different and 0 for not '
+            f'compared, got {comparison.dtype}'
+        )
+    _check_indices('own', own, len(prototypes))
+    _check_indices('row', row, len(comparison))
     if pixels.dtype != torch.float64 or prototypes.dtype != torch.float64:
         pixels, prototypes = pixels.float(), prototypes.float()
     return pixels, prototypes, own.long(), row.long(), comparison
+
+
+def _check_indices(name: str, index: Tensor, size: int) -> None:
+    """Check that indices are integers in ``[0, size)``.
+
+    On CUDA the range is checked on the device, without a host sync.
+    """
+    if index.is_floating_point() or index.dtype == torch.bool:
+        raise TypeError(f'{name} must hold integers, got {index.dtype}')
+    if not len(index):
+        return
+    smallest, largest = index.aminmax()
+    message = f'{name} must hold integers in [0, {size})'
+    if index.is_cuda:
+        torch._assert_async((smallest >= 0) & (largest < size), message)
+    elif not (smallest >= 0 and largest < size):
+        raise ValueError(f'{message}, got {int(smallest)} to {int(largest)}')
 
 
 def pixel_to_segment_loss(
@@ -129,31 +224,37 @@ def pixel_to_segment_loss(
     row: Tensor,
     comparison: Tensor,
     concentration: float,
-    weight: Optional[Tensor] = None,
-    group: Optional[Tensor] = None,
+    weight: Tensor | None = None,
+    group: Tensor | None = None,
+    backend: str | None = None,
 ) -> Tensor:
     """Weighted sum over pixels of the pixel-to-segment contrastive loss.
 
-    The loss of a pixel is that at the top of this module (SPML, Ke et al., ICLR
-    2021), computed in float32 whatever autocast says (float64 if both inputs are).
+    The loss of a pixel is defined in
+    :mod:`mmseg_spml.functional.losses.contrastive` (SPML, Ke et al., ICLR 2021). It is
+    computed in float32 even under autocast (in float64 if both inputs are float64).
 
     Args:
         pixels: Pixel features ``(P, D)``, differentiable.
         prototypes: Segment means ``(S, D)``, differentiable.
         own: Own segment of each pixel ``(P,)``, integers in ``[0, S)``.
-        row: Table row that holds for each pixel ``(P,)``, integers in ``[0, R)``.
+        row: Table row of each pixel ``(P,)``, integers in ``[0, R)``.
         comparison: Table ``(R, S)``, int8: 1 same, -1 different, 0 not compared.
         concentration: Concentration (inverse temperature), ``>= 0``.
-        weight: Weight of each pixel ``(P,)``; by default 1/P (the mean).
-        group: Optional ``(R,)`` integers: rows with the same number compare the same
-            segments and are swept together, which is much faster when a row has few
+        weight: Weight of each pixel ``(P,)``. Default: 1/P, which gives the mean.
+        group: Optional ``(R,)`` integers. Rows with the same number compare the same
+            segments and are computed together, which is much faster if a row has few
             pixels and few positives (regions within an image).
+        backend: ``'torch'`` or ``'triton'``. None: the default backend; see
+            :func:`set_loss_backend`.
 
     Returns:
-        Scalar. Without pixels, a zero that is still attached to the graph.
+        Scalar; without pixels, a zero that is attached to the graph.
 
     Raises:
-        ValueError: If shapes disagree, or ``concentration`` is negative.
+        TypeError: If ``comparison`` is not int8, or ``own`` or ``row`` is not integer.
+        ValueError: If shapes disagree, an index is out of range, ``concentration`` is
+            negative, or the backend is unknown or cannot run on the device.
 
     Example:
         >>> pixels = torch.eye(2).requires_grad_()
@@ -177,7 +278,11 @@ def pixel_to_segment_loss(
         )
     with torch.autocast(pixels.device.type, enabled=False):
         return _WeightedLoss.apply(
-            *tensors, float(concentration), weight.to(pixels.dtype), group
+            *tensors,
+            float(concentration),
+            weight.to(pixels.dtype),
+            group,
+            _uses_kernels(pixels, backend),
         )
 
 
@@ -189,11 +294,11 @@ def pixel_to_segment_nll(
     row: Tensor,
     comparison: Tensor,
     concentration: float,
-    group: Optional[Tensor] = None,
+    group: Tensor | None = None,
 ) -> Tensor:
-    """Loss of each pixel ``(P,)``, without gradient: for tests and pictures.
+    """Loss of each pixel ``(P,)`` without gradient, for tests and visualization.
 
-    Arguments are those of :func:`pixel_to_segment_loss`.
+    See :func:`pixel_to_segment_loss` for the arguments.
 
     Example:
         >>> own, row = torch.tensor([0, 1]), torch.tensor([0, 1])
@@ -203,4 +308,5 @@ def pixel_to_segment_nll(
     """
     tensors = _checked(pixels, prototypes, own, row, comparison, concentration)
     with torch.autocast(pixels.device.type, enabled=False):
-        return _solve(Problem(*tensors, float(concentration), group), None)[0]
+        problem = Problem(*tensors, float(concentration), group)
+        return _solve(problem, None, _uses_kernels(tensors[0], None))[0]

@@ -1,44 +1,47 @@
-"""The pixel-to-segment loss by sweeps over chunks of pixels: in plain PyTorch.
+"""The pixel-to-segment loss in blocks of pixels, in plain PyTorch.
 
-The problem is that of :mod:`mmseg_spml.functional.contrastive`. Pixels are swept in
-chunks that share their compared segments: masks become slices, one sweep yields the
-loss and both gradients, and nothing of size P x S is ever held.
+See :mod:`mmseg_spml.functional.losses.contrastive` for the loss. A block holds pixels
+that are compared with the same segments, so that masks become slices. One pass computes
+the loss and both gradients; no tensor of size P x S is ever allocated.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator, List, Optional, Tuple, Union
+from typing import Optional
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Similarities held at a time: small enough for the cache of a CPU core, large
+# Number of similarities held at a time: small enough for the cache of a CPU core, large
 # enough to keep matrix products (on CUDA: kernels) efficient.
 _CHUNK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 25}
-# Fewer, and reading the segments again for each chunk would take longer than products.
+# With fewer rows, re-reading the segments for each chunk would dominate the products.
 _LEAST_ROWS = 256
 _LN_2 = math.log(2)
-# Up to it powers of 2, and sums of 2^60 of them, are normal numbers of float32.
+# Up to this exponent, powers of 2 and sums of 2^60 of them are normal float32 numbers.
 _LARGEST_EXPONENT = 64
 
 
 @dataclass
 class Problem:
-    """Pixels, segments, and which of them are compared.
+    """Pixels and segments to compare.
 
     Attributes:
-        pixels: ``(P, D)``.
-        prototypes: ``(S, D)``, of the same dtype.
+        pixels: Pixel features ``(P, D)``.
+        prototypes: Segment means ``(S, D)``, of the same dtype.
         own: Own segment of each pixel ``(P,)``, int64.
-        row: Row of the table of each pixel ``(P,)``, int64.
+        row: Table row of each pixel ``(P,)``, int64.
         comparison: Table ``(R, S)`` int8: 1 same, -1 different, 0 not compared.
-        concentration: Factor of the similarities.
-        group: ``(R,)`` or None: rows of one number compare the same segments.
-        alone: Whether no segment but perhaps the own is same, ``(P,)`` bool: the own
-            is the positive then.
-        left_out: Whether the own segment is same, but others are the positives.
-        unlisted: Whether not even the own segment, the positive, is same.
+        concentration: Factor on the similarities.
+        group: ``(R,)`` or None; rows with the same number compare the same segments.
+        alone: Whether no segment other than the pixel's own is marked as same,
+            ``(P,)`` bool. The only positive is then the own segment.
+        left_out: Whether the own segment is marked as same and excluded, because other
+            segments are the positives, ``(P,)`` bool.
+        unlisted: Whether the own segment is the only positive but is not marked as
+            same, ``(P,)`` bool.
     """
 
     pixels: Tensor
@@ -47,7 +50,7 @@ class Problem:
     row: Tensor
     comparison: Tensor
     concentration: float
-    group: Optional[Tensor] = None
+    group: Tensor | None = None
 
     def __post_init__(self) -> None:
         own_is_same = self.comparison[self.row, self.own] > 0
@@ -59,21 +62,35 @@ class Problem:
 
 @dataclass
 class _Block:
-    """Pixels that compare the same segments (``columns``), and how.
+    """Pixels that are compared with the same segments.
 
-    One table row: ``positive`` is the slice of the positive columns. Several rows: it
-    lists (n, w) each pixel's, padded by ``len(columns)``, a column of its own that
-    counts for nothing. Blocks that follow each other may share the tensor ``columns``.
+    Attributes:
+        pixels: Indices of the pixels ``(n,)``.
+        columns: Indices of the segments.
+        positive: If all pixels have the same table row, the slice of the positive
+            columns. Otherwise the positive columns of each pixel ``(n, w)``, padded
+            with ``len(columns)``, the index of an additional column that is ignored.
+
+    Consecutive blocks may share the tensor ``columns``.
     """
 
     pixels: Tensor
     columns: Tensor
-    positive: Union[slice, Tensor]
+    positive: slice | Tensor
 
-    def chunks(self, height: int) -> Iterator[Tuple[slice, Union[slice, Tensor]]]:
-        """Places in the block, and the pixels there: a slice where they follow."""
+    def repels(self) -> bool:
+        """Return whether a column is not positive; assumed for blocks of several rows.
+
+        A block without such a column has a loss of exactly 0.
+        """
+        if not isinstance(self.positive, slice):
+            return True
+        return self.positive.stop - self.positive.start < len(self.columns)
+
+    def chunks(self, height: int) -> Iterator[tuple[slice, slice | Tensor]]:
+        """Yield places in the block and the pixels there, as a slice if consecutive."""
         first, count = int(self.pixels[0]), len(self.pixels)
-        # sorted by their stable order
+        # The stable sort leaves the pixels in ascending order.
         follow = int(self.pixels[-1]) - first == count - 1
         for start in range(0, count, height):
             places = slice(start, min(start + height, count))
@@ -89,11 +106,12 @@ def _one_row(comparison: Tensor, row: int, pixels: Tensor) -> _Block:
     return _Block(pixels, torch.cat([same, different]), slice(0, len(same)))
 
 
-def _kinds(comparison: Tensor) -> Optional[Tuple[Tensor, List[slice]]]:
-    """Columns of rows that are kinds of segments, such as classes, and their positives.
+def _kinds(comparison: Tensor) -> tuple[Tensor, list[slice]] | None:
+    """Columns that all rows can share, and the slice of positive columns of each row.
 
-    That is, all rows compare the same segments, each of which is the same for one row
-    at most: sorted by that row they serve all. None if it is otherwise.
+    Rows can share them if they compare the same segments and each segment is positive
+    for at most one row, as with classes: the columns are then sorted by that row.
+    Returns None if the rows cannot share columns.
     """
     same, compared = comparison > 0, comparison[0] != 0
     alike = ((comparison != 0) == compared).all() and (same.sum(0) <= 1).all()
@@ -114,7 +132,7 @@ def _several_rows(comparison: Tensor, row: Tensor, pixels: Tensor) -> _Block:
     same = comparison > 0
     counts = same.sum(1)
     width = int(counts.max()) if len(columns) else 0
-    # The columns of each row in turn, each at its place in the row.
+    # List the positive columns of each row in its first entries.
     of_row, column = same.nonzero(as_tuple=True)
     first = counts.cumsum(0) - counts
     index = column.new_full((len(rows), width), len(columns))
@@ -126,7 +144,7 @@ def _several_rows(comparison: Tensor, row: Tensor, pixels: Tensor) -> _Block:
 
 def _blocks(problem: Problem) -> Iterator[_Block]:
     grouped = problem.group is not None
-    key = problem.group[problem.row] if grouped else problem.row
+    key = problem.row if problem.group is None else problem.group[problem.row]
     counts = torch.bincount(key)
     parts = torch.argsort(key, stable=True).split(counts.tolist())
     if grouped:
@@ -140,14 +158,14 @@ def _blocks(problem: Problem) -> Iterator[_Block]:
             block = _one_row(problem.comparison, row, parts[row])
         else:
             block = _Block(parts[row], kinds[0], kinds[1][place])
-        if block.positive.stop - block.positive.start < len(block.columns):
-            yield block  # else nothing repels: the loss is 0, exactly
+        if block.repels():
+            yield block  # otherwise the loss is exactly 0
 
 
-def _exp_sum(values: Tensor, bounded: bool) -> Tuple[Tensor, Tensor]:
-    """Turn ``values`` (n, m) into powers of 2; return (log2-sum-exp2, their sum).
+def _exp_sum(values: Tensor, bounded: bool) -> tuple[Tensor, Tensor]:
+    """Replace ``values`` (n, m) by powers of 2; return log2-sum-exp2 and their sum.
 
-    They are divided by the largest power of a row, unless values are bounded.
+    The powers are divided by the largest of their row unless ``bounded`` is set.
     """
     if bounded:
         total = values.exp2_().sum(dim=1)
@@ -162,15 +180,15 @@ def _exp_sum(values: Tensor, bounded: bool) -> Tuple[Tensor, Tensor]:
 
 
 def _share(values: Tensor, total: Tensor, amount: Tensor) -> None:
-    """Turn exponentials into softmax weights times ``amount`` (n,)."""
+    """Replace exponentials by softmax weights times ``amount`` (n,)."""
     factor = amount / total.clamp_min(torch.finfo(total.dtype).tiny)
     values.mul_(factor.unsqueeze(1))
 
 
-def _split(value: Tensor, columns: Union[slice, Tensor]) -> Tuple[Tensor, Tensor]:
-    """Positive and negative similarities; what is left out of either is -inf.
+def _split(value: Tensor, columns: slice | Tensor) -> tuple[Tensor, Tensor]:
+    """Positive and negative similarities; excluded entries are -inf.
 
-    The first columns need no copy; others are taken out of ``value``.
+    Positive columns at the start need no copy; others are moved out of ``value``.
     """
     if isinstance(columns, slice):
         if columns.start == 0:
@@ -183,8 +201,8 @@ def _split(value: Tensor, columns: Union[slice, Tensor]) -> Tuple[Tensor, Tensor
     return positive, value.scatter_(1, columns, -float('inf'))
 
 
-def _join(value: Tensor, columns: Union[slice, Tensor], positive: Tensor) -> None:
-    """Put what :func:`_split` took out of ``value`` back to its place."""
+def _join(value: Tensor, columns: slice | Tensor, positive: Tensor) -> None:
+    """Write the columns that :func:`_split` moved out of ``value`` back into it."""
     if not isinstance(columns, slice):
         value.scatter_(1, columns, positive)
     elif columns.start:
@@ -192,13 +210,13 @@ def _join(value: Tensor, columns: Union[slice, Tensor], positive: Tensor) -> Non
 
 
 class _Compared:
-    """Segments that pixels are compared with, scaled, and their gradient.
+    """Scaled segment vectors that pixels are compared with, and their gradient.
 
     Args:
-        problem: Whose segments.
-        columns: Their numbers.
-        padded: Whether a zero vector follows them, for a column that does not count.
-        scale: Factor of the vectors.
+        problem: Pixels and segments to compare.
+        columns: Indices of the segments.
+        padded: Whether to append a zero vector, for a column that is ignored.
+        scale: Factor on the vectors.
     """
 
     def __init__(
@@ -215,20 +233,20 @@ class _Compared:
         self.column_of_segment[columns] = numbers
 
 
-class _Sweep:
-    """The loss of each pixel and the gradients, block by block."""
+class _Blockwise:
+    """Loss of each pixel and the gradients, computed block by block."""
 
-    def __init__(self, problem: Problem, weight: Optional[Tensor]) -> None:
+    def __init__(self, problem: Problem, weight: Tensor | None) -> None:
         self.problem = problem
         self.weight = weight
-        # Powers of 2 are faster than those of e.
+        # Powers of 2 are faster than powers of e.
         self.scale = problem.concentration / _LN_2
         self.bounded = self._is_bounded()
         self.loss = problem.pixels.new_zeros(len(problem.pixels))
-        self.grad_pixels = self.grad_prototypes = None
-        if weight is not None:
-            self.grad_pixels = torch.zeros_like(problem.pixels)
-            self.grad_prototypes = torch.zeros_like(problem.prototypes)
+        # Without weights there are no gradients, and these tensors stay empty.
+        wanted = slice(None) if weight is not None else slice(0)
+        self.grad_pixels = torch.zeros_like(problem.pixels[wanted])
+        self.grad_prototypes = torch.zeros_like(problem.prototypes[wanted])
         near = None
         for block in _blocks(problem) if len(problem.pixels) else ():
             if not len(block.columns):
@@ -241,15 +259,18 @@ class _Sweep:
         self._give_back(near)
 
     def _is_bounded(self) -> bool:
-        """Whether powers of all similarities, and their sums, are normal numbers."""
+        """Return whether powers of all similarities and their sums are normal numbers.
+
+        Always False on CUDA, which avoids a host sync.
+        """
         both = (self.problem.pixels, self.problem.prototypes)
-        if not all(map(len, both)) or both[0].device.type != 'cpu':  # no waiting
+        if not all(map(len, both)) or both[0].device.type != 'cpu':
             return False
         largest = [float(vectors.norm(dim=1).max()) for vectors in both]
         return self.scale * largest[0] * largest[1] <= _LARGEST_EXPONENT
 
     def _give_back(self, near: Optional['_Compared']) -> None:
-        """Add the gradient of compared segments to that of all."""
+        """Add the gradient of the compared segments to that of all segments."""
         if near is not None and self.weight is not None:
             self.grad_prototypes.index_add_(
                 0,
@@ -262,7 +283,7 @@ class _Sweep:
         problem, vectors = self.problem, near.vectors
         device = 'cuda' if vectors.is_cuda else 'cpu'
         height = max(_LEAST_ROWS, _CHUNK_ELEMENTS[device] // len(vectors))
-        # One piece of memory for all chunks: it stays in the cache.
+        # All chunks reuse one buffer, which stays in the cache.
         values = vectors.new_empty(min(height, len(block.pixels)), len(vectors))
         unlisted = bool(problem.unlisted[block.pixels].any())
         for places, chunk in block.chunks(height):
@@ -278,13 +299,13 @@ class _Sweep:
 
     def _chunk(
         self,
-        chunk: Union[slice, Tensor],
+        chunk: slice | Tensor,
         value: Tensor,
-        positives: Union[slice, Tensor],
+        positives: slice | Tensor,
         column_of_segment: Tensor,
         unlisted: bool,
     ) -> None:
-        """Loss of a chunk; turns similarities into their gradient."""
+        """Compute the loss of a chunk; replace the similarities by their gradient."""
         problem = self.problem
         own = problem.own[chunk]
         excluded = problem.left_out[chunk].nonzero().squeeze(1)
@@ -307,10 +328,8 @@ class _Sweep:
         if unlisted:
             self._pull_to_own(chunk, own, pull)
 
-    def _pull_to_own(
-        self, chunk: Union[slice, Tensor], own: Tensor, pull: Tensor
-    ) -> None:
-        """Gradients of pixels whose positive is their own segment, no column."""
+    def _pull_to_own(self, chunk: slice | Tensor, own: Tensor, pull: Tensor) -> None:
+        """Add gradients of pixels whose positive is their own segment, not a column."""
         problem = self.problem
         amount = torch.where(problem.unlisted[chunk], -pull, 0).unsqueeze(1)
         amount *= self.scale
@@ -319,17 +338,19 @@ class _Sweep:
 
 
 def loss_and_gradients(
-    problem: Problem, weight: Optional[Tensor]
-) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
-    """Loss of each pixel and, where weights are given, gradients of its weighted sum.
+    problem: Problem, weight: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Loss of each pixel and, given weights, the gradients of the weighted sum.
 
     Args:
-        problem: What is compared.
+        problem: Pixels and segments to compare.
         weight: Weight of each pixel's loss ``(P,)``; None: no gradients.
 
     Returns:
-        Losses ``(P,)``, gradients of the pixels ``(P, D)`` and of the prototypes
-        ``(S, D)``.
+        Losses ``(P,)`` and the gradients of the pixels ``(P, D)`` and the prototypes
+        ``(S, D)``; both gradients are None without weights.
     """
-    sweep = _Sweep(problem, weight)
-    return sweep.loss, sweep.grad_pixels, sweep.grad_prototypes
+    result = _Blockwise(problem, weight)
+    if weight is None:
+        return result.loss, None, None
+    return result.loss, result.grad_pixels, result.grad_prototypes

@@ -1,18 +1,17 @@
 """The pixel-to-segment loss as Triton kernels, for CUDA.
 
-The problem is that of :mod:`mmseg_spml.functional.contrastive`. Tiles of pixels meet
-tiles of segments on the chip, so that similarities never reach memory: one kernel
-keeps running log-sum-exps, two more recompute the similarities for the gradients of
-pixels and of segments. Sums are in float32 and in a fixed order. Products run on tensor
-cores and follow PyTorch's ``torch.set_float32_matmul_precision``: by default three in
-TF32 that together are about as exact as float32, one for ``'high'`` and ``'medium'``.
-All is in powers of 2; nothing waits for the device.
+See :mod:`mmseg_spml.functional.losses.contrastive` for the loss. The similarities of a
+tile of pixels and a tile of segments stay on the chip and are never written to global
+memory: one kernel keeps running log-sum-exps, two more recompute the similarities for
+the gradients of pixels and segments. Sums are computed in float32 and in a fixed order.
+Products run on tensor cores and follow ``torch.set_float32_matmul_precision``: by
+default three TF32 products, together about as exact as float32; for ``'high'`` and
+``'medium'`` a single one. Exponentials are powers of 2. There is no host sync.
 
 Letters: P pixels, S segments, D dimensions, R rows of the table.
 """
 
 import math
-from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -20,18 +19,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .contrastive_sweep import Problem
+from mmseg_spml.functional.losses.contrastive_blockwise import Problem
 
-# The largest tiles whose values stay in registers, by what ptxas reports.
+# The largest tiles whose values stay in registers, according to ptxas.
 _TILE_PIXELS, _TILE_SEGMENTS, _WARPS = 64, 32, 8
-# Programs that keep the largest GPUs busy.
+# Number of programs that keeps the largest GPUs busy.
 _PROGRAMS = 512
 _LN_2 = math.log(2)
 
 
 @triton.jit
 def _features(vectors, places, inside, dimension, TILE_D: tl.constexpr):
-    """Rows of a matrix (n, D), zero beyond its borders."""
+    """Load rows of a matrix (n, D); zero outside of it."""
     columns = tl.arange(0, TILE_D)
     address = vectors + places[:, None] * dimension + columns[None, :]
     mask = inside[:, None] & (columns[None, :] < dimension)
@@ -40,7 +39,7 @@ def _features(vectors, places, inside, dimension, TILE_D: tl.constexpr):
 
 @triton.jit
 def _roles(row, own, alone, places, inside):
-    """Table row and own segment of each pixel, and whether no other is positive."""
+    """Table row and own segment of each pixel, and whether the own is the positive."""
     row_of = tl.load(row + places, mask=inside, other=0)
     own_of = tl.load(own + places, mask=inside, other=-1)
     return row_of, own_of, tl.load(alone + places, mask=inside, other=0)
@@ -48,7 +47,7 @@ def _roles(row, own, alone, places, inside):
 
 @triton.jit
 def _codes(comparison, row, inside, segments, num_segments):
-    """How each pixel compares each segment: entries of the table."""
+    """Table entries of each pixel and segment."""
     address = comparison + row[:, None] * num_segments + segments[None, :]
     mask = inside[:, None] & (segments[None, :] < num_segments)
     return tl.load(address, mask=mask, other=0).to(tl.int32)
@@ -62,7 +61,7 @@ def _positives(code, segments, own, alone):
 
 @triton.jit
 def _add(value, mask, largest, total):
-    """Running log-sum-exp: the largest value so far, the sum relative to it."""
+    """Update a running log-sum-exp: the largest value and the sum relative to it."""
     value = tl.where(mask, value, -float('inf'))
     larger = tl.maximum(largest, tl.max(value, axis=1))
     base = tl.where(larger == -float('inf'), 0.0, larger)
@@ -106,7 +105,7 @@ def _log_sum_kernel(
 
 @triton.jit
 def _share(value, code, positive, log_positive, log_negative, pull):
-    """Gradient of the loss to the similarities of a tile."""
+    """Gradient of the loss with respect to the similarities of a tile."""
     attract = tl.where(positive, tl.exp2(value - log_positive[:, None]), 0.0)
     repel = tl.where(code < 0, tl.exp2(value - log_negative[:, None]), 0.0)
     return (repel - attract) * pull[:, None]
@@ -184,17 +183,17 @@ def _prototype_gradient_kernel(
 
 
 def loss_and_gradients(
-    problem: Problem, weight: Optional[Tensor]
-) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
-    """Loss of each pixel and, where weights are given, gradients of its weighted sum.
+    problem: Problem, weight: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Loss of each pixel and, given weights, the gradients of the weighted sum.
 
     Args:
-        problem: What is compared; in float32.
+        problem: Pixels and segments to compare, in float32.
         weight: Weight of each pixel's loss ``(P,)``; None: no gradients.
 
     Returns:
-        Losses ``(P,)``, gradients of the pixels ``(P, D)`` and of the prototypes
-        ``(S, D)``.
+        Losses ``(P,)`` and the gradients of the pixels ``(P, D)`` and the prototypes
+        ``(S, D)``; both gradients are None without weights.
     """
     pixels, prototypes = problem.pixels.contiguous(), problem.prototypes.contiguous()
     (count, dimension), number = pixels.shape, len(prototypes)

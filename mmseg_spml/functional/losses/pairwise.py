@@ -1,41 +1,203 @@
-"""Energies of pairs of pixels that look alike but are predicted differently.
+"""Energies of pairs of similar pixels with different predictions.
 
-What the dense and the gated CRF loss have in common: with an affinity ``K`` (symmetric,
-not negative) and class probabilities ``y``, both are the Potts energy
-``sum_ij K_ij sum_{k != l} y_i^k y_j^l``, of which only products ``K y`` are needed.
+The dense and the gated CRF loss are both the Potts energy
+``sum_ij K_ij sum_{k != l} y_i^k y_j^l`` of class probabilities ``y``, with a symmetric
+non-negative affinity ``K``. Only products ``K y`` are needed to compute it.
 Letters: N images, C classes.
 """
 
-from typing import Callable, List, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .dense_crf import pixel_positions
-from .permutohedral import Lattice, build_lattice, filter_values
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.refinement.dense_crf import pixel_positions
+from mmseg_spml.functional.refinement.permutohedral import (
+    Lattice,
+    build_lattice,
+    filter_values,
+)
 
 Affinity = Callable[[Tensor], Tensor]
-"""Maps ``(N, C, H, W)`` to its product with ``K``, of the same shape."""
+"""Function from ``(N, C, H, W)`` to its product with ``K``, of the same shape."""
 
 
 class _PottsEnergy(torch.autograd.Function):
     """``sum_ij K_ij (s_i s_j - y_i . y_j)`` where ``s_i`` sums ``y_i`` over classes."""
 
     @staticmethod
-    def forward(ctx, probabilities: Tensor, affinity: Affinity) -> Tensor:
+    def forward(ctx: Any, probabilities: Tensor, affinity: Affinity) -> Tensor:
         total = probabilities.sum(dim=1, keepdim=True)
-        # the sum is one more class, whose products count the other way round
+        # The sum over classes is filtered as one more channel.
         near = affinity(torch.cat([probabilities, total], dim=1))
         near_same, near_all = near[:, :-1], near[:, -1:]
         ctx.save_for_backward(2 * (near_all - near_same))
-        # by pixel, so that certain ones cancel exactly
+        # Subtract per pixel, so that certain predictions cancel exactly.
         same = (probabilities * near_same).sum(dim=1, keepdim=True)
         return (total * near_all - same).sum()
 
     @staticmethod
-    def backward(ctx, upstream: Tensor) -> Tuple[Tensor, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return upstream * gradient, None
+
+
+def dense_crf_loss(
+    logits: Tensor,
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    scale_factor: float = 0.5,
+    sigma_xy: float = 100.0,
+    sigma_rgb: float = 15.0,
+) -> Tensor:
+    """DenseCRF loss: penalize similar pixels that are predicted differently.
+
+    Equation 5 of Tang et al., "On Regularized Losses for Weakly-supervised CNN
+    Segmentation", ECCV 2018, divided by its value if all pairs disagree; see
+    :func:`dense_crf_energy`. Add it to a cross-entropy on the labeled pixels.
+
+    Args:
+        logits: Class scores ``(N, C, h, w)``, float, C >= 2; resized bilinearly to the
+            images.
+        images: ``(N, 3, H, W)``, in 0 to 255.
+        labels: Label maps ``(N, H, W)``, integers; pixels of 255 (void) are ignored.
+            None: all pixels count.
+        scale_factor: Scale of the computation, relative to the size of the images.
+        sigma_xy: Standard deviation of positions in pixels of the images, > 0.
+        sigma_rgb: Standard deviation of colors in units of the images, > 0.
+
+    Returns:
+        Scalar in [0, 1].
+
+    Raises:
+        ValueError: If shapes disagree, or an option is out of range.
+
+    Example:
+        >>> logits = torch.randn(1, 3, 8, 8, requires_grad=True)
+        >>> loss = dense_crf_loss(logits, 255 * torch.rand(1, 3, 16, 16))
+        >>> loss.backward()
+        >>> 0 <= float(loss.detach()) <= 1
+        True
+    """
+    probabilities, small = pairwise_inputs(logits, images, scale_factor)
+    valid = valid_cells(labels, images, small.shape[2:])
+    sigma_xy = sigma_xy * scale_factor
+    return dense_crf_energy(probabilities, small, valid, sigma_xy, sigma_rgb)
+
+
+def gated_crf_loss(
+    logits: Tensor,
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    scale_factor: float = 0.25,
+    radius: int = 5,
+    sigma_xy: float = 6.0,
+    sigma_rgb: float = 25.5,
+) -> Tensor:
+    """Gated CRF loss: penalize similar neighbors that are predicted differently.
+
+    Equations 2 to 5 of Obukhov et al., "Gated CRF Loss for Weakly Supervised Semantic
+    Image Segmentation", 2019 (arXiv:1906.04651); see :func:`gated_crf_energy`. Add it
+    to a cross-entropy on the labeled pixels.
+
+    Args:
+        logits: Class scores ``(N, C, h, w)``, float, C >= 2; resized bilinearly to the
+            images.
+        images: ``(N, 3, H, W)``, in 0 to 255.
+        labels: Label maps ``(N, H, W)``, integers; pixels of 255 (void) are ignored.
+            None: all pixels count.
+        scale_factor: Scale of the computation, relative to the size of the images.
+        radius: Radius of the window, in pixels at that scale, >= 1.
+        sigma_xy: Standard deviation of positions in pixels at that scale, > 0.
+        sigma_rgb: Standard deviation of colors in units of the images, > 0.
+
+    Returns:
+        Scalar, >= 0.
+
+    Raises:
+        ValueError: If shapes disagree, or an option is out of range.
+
+    Example:
+        >>> logits = torch.randn(1, 3, 8, 8, requires_grad=True)
+        >>> loss = gated_crf_loss(logits, 255 * torch.rand(1, 3, 32, 32))
+        >>> loss.backward()
+        >>> bool(loss >= 0)
+        True
+    """
+    probabilities, small = pairwise_inputs(logits, images, scale_factor)
+    valid = valid_cells(labels, images, small.shape[2:])
+    return gated_crf_energy(probabilities, small, valid, radius, sigma_xy, sigma_rgb)
+
+
+def pairwise_inputs(
+    logits: Tensor, images: Tensor, scale_factor: float
+) -> tuple[Tensor, Tensor]:
+    """Class probabilities and images at the scale of a loss, in at least float32.
+
+    Args:
+        logits: ``(N, C, h, w)`` float, C >= 2.
+        images: ``(N, 3, H, W)``.
+        scale_factor: Scale of the result, relative to the size of the images, > 0.
+
+    Returns:
+        ``(N, C, h', w')`` and ``(N, 3, h', w')``, averaged over the pixels of a cell.
+
+    Raises:
+        ValueError: If shapes disagree, or ``scale_factor`` is not positive.
+    """
+    if logits.dim() != 4 or images.dim() != 4 or len(logits) != len(images):
+        raise ValueError(
+            'expected logits (N, C, h, w) and images (N, 3, H, W), got '
+            f'{tuple(logits.shape)} and {tuple(images.shape)}'
+        )
+    if logits.shape[1] < 2:
+        raise ValueError(
+            f'expected scores of at least two classes, got {logits.shape[1]}'
+        )
+    if scale_factor <= 0:
+        raise ValueError(f'scale_factor must be positive, got {scale_factor}')
+    if logits.dtype != torch.float64:
+        logits = logits.float()
+    if logits.shape[2:] != images.shape[2:]:
+        logits = F.interpolate(
+            logits, size=images.shape[2:], mode='bilinear', align_corners=False
+        )
+    height, width = (max(round(side * scale_factor), 1) for side in images.shape[2:])
+    size = (height, width)
+    probabilities = F.adaptive_avg_pool2d(logits.softmax(dim=1), size)
+    return probabilities, F.adaptive_avg_pool2d(images.to(logits.dtype), size)
+
+
+def valid_cells(labels: Tensor | None, images: Tensor, size: Sequence[int]) -> Tensor:
+    """Cells without a void pixel, ``(N, h, w)`` bool; all cells if there are no labels.
+
+    Args:
+        labels: Label maps ``(N, H, W)``, or None.
+        images: ``(N, 3, H, W)``.
+        size: Number of rows ``h`` and columns ``w`` of cells.
+
+    Raises:
+        ValueError: If labels and images differ in size.
+    """
+    if labels is None:
+        return images.new_ones(len(images), *size, dtype=torch.bool)
+    if labels.shape != (len(images), *images.shape[2:]):
+        raise ValueError(
+            f'expected labels {(len(images), *images.shape[2:])}, of the size of the '
+            f'images, got {tuple(labels.shape)}'
+        )
+    return whole_cells(labels != VOID, size)
+
+
+def whole_cells(mask: Tensor, size: Sequence[int]) -> Tensor:
+    """Downsample a mask ``(N, H, W)``; a cell is True if all its pixels are True."""
+    pooled = F.adaptive_max_pool2d((~mask)[:, None].float(), tuple(size))
+    return ~pooled[:, 0].bool()
 
 
 def dense_crf_energy(
@@ -50,16 +212,16 @@ def dense_crf_energy(
     Tang et al., "On Regularized Losses for Weakly-supervised CNN Segmentation",
     ECCV 2018, equation 5: ``sum_k S_k' W (1 - S_k)`` with
     ``W_ij = exp(-|p_i - p_j|^2 / 2 sigma_xy^2 - |I_i - I_j|^2 / 2 sigma_rgb^2)``, here
-    over ``sum_ij W_ij``, so that its weight does not depend on the resolution. Both
-    sums run over all images and have the pairs i = j. ``W`` is applied by a
+    divided by ``sum_ij W_ij``, so that its magnitude does not depend on the resolution.
+    Both sums run over all images and include the pairs i = j. ``W`` is applied with a
     permutohedral lattice, in O(N H W).
 
     Args:
         probabilities: (N, C, H, W) float, class probabilities.
         images: (N, 3, H, W), in 0 to 255.
-        valid: (N, H, W) bool; pairs with other pixels do not count.
-        sigma_xy: In pixels, > 0.
-        sigma_rgb: In units of the images, > 0.
+        valid: (N, H, W) bool; pairs with an invalid pixel are ignored.
+        sigma_xy: Standard deviation of positions in pixels, > 0.
+        sigma_rgb: Standard deviation of colors in units of the images, > 0.
 
     Returns:
         Scalar in [0, 1]; 0 if no pixel is valid.
@@ -78,8 +240,8 @@ def dense_crf_energy(
     position = pixel_positions(images.shape[2:], images.device) / sigma_xy
     lattices = []
     for image in images:
-        colour = image.flatten(1).T.float() / sigma_rgb
-        lattices.append(build_lattice(torch.cat([position, colour], dim=1)))
+        color = image.flatten(1).T.float() / sigma_rgb
+        lattices.append(build_lattice(torch.cat([position, color], dim=1)))
 
     def affinity(values: Tensor) -> Tensor:
         return _filter_each(values * valid[:, None], lattices) * valid[:, None]
@@ -90,8 +252,8 @@ def dense_crf_energy(
 
 
 def _filter_each(values: Tensor, lattices: Sequence[Lattice]) -> Tensor:
-    """Each image by its own lattice, in float32."""
-    filtered: List[Tensor] = []
+    """Filter each image with its own lattice, in float32."""
+    filtered: list[Tensor] = []
     for value, lattice in zip(values.float(), lattices):
         rows = filter_values(value.flatten(1).T.contiguous(), lattice)
         filtered.append(rows.T.reshape(value.shape))
@@ -106,7 +268,7 @@ def gated_crf_energy(
     sigma_xy: float,
     sigma_rgb: float,
 ) -> Tensor:
-    """Potts energy of pixels and their neighbours in a square window.
+    """Potts energy of pixels and their neighbors in a square window.
 
     Obukhov et al., "Gated CRF Loss for Weakly Supervised Semantic Image Segmentation",
     2019 (arXiv:1906.04651), equations 2 to 5: the mean over pixels ``i`` of
@@ -117,17 +279,18 @@ def gated_crf_energy(
     Args:
         probabilities: (N, C, H, W) float, class probabilities.
         images: (N, 3, H, W), in 0 to 255.
-        valid: (N, H, W) bool; the gates.
-        radius: In pixels, >= 1.
-        sigma_xy: In pixels, > 0.
-        sigma_rgb: In units of the images, > 0.
+        valid: (N, H, W) bool, the gates.
+        radius: Radius of the window in pixels, >= 1.
+        sigma_xy: Standard deviation of positions in pixels, > 0.
+        sigma_rgb: Standard deviation of colors in units of the images, > 0.
 
     Returns:
-        Scalar, at least 0; 0 if no pixel is valid.
+        Scalar, >= 0; 0 if no pixel is valid.
 
     Raises:
         TypeError: If ``valid`` is not bool.
-        ValueError: If shapes do not fit, the radius is below 1 or a sigma not positive.
+        ValueError: If shapes do not fit, the radius is below 1, or a sigma is not
+            positive.
 
     Example:
         >>> probabilities = torch.full((1, 2, 1, 2), 0.5)
@@ -155,8 +318,8 @@ def gated_crf_energy(
     return _PottsEnergy.apply(probabilities, affinity) / valid.sum().clamp_min(1)
 
 
-def _half_window(radius: int, size: Sequence[int]) -> List[Tuple[int, int]]:
-    """Offsets (rows, columns) to one of each two opposite neighbours in the image."""
+def _half_window(radius: int, size: Sequence[int]) -> list[tuple[int, int]]:
+    """Offsets (rows, columns) of one of every two opposite neighbors."""
     high, wide = (min(radius, length - 1) for length in size)
     after = [(0, columns) for columns in range(1, wide + 1)]
     below = [
@@ -167,10 +330,10 @@ def _half_window(radius: int, size: Sequence[int]) -> List[Tuple[int, int]]:
     return after + below
 
 
-def _shifted_slices(rows: int, columns: int) -> Tuple[tuple, tuple]:
-    """Indices of all pixels with such a neighbour, and of these neighbours."""
+def _shifted_slices(rows: int, columns: int) -> tuple[tuple, tuple]:
+    """Indices of all pixels that have a neighbor at an offset, and of the neighbors."""
 
-    def slices(offset: int) -> Tuple[slice, slice]:
+    def slices(offset: int) -> tuple[slice, slice]:
         first = slice(max(-offset, 0), -offset if offset > 0 else None)
         second = slice(max(offset, 0), offset if offset < 0 else None)
         return first, second

@@ -1,38 +1,46 @@
-"""Filtering along minimum spanning trees of the pixel grid: the tree energy.
+"""Tree energy loss: filtering along minimum spanning trees of the pixel grid.
 
 Liang et al., "Tree Energy Loss: Towards Sparsely Annotated Semantic Segmentation",
 CVPR 2022. Letters: N images, C classes, D feature channels, V = N H W pixels.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 from torch import Tensor
 
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.losses.pairwise import (
+    pairwise_inputs,
+    valid_cells,
+    whole_cells,
+)
+
 
 class PixelForest(NamedTuple):
-    """Rooted spanning trees of the pixel grids of a batch, one an image.
+    """Rooted spanning trees of the pixel grids of a batch, one per image.
 
     Attributes:
-        order: (V,) int64: pixels of the batch by depth, roots first.
-        parent: (V,) int64: place in ``order`` of each one's parent; that of a root is
-            its own.
-        levels: Bounds in ``order`` of the pixels of each depth.
+        order: Pixels of the batch sorted by depth, roots first, (V,) int64.
+        parent: Position in ``order`` of the parent of each pixel of ``order``, (V,)
+            int64; a root is its own parent.
+        levels: Boundaries of the depth levels in ``order``.
     """
 
     order: Tensor
     parent: Tensor
-    levels: Tuple[int, ...]
+    levels: tuple[int, ...]
 
 
 def spanning_forest(features: Tensor) -> PixelForest:
-    """Minimum spanning trees of 4-connected grids; an edge weighs ``|f_i - f_j|^2``.
+    """Minimum spanning trees of 4-connected grids with edge weights ``|f_i - f_j|^2``.
 
-    Among equal weights vertical edges come first, then row by row: any tree of least
-    weight will do, but it must be the same each time. Trees are found on the CPU.
+    Ties are broken by edge order, vertical edges first, then row by row, so that the
+    tree is deterministic. Trees are computed on the CPU.
 
     Args:
         features: (N, D, H, W) float.
@@ -50,10 +58,10 @@ def spanning_forest(features: Tensor) -> PixelForest:
     pixels = np.arange(number * height * width).reshape(number, height, width)
     tail = np.concatenate([pixels[:, :-1].ravel(), pixels[:, :, :-1].ravel()])
     head = np.concatenate([pixels[:, 1:].ravel(), pixels[:, :, 1:].ravel()])
-    # Ranks instead of weights: SciPy takes a weight of 0 for no edge.
+    # Use ranks instead of weights, because SciPy treats a weight of 0 as no edge.
     ranks = np.empty(len(weights))
     ranks[np.argsort(weights, kind='stable')] = np.arange(1, len(weights) + 1)
-    # One more vertex joins the first pixels, by edges that every tree must have.
+    # An extra vertex connects the first pixels of the images, by edges of lowest rank.
     top, first = pixels.size, pixels[:, 0, 0]
     tail = np.concatenate([tail, np.full(number, top)])
     head = np.concatenate([head, first])
@@ -84,24 +92,26 @@ def tree_filter(
     values: Tensor,
     features: Tensor,
     sigma: float = 1.0,
-    valid: Optional[Tensor] = None,
+    valid: Tensor | None = None,
 ) -> Tensor:
-    """Mean over the pixels of the image, weighted by closeness along its tree.
+    """Weighted mean over the pixels of an image, by distance along its spanning tree.
 
     Equation 4 of the paper: ``y_i = sum_j A_ij v_j / sum_j A_ij``,
     ``A_ij = exp(-d_ij / sigma)`` where ``d_ij`` is the sum of ``|f_a - f_b|^2`` over
-    the edges of the path from i to j in the minimum spanning tree. In linear time, up
-    and down the trees. Gradients reach the values, not the features.
+    the edges of the path from i to j in the minimum spanning tree. The filter takes
+    linear time, with one pass up and one down the trees. It is differentiable with
+    respect to the values, not the features.
 
     Args:
         values: (N, C, H, W) float.
         features: (N, D, H, W) float.
-        sigma: In units of squared features, > 0.
-        valid: (N, H, W) bool; values of other pixels do not count. None: all do.
+        sigma: Decay length of the weights, in units of squared features, > 0.
+        valid: (N, H, W) bool; values of invalid pixels are ignored. None: all pixels
+            are valid.
 
     Returns:
-        (N, C, H, W), in the range of the values of each image; 0 where no valid pixel
-        is near enough.
+        (N, C, H, W), in the range of the values of each image; 0 where the weights of
+        all valid pixels underflow.
 
     Raises:
         ValueError: If sizes differ, or sigma is not positive.
@@ -121,16 +131,74 @@ def tree_filter(
     weights = decay.new_ones(len(decay), 1)
     if valid is not None:
         weights = valid.reshape(-1, 1).to(decay.dtype)
-    filtered = _NormalisedFilter.apply(_rows(values), weights, forest, decay)
+    filtered = _NormalizedFilter.apply(_rows(values), weights, forest, decay)
     return filtered.view(number, height, width, channels).permute(0, 3, 1, 2)
 
 
-class _NormalisedFilter(torch.autograd.Function):
-    """``A (w v) / A w``; ``A`` is symmetric: the gradient is ``w A (g / A w)``."""
+def tree_energy_loss(
+    logits: Tensor,
+    images: Tensor,
+    labels: Tensor,
+    features: Tensor | None = None,
+    *,
+    scale_factor: float = 0.25,
+    sigma: float = 1e-3,
+) -> Tensor:
+    """Tree energy loss: penalize deviation from the mean along spanning trees.
+
+    Equations 4 to 6 of Liang et al., "Tree Energy Loss: Towards Sparsely Annotated
+    Semantic Segmentation", CVPR 2022: the mean over unlabeled pixels of
+    ``sum_k |P_k - F_high(F_low(P))_k|``, where the filters average along minimum
+    spanning trees, ``F_low`` of the image and ``F_high`` of the features. The loss is
+    differentiable with respect to the logits only. Add it to a cross-entropy on the
+    labeled pixels.
+
+    Args:
+        logits: Class scores ``(N, C, h, w)``, float, C >= 2; resized bilinearly to the
+            images.
+        images: ``(N, 3, H, W)``, in 0 to 255.
+        labels: Label maps ``(N, H, W)``, integers: 0..C-1 labeled, 255 void, other
+            values from C on unlabeled.
+        features: Features of ``F_high``, ``(N, D, h', w')``; None: only ``F_low`` is
+            applied.
+        scale_factor: Scale of the computation, relative to the size of the images.
+        sigma: Decay length of ``F_low``, in units of squared color values in 0 to 1.
+
+    Returns:
+        Scalar, >= 0; zero without unlabeled pixels.
+
+    Raises:
+        ValueError: If shapes disagree, or an option is out of range.
+
+    Example:
+        >>> logits = torch.randn(1, 2, 8, 8, requires_grad=True)
+        >>> labels = torch.full((1, 16, 16), 2)         # two classes: all unlabeled
+        >>> loss = tree_energy_loss(logits, 255 * torch.rand(1, 3, 16, 16), labels)
+        >>> loss.backward()
+        >>> bool(loss >= 0)
+        True
+    """
+    probabilities, small = pairwise_inputs(logits, images, scale_factor)
+    size = small.shape[2:]
+    valid = valid_cells(labels, images, size)
+    filtered = tree_filter(probabilities, small / 255, sigma, valid)
+    if features is not None:
+        features = F.interpolate(
+            features.detach().float(), size=size, mode='bilinear', align_corners=False
+        )
+        filtered = tree_filter(filtered, features, valid=valid)
+    unlabeled = (labels != VOID) & (labels >= logits.shape[1])
+    unlabeled = whole_cells(unlabeled, size)
+    difference = (probabilities - filtered).abs().sum(dim=1)
+    return (difference * unlabeled).sum() / unlabeled.sum().clamp_min(1)
+
+
+class _NormalizedFilter(torch.autograd.Function):
+    """``A (w v) / A w`` with a symmetric ``A``; the gradient is ``w A (g / A w)``."""
 
     @staticmethod
     def forward(
-        ctx, values: Tensor, weights: Tensor, forest: PixelForest, decay: Tensor
+        ctx: Any, values: Tensor, weights: Tensor, forest: PixelForest, decay: Tensor
     ) -> Tensor:
         weighted = torch.cat([values * weights, weights], 1)
         sums = _weighted_sums(weighted, forest, decay)
@@ -140,17 +208,17 @@ class _NormalisedFilter(torch.autograd.Function):
         return sums[:, :-1] / total
 
     @staticmethod
-    def backward(ctx, upstream: Tensor) -> Tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
         total, weights, decay, order, parent = ctx.saved_tensors
         forest = PixelForest(order, parent, ctx.levels)
-        # where nothing valid is near, the result is constant
+        # The result is constant where all weights underflow.
         upstream = torch.where(total > torch.finfo(total.dtype).tiny, upstream, 0)
         sums = _weighted_sums(upstream / total, forest, decay)
         return weights * sums, None, None, None
 
 
 def _weighted_sums(values: Tensor, forest: PixelForest, decay: Tensor) -> Tensor:
-    """``A v`` (V, C): collects towards the roots, then hands down what is missing."""
+    """``A v`` (V, C): accumulate from leaves to roots, then propagate back down."""
     sums = values[forest.order]
     bounds = list(zip(forest.levels[1:-1], forest.levels[2:]))
     for start, end in reversed(bounds):
@@ -166,8 +234,8 @@ def _weighted_sums(values: Tensor, forest: PixelForest, decay: Tensor) -> Tensor
 
 
 def _checked_shape(
-    values: Tensor, features: Tensor, valid: Optional[Tensor]
-) -> Tuple[int, int, int, int]:
+    values: Tensor, features: Tensor, valid: Tensor | None
+) -> tuple[int, int, int, int]:
     if values.dim() != 4 or features.dim() != 4:
         raise ValueError(
             'expected values (N, C, H, W) and features (N, D, H, W), got '
@@ -187,5 +255,5 @@ def _checked_shape(
 
 
 def _rows(maps: Tensor) -> Tensor:
-    """(N, C, H, W) to (V, C)."""
+    """Reshape maps (N, C, H, W) to (V, C)."""
     return maps.permute(0, 2, 3, 1).flatten(0, 2)

@@ -4,23 +4,24 @@ Krähenbühl and Koltun, "Efficient Inference in Fully Connected CRFs with Gauss
 Potentials", NIPS 2011. Letters: H, W image size; C classes; N = H W pixels.
 """
 
-from typing import Any, Iterator, List, Optional, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .oversegmentation import checked_rgb
-from .permutohedral import (
+from mmseg_spml.functional.refinement.permutohedral import (
     Lattice,
     build_lattice,
     filter_values,
     scaled_lattice,
 )
+from mmseg_spml.functional.regions.oversegmentation import checked_rgb
 
-# Probabilities are taken for this at least: a class is never ruled out.
+# Probabilities are clamped to at least this value, so that no class is ever ruled out.
 LEAST_PROBABILITY = 1e-5
-# Of images that a GPU filters together, which takes up to 3 GB with 21 classes.
+# Pixels of the images that a GPU filters together; up to 3 GB with 21 classes.
 _PIXELS_TOGETHER = 1_000_000
 
 
@@ -30,7 +31,7 @@ def dense_crf(image: np.ndarray, probabilities: Tensor, **options: Any) -> Tenso
     Args:
         image: (H, W, 3) uint8, RGB.
         probabilities: (C, H, W) float, >= 0; they need not sum to 1.
-        options: See :func:`dense_crf_of_images`.
+        options: Keyword arguments of :func:`dense_crf_of_images`.
 
     Returns:
         Tensor: (C, H, W) float32, sums to 1 over the classes.
@@ -61,37 +62,39 @@ def dense_crf_of_images(
     bilateral_xy: float = 67.0,
     bilateral_rgb: float = 3.0,
     bilateral_weight: float = 4.0,
-    pixels_together: Optional[int] = None,
-) -> List[Tensor]:
+    pixels_together: int | None = None,
+) -> list[Tensor]:
     """Marginals of each image after mean-field inference, equation 8 of the paper.
 
-    Potts compatibility; two kernels, of positions (weight ``gaussian_weight``) and of
-    positions and colours; each normalised symmetrically by the root of its response
-    to ones, as the authors' code does. The defaults are those of SPML. Without
-    gradient; takes up to 3 kB of memory a pixel with 21 classes.
+    The compatibility is the Potts model. One kernel compares positions, the other
+    positions and colors; each is normalized symmetrically by the square root of its
+    response to ones, as in the authors' code. The defaults are those of SPML. No
+    gradient is computed. Memory use is up to 3 kB per pixel with 21 classes.
 
     Args:
-        images: Each (H, W, 3) uint8, RGB; of any sizes.
-        probabilities: For each (C, H, W) float, >= 0; they need not sum to 1. Of the
-            same classes, on one device.
-        iterations: >= 0; with 0 the normalised ``probabilities`` are returned.
-        gaussian_xy: Standard deviation of the first kernel, in pixels.
-        gaussian_weight: Its weight; 0 leaves it out.
-        bilateral_xy: Standard deviation of positions of the second one, in pixels.
-        bilateral_rgb: That of colours, in grey levels.
-        bilateral_weight: Its weight; 0 leaves it out.
-        pixels_together: Images that follow each other are filtered together as long as
-            they have no more pixels than this; 0: one by one. None: a million on a GPU,
-            0 on a CPU, where that is faster. Many classes want fewer.
+        images: One (H, W, 3) uint8 RGB array per image; sizes may differ.
+        probabilities: One (C, H, W) float tensor per image, >= 0; they need not sum to
+            1. All have the same classes and are on the same device.
+        iterations: Number of mean-field iterations, >= 0; with 0 the normalized
+            ``probabilities`` are returned.
+        gaussian_xy: Standard deviation of the position kernel, in pixels.
+        gaussian_weight: Weight of the position kernel; 0 disables it.
+        bilateral_xy: Position standard deviation of the bilateral kernel, in pixels.
+        bilateral_rgb: Color standard deviation of the bilateral kernel, in gray levels.
+        bilateral_weight: Weight of the bilateral kernel; 0 disables it.
+        pixels_together: Largest total number of pixels of consecutive images that are
+            filtered together; with 0 each image is filtered by itself. None: 1,000,000
+            on a GPU and 0 on a CPU, where that is faster. Reduce it if there are many
+            classes.
 
     Returns:
         List[Tensor]: (C, H, W) float32 for each image, sums to 1 over the classes.
 
     Raises:
-        ValueError: the numbers of images and probabilities differ, an image is no RGB
-            image, sizes or classes differ, a probability is not finite, a standard
-            deviation is not positive, ``iterations`` is negative, or kernels are too
-            narrow for so many images together.
+        ValueError: If the numbers of images and probabilities differ, an image is not
+            (H, W, 3) uint8, sizes or classes differ, a probability is not finite, a
+            standard deviation is not positive, ``iterations`` is negative, or the
+            kernels are too narrow for so many images together.
 
     Example:
         >>> images = [np.zeros((4, 6, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)]
@@ -111,7 +114,7 @@ def dense_crf_of_images(
     if pixels_together is None:
         pixels_together = _PIXELS_TOGETHER if device.type == 'cuda' else 0
     pixels = [image.shape[0] * image.shape[1] for image in images]
-    marginals: List[Tensor] = []
+    marginals: list[Tensor] = []
     for chosen in _in_batches(pixels, pixels_together):
         with torch.autocast(device.type, enabled=False):
             marginals += _mean_field(
@@ -126,8 +129,8 @@ def dense_crf_of_images(
 
 def _checked_images(
     images: Sequence[np.ndarray], probabilities: Sequence[Tensor]
-) -> List[np.ndarray]:
-    """The images, if each has probabilities that fit it."""
+) -> list[np.ndarray]:
+    """Return the images after checking that the probabilities of each one fit it."""
     if len(images) != len(probabilities):
         raise ValueError(
             f'expected probabilities of each image, got {len(probabilities)} of them '
@@ -155,7 +158,10 @@ def _checked_images(
 
 
 def _in_batches(pixels: Sequence[int], most: int) -> Iterator[slice]:
-    """Images that follow each other, one or more with at most ``most`` pixels."""
+    """Yield slices of consecutive images with at most ``most`` pixels in total.
+
+    A larger image forms a slice by itself.
+    """
     start, total = 0, 0
     for number, count in enumerate(pixels):
         if number > start and total + count > most:
@@ -171,8 +177,8 @@ def _mean_field(
     iterations: int,
     gaussian: tuple,
     bilateral: tuple,
-) -> List[Tensor]:
-    """Of the images as of one: their pixels in one list, N of all of them."""
+) -> list[Tensor]:
+    """Run mean-field inference on all images at once; N is their number of pixels."""
     gaussian_xy, gaussian_weight = gaussian
     bilateral_xy, bilateral_rgb, bilateral_weight = bilateral
     device = probabilities[0].device
@@ -185,12 +191,12 @@ def _mean_field(
     sizes = [image.shape[:2] for image in images]
     pixels = [height * width for height, width in sizes]
     position = torch.cat([pixel_positions(size, device) for size in sizes])
-    colours = np.concatenate([image.reshape(-1, 3) for image in images])
-    colour = torch.from_numpy(colours).to(device).float()
+    colors = np.concatenate([image.reshape(-1, 3) for image in images])
+    color = torch.from_numpy(colors).to(device).float()
     group = torch.arange(len(images), device=device).repeat_interleave(
         torch.tensor(pixels, device=device), output_size=sum(pixels)
     )
-    joint = torch.cat([position / bilateral_xy, colour / bilateral_rgb], dim=1)
+    joint = torch.cat([position / bilateral_xy, color / bilateral_rgb], dim=1)
     kernels = [
         _kernel(features, weight, near_in_order, group)
         for features, weight, near_in_order in (
@@ -205,7 +211,7 @@ def _mean_field(
         for kernel in kernels:
             energy = filter_values(marginals, kernel, add_to=energy)
         marginals = energy.softmax(dim=1)
-    # copies, so that one which is kept does not keep the others
+    # Copies: keeping one result must not keep the memory of the others.
     return [
         of_image.T.contiguous().view(scores.shape)
         for of_image, scores in zip(marginals.split(pixels), probabilities)
@@ -215,7 +221,7 @@ def _mean_field(
 def _kernel(
     features: Tensor, weight: float, near_in_order: bool, group: Tensor
 ) -> Lattice:
-    """A weighted Gaussian kernel, normalised symmetrically."""
+    """A weighted Gaussian kernel, normalized symmetrically."""
     lattice = build_lattice(features, near_in_order, group)
     response = filter_values(features.new_ones(len(features), 1), lattice)
     return scaled_lattice(lattice, (response[:, 0] + 1e-20).rsqrt(), weight)

@@ -1,4 +1,4 @@
-"""Gaussian filtering of values at points of any dimension: permutohedral lattice.
+"""Gaussian filtering in any dimension with the permutohedral lattice.
 
 Adams, Baek and Davis, "Fast High-Dimensional Filtering Using the Permutohedral
 Lattice", Eurographics 2010. Letters: N points, F their dimension, M lattice points, C
@@ -6,12 +6,12 @@ channels of the values.
 """
 
 import warnings
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-# Points whose lattice points are numbered together.
+# Number of consecutive points whose lattice points get adjacent numbers.
 _POINTS_TOGETHER = 1000
 
 
@@ -19,31 +19,33 @@ class Lattice(NamedTuple):
     """A filter for given points, as sparse matrices that are applied in turn.
 
     Attributes:
-        splat: (M, N), from points to the lattice points around each.
-        blur: Matrices (M, M) whose product blurs along the F+1 axes of the lattice.
-        slice: (N, M), back to the points.
+        splat: (M, N) matrix from the points to the lattice points that enclose them.
+        blur: (M, M) matrices that together blur along the F+1 axes of the lattice.
+        slice: (N, M) matrix from the lattice points back to the points.
     """
 
     splat: Tensor
-    blur: List[Tensor]
+    blur: list[Tensor]
     slice: Tensor
 
 
 def build_lattice(
-    features: Tensor, near_in_order: bool = False, group: Optional[Tensor] = None
+    features: Tensor, near_in_order: bool = False, group: Tensor | None = None
 ) -> Lattice:
-    """The lattice around points, section 3 of the paper.
+    """Build the lattice that encloses the points, section 3 of the paper.
 
     Args:
-        features: (N, F) float32: positions over the standard deviation of the filter.
-        near_in_order: Whether points that follow each other are near each other, like
-            the places of an image: filtering is faster then. The result is the same.
-        group: (N,) integers numbered from 0, such as the image of each point: what is
-            in another group is out of reach of the filter. None: one group.
+        features: (N, F) float32, positions divided by the standard deviation of the
+            filter.
+        near_in_order: Whether consecutive points are close to each other, such as the
+            pixel positions of an image; filtering is then faster. The result does not
+            change.
+        group: (N,) integers numbered from 0, such as the image of each point. The
+            filter does not mix points of different groups. None: a single group.
 
     Raises:
-        ValueError: ``features`` is not (N, F), ``group`` is not (N,) integers >= 0, or
-            the points are spread too far, or over too many groups, to number the
+        ValueError: If ``features`` is not (N, F), ``group`` is not (N,) integers >= 0,
+            or the points are spread too far, or over too many groups, to number the
             lattice.
 
     Example:
@@ -66,7 +68,7 @@ def build_lattice(
         group = group.long()
     packed, weights, strides = _enclosing_simplices(_elevate(features), group)
     weights = weights.flatten()
-    # one sort finds the lattice points and lists the points around each
+    # A single sort finds the distinct lattice points and groups the points by them.
     ordered, order = packed.flatten().sort(stable=True)
     first = torch.ones_like(ordered, dtype=torch.bool)
     first[1:] = ordered[1:] != ordered[:-1]
@@ -74,7 +76,7 @@ def build_lattice(
     place = first.cumsum(0) - 1
     rank = torch.arange(size, device=order.device)
     if near_in_order:
-        # number them by the points that come first, in memory near each other, too
+        # Number lattice points by their first point: neighbors are close in memory.
         by_point = (order[first] // _POINTS_TOGETHER).argsort(stable=True)
         rank[by_point] = rank.clone()
         by_rank = rank[place].argsort(stable=True)
@@ -85,19 +87,19 @@ def build_lattice(
     starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     splat = _csr(starts, order // corners, weights[order], (size, number))
     rows = torch.arange(number + 1, device=features.device) * corners
-    # the normalisation of Krähenbühl and Koltun's code
+    # the normalization of Krähenbühl and Koltun's code
     sliced = _csr(rows, vertices, weights / (1 + 2.0 ** (1 - corners)), (number, size))
     blurs = _blurs(unique, rank, strides, weights.dtype)
     return Lattice(splat, _in_pairs(blurs), sliced)
 
 
 def scaled_lattice(lattice: Lattice, scale: Tensor, weight: float) -> Lattice:
-    """The filter between products with ``scale``, all of it times ``weight``.
+    """Scale the input and output of a filter by ``scale`` and the result by ``weight``.
 
     Args:
-        lattice: Of N points.
-        scale: (N,), by which values are multiplied before and after.
-        weight: A number.
+        lattice: Lattice of N points.
+        scale: (N,) factors applied to the values before and after filtering.
+        weight: Factor on the result.
     """
     splat, sliced = lattice.splat, lattice.slice
     rows = torch.arange(len(scale), device=scale.device).repeat_interleave(
@@ -111,17 +113,17 @@ def scaled_lattice(lattice: Lattice, scale: Tensor, weight: float) -> Lattice:
 
 
 def filter_values(
-    values: Tensor, lattice: Lattice, add_to: Optional[Tensor] = None
+    values: Tensor, lattice: Lattice, add_to: Tensor | None = None
 ) -> Tensor:
-    """Values summed under a Gaussian of each point: splat, blur, slice.
+    """Sum the values around each point with Gaussian weights: splat, blur, slice.
 
-    The kernel is about exp(-|x - y|^2 / 2), up to the lattice's own error, with the
-    normalisation of Krähenbühl and Koltun's code (their factor 1 / (1 + 2^-F)).
+    The kernel is exp(-|x - y|^2 / 2) up to the approximation error of the lattice, with
+    the normalization of Krähenbühl and Koltun's code (their factor 1 / (1 + 2^-F)).
 
     Args:
         values: (N, C) float32.
-        lattice: Of the same N points.
-        add_to: (N, C), to which the sums are added.
+        lattice: Lattice of the same N points.
+        add_to: (N, C) tensor to which the sums are added out of place, or None.
 
     Returns:
         Tensor: (N, C).
@@ -141,26 +143,26 @@ def filter_values(
 
 
 def _elevate(features: Tensor) -> Tensor:
-    """Onto the hyperplane of coordinate sum 0 in F+1 dimensions, (N, F+1)."""
+    """Map to the hyperplane of coordinate sum 0 in F+1 dimensions, (N, F+1)."""
     dimension = features.shape[1]
     axis = torch.arange(dimension, dtype=features.dtype, device=features.device)
-    # so that splat, blur and slice together have the variance 1
+    # With this scale splat, blur and slice together have variance 1.
     scale = (2 / 3) ** 0.5 * (dimension + 1) / ((axis + 1) * (axis + 2)).sqrt()
     scaled = features * scale
-    # coordinate j is the sum of the scaled ones from j on, less j times that of j - 1
+    # Coordinate j is the sum of scaled[j:] minus j * scaled[j - 1].
     tails = scaled.flip(1).cumsum(1).flip(1)
     zero = tails.new_zeros(len(tails), 1)
     return torch.cat([tails, zero], 1) - torch.cat([zero, scaled * (axis + 1)], 1)
 
 
 def _enclosing_simplices(
-    elevated: Tensor, group: Optional[Tensor]
-) -> Tuple[Tensor, Tensor, List[int]]:
-    """Vertices around each point and their weights.
+    elevated: Tensor, group: Tensor | None
+) -> tuple[Tensor, Tensor, list[int]]:
+    """Vertices of the simplex that encloses each point, and their weights.
 
     Returns:
-        Vertices (N, F+1), each as one number, their weights (N, F+1), and how much a
-        step along each of the first F coordinates adds to the number.
+        Keys of the vertices (N, F+1), their barycentric weights (N, F+1), and the F
+        strides by which a step along each of the first F coordinates changes a key.
     """
     corners = elevated.shape[1]
     nearest = (elevated / corners).round()
@@ -169,7 +171,7 @@ def _enclosing_simplices(
     order = (elevated - base).argsort(dim=1, descending=True, stable=True)
     place = torch.arange(corners, device=elevated.device).expand_as(order)
     rank = torch.empty_like(order).scatter_(1, order, place) + excess
-    # back to the hyperplane: the coordinates of extreme rank move by one period
+    # Back to the hyperplane: coordinates whose rank is out of range move by one period.
     wrap = (rank < 0).long() - (rank >= corners).long()
     rank, base = rank + corners * wrap, base + corners * wrap
     rest = (elevated - base) / corners
@@ -180,23 +182,21 @@ def _enclosing_simplices(
     return packed, weights, strides
 
 
-def _pack(
-    base: Tensor, rank: Tensor, group: Optional[Tensor]
-) -> Tuple[Tensor, List[int]]:
-    """The vertices of each simplex as numbers.
+def _pack(base: Tensor, rank: Tensor, group: Tensor | None) -> tuple[Tensor, list[int]]:
+    """Encode the vertices of each simplex as integer keys; also return the strides.
 
-    Vertex k is ``base`` with k added to every coordinate, those of the k highest ranks
-    less a period of F+1.
+    Vertex k is ``base`` plus k in every coordinate, minus the period F+1 in the k
+    coordinates of highest rank.
 
     Args:
         base: First F coordinates (N, F) of vertex 0.
-        rank: Their ranks, 0..F.
-        group: (N,), or None; each has numbers of its own.
+        rank: Ranks of these coordinates (N, F), 0..F.
+        group: Group of each point (N,), or None; groups do not share keys.
     """
     number, dimension = base.shape
     if number == 0:
         return base.new_zeros(0, dimension + 1), [1] * dimension
-    # vertices are up to F away from vertex 0, their neighbours up to F further
+    # Vertices are up to F away from vertex 0, their neighbors up to F further.
     margin = 2 * dimension + 1
     low = base.amin(0) - margin
     extents = (base.amax(0) + margin + 1 - low).tolist()
@@ -204,7 +204,7 @@ def _pack(
     for extent in extents:
         strides.append(total)
         total *= extent
-    groups = 1 if group is None else int(group.max()) + 1  # the highest counts
+    groups = 1 if group is None else int(group.max()) + 1  # empty ones included
     if total * groups >= 2**63:
         raise ValueError(
             f'the features spread over {extents} cells of the lattice in each of '
@@ -225,18 +225,18 @@ def _pack(
 
 
 def _blurs(
-    unique: Tensor, rank: Tensor, strides: List[int], dtype: torch.dtype
-) -> List[Tensor]:
-    """For each axis the matrix of a lattice point and half of its two neighbours.
+    unique: Tensor, rank: Tensor, strides: list[int], dtype: torch.dtype
+) -> list[Tensor]:
+    """For each axis, the matrix that adds half of its two neighbors to a lattice point.
 
-    ``unique`` are the keys in ascending order, ``rank`` (M,) the numbers of their
-    points.
+    ``unique`` holds the keys in ascending order, ``rank`` (M,) the row number of the
+    lattice point of each key.
     """
     number, total = len(unique), sum(strides)
     own = torch.arange(number, device=unique.device)
     matrices = []
     for stride in (*strides, 0):
-        # one less in all coordinates, but F more in one (or in the one left out)
+        # One less in all coordinates, but F more in one (or in the implicit last one).
         wanted = unique - total + (len(strides) + 1) * stride
         before = torch.searchsorted(unique, wanted).clamp_(max=max(number - 1, 0))
         there = unique[before] == wanted
@@ -256,11 +256,11 @@ def _blurs(
     return matrices
 
 
-def _in_pairs(blurs: List[Tensor]) -> List[Tensor]:
-    """Products of two that follow each other: fewer and not much larger matrices."""
+def _in_pairs(blurs: list[Tensor]) -> list[Tensor]:
+    """Multiply consecutive pairs: half as many matrices, each not much larger."""
     try:
         pairs = [second @ first for first, second in zip(blurs[::2], blurs[1::2])]
-    except RuntimeError:  # no product of sparse matrices in this build of PyTorch
+    except RuntimeError:  # this PyTorch build cannot multiply sparse matrices
         return blurs
     return pairs + blurs[2 * len(pairs) :]
 
@@ -271,7 +271,7 @@ def _with_values(matrix: Tensor, values: Tensor) -> Tensor:
 
 def _csr(starts: Tensor, columns: Tensor, values: Tensor, size: tuple) -> Tensor:
     with warnings.catch_warnings():
-        # of its beta state, and that nobody checks what is correct by construction
+        # PyTorch warns that CSR support is in beta and that invariants are unchecked.
         warnings.simplefilter('ignore', UserWarning)
         return torch.sparse_csr_tensor(
             starts.int(), columns.int(), values, size, check_invariants=False

@@ -1,46 +1,45 @@
-"""Scores of segments by the labels near them, and pseudo-label maps of scores.
+"""Segment scores from the nearest labels, and pseudo-label maps from scores.
 
 Letters: H, W image size; C classes; P pixels; S segments.
 """
-
-from typing import Optional
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .retrieval import nearest_segments
-from .segments import VOID, Segments
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.retrieval import nearest_segments
+from mmseg_spml.functional.segments.segments import Segments
 
 
 @torch.no_grad()
 def nearest_label_scores(segments: Segments) -> Tensor:
-    """How the pixels of each segment are labelled by the nearest labelled segment.
+    """Class shares of each segment under nearest-neighbor labeling of its pixels.
 
-    Each pixel takes the label of the labelled segment of its own image whose prototype
-    is nearest to its embedding; the scores of a segment are the shares of the classes
-    among its pixels.
+    Each pixel takes the label of the labeled segment in the same image whose prototype
+    is nearest to its embedding. The scores of a segment are the fractions of its pixels
+    that take each class.
 
     Args:
-        segments: Of any number of images.
+        segments: Segments of any number of images.
 
     Returns:
-        Tensor: (P, C) float32, the scores of each pixel's segment; rows sum to 1, or
-        are 0 in an image without labels.
+        Tensor: (P, C) float32, the scores of each pixel's segment. Rows sum to 1; they
+        are 0 in images without labels.
 
     Example:
-        >>> from mmseg_spml.functional.segments import pool_segments
+        >>> from mmseg_spml.functional.segments.pooling import pool_segments
         >>> embedding = torch.tensor([[[[1.0, 0.9, 0.1]], [[0.0, 0.1, 1.0]]]])
-        >>> labels = torch.tensor([[[0, 2, 1]]])  # the one in the middle: unlabelled
+        >>> labels = torch.tensor([[[0, 2, 1]]])  # the one in the middle: unlabeled
         >>> segments = pool_segments(embedding, labels, torch.zeros_like(labels),
         ...                          torch.ones(1, 2), grid=(1, 3), num_classes=2)
         >>> nearest_label_scores(segments).tolist()
         [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
     """
     counts = segments.pixels.new_zeros(len(segments), segments.num_classes)
-    labelled = segments.label < segments.num_classes
+    labeled = segments.label < segments.num_classes
     for image in segments.pixel_image.unique():
-        bank = (labelled & (segments.image == image)).nonzero().squeeze(1)
+        bank = (labeled & (segments.image == image)).nonzero().squeeze(1)
         if not len(bank):
             continue
         own = (segments.pixel_image == image).nonzero().squeeze(1)
@@ -56,33 +55,34 @@ def nearest_label_scores(segments: Segments) -> Tensor:
 def pseudo_label_map(
     scores: np.ndarray,
     *,
-    least_confidence: float = 0.0,
-    weak: Optional[np.ndarray] = None,
-    keep_marks: bool = False,
+    min_confidence: float = 0.0,
+    weak: np.ndarray | None = None,
+    keep_weak_labels: bool = False,
     keep_void: bool = True,
-    extents: Optional[np.ndarray] = None,
+    extents: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The class of the largest score at each pixel.
+    """Class with the largest score at each pixel.
 
     Args:
         scores: (C, H, W), >= 0.
-        least_confidence: Pixels whose largest score is a smaller part of the sum are
-            unlabelled, in [0, 1].
-        weak: (H, W) weak label map: 0..C-1, C (unlabelled), 255 (void).
-        keep_marks: Whether labelled pixels of ``weak`` keep their label.
+        min_confidence: Smallest ratio of a pixel's largest score to the sum of its
+            scores, in [0, 1]; pixels below it are unlabeled.
+        weak: (H, W) weak label map: 0..C-1, C (unlabeled), 255 (void).
+        keep_weak_labels: Whether labeled pixels of ``weak`` keep their label.
         keep_void: Whether void pixels of ``weak`` stay void.
-        extents: (C, H, W) bool, where a class may be, such as inside of its boxes.
+        extents: (C, H, W) bool, where each class may occur, such as inside its boxes.
+            None: everywhere.
 
     Returns:
-        ndarray: (H, W) uint8: 0..C-1, C (unlabelled), 255 (void). Ties go to the lowest
-        class; a pixel whose scores are all 0 is unlabelled.
+        ndarray: (H, W) uint8: 0..C-1, C (unlabeled), 255 (void). Ties go to the lowest
+        class; a pixel whose scores are all 0 is unlabeled.
 
     Raises:
-        ValueError: the sizes differ, or ``least_confidence`` is out of range.
+        ValueError: If the sizes differ, or ``min_confidence`` is out of range.
 
     Example:
         >>> scores = np.array([[[0.6, 0.5]], [[0.4, 0.5]]])
-        >>> pseudo_label_map(scores, least_confidence=0.55).tolist()
+        >>> pseudo_label_map(scores, min_confidence=0.55).tolist()
         [[0, 2]]
     """
     if scores.ndim != 3 or (weak is not None and weak.shape != scores.shape[1:]):
@@ -90,8 +90,8 @@ def pseudo_label_map(
             f'expected scores (C, H, W) and weak labels (H, W), got {scores.shape} and '
             f'{None if weak is None else weak.shape}'
         )
-    if not 0 <= least_confidence <= 1:
-        raise ValueError(f'least_confidence must be in [0, 1], got {least_confidence}')
+    if not 0 <= min_confidence <= 1:
+        raise ValueError(f'min_confidence must be in [0, 1], got {min_confidence}')
     if extents is not None and extents.shape != scores.shape:
         raise ValueError(
             f'expected extents of the shape of the scores, {scores.shape}, got '
@@ -102,8 +102,8 @@ def pseudo_label_map(
         scores = np.where(extents, scores, 0)
     largest, total = scores.max(axis=0), scores.sum(axis=0)
     labels = scores.argmax(axis=0).astype(np.uint8)
-    labels[(largest < least_confidence * total) | (total <= 0)] = num_classes
-    if weak is not None and keep_marks:
+    labels[(largest < min_confidence * total) | (total <= 0)] = num_classes
+    if weak is not None and keep_weak_labels:
         labels = np.where(weak < num_classes, weak, labels)
     if weak is not None and keep_void:
         labels = np.where(weak == VOID, VOID, labels)

@@ -1,15 +1,15 @@
-"""Random walk of class scores along the similarity of embeddings.
+"""Random walk that propagates class scores by embedding similarity.
 
 Letters: C classes, D embedding, h, w grid, n = h w nodes, V views.
 """
 
 import math
-from typing import Iterator, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-# Up to this many entries the affinity matrix is kept: 256 MiB in float32.
+# The affinity matrix is kept up to this many entries: 256 MiB in float32.
 _LARGEST_MATRIX = 2**26
 
 
@@ -22,30 +22,30 @@ def propagate(
     steps: int = 64,
     largest_matrix: int = _LARGEST_MATRIX,
 ) -> Tensor:
-    """Scores after a walk over the grid.
+    """Propagate scores by a random walk over the nodes of the grid.
 
     The affinity of nodes i and j is B_ij = (mean_v exp(t (cos_ij^v - 1)))^p over the
     views v; a step multiplies the scores by T = B / (column sums of B). The paper's
     authors square T six times (n^3); here the scores take the ``steps`` = 64 steps
-    (C n^2 each), so that no power of T is formed. Where B has more than
-    ``largest_matrix`` entries it is not kept either: each step computes it anew, a
-    block of columns at a time.
+    (C n^2 each), so that no power of T is formed. If B has more than
+    ``largest_matrix`` entries, it is not stored; each step recomputes it in blocks of
+    columns.
 
     Args:
-        embeddings: V tensors (D, h, w), of any length.
+        embeddings: V tensors (D, h, w); the vectors need not be normalized.
         scores: (C, h, w).
-        temperature: t.
-        power: p.
-        steps: >= 0.
-        largest_matrix: Entries of B that may be kept; while it is computed, two more
-            such matrices are.
+        temperature: Factor t on the cosine similarity.
+        power: Exponent p of the affinity.
+        steps: Number of steps, >= 0.
+        largest_matrix: Largest number of entries of B that is stored. Computing B
+            temporarily takes two more matrices of this size.
 
     Returns:
-        Tensor: (C, h, w), of the scores' dtype; computed in float32 at least.
+        Tensor: (C, h, w) in the dtype of the scores; computed in at least float32.
 
     Raises:
-        ValueError: a grid differs, there is no view, or ``steps`` is negative.
-        TypeError: the scores are no floating-point numbers.
+        ValueError: If the grids differ, there is no view, or ``steps`` is negative.
+        TypeError: If the scores are not floating point.
 
     Example:
         >>> embedding = torch.tensor([[[1.0, 1.0, -1.0]]])
@@ -55,7 +55,7 @@ def propagate(
     _check(embeddings, scores, steps)
     if scores.numel() == 0 or steps == 0:
         return scores.clone()
-    # exp(100 (cos - 1)) needs the digits of float32
+    # exp(100 (cos - 1)) needs the precision of float32.
     dtype = torch.promote_types(scores.dtype, torch.float32)
     with torch.autocast(scores.device.type, enabled=False):
         walked = scores.to(dtype).flatten(1)
@@ -67,7 +67,7 @@ def propagate(
         sums = torch.cat(
             [block.sum(dim=0) for block in kept or _column_blocks(*options)]
         )
-        # a column of nothing but underflow stays 0
+        # A column whose entries have all underflowed stays 0.
         sums.clamp_(min=torch.finfo(dtype).tiny)
         for _ in range(steps):
             blocks = kept or _column_blocks(*options)
@@ -75,22 +75,22 @@ def propagate(
     return walked.view_as(scores).to(scores.dtype)
 
 
-def class_normalised(
+def class_normalized(
     scores: Tensor, present: Tensor, floor: float = 1e-12, keep_absent: bool = False
 ) -> Tensor:
-    """Scores of each class divided by their maximum; absent classes are 0.
+    """Divide the scores of each class by their maximum; absent classes become 0.
 
     Args:
         scores: (C, ...), >= 0.
         present: (C,) bool.
-        floor: Least divisor.
+        floor: Smallest divisor.
         keep_absent: Leave the scores of absent classes as they are.
 
     Returns:
-        Tensor: As ``scores``.
+        Tensor: (C, ...), same shape as ``scores``.
 
     Example:
-        >>> class_normalised(torch.tensor([[0.2, 0.1], [0.8, 0.9]]),
+        >>> class_normalized(torch.tensor([[0.2, 0.1], [0.8, 0.9]]),
         ...                  torch.tensor([True, False]))
         tensor([[1.0000, 0.5000],
                 [0.0000, 0.0000]])
@@ -102,24 +102,24 @@ def class_normalised(
 
 
 def _unit_columns(embedding: Tensor) -> Tensor:
-    """(D, n), columns of length 1; a zero stays zero."""
+    """Normalized columns (D, n); zero vectors stay zero."""
     return torch.nn.functional.normalize(embedding.flatten(1), dim=0)
 
 
 def _column_blocks(
     units: Sequence[Tensor], width: int, temperature: float, power: float
 ) -> Iterator[Tensor]:
-    """Columns of B, (n, width) at a time."""
+    """Yield the columns of B in blocks (n, width)."""
     for start in range(0, units[0].shape[1], width):
         columns = slice(start, start + width)
-        # log of the sum: a power of the sum itself would underflow
+        # In log space, because the power of the sum itself would underflow.
         logs = _log_affinity(units[0], columns, temperature)
         for unit in units[1:]:
             torch.logaddexp(logs, _log_affinity(unit, columns, temperature), out=logs)
         logs.sub_(math.log(len(units))).mul_(power)
-        # numbers below the smallest normal one would slow the products down manifold
+        # Subnormal numbers would make the products many times slower.
         smallest = math.log(torch.finfo(logs.dtype).tiny) / 2
-        yield torch.nn.functional.threshold_(logs, smallest, -math.inf).exp_()
+        yield logs.masked_fill_(logs <= smallest, -math.inf).exp_()
 
 
 def _log_affinity(unit: Tensor, columns: slice, temperature: float) -> Tensor:
@@ -129,7 +129,7 @@ def _log_affinity(unit: Tensor, columns: slice, temperature: float) -> Tensor:
 def _check(embeddings: Sequence[Tensor], scores: Tensor, steps: int) -> None:
     if not embeddings:
         raise ValueError('expected the embedding of one view at least')
-    grids: Tuple[Tuple[int, ...], ...] = tuple(
+    grids: tuple[tuple[int, ...], ...] = tuple(
         tuple(e.shape[1:]) for e in (*embeddings, scores)
     )
     if not scores.is_floating_point():

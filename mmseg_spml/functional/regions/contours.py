@@ -1,31 +1,31 @@
-"""Regions from contours: oriented watershed and ultrametric contour map.
+"""Regions from contours by oriented watershed and ultrametric contour map.
 
 Letters: H, W image size; R regions.
 """
 
-from typing import Optional
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from .oversegmentation import checked_rgb, renumber_regions
+from mmseg_spml.functional.regions.oversegmentation import checked_rgb, renumber_regions
 
 
 def gradient_contours(image: np.ndarray, sigma: float = 1.5) -> np.ndarray:
-    """Contour strength by the colour gradient: what needs no network.
+    """Contour strength from color gradients, without a network.
 
-    The largest norm over the channels of CIE Lab of the gradient of Gaussians, as a
-    share of that between black and white.
+    The strength is the largest norm of the Gaussian gradient over the CIE Lab channels,
+    relative to that of an edge between black and white.
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        sigma: Of the derivatives of Gaussians, in pixels.
+        sigma: Standard deviation of the Gaussian derivatives, in pixels.
 
     Returns:
         ndarray: (H, W) float32 in [0, 1].
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8, or ``sigma`` is not positive.
+        ValueError: If ``image`` is not (H, W, 3) uint8, or ``sigma`` is not positive.
 
     Example:
         >>> image = np.zeros((20, 20, 3), np.uint8)
@@ -46,23 +46,23 @@ def gradient_contours(image: np.ndarray, sigma: float = 1.5) -> np.ndarray:
             for order in ((0, 1), (1, 0))
         ]
         strength = np.maximum(strength, np.hypot(*along))
-    # a step of height 1 has the slope 1 / (sqrt(2 pi) sigma)
+    # A step of height 1 has the slope 1 / (sqrt(2 pi) sigma).
     full = 100 / (np.sqrt(2 * np.pi) * sigma)
     return np.clip(strength / full, 0, 1).astype(np.float32)
 
 
 def contour_normals(contours: np.ndarray, sigma: float = 2.0) -> np.ndarray:
-    """Angle at which a contour is crossed, by the curvature of its strength.
+    """Angle of the contour normal at each pixel, from the curvature of the strength.
 
-    Across a ridge the second derivative is lowest: the normal is that eigenvector of
-    the Hessian of the smoothed map.
+    The second derivative is lowest across a ridge, so the normal is the eigenvector of
+    the smallest eigenvalue of the Hessian of the smoothed map.
 
     Args:
-        contours: (H, W) strengths.
-        sigma: Of the derivatives of Gaussians, in pixels.
+        contours: (H, W) contour strengths.
+        sigma: Standard deviation of the Gaussian derivatives, in pixels.
 
     Returns:
-        ndarray: (H, W) float64 in [0, pi): 0 along a row, pi / 2 along a column.
+        ndarray: (H, W) float64 in [0, pi): 0 is along a row, pi / 2 along a column.
 
     Example:
         >>> line = np.zeros((9, 9))
@@ -76,35 +76,35 @@ def contour_normals(contours: np.ndarray, sigma: float = 2.0) -> np.ndarray:
         )
         for order in ((2, 0), (0, 2), (1, 1))
     )
-    # Half the angle of (xx - yy, 2 xy) points along the larger eigenvalue; the
-    # smaller one, across the ridge, is a quarter turn away.
+    # Half the angle of (xx - yy, 2 xy) is the direction of the larger eigenvalue; that
+    # of the smaller one, across the ridge, is perpendicular to it.
     return (np.arctan2(2 * mixed, columns - rows) / 2 + np.pi / 2) % np.pi
 
 
 def ucm_regions(
     contours: np.ndarray,
     threshold: float = 0.1,
-    most_regions: Optional[int] = 256,
+    most_regions: int | None = 256,
 ) -> np.ndarray:
     """Regions whose common boundaries are all stronger than a threshold.
 
-    Oriented watershed of the contours; regions with the weakest common boundary merge,
-    the strength of a boundary being its mean (OWT-UCM, Arbelaez et al., TPAMI 2011,
-    without the final sigmoid), until all are stronger than ``threshold`` and no more
-    than ``most_regions`` are left.
+    The regions of an oriented watershed of the contours are merged in the order of the
+    mean strength of their common boundary, weakest first (OWT-UCM, Arbelaez et al.,
+    TPAMI 2011, without the final sigmoid), until all boundaries are stronger than
+    ``threshold`` and at most ``most_regions`` are left.
 
     Args:
-        contours: (H, W) strengths in [0, 1].
-        threshold: Boundaries up to it vanish.
-        most_regions: At least 1; None is as many as there are.
+        contours: (H, W) contour strengths in [0, 1].
+        threshold: Boundaries of at most this strength are removed.
+        most_regions: Largest number of regions, >= 1; None: no limit.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
 
     Raises:
-        ValueError: the contours are no finite map in [0, 1], or ``most_regions`` is
-            below 1.
-        ImportError: higra is missing.
+        ValueError: If ``contours`` is not a finite (H, W) map in [0, 1], or
+            ``most_regions`` is below 1.
+        ImportError: If higra is not installed.
 
     Example:
         >>> contours = np.zeros((8, 12), np.float32)
@@ -136,15 +136,15 @@ def gradient_ucm_regions(
     image: np.ndarray,
     sigma: float = 1.5,
     threshold: float = 0.1,
-    most_regions: Optional[int] = 256,
+    most_regions: int | None = 256,
 ) -> np.ndarray:
-    """Regions of colour gradients: :func:`ucm_regions` of :func:`gradient_contours`.
+    """Regions from color gradients: :func:`ucm_regions` of :func:`gradient_contours`.
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        sigma: Of the gradients, in pixels.
-        threshold: Boundaries up to it vanish.
-        most_regions: At least 1; None is as many as there are.
+        sigma: Standard deviation of the Gaussian derivatives, in pixels.
+        threshold: Boundaries of at most this strength are removed.
+        most_regions: Largest number of regions, >= 1; None: no limit.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
@@ -158,19 +158,20 @@ def gradient_ucm_regions(
     return ucm_regions(gradient_contours(image, sigma), threshold, most_regions)
 
 
-def _edge_strengths(hg, graph, contours: np.ndarray) -> np.ndarray:
-    """Strength between two pixels: the stronger one, and a hint of which it is.
+def _edge_strengths(hg: Any, graph: Any, contours: np.ndarray) -> np.ndarray:
+    """Strength of the edge between two pixels: mostly that of the stronger pixel.
 
-    The mean would halve contours of a pixel's width. The stronger one alone makes such
-    a contour a plateau, whose pixels the watershed gives to any region around; with the
-    hint they go to the region on the left, or above.
+    The mean would halve the strength of contours that are one pixel wide. The maximum
+    alone would turn such a contour into a plateau, whose pixels the watershed assigns
+    arbitrarily; the small weighted mean assigns them to the region on the left or
+    above.
     """
     first, second = (contours.ravel()[pixels] for pixels in graph.edge_list())
     return 0.99 * np.maximum(first, second) + 0.01 * (0.7 * first + 0.3 * second)
 
 
-def _edge_normals(hg, graph, contours: np.ndarray) -> np.ndarray:
-    """Normal of the contour at each edge: the mean direction of its two pixels."""
+def _edge_normals(hg: Any, graph: Any, contours: np.ndarray) -> np.ndarray:
+    """Contour normal at each edge: the mean direction of its two pixels."""
     double = 2 * contour_normals(contours)
     cosine, sine = (
         hg.weight_graph(graph, part, hg.WeightFunction.mean)
@@ -191,7 +192,7 @@ def _checked_contours(contours: np.ndarray) -> np.ndarray:
     return contours
 
 
-def _higra():
+def _higra() -> Any:
     try:
         import higra
     except ImportError as error:

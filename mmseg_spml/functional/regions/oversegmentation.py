@@ -1,16 +1,16 @@
-"""Oversegmentation: region maps of an image, and labels spread over regions."""
+"""Over-segmentation of images, and expansion of labels to regions."""
 
-from typing import Callable, Sequence, Tuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
 
 
 def checked_rgb(image: np.ndarray) -> np.ndarray:
-    """The image, if it is one.
+    """Return the image after checking that it is (H, W, 3) uint8.
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8.
+        ValueError: If ``image`` is not (H, W, 3) uint8.
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -59,16 +59,16 @@ def felzenszwalb_regions(
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        scale: Larger means larger regions.
-        sigma: Smoothing before the segmentation, in pixels.
-        min_size: Smallest region, in pixels.
+        scale: Larger values give larger regions.
+        sigma: Standard deviation of the Gaussian smoothing beforehand, in pixels.
+        min_size: Smallest region size, in pixels.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8.
-        ImportError: scikit-image is missing.
+        ValueError: If ``image`` is not (H, W, 3) uint8.
+        ImportError: If scikit-image is missing.
 
     Example:
         >>> image = np.zeros((20, 20, 3), np.uint8)
@@ -86,20 +86,20 @@ def slic_regions(
 ) -> np.ndarray:
     """SLIC superpixels (Achanta et al., TPAMI 2012).
 
-    SLIC returns fewer regions than asked for; the default gives about 110 on a
+    SLIC returns fewer regions than requested; the default gives about 110 on a
     photograph of 256x192 pixels.
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        num_regions: Number of regions asked for.
-        compactness: Larger means squarer regions.
+        num_regions: Requested number of regions.
+        compactness: Larger values give squarer regions.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8.
-        ImportError: scikit-image is missing.
+        ValueError: If ``image`` is not (H, W, 3) uint8.
+        ImportError: If scikit-image is missing.
 
     Example:
         >>> regions = slic_regions(np.zeros((20, 20, 3), np.uint8), num_regions=4)
@@ -113,21 +113,22 @@ def slic_regions(
     )
 
 
-def regions_of_masks(masks: Sequence[np.ndarray], size: Tuple[int, int]) -> np.ndarray:
-    """Regions of overlapping masks, as models that segment anything find them.
+def regions_of_masks(masks: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """Regions from overlapping masks, such as those of Segment Anything.
 
-    Smaller masks cover larger ones; what is left of a mask is one region, whether
-    connected or not. Pixels in no mask form a region for each connected piece.
+    Smaller masks overwrite larger ones. The remaining pixels of a mask form one region,
+    even if they are not connected. Each connected component of the pixels without a
+    mask forms a region.
 
     Args:
-        masks: (H, W) bool each.
-        size: H and W.
+        masks: (H, W) bool masks.
+        size: (H, W).
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
 
     Raises:
-        ValueError: a mask has another size.
+        ValueError: If a mask has another size.
 
     Example:
         >>> masks = np.array([[[1, 1, 1, 0]], [[0, 1, 0, 0]]], bool)
@@ -148,14 +149,14 @@ def regions_of_masks(masks: Sequence[np.ndarray], size: Tuple[int, int]) -> np.n
 def expand_labels_to_regions(
     labels: np.ndarray, regions: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Spread the labels of a region over its unlabelled pixels.
+    """Spread the labels of a region over its unlabeled pixels.
 
-    An unlabelled pixel takes the most frequent label among the labelled pixels
-    of its region (ties: the lowest class id). Labelled and void pixels stay as
-    they are, and so do regions without any labelled pixel.
+    An unlabeled pixel takes the most frequent label among the labeled pixels
+    of its region (ties: the lowest class id). Labeled and void pixels stay as
+    they are, and so do regions without any labeled pixel.
 
     Args:
-        labels: (H, W) canonical labels: 0..C-1, C unlabelled, 255 void.
+        labels: (H, W) canonical labels: 0..C-1, C unlabeled, 255 void.
         regions: (H, W) integer region ids >= 0.
         num_classes: C.
 
@@ -163,7 +164,7 @@ def expand_labels_to_regions(
         ndarray: (H, W), dtype of ``labels``; the inputs are left alone.
 
     Raises:
-        ValueError: the two maps differ in shape.
+        ValueError: If the two maps differ in shape.
 
     Example:
         >>> labels = np.array([[0, 2, 2, 1]], np.uint8)
@@ -180,10 +181,10 @@ def expand_labels_to_regions(
         )
     ids, region = np.unique(regions, return_inverse=True)
     region = region.reshape(labels.shape)
-    labelled = labels < num_classes
-    cell = region[labelled] * num_classes + labels[labelled].astype(np.int64)
+    labeled = labels < num_classes
+    cell = region[labeled] * num_classes + labels[labeled].astype(np.int64)
     votes = np.bincount(cell, minlength=ids.size * num_classes)
     votes = votes.reshape(ids.size, num_classes)
     winner = votes.argmax(1).astype(labels.dtype)  # argmax takes the first: lowest id
-    fill = (labels == num_classes) & votes.any(1)[region]
+    fill = (labels == num_classes) & (votes.max(1) > 0)[region]
     return np.where(fill, winner[region], labels)

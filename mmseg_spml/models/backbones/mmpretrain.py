@@ -1,9 +1,10 @@
-"""Name it in ``custom_imports`` to use MMPretrain's backbones, or timm's through it.
+"""Backbones of MMPretrain, and of timm through MMPretrain.
 
-As ``type='mmpretrain.ConvNeXt'``, or ``type='mmpretrain.TIMMBackbone'`` with
-``features_only=True``. Not imported with the package, since MMPretrain takes seconds.
+List this module in ``custom_imports`` to use ``type='mmpretrain.ConvNeXt'``, or
+``type='mmpretrain.TIMMBackbone'`` with ``features_only=True``. It is not imported with
+the package, because importing MMPretrain takes seconds.
 """
 
-from mmseg_spml.mmpretrain_import import import_mmpretrain
+from mmseg_spml.models.mmpretrain_import import import_mmpretrain
 
 import_mmpretrain()

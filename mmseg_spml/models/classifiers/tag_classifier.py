@@ -1,6 +1,7 @@
-"""Multi-label classifier of image tags whose last layer gives activation maps."""
+"""Multi-label classifier of image tags with class activation maps."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.structures import PixelData
@@ -9,36 +10,38 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_spml.functional.cam import class_activations, normalised_maps, top_mean
-from mmseg_spml.models.views import resized
+from mmseg_spml.functional.seeds.cam import class_activations, normalized_maps, top_mean
+from mmseg_spml.models.segmentors.views import resized
 
 
 @MODELS.register_module()
 class TagClassifier(ImageClassifier):
     """MMPretrain's ``ImageClassifier`` for tags, with class activation maps.
 
-    A linear layer on each place of the last feature map gives the activation map of
-    each class, the mean of the map its score (Zhou et al., "Learning Deep Features for
-    Discriminative Localization", CVPR 2016). In prediction the maps are averaged over
-    ``scales`` and, if ``flip``, mirrored images. Class 0 is the background and not
-    classified: score k is that of class k + 1. Tags that are unknown give no loss.
+    A linear layer applied at each location of the last feature map gives the activation
+    map of each class; the mean of the map is the score of the class (Zhou et al.,
+    "Learning Deep Features for Discriminative Localization", CVPR 2016). For prediction
+    the maps are averaged over ``scales`` and, with ``flip``, mirrored images. Class 0,
+    the background, is not classified: score k belongs to class k + 1. Unknown tags do
+    not contribute to the loss.
 
     Args:
-        backbone: Its last map is used, unless there is a neck.
-        head: With a linear layer ``fc``, such as ``MultiLabelLinearClsHead`` of
-            C - 1 classes; its ``loss`` must be elementwise.
-        neck: Makes one map of those of the backbone.
-        scales: Sizes of the image for the maps, as factors.
-        flip: Whether mirrored images count, too.
-        top_share: Part of each map whose mean is the score, the places of largest
-            activation (see ``top_mean``): below 1, small objects are found better. In
-            training of the padded map, in prediction without the padding.
-        predicts_maps: Whether predictions have maps beside scores.
-        **kwargs: Those of ``ImageClassifier``.
+        backbone: Config of the backbone; its last map is used if there is no neck.
+        head: Config of a head with a linear layer ``fc``, such as
+            ``MultiLabelLinearClsHead`` with C - 1 classes; its ``loss`` must be
+            elementwise.
+        neck: Config of a neck that returns a single map.
+        scales: Scale factors of the image, over which the maps are averaged.
+        flip: Whether to average over mirrored images, too.
+        top_share: Fraction of the largest activations of a map whose mean is the score
+            (see ``top_mean``); values below 1 help to find small objects. The map
+            includes the padding in training, but not in prediction.
+        predicts_maps: Whether predictions contain maps in addition to scores.
+        **kwargs: Other arguments of ``ImageClassifier``.
 
     Raises:
-        ValueError: a scale is not positive, or there is none; ``top_share`` is out of
-            range; the head has no linear layer.
+        ValueError: If a scale is not positive or there is none, ``top_share`` is out of
+            range, or the head has no linear layer.
 
     Example:
         >>> model = TagClassifier(
@@ -55,7 +58,7 @@ class TagClassifier(ImageClassifier):
         self,
         backbone: dict,
         head: dict,
-        neck: Optional[dict] = None,
+        neck: dict | None = None,
         scales: Sequence[float] = (1.0,),
         flip: bool = True,
         top_share: float = 1.0,
@@ -80,23 +83,23 @@ class TagClassifier(ImageClassifier):
     def forward(
         self,
         inputs: Tensor,
-        data_samples: Optional[List[SegDataSample]] = None,
+        data_samples: list[SegDataSample] | None = None,
         mode: str = 'tensor',
     ) -> Any:
-        """As in MMPretrain; mode 'tensor' gives the scores (N, C-1), unbounded."""
+        """Run MMPretrain's forward; mode ``'tensor'`` returns the logits (N, C-1)."""
         if mode == 'tensor':
             activations = self._activations(inputs)
             return top_mean(activations, self.top_share) + self.head.fc.bias
         return super().forward(inputs, data_samples, mode)
 
     def loss(
-        self, inputs: Tensor, data_samples: List[SegDataSample]
-    ) -> Dict[str, Tensor]:
+        self, inputs: Tensor, data_samples: list[SegDataSample]
+    ) -> dict[str, Tensor]:
         """Loss of the known tags: summed over classes, averaged over images.
 
         Args:
             inputs: (N, 3, H, W).
-            data_samples: With ``gt_tags``.
+            data_samples: Samples with ``gt_tags``.
         """
         scores = self(inputs)
         target = _targets(data_samples, scores)
@@ -109,27 +112,30 @@ class TagClassifier(ImageClassifier):
     def predict(
         self,
         inputs: Tensor,
-        data_samples: Optional[List[SegDataSample]] = None,
+        data_samples: list[SegDataSample] | None = None,
         **kwargs: Any,
-    ) -> List[SegDataSample]:
-        """Scores, and maps if ``predicts_maps``.
+    ) -> list[SegDataSample]:
+        """Predict scores, and maps if ``predicts_maps`` is set.
 
         Returns:
-            list: The samples with ``pred_score`` (C-1,) in [0, 1], ``gt_score`` (C-1,)
-            (1 present, 0 absent, -1 unknown) if they have tags, and ``cams``
-            (PixelData of (C-1, H, W) in [0, 1], at the size of the image's file).
+            list: The samples with the fields
+
+            * ``pred_score``: (C-1,) in [0, 1];
+            * ``gt_score``: (C-1,), 1 present, 0 absent, -1 unknown, if they have tags;
+            * ``cams``: PixelData of (C-1, H, W) in [0, 1] at the size of the image
+              file, with ``predicts_maps``.
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
         for sample, image in zip(data_samples, inputs):
-            # without what was padded to stack the images
+            # Remove the padding that was added to stack the images.
             size = sample.metainfo.get('img_shape', image.shape[-2:])[:2]
             image = image[None, :, : size[0], : size[1]]
             sample.set_field(self(image)[0].sigmoid(), 'pred_score')
             if self.predicts_maps:
                 shape = tuple(sample.metainfo.get('ori_shape', size)[:2])
                 maps = resized(self.activation_maps(image), shape)[0]
-                sample.set_field(PixelData(data=normalised_maps(maps)), 'cams')
+                sample.set_field(PixelData(data=normalized_maps(maps)), 'cams')
         scores = torch.stack([sample.pred_score for sample in data_samples])
         if 'gt_tags' in data_samples[0]:
             for sample, target in zip(data_samples, _targets(data_samples, scores)):
@@ -137,7 +143,7 @@ class TagClassifier(ImageClassifier):
         return data_samples
 
     def activation_maps(self, inputs: Tensor) -> Tensor:
-        """Positive part of the class activations, mean over scales and mirrorings.
+        """Positive part of the class activations, averaged over scales and mirroring.
 
         Args:
             inputs: (N, 3, H, W), preprocessed.
@@ -146,7 +152,7 @@ class TagClassifier(ImageClassifier):
             Tensor: (N, C-1, H, W), >= 0.
         """
         size = tuple(inputs.shape[-2:])
-        total = 0.0
+        total = inputs.new_zeros(())
         for scale in self.scales:
             view = resized(inputs, tuple(max(round(scale * n), 1) for n in size))
             for mirrored in (False, True) if self.flip else (False,):
@@ -163,17 +169,16 @@ class TagClassifier(ImageClassifier):
         return class_activations(features, self.head.fc.weight)
 
 
-def _targets(samples: List[SegDataSample], scores: Tensor) -> Tensor:
-    """(N, C-1): 1 present, 0 absent, -1 unknown."""
-    rows: List[Tuple[Tensor, Tensor]] = []
+def _targets(samples: list[SegDataSample], scores: Tensor) -> Tensor:
+    """Target scores (N, C-1): 1 present, 0 absent, -1 unknown."""
+    rows: list[Tensor] = []
     for sample in samples:
         if 'gt_tags' not in sample:
             raise ValueError(
                 f'the image {sample.metainfo.get("img_path")} has no tags: load them '
                 'by LoadWeakAnnotations and pack them by PackWeakSegInputs'
             )
-        tags = sample.gt_tags
-        rows.append(torch.where(tags.unknown, -1.0, tags.multi_hot.float())[1:])
+        rows.append(sample.gt_tags.label.float()[1:])
     target = torch.stack(rows).to(scores)
     if target.shape != scores.shape:
         raise ValueError(

@@ -1,18 +1,17 @@
-"""Bank of labelled prototypes that retrieval looks up."""
+"""Bank of labeled segment prototypes for retrieval."""
 
 from pathlib import Path
-from typing import List, Tuple, Union
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mmseg_spml.atomic_file import atomic_file
-from mmseg_spml.functional.retrieval import class_frequencies, nearest_segments
+from mmseg_spml.functional.segments.retrieval import class_frequencies, nearest_segments
+from mmseg_spml.io.atomic_file import atomic_file
 
 FULL_MASKS = 'full masks'
-"""Origin of a bank with which scores are not weakly supervised."""
+"""Origin of a bank with full supervision."""
 
 
 class SegmentBank:
@@ -21,10 +20,10 @@ class SegmentBank:
     Args:
         prototypes: Unit vectors, float.
         labels: Class ids, integer.
-        origin: Where the labels come from, such as 'weak labels' or 'full masks'.
+        origin: Source of the labels, such as ``'weak labels'`` or ``'full masks'``.
 
     Raises:
-        ValueError: If the bank is empty or its parts disagree in length.
+        ValueError: If the bank is empty, or the lengths of its parts differ.
     """
 
     def __init__(
@@ -34,7 +33,7 @@ class SegmentBank:
             raise ValueError(
                 'a bank needs as many labels as prototypes, at least one; got '
                 f'{len(prototypes)} prototypes and {len(labels)} labels. Are any '
-                'pixels of the training images labelled?'
+                'pixels of the training images labeled?'
             )
         self.prototypes = prototypes.float()
         self.labels = labels.long()
@@ -44,7 +43,7 @@ class SegmentBank:
         return len(self.labels)
 
     def to(self, device: torch.device) -> 'SegmentBank':
-        """The bank on another device."""
+        """Copy the bank to a device."""
         return SegmentBank(
             self.prototypes.to(device), self.labels.to(device), self.origin
         )
@@ -52,7 +51,7 @@ class SegmentBank:
     def class_frequencies(
         self,
         queries: Tensor,
-        neighbours: int,
+        neighbors: int,
         num_classes: int,
         backend: str = 'torch',
     ) -> Tensor:
@@ -60,21 +59,20 @@ class SegmentBank:
 
         Args:
             queries: Unit vectors ``(Q, D)``.
-            neighbours: K; the whole bank if it is smaller.
+            neighbors: Number of neighbors K, at most the size of the bank.
             num_classes: ``C``.
-            backend: Of :func:`~mmseg_spml.functional.retrieval.nearest_segments`.
+            backend: See
+                :func:`~mmseg_spml.functional.segments.retrieval.nearest_segments`.
         """
-        neighbours = min(neighbours, len(self))
-        nearest = nearest_segments(
-            queries.float(), self.prototypes, neighbours, backend
-        )
+        neighbors = min(neighbors, len(self))
+        nearest = nearest_segments(queries.float(), self.prototypes, neighbors, backend)
         return class_frequencies(self.labels[nearest], num_classes)
 
     def check_fit(self, origin: str, dimension: int) -> None:
-        """Whether another bank may be appended.
+        """Check that a bank of this origin and embedding dimension may be appended.
 
         Raises:
-            ValueError: If its origin or embedding is another.
+            ValueError: If the origins or the dimensions differ.
         """
         own = (self.origin, self.prototypes.shape[1])
         if own != (origin, dimension):
@@ -84,17 +82,17 @@ class SegmentBank:
                 f'in {dimension}'
             )
 
-    def save(self, path: Union[str, Path], append: bool = False) -> None:
-        """Write a ``.safetensors`` file, whole or not at all.
+    def save(self, path: str | Path, append: bool = False) -> None:
+        """Write a ``.safetensors`` file atomically.
 
         Args:
-            path: The file.
-            append: Whether to keep what is in it.
+            path: File to write.
+            append: Whether to append to the bank in the file.
 
         Raises:
-            FileNotFoundError: If ``append`` and there is no such file.
-            ValueError: If ``append`` and it is no bank, or one of another origin or
-                embedding.
+            FileNotFoundError: If ``append`` is set and the file does not exist.
+            ValueError: If ``append`` is set and the file is not a bank, or a bank of
+                another origin or embedding dimension.
         """
         bank = self
         if append:
@@ -109,15 +107,14 @@ class SegmentBank:
             file.write(content)
 
     @classmethod
-    def load(cls, path: Union[str, Path]) -> 'SegmentBank':
-        """Map a file of :meth:`save` into memory.
+    def load(cls, path: str | Path) -> 'SegmentBank':
+        """Load a file of :meth:`save` as a memory map.
 
-        Its pages are read when they are needed and shared by all processes of a
-        machine.
+        Pages are read on demand and shared by all processes of a machine.
 
         Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it is not a bank.
+            FileNotFoundError: If the file does not exist.
+            ValueError: If the file is not a bank.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(
@@ -135,8 +132,8 @@ class SegmentBank:
         return cls(*tensors, origin)
 
     @classmethod
-    def join(cls, banks: List['SegmentBank']) -> 'SegmentBank':
-        """One bank of several that fit each other, at least one."""
+    def join(cls, banks: list['SegmentBank']) -> 'SegmentBank':
+        """Join at least one bank of the same origin and embedding."""
         return cls(
             torch.cat([bank.prototypes for bank in banks]),
             torch.cat([bank.labels for bank in banks]),
@@ -145,9 +142,9 @@ class SegmentBank:
 
     @classmethod
     def from_parts(
-        cls, parts: List[Tuple[Tensor, Tensor]], origin: str = 'weak labels'
+        cls, parts: list[tuple[Tensor, Tensor]], origin: str = 'weak labels'
     ) -> 'SegmentBank':
-        """Bank of pairs of prototypes and labels."""
+        """Build a bank from pairs of prototypes and labels."""
         if not parts:
             return cls(torch.empty(0, 0), torch.empty(0))
         prototypes, labels = zip(*parts)

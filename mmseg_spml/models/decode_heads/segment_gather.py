@@ -1,7 +1,7 @@
-"""Segments of all ranks on every rank, differentiable for the prototypes."""
+"""All-gather of segments, differentiable with respect to the prototypes."""
 
 from dataclasses import replace
-from typing import Tuple
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -9,103 +9,142 @@ from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmseg_spml.functional.segments import Segments
+from mmseg_spml.functional.segments.segments import Segments
 
 
-class _OfAllRanks(torch.autograd.Function):
-    """Vectors of all ranks for those of this one; backward sums over the ranks."""
+class _VectorsOfAllRanks(torch.autograd.Function):
+    """Replaces this rank's vectors by those of all ranks; backward sums over ranks."""
 
     @staticmethod
-    def forward(ctx, vectors, everything, start):
+    def forward(ctx: Any, vectors: Tensor, everything: Tensor, start: int) -> Tensor:
         ctx.rows = slice(start, start + len(vectors))
         return everything.view_as(everything)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         upstream = upstream.contiguous()
         dist.all_reduce(upstream)
         return upstream[ctx.rows], None, None
 
 
 class SegmentGather:
-    """Gathers the segments of all ranks while the caller computes something else.
+    """Gathers the segments of all ranks asynchronously.
 
-    Each rank contributes whatever it has, also nothing; every rank takes the same two
-    collectives: the lengths, then all the rest packed, integers as floats of the same
-    bits. Image numbers are offset by the images of the lower ranks. Gradients of the
-    prototypes flow back to the rank that made them, summed over ranks (DDP then
-    divides by their number).
+    A rank may have no segments. Every rank runs the same two collectives: one for the
+    numbers of segments and images, and one for everything else, packed into one tensor
+    with integers bit-cast to floats. Image indices continue those of the lower ranks.
+    The gradient of a prototype is summed over all ranks on the rank that computed it
+    (DDP then divides by the number of ranks).
 
     Args:
         segments: This rank's pixels and segments.
-        num_images: This rank's number of images.
     """
 
-    def __init__(self, segments: Segments, num_images: int) -> None:
-        self._segments, self._num_images = segments, num_images
+    def __init__(self, segments: Segments) -> None:
+        self._segments = segments
         self._work = None
         if get_world_size() > 1:
             self._start()
 
     def _start(self) -> None:
         device = self._segments.label.device
-        sizes = torch.tensor([len(self._segments), self._num_images], device=device)
-        received = [torch.empty_like(sizes) for _ in range(get_world_size())]
-        dist.all_gather(received, sizes)
-        self._lengths, images = zip(*torch.stack(received).tolist())
-
-        rank = get_rank()
-        self._first = sum(self._lengths[:rank])
-        self._segments = self._segments.shift_images(sum(images[:rank]))
-        self._num_images = sum(images)
-        rows = self.packed()
-        # At least one row: not every backend can gather nothing.
-        padded = rows.new_zeros(max(1, *self._lengths), rows.shape[1])
-        padded[: len(rows)] = rows
-        self._received = [torch.empty_like(padded) for _ in self._lengths]
+        sizes = [len(self._segments), self._segments.num_images]
+        own = torch.tensor(sizes, device=device)
+        received = [torch.empty_like(own) for _ in range(get_world_size())]
+        dist.all_gather(received, own)
+        self._sizes = torch.stack(received).tolist()
+        packed = self.packed()
+        lengths = [self._length(*sizes) for sizes in self._sizes]
+        # At least one element, because not every backend can gather empty tensors.
+        padded = packed.new_zeros(max(1, *lengths))
+        padded[: len(packed)] = packed
+        self._received = [torch.empty_like(padded) for _ in lengths]
         self._work = dist.all_gather(self._received, padded, async_op=True)
 
     def _vectors(self) -> Tensor:
         return torch.cat([self._segments.prototypes, self._segments.prototypes_loc], 1)
 
-    def packed(self) -> Tensor:
-        """What this rank sends: vectors and integers, a row for each segment."""
-        segments, vectors = self._segments, self._vectors().detach()
-        numbers = [segments.label, segments.region, segments.image]
-        tables = [torch.stack(numbers, dim=1), segments.tags]
+    def _integers(self) -> list[Tensor]:
+        """Integer tables with a row for each segment."""
+        segments = self._segments
+        tables = [torch.stack([segments.label, segments.region, segments.image], 1)]
         if segments.label_sets is not None:
             tables.append(segments.label_sets)
-        integers = torch.cat([table.to(_integer(vectors)) for table in tables], dim=1)
-        return torch.cat([vectors, integers.view(vectors.dtype)], dim=1)
+        return tables
 
-    def wait(self) -> Tuple[Segments, int]:
-        """The joined segments with this rank's pixels; the images of all ranks."""
+    def _length(self, num_segments: int, num_images: int) -> int:
+        """Number of elements sent by a rank with so many segments and images."""
+        width = self._vectors().shape[1] + sum(t.shape[1] for t in self._integers())
+        return num_segments * width + num_images * self._segments.num_classes
+
+    def packed(self) -> Tensor:
+        """Elements sent by this rank: vectors, then integers cast bitwise to floats."""
+        vectors = self._vectors().detach()
+        tables = [*self._integers(), self._segments.image_tags]
+        integers = torch.cat([t.flatten().to(_integer(vectors)) for t in tables])
+        return torch.cat([vectors.flatten(), integers.view(vectors.dtype)])
+
+    def wait(self) -> Segments:
+        """Wait for and return the segments of all ranks, with this rank's pixels."""
         segments = self._segments
         if self._work is None:
-            return segments, self._num_images
+            return segments
         self._work.wait()
-        rows = torch.cat([r[:n] for r, n in zip(self._received, self._lengths)])
-        split, width = segments.prototypes.shape[1], self._vectors().shape[1]
-        vectors = _OfAllRanks.apply(
-            self._vectors(), rows[:, :width].contiguous(), self._first
+        parts = [self._unpacked(*part) for part in zip(self._received, self._sizes)]
+        rank = get_rank()
+        first_segment = sum(count for count, _ in self._sizes[:rank])
+        first_image = sum(count for _, count in self._sizes[:rank])
+        joined = Segments.concat(parts)
+        split = segments.prototypes.shape[1]
+        vectors = _VectorsOfAllRanks.apply(
+            self._vectors(),
+            torch.cat([joined.prototypes, joined.prototypes_loc], 1),
+            first_segment,
         )
-        numbers = rows[:, width:].contiguous().view(_integer(rows)).long()
-        tags, *label_sets = numbers[:, 3:].split(segments.num_classes, dim=1)
-        joined = replace(
-            segments,
-            pixel_segment=segments.pixel_segment + self._first,
+        return replace(
+            joined,
+            pixels=segments.pixels,
+            pixels_loc=segments.pixels_loc,
+            pixel_label=segments.pixel_label,
+            pixel_segment=segments.pixel_segment + first_segment,
+            pixel_image=segments.pixel_image + first_image,
             prototypes=vectors[:, :split],
             prototypes_loc=vectors[:, split:],
-            label=numbers[:, 0],
-            region=numbers[:, 1],
-            image=numbers[:, 2],
-            tags=tags.to(torch.int8),
-            label_sets=label_sets[0].bool() if label_sets else None,
         )
-        return joined, self._num_images
+
+    def _unpacked(self, numbers: Tensor, sizes: list[int]) -> Segments:
+        """Unpack the segments of one rank, without its pixels."""
+        own, (count, images) = self._segments, sizes
+        widths = [own.prototypes.shape[1], own.prototypes_loc.shape[1]]
+        end = count * sum(widths)
+        prototypes, prototypes_loc = (
+            numbers[:end].view(count, sum(widths)).split(widths, dim=1)
+        )
+        integers = numbers[end:].view(_integer(numbers))
+        tables = []
+        for table in self._integers():
+            end = count * table.shape[1]
+            tables.append(integers[:end].view(count, table.shape[1]).long())
+            integers = integers[end:]
+        tags = integers[: images * own.num_classes].view(images, own.num_classes)
+        label, region, image = tables[0].unbind(1)
+        return Segments(
+            pixels=own.pixels[:0],
+            pixels_loc=own.pixels_loc[:0],
+            pixel_label=own.pixel_label[:0],
+            pixel_segment=own.pixel_segment[:0],
+            pixel_image=own.pixel_image[:0],
+            prototypes=prototypes,
+            prototypes_loc=prototypes_loc,
+            label=label,
+            region=region,
+            image=image,
+            image_tags=tags.to(torch.int8),
+            label_sets=tables[1].bool() if own.label_sets is not None else None,
+        )
 
 
 def _integer(vectors: Tensor) -> torch.dtype:
-    """The integers that have the size of the floats."""
+    """Integer dtype of the same size as the floats."""
     return torch.int64 if vectors.dtype == torch.float64 else torch.int32

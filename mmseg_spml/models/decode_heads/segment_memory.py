@@ -1,22 +1,22 @@
-"""Memory of the segments of earlier training steps."""
+"""Memory of segments from previous training steps."""
 
 import io
 from collections import deque
-from typing import List, Optional
 
 import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmseg_spml.functional.segments import Segments
+from mmseg_spml.functional.segments.segments import Segments
 
 
 @MODELS.register_module()
 class SegmentMemory(nn.Module):
-    """Segments of the last ``steps`` optimiser steps, detached and never refreshed.
+    """Segments of the last ``steps`` optimizer steps, detached and not recomputed.
 
-    Part of the checkpoint (``get_extra_state``): its size changes from step to step,
-    and a buffer of another size would be dropped silently on loading.
+    The memory is saved in the checkpoint by ``get_extra_state``. It is not a buffer,
+    because its size changes from step to step, and a buffer of another size would be
+    dropped silently on loading.
 
     Args:
         steps: Number of steps M to keep; 0 keeps nothing.
@@ -28,41 +28,35 @@ class SegmentMemory(nn.Module):
             raise ValueError(f'steps must not be negative, got {steps}')
         self.steps = steps
         self.forwards_per_step = 1
-        """Forward passes per optimiser step (gradient accumulation)."""
+        """Forward passes per optimizer step (gradient accumulation)."""
         self.clear()
 
     def extra_repr(self) -> str:
-        """What ``print(model)`` shows."""
+        """Text that ``print(model)`` shows."""
         return f'steps={self.steps}'
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._kept = deque(maxlen=self.steps)
-        self._pending: List[Segments] = []
+        """Remove all segments."""
+        self._kept: deque[Segments] = deque(maxlen=self.steps)
+        self._pending: list[Segments] = []
 
-    def segments(self, device: torch.device) -> Optional[Segments]:
+    def segments(self, device: torch.device) -> Segments | None:
         """All kept segments from oldest to newest, or None if there are none."""
         if not self._kept:
             return None
         return Segments.concat([kept.to(device) for kept in self._kept])
 
-    def append(self, segments: Segments, num_images: int) -> None:
-        """Keep the segments of a training step.
+    def append(self, segments: Segments) -> None:
+        """Add the segments of a training step.
 
         Args:
             segments: Segments of all ranks; pixels are not kept.
-            num_images: Images of all ranks in this step. *All* kept image numbers are
-                raised by it, so that they never equal those of a coming step.
         """
         if not self.steps:
             return
-        self._kept = deque(
-            (kept.shift_images(num_images) for kept in self._kept), maxlen=self.steps
-        )
-        self._pending = [kept.shift_images(num_images) for kept in self._pending]
-        self._pending.append(segments.to_memory().shift_images(num_images))
+        self._pending.append(segments.to_memory())
         if len(self._pending) >= self.forwards_per_step:
-            # A resumed checkpoint lies on the CPU.
+            # After resuming, the loaded segments are on the CPU.
             device = segments.label.device
             self._kept.append(
                 Segments.concat([part.to(device) for part in self._pending])
@@ -70,7 +64,7 @@ class SegmentMemory(nn.Module):
             self._pending = []
 
     def get_extra_state(self) -> Tensor:
-        """Kept segments as bytes: MMEngine broadcasts a state dict tensor by tensor."""
+        """Serialize segments to one tensor, since MMEngine broadcasts only tensors."""
         state = dict(
             kept=[kept.tensors() for kept in self._kept],
             pending=[kept.tensors() for kept in self._pending],
@@ -80,8 +74,21 @@ class SegmentMemory(nn.Module):
         return torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Restore what :meth:`get_extra_state` returned."""
+        """Restore what :meth:`get_extra_state` returned.
+
+        Raises:
+            ValueError: If the state was saved by an earlier version of the package.
+        """
         buffer = io.BytesIO(state.cpu().numpy().tobytes())
-        state = torch.load(buffer, map_location='cpu', weights_only=True)
-        self._kept = deque((Segments(**kept) for kept in state['kept']), self.steps)
-        self._pending = [Segments(**kept) for kept in state['pending']]
+        content = torch.load(buffer, map_location='cpu', weights_only=True)
+        try:
+            self._kept = deque(
+                (Segments(**kept) for kept in content['kept']), self.steps
+            )
+            self._pending = [Segments(**kept) for kept in content['pending']]
+        except TypeError as error:
+            raise ValueError(
+                'the checkpoint holds a segment memory of an earlier version of '
+                f'mmseg_spml ({error}): start the training anew, or load its weights '
+                'by load_from instead of resuming'
+            ) from error

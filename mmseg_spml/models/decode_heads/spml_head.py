@@ -1,8 +1,9 @@
-"""The SPML head: relation losses, the jointly trained classifier, two predictors."""
+"""SPML head with relation losses, a jointly trained classifier and two predictors."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence, Tuple, Union
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,30 +11,41 @@ from mmcv.cnn import build_norm_layer
 from mmengine.logging import print_log
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from mmseg_spml.functional.segments import VOID, Segments, pool_segments
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.pooling import SegmentPooler
+from mmseg_spml.functional.segments.segments import Segments
+from mmseg_spml.models.decode_heads.retrieval_options import RetrievalOptions
+from mmseg_spml.models.decode_heads.segment_bank import FULL_MASKS, SegmentBank
+from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
+from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
+from mmseg_spml.models.losses.pairwise import (
+    ImageBatch,
+    pairwise_losses,
+    split_off_pairwise_losses,
+)
+from mmseg_spml.models.losses.relations import (
+    REDUCTIONS,
+    SemanticAnnotationLoss,
+    divisor,
+)
 
-from .pairwise_losses import PairwiseLoss
-from .relation_losses import SemanticAnnotationLoss, divisor
-from .segment_bank import FULL_MASKS, SegmentBank
-from .segment_gather import SegmentGather
-
-# Frequency of a class that no neighbour has: log-frequencies must stay finite.
-_LEAST_FREQUENCY = 1e-6
+PREDICTORS = ('softmax', 'retrieval')
 
 
 @MODELS.register_module()
 class SPMLHead(BaseDecodeHead):
     """Head of pixel-to-segment contrastive learning (SPML, Ke et al., ICLR 2021).
 
-    Training: any subset of the four relations shapes the embedding; a classifier
-    (3 x 3 convolution, BN, ReLU, dropout, 1 x 1 convolution) learns on the *detached*
-    unit embedding by cross-entropy on the labelled pixels. The total is
+    In training, any subset of the four relations trains the embedding. A classifier
+    (3 x 3 convolution, BN, ReLU, dropout, 1 x 1 convolution) is trained on the
+    *detached* unit embedding by cross-entropy on the labeled pixels. The total loss is
     ``w_C (CE + L_C) + w_O L_O + w_I L_I + w_A L_A``.
 
-    Prediction: by the classifier, or by nearest-segment retrieval from a bank of
-    labelled segments, which a
+    Predictions come from the classifier, or from nearest-segment retrieval in a bank of
+    labeled segments, which a
     :class:`~mmseg_spml.engine.hooks.SegmentBankHook` builds before testing.
 
     Args:
@@ -41,45 +53,55 @@ class SPMLHead(BaseDecodeHead):
         num_classes: ``C``.
         relations: Configs of relation losses; may be empty.
         memory: Config of the segment memory, or None.
-        classifier_weight: Weight of the cross-entropy; ``'annotation'`` takes the
-            weight of the annotation loss (1 without one), as the release does.
-        detach: Whether the cross-entropy leaves the embedding alone.
-        dropout_ratio: Element-wise dropout before the last convolution.
-        predictor: ``'softmax'`` (the classifier) or ``'retrieval'``.
-        classify_at: ``'input'`` classifies embeddings resized to the input size when
-            predicting (as the release does and its weights need), ``'embedding'``
-            classifies at the resolution of training.
-        retrieval: Options of retrieval: ``grid`` (12, 12), ``iterations`` 10,
-            ``neighbours`` 20, ``resolution`` ``'input'`` or ``'embedding'`` (coarser,
-            faster; sliding windows are always stitched at the input size), ``bank``
-            (file to load; by default the hook sets one), ``backend`` ``'torch'`` or
-            ``'faiss'``.
-        reduction: ``'rank_mean'`` averages each loss over the rank's own pixels,
-            ``'global_mean'`` over those of all ranks.
-        norm_cfg: Normalisation of the classifier; BN by default.
-        loss_decode: Classifier loss; unlabelled and void pixels are ignored.
-        **kwargs: As for MMSegmentation's ``BaseDecodeHead``.
+        classifier_weight: Weight of the cross-entropy, or ``'annotation'`` for the
+            weight of the annotation loss (1 without this loss), as in the release.
+        detach: Whether to detach the input of the classifier, so that the cross-entropy
+            does not train the embedding.
+        dropout_ratio: Ratio of the element-wise dropout before the last convolution.
+        predictor: Default predictor of ``predict``, ``'softmax'`` (the classifier) or
+            ``'retrieval'``.
+        classify_at: Resolution at which the classifier predicts:
+
+            * ``'input'``: embeddings are resized to the input size first, as in the
+              release and as its weights require;
+            * ``'embedding'``: the resolution of training.
+        retrieval: Options of retrieval; see :class:`RetrievalOptions`.
+        reduction: Averaging of each loss:
+
+            * ``'rank_mean'``: over the pixels of this rank;
+            * ``'global_mean'``: over the pixels of all ranks.
+        loss_backend: Backend of the relation losses, ``'torch'`` or ``'triton'``. None:
+            the default backend; see
+            :func:`~mmseg_spml.functional.losses.contrastive.set_loss_backend`.
+        norm_cfg: Normalization layer of the classifier. Default: BN.
+        loss_decode: Config of the classifier loss; unlabeled and void pixels are
+            ignored.
+        **kwargs: Keyword arguments of MMSegmentation's ``BaseDecodeHead``.
 
     Raises:
         ValueError: If an option is unknown.
     """
+
+    takes_images = True
+    """Whether ``loss`` accepts the images that pairwise losses need."""
 
     def __init__(
         self,
         embedding_dim: int,
         num_classes: int,
         relations: Sequence[dict] = (),
-        memory: Optional[dict] = None,
-        classifier_weight: Union[str, float] = 'annotation',
+        memory: dict | None = None,
+        classifier_weight: str | float = 'annotation',
         detach: bool = True,
         dropout_ratio: float = 0.75,
         predictor: str = 'softmax',
         classify_at: str = 'input',
-        retrieval: Optional[dict] = None,
+        retrieval: dict | None = None,
         reduction: str = 'rank_mean',
-        norm_cfg: Optional[dict] = None,
-        loss_decode: Optional[dict] = None,
-        **kwargs,
+        loss_backend: str | None = None,
+        norm_cfg: dict | None = None,
+        loss_decode: dict | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             in_channels=embedding_dim,
@@ -89,14 +111,15 @@ class SPMLHead(BaseDecodeHead):
             norm_cfg=norm_cfg or dict(type='BN'),
             loss_decode=loss_decode
             or dict(type='CrossEntropyLoss', avg_non_ignore=True),
-            # The parent's default initialises the convolution that is deleted below.
+            # The default of the parent initializes a convolution that is deleted below.
             init_cfg=None,
             **kwargs,
         )
         del self.conv_seg  # an unused parameter breaks DDP
-        _check_option('predictor', predictor, ('softmax', 'retrieval'))
+        _check_option('predictor', predictor, PREDICTORS)
         _check_option('classify_at', classify_at, ('input', 'embedding'))
-        _check_option('reduction', reduction, ('rank_mean', 'global_mean'))
+        _check_option('reduction', reduction, REDUCTIONS)
+        split_off_pairwise_losses(self)
         self.classifier = nn.Sequential(
             nn.Conv2d(embedding_dim, self.channels, 3, padding=1, bias=False),
             build_norm_layer(self.norm_cfg, self.channels)[1],
@@ -105,41 +128,24 @@ class SPMLHead(BaseDecodeHead):
             nn.Dropout(dropout_ratio),
             nn.Conv2d(self.channels, self.out_channels, 1),
         )
-        defaults = dict(reduction=reduction)
+        defaults = dict(reduction=reduction, backend=loss_backend)
         self.relations = nn.ModuleList(
             MODELS.build(relation, default_args=defaults) for relation in relations
         )
         self._check_loss_names()
-        self.memory = MODELS.build(memory) if memory else None
+        self.memory: SegmentMemory | None = MODELS.build(memory) if memory else None
         self.classifier_weight = self._classifier_weight(classifier_weight)
         self.detach = detach
         self.predictor = predictor
         self.classify_at = classify_at
         self.reduction = reduction
-        self.retrieval = dict(
-            grid=(12, 12),
-            iterations=10,
-            neighbours=20,
-            resolution='input',
-            bank=None,
-            backend='torch',
+        self.retrieval = RetrievalOptions.of(retrieval)
+        self.pooler = SegmentPooler(
+            num_classes, self.retrieval.grid, self.retrieval.iterations
         )
-        unknown = set(retrieval or {}) - set(self.retrieval)
-        if unknown:
-            raise ValueError(
-                f'unknown retrieval options {sorted(unknown)}; known are '
-                f'{sorted(self.retrieval)}'
-            )
-        self.retrieval.update(retrieval or {})
-        _check_option(
-            'retrieval.resolution', self.retrieval['resolution'], ('input', 'embedding')
-        )
-        _check_option(
-            'retrieval.backend', self.retrieval['backend'], ('torch', 'faiss')
-        )
-        self._bank: Optional[SegmentBank] = None
+        self._bank: SegmentBank | None = None
 
-    def _classifier_weight(self, weight: Union[str, float]) -> float:
+    def _classifier_weight(self, weight: str | float) -> float:
         if not isinstance(weight, str):
             return float(weight)
         if weight != 'annotation':
@@ -154,7 +160,7 @@ class SPMLHead(BaseDecodeHead):
         return weights[0] if weights else 1.0
 
     def _check_loss_names(self) -> None:
-        names = [relation.loss_name for relation in self.relations]
+        names = [str(relation.loss_name) for relation in self.relations]
         if len(set(names)) < len(names) or not all('loss' in name for name in names):
             raise ValueError(
                 "each relation needs a loss_name of its own that contains 'loss' "
@@ -162,10 +168,10 @@ class SPMLHead(BaseDecodeHead):
             )
 
     def check_embedding_is_trained(self) -> None:
-        """Raise if no loss of the head would reach the embedding.
+        """Check that a loss of the head trains the embedding.
 
         Raises:
-            ValueError: Without relations, if the classifier's input is detached.
+            ValueError: If there are no relations and the classifier input is detached.
         """
         if self.detach and not len(self.relations):
             raise ValueError(
@@ -179,26 +185,27 @@ class SPMLHead(BaseDecodeHead):
         """Bank of the retrieval predictor.
 
         Raises:
-            ValueError: If none was set and the config names no file.
+            ValueError: If no bank was set and the config has no bank file, or the bank
+                has more classes than the head.
         """
         if self._bank is None:
-            if self.retrieval['bank'] is None:
+            if self.retrieval.bank is None:
                 raise ValueError(
-                    "predictor='retrieval' needs a bank of labelled segments: add "
+                    "predictor='retrieval' needs a bank of labeled segments: add "
                     'SegmentBankHook to custom_hooks, or name a file of it in '
                     'decode_head.retrieval.bank'
                 )
-            self._bank = SegmentBank.load(Path(self.retrieval['bank']))
+            self._bank = SegmentBank.load(Path(self.retrieval.bank))
             largest = int(self._bank.labels.max())
             if largest >= self.num_classes:
                 raise ValueError(
-                    f'the bank {self.retrieval["bank"]} has the class {largest}, the '
+                    f'the bank {self.retrieval.bank} has the class {largest}, the '
                     f'head {self.num_classes} classes: it was built for another data '
                     'set'
                 )
             if self._bank.origin == FULL_MASKS:
                 print_log(
-                    'the retrieval bank was labelled by full masks: what it predicts '
+                    'the retrieval bank was labeled by full masks: what it predicts '
                     'is not weakly supervised',
                     logger='current',
                     level=logging.WARNING,
@@ -206,7 +213,7 @@ class SPMLHead(BaseDecodeHead):
         return self._bank
 
     @bank.setter
-    def bank(self, bank: Optional[SegmentBank]) -> None:
+    def bank(self, bank: SegmentBank | None) -> None:
         self._bank = bank
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -216,10 +223,11 @@ class SPMLHead(BaseDecodeHead):
     def loss(
         self,
         inputs: Sequence[Tensor],
-        batch_data_samples: Sequence,
+        batch_data_samples: Sequence[SegDataSample],
         train_cfg: dict,
-        segments: Optional[Segments] = None,
-    ) -> dict:
+        segments: Segments | None = None,
+        batch: ImageBatch | None = None,
+    ) -> dict[str, Tensor]:
         """Losses of a batch.
 
         Args:
@@ -227,24 +235,34 @@ class SPMLHead(BaseDecodeHead):
             batch_data_samples: Samples with weak labels.
             train_cfg: Unused.
             segments: Segments of this rank's batch; needed if there are relations.
+            batch: Images and labels; needed if there are pairwise losses.
+
+        Raises:
+            ValueError: If ``segments`` or ``batch`` is needed and missing.
         """
         embedding = inputs[0]
-        if self.relations and segments is None:
+        # The segments are gathered while the classifier computes.
+        gather = self._gather(segments)
+        logits = self.forward([embedding.detach() if self.detach else embedding])
+        losses = self.loss_by_feat(logits, batch_data_samples)
+        losses.update(pairwise_losses(self, logits, batch, inputs))
+        if segments is not None and gather is not None:
+            losses.update(self._relation_losses(segments, gather))
+        return losses
+
+    def _gather(self, segments: Segments | None) -> SegmentGather | None:
+        if not self.relations:
+            return None
+        if segments is None:
             raise ValueError(
                 'SPMLHead has relations but was given no segments: use it in an '
                 'SPMLSegmentor'
             )
-        # The segments travel while the classifier computes.
-        gather = SegmentGather(segments, len(embedding)) if self.relations else None
-        logits = self.forward([embedding.detach() if self.detach else embedding])
-        losses = self.loss_by_feat(logits, batch_data_samples)
-        if gather is not None:
-            losses.update(self._relation_losses(segments, gather))
-        return losses
+        return SegmentGather(segments)
 
     def _relation_losses(self, segments: Segments, gather: SegmentGather) -> dict:
         with torch.autocast(segments.pixels.device.type, enabled=False):
-            gathered, total_images = gather.wait()
+            gathered = gather.wait()
             everything = gathered
             if self.memory is not None:
                 memory = self.memory.segments(segments.pixels.device)
@@ -255,30 +273,26 @@ class SPMLHead(BaseDecodeHead):
                 seen = everything if relation.uses_other_images else segments
                 losses[relation.loss_name] = relation(seen)
         if self.memory is not None and self.training and torch.is_grad_enabled():
-            self.memory.append(gathered, total_images)
+            self.memory.append(gathered)
         return losses
 
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: Sequence) -> dict:
-        """Losses of the classifier; its own are scaled by ``classifier_weight``.
-
-        Those of pairs of pixels have a weight of their own and no labels to count.
-        """
+    def loss_by_feat(
+        self, seg_logits: Tensor, batch_data_samples: Sequence[SegDataSample]
+    ) -> dict[str, Tensor]:
+        """Losses of the classifier, scaled by ``classifier_weight``."""
         losses = super().loss_by_feat(seg_logits.float(), batch_data_samples)
-        scale = self.classifier_weight
+        scale: Tensor | float = self.classifier_weight
         if self.reduction == 'global_mean':
             labels = self._stack_batch_gt(batch_data_samples)
             count = (labels != self.ignore_index).sum()
             scale = scale * count / divisor(count, self.reduction)
-        pairwise = {m.loss_name for m in self.modules() if isinstance(m, PairwiseLoss)}
         return {
-            name: value * scale
-            if name.startswith('loss') and name not in pairwise
-            else value
+            name: value * scale if name.startswith('loss') else value
             for name, value in losses.items()
         }
 
     def _stack_batch_gt(self, batch_data_samples: Sequence) -> Tensor:
-        """Label maps ``(N, 1, H, W)`` in which unlabelled pixels are ignored too."""
+        """Label maps ``(N, 1, H, W)`` in which unlabeled pixels are ignored too."""
         labels = super()._stack_batch_gt(batch_data_samples)
         return labels.masked_fill(labels >= self.num_classes, self.ignore_index)
 
@@ -297,71 +311,44 @@ class SPMLHead(BaseDecodeHead):
 
     @torch.no_grad()
     def retrieve(self, embedding: Tensor, valid: Tensor) -> Tensor:
-        """Log class frequencies of the nearest bank prototypes.
+        """Class frequencies among the nearest prototypes of the bank.
 
         Args:
             embedding: Embedding maps ``(N, D, h, w)``.
-            valid: False on padding, ``(N, h, w)`` bool; it is in no segment.
+            valid: False on padding, which belongs to no segment, ``(N, h, w)`` bool.
 
         Returns:
-            ``(N, C, h, w)``; those of no class on padding. Log-frequencies, since
-            whatever averages predictions applies a softmax first.
+            Probabilities ``(N, C, h, w)``; zero on padding.
         """
-        labels = torch.where(valid, 0, VOID)
-        segments = self.pool_by_label(embedding, labels)
+        segments = self.pooler(embedding, torch.where(valid, 0, VOID))
         if self.bank.prototypes.device != embedding.device:
             self._bank = self.bank.to(embedding.device)
         frequencies = self.bank.class_frequencies(
             segments.prototypes,
-            self.retrieval['neighbours'],
+            self.retrieval.neighbors,
             self.num_classes,
-            self.retrieval['backend'],
+            self.retrieval.backend,
         )
-        scores = log_frequencies(frequencies)
-        nothing = log_frequencies(scores.new_zeros(()))
-        painted = nothing.repeat(*valid.shape, self.num_classes)
-        painted[valid] = scores[segments.pixel_segment]
+        painted = frequencies.new_zeros(*valid.shape, self.num_classes)
+        painted[valid] = frequencies[segments.pixel_segment]
         return painted.permute(0, 3, 1, 2)
 
     @torch.no_grad()
-    def labelled_segments(
+    def labeled_segments(
         self, embedding: Tensor, labels: Tensor
-    ) -> Tuple[Tensor, Tensor]:
-        """Prototypes ``(B, D)`` and labels ``(B,)`` of labelled segments, for a bank.
+    ) -> tuple[Tensor, Tensor]:
+        """Prototypes ``(B, D)`` and labels ``(B,)`` of labeled segments, for a bank.
 
-        Clusters as of a query, split by label as in training, so that a few labelled
-        pixels do not name a cluster that is mostly something else.
+        Pixels are clustered as for a query, and clusters are split by label as in
+        training, so that a few labeled pixels do not label a whole cluster.
 
         Args:
             embedding: Embedding maps ``(N, D, h, w)``.
             labels: Weak label maps ``(N, h, w)``.
         """
-        segments = self.pool_by_label(embedding, labels)
+        segments = self.pooler(embedding, labels)
         kept = segments.label < self.num_classes
         return segments.prototypes[kept], segments.label[kept]
-
-    def pool_by_label(self, embedding: Tensor, labels: Tensor) -> Segments:
-        """Segments as retrieval knows them: clusters split by label, not by region.
-
-        Args:
-            embedding: Embedding maps ``(N, D, h, w)``.
-            labels: Label maps ``(N, h, w)``; void pixels are in no segment.
-        """
-        with torch.autocast(embedding.device.type, enabled=False):
-            return pool_segments(
-                embedding.float(),
-                labels,
-                torch.zeros_like(labels),
-                labels.new_zeros(len(labels), self.num_classes),
-                grid=self.retrieval['grid'],
-                iterations=self.retrieval['iterations'],
-                num_classes=self.num_classes,
-            )
-
-
-def log_frequencies(frequencies: Tensor) -> Tensor:
-    """Logarithm of class frequencies, finite where a class has none."""
-    return frequencies.clamp_min(_LEAST_FREQUENCY).log()
 
 
 def _check_option(name: str, value: str, known: Sequence[str]) -> None:

@@ -1,52 +1,78 @@
-"""Losses on unlabelled pixels that see the image: rivals of the SPML relations.
+"""Losses on unlabeled pixels that use the image, as alternatives to SPML's relations.
 
-They go into ``loss_decode`` of any decode head of MMSegmentation, beside a
-cross-entropy on the labelled pixels. The heads hand logits and labels to their losses,
-no images, so these are lent by the model: :class:`WeakEncoderDecoder` or
-:class:`SPMLSegmentor`.
+They are listed in ``loss_decode`` of an MMSegmentation decode head, in addition to a
+cross-entropy on the labeled pixels. Heads pass logits and labels to their losses, but
+no images. Therefore the segmentors of this package (:class:`WeakEncoderDecoder` and
+:class:`SPMLSegmentor`) remove these losses from the heads and call them directly. The
+computations are in :mod:`mmseg_spml.functional.losses.pairwise` and
+:mod:`mmseg_spml.functional.losses.tree`.
 """
 
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any
 
 import torch
-import torch.nn.functional as F
+from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from mmseg_spml.functional.pairwise_energy import dense_crf_energy, gated_crf_energy
-from mmseg_spml.functional.segments import VOID
-from mmseg_spml.functional.tree_filter import tree_filter
-
-from .data_preprocessor import denormalise
-from .weak_labels import UnlabelledWatch
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.losses.pairwise import dense_crf_loss, gated_crf_loss
+from mmseg_spml.functional.losses.tree import tree_energy_loss
+from mmseg_spml.models.data_preprocessor import denormalize
+from mmseg_spml.models.weak_labels import UnlabeledWatch
 
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """What the losses see of a batch beside logits and labels.
+    """Images and weak labels of a batch, the input of pairwise losses.
 
     Attributes:
         images: (N, 3, H, W) float32, in 0 to 255.
-        labelled: (N, H, W) bool.
-        valid: (N, H, W) bool: neither void nor padding.
-        features: Maps (N, D, h, w) that the decode head takes.
+        labels: (N, H, W) int64: 0..C-1 labeled, 255 void, others unlabeled.
+        num_classes: C.
     """
 
     images: Tensor
-    labelled: Tensor
-    valid: Tensor
-    features: Sequence[Tensor]
+    labels: Tensor
+    num_classes: int
+
+    @property
+    def unlabeled(self) -> Tensor:
+        """Pixels without a label that are not void, (N, H, W) bool."""
+        return (self.labels >= self.num_classes) & (self.labels != VOID)
+
+    @classmethod
+    def of(
+        cls, model: BaseSegmentor, inputs: Tensor, data_samples: Sequence[SegDataSample]
+    ) -> 'ImageBatch':
+        """Build an image batch from the training inputs of a segmentor.
+
+        Args:
+            model: Segmentor with a data preprocessor and ``num_classes``.
+            inputs: Normalized images (N, 3, H, W).
+            data_samples: Samples with weak labels.
+        """
+        labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
+        images = denormalize(inputs, model.data_preprocessor)
+        return cls(images, labels, model.num_classes)
 
 
 class PairwiseLoss(nn.Module):
-    """Base of losses of pairs of pixels: resizes what they see, in float32.
+    """Base class of losses on pairs of pixels, computed in float32.
 
     Args:
-        loss_weight: Factor of the loss.
-        scale_factor: Factor on the size of the label map at which it is computed.
-        loss_name: Its name in the log; it must start with ``loss_``.
+        loss_weight: Weight of the loss.
+        scale_factor: Scale of the computation, relative to the size of the label map.
+        loss_name: Name in the log; it must start with ``loss_``.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     def __init__(self, loss_weight: float, scale_factor: float, loss_name: str) -> None:
@@ -63,32 +89,28 @@ class PairwiseLoss(nn.Module):
         self.loss_weight = loss_weight
         self.scale_factor = scale_factor
         self.loss_name = loss_name
-        self._batch: Optional[ImageBatch] = None
-        self._watch = UnlabelledWatch()
+        self._watch = UnlabeledWatch()
 
-    @contextmanager
-    def lent(self, batch: ImageBatch) -> Iterator[None]:
-        """Within it, the loss is that of this batch."""
-        self._batch = batch
-        if self.training:
-            self._watch.see(batch.valid & ~batch.labelled)
-        try:
-            yield
-        finally:
-            self._batch = None
-
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, **unused: Any) -> Tensor:
-        """The weighted loss.
+    def forward(
+        self,
+        seg_logits: Tensor,
+        batch: ImageBatch,
+        features: Sequence[Tensor] = (),
+        **unused: Any,
+    ) -> Tensor:
+        """Weighted loss.
 
         Args:
-            seg_logits: (N, C, H, W).
-            seg_label: (N, H, W); what is labelled is told by the batch.
-            **unused: ``weight`` and ``ignore_index`` of MMSegmentation's heads.
+            seg_logits: (N, C, h, w).
+            batch: Images and labels.
+            features: Input maps (N, D, h', w') of the decode head.
+            **unused: Arguments of heads that call the loss directly, which is an error.
 
         Raises:
-            ValueError: Outside a model that lends its images, or with one channel.
+            ValueError: If ``batch`` is not an :class:`ImageBatch`, because a head
+                called the loss, or ``seg_logits`` has one channel.
         """
-        if self._batch is None:
+        if not isinstance(batch, ImageBatch):
             raise ValueError(
                 f'{type(self).__name__} needs the images: use a model of type '
                 'WeakEncoderDecoder, WeakCascadeEncoderDecoder or SPMLSegmentor'
@@ -98,40 +120,31 @@ class PairwiseLoss(nn.Module):
                 f'{type(self).__name__} needs a score for each class, got one: set '
                 'out_channels of the head to the number of classes'
             )
-        size = [max(round(s * self.scale_factor), 1) for s in seg_label.shape[1:]]
+        if self.training:
+            self._watch.see(batch.unlabeled)
         with torch.autocast(seg_logits.device.type, enabled=False):
-            probabilities = seg_logits.float().softmax(dim=1)
-            probabilities = F.adaptive_avg_pool2d(probabilities, size)
-            images = F.adaptive_avg_pool2d(self._batch.images.float(), size)
-            energy = self.energy(probabilities, images, self._batch)
-        return self.loss_weight * energy
+            return self.loss_weight * self.energy(seg_logits.float(), batch, features)
 
     def energy(
-        self, probabilities: Tensor, images: Tensor, batch: ImageBatch
+        self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
-        """The loss without its weight.
-
-        Args:
-            probabilities: (N, C, h, w) float32, at the scale of the loss.
-            images: (N, 3, h, w) float32, likewise.
-            batch: The batch at its full size.
-        """
-        raise NotImplementedError
+        """Unweighted loss; see :meth:`forward` for the arguments."""
+        raise TypeError(f'{type(self).__name__} must define energy()')
 
 
 @MODELS.register_module()
 class DenseCRFLoss(PairwiseLoss):
     """DenseCRF loss (Tang et al., "On Regularized Losses", ECCV 2018, equation 5).
 
-    ``sum_k S_k' W (1 - S_k)`` over the sum of ``W``, both over the batch: see
-    :func:`~mmseg_spml.functional.pairwise_energy.dense_crf_energy`.
+    See :func:`~mmseg_spml.functional.losses.pairwise.dense_crf_loss`.
 
     Args:
-        loss_weight: Factor of the loss, which lies in [0, 1].
-        scale_factor: Factor on the size of the label map, 0.5 in the authors' code.
-        sigma_xy: In pixels of the label map.
-        sigma_rgb: In units of 0 to 255.
-        loss_name: Its name in the log.
+        loss_weight: Weight of the loss; the unweighted loss is in [0, 1].
+        scale_factor: Scale of the computation, relative to the size of the label map;
+            0.5 in the authors' code.
+        sigma_xy: Standard deviation of positions, in pixels of the label map.
+        sigma_rgb: Standard deviation of colors in 0 to 255.
+        loss_name: Name in the log.
     """
 
     def __init__(
@@ -147,31 +160,34 @@ class DenseCRFLoss(PairwiseLoss):
         self.sigma_rgb = sigma_rgb
 
     def energy(
-        self, probabilities: Tensor, images: Tensor, batch: ImageBatch
+        self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
-        """See the base class."""
-        valid = _all_of(batch.valid, images.shape[2:])
-        sigma_xy = self.sigma_xy * self.scale_factor
-        return dense_crf_energy(probabilities, images, valid, sigma_xy, self.sigma_rgb)
+        """The loss without its weight."""
+        return dense_crf_loss(
+            logits,
+            batch.images,
+            batch.labels,
+            scale_factor=self.scale_factor,
+            sigma_xy=self.sigma_xy,
+            sigma_rgb=self.sigma_rgb,
+        )
 
 
 @MODELS.register_module()
 class GatedCRFLoss(PairwiseLoss):
     """Gated CRF loss (Obukhov et al., arXiv:1906.04651, equations 2 to 5).
 
-    Potts energy of neighbours within a window, the mean over pixels ``i`` of
-    ``sum_j G_ij K_ij sum_{k != l} y_i^k y_j^l`` with a Gaussian ``K``, gated by what is
-    neither void nor padding: see
-    :func:`~mmseg_spml.functional.pairwise_energy.gated_crf_energy`.
+    See :func:`~mmseg_spml.functional.losses.pairwise.gated_crf_loss`.
 
     Args:
-        loss_weight: Factor of the loss.
-        scale_factor: Factor on the size of the label map; the paper's predictions have
-            a quarter of the input's size.
-        radius: Of the window, in pixels at that scale.
-        sigma_xy: In pixels at that scale.
-        sigma_rgb: In units of 0 to 255 (the authors' 0.1 of 0 to 1).
-        loss_name: Its name in the log.
+        loss_weight: Weight of the loss.
+        scale_factor: Scale of the computation, relative to the size of the label map;
+            the paper's predictions have a quarter of the input size.
+        radius: Radius of the window, in pixels at that scale.
+        sigma_xy: Standard deviation of positions, in pixels at that scale.
+        sigma_rgb: Standard deviation of colors in 0 to 255; the default corresponds to
+            the authors' 0.1 for colors in 0 to 1.
+        loss_name: Name in the log.
     """
 
     def __init__(
@@ -189,12 +205,17 @@ class GatedCRFLoss(PairwiseLoss):
         self.sigma_rgb = sigma_rgb
 
     def energy(
-        self, probabilities: Tensor, images: Tensor, batch: ImageBatch
+        self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
-        """See the base class."""
-        valid = _all_of(batch.valid, images.shape[2:])
-        return gated_crf_energy(
-            probabilities, images, valid, self.radius, self.sigma_xy, self.sigma_rgb
+        """The loss without its weight."""
+        return gated_crf_loss(
+            logits,
+            batch.images,
+            batch.labels,
+            scale_factor=self.scale_factor,
+            radius=self.radius,
+            sigma_xy=self.sigma_xy,
+            sigma_rgb=self.sigma_rgb,
         )
 
 
@@ -202,30 +223,30 @@ class GatedCRFLoss(PairwiseLoss):
 class TreeEnergyLoss(PairwiseLoss):
     """Tree energy loss (Liang et al., CVPR 2022, equations 4 to 6).
 
-    The mean over unlabelled pixels of ``sum_k |P_k - F_high(F_low(P))_k|`` where the
-    filters average along minimum spanning trees, ``F_low`` of the image, ``F_high`` of
-    the features of the head:
-    :func:`~mmseg_spml.functional.tree_filter.tree_filter`.
-    The authors' gradient also reaches the features through ``F_high``; here it is that
-    of the predictions alone. Where they resize scores and the mask of the unlabelled by
-    interpolation, here probabilities and colours are averaged over cells, and a cell is
-    unlabelled if all of it is. Trees are found on the CPU and filtered level by level,
-    which a GPU waits for.
+    See :func:`~mmseg_spml.functional.losses.tree.tree_energy_loss`. It differs from the
+    authors' code in two ways. First, it is differentiable only with respect to the
+    predictions, whereas the authors' gradient also reaches the features through
+    ``F_high``. Second, probabilities and colors are averaged over cells, and a cell is
+    unlabeled if all its pixels are; the authors interpolate scores and the mask of
+    unlabeled pixels. Trees are computed on the CPU, which stalls a GPU, and filtered
+    level by level.
 
     Args:
-        loss_weight: Factor of the loss.
-        scale_factor: Factor on the size of the label map.
-        in_index: Features of ``F_high``; None: ``F_low`` alone.
-        sigma: Of ``F_low``, for images in 0 to 1. By default the authors' .02, which is
-            for images over ImageNet's standard deviation (.226).
-        loss_name: Its name in the log.
+        loss_weight: Weight of the loss.
+        scale_factor: Scale of the computation, relative to the size of the label map.
+        in_index: Index of the input map of the head for ``F_high``. None: only
+            ``F_low`` is applied.
+        sigma: Decay length of ``F_low``, for squared colors in 0 to 1. The default
+            corresponds to the authors' 0.02 for images divided by ImageNet's standard
+            deviation (0.226).
+        loss_name: Name in the log.
     """
 
     def __init__(
         self,
         loss_weight: float = 0.4,
         scale_factor: float = 0.25,
-        in_index: Optional[int] = 0,
+        in_index: int | None = 0,
         sigma: float = 1e-3,
         loss_name: str = 'loss_tree_energy',
     ) -> None:
@@ -234,55 +255,104 @@ class TreeEnergyLoss(PairwiseLoss):
         self.sigma = sigma
 
     def energy(
-        self, probabilities: Tensor, images: Tensor, batch: ImageBatch
+        self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
-        """See the base class."""
-        size = images.shape[2:]
-        valid = _all_of(batch.valid, size)
-        filtered = tree_filter(probabilities, images / 255, self.sigma, valid)
-        if self.in_index is not None:
-            features = batch.features[self.in_index].detach().float()
-            features = F.interpolate(
-                features, size=size, mode='bilinear', align_corners=False
-            )
-            filtered = tree_filter(filtered, features, valid=valid)
-        unlabelled = _all_of(batch.valid & ~batch.labelled, size)
-        difference = (probabilities - filtered).abs().sum(dim=1)
-        return (difference * unlabelled).sum() / unlabelled.sum().clamp_min(1)
+        """The loss without its weight."""
+        return tree_energy_loss(
+            logits,
+            batch.images,
+            batch.labels,
+            None if self.in_index is None else features[self.in_index],
+            scale_factor=self.scale_factor,
+            sigma=self.sigma,
+        )
 
 
-@contextmanager
-def lend_images(
-    model: nn.Module,
-    inputs: Tensor,
-    data_samples: Sequence,
-    features: Sequence[Tensor],
-) -> Iterator[None]:
-    """Lend a batch to all pairwise losses of a segmentor.
+def split_off_pairwise_losses(head: BaseDecodeHead) -> None:
+    """Move the pairwise losses of a head from ``loss_decode`` to ``pairwise_losses``.
 
     Args:
-        model: Segmentor with a data preprocessor and ``num_classes``.
-        inputs: Its normalised images (N, 3, H, W).
-        data_samples: Samples with weak labels.
-        features: What its decode head takes.
+        head: Decode head, modified in place.
+
+    Raises:
+        ValueError: If the head overrides ``loss``, so that the pairwise losses would be
+            skipped.
     """
-    losses = [m for m in model.modules() if isinstance(m, PairwiseLoss)]
-    if not losses:
-        yield
+    if not hasattr(head, 'pairwise_losses'):
+        head.pairwise_losses = nn.ModuleList()
+    losses = head.loss_decode
+    members = losses if isinstance(losses, nn.ModuleList) else [losses]
+    pairwise = [loss for loss in members if isinstance(loss, PairwiseLoss)]
+    if not pairwise:
         return
-    labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
-    batch = ImageBatch(
-        images=denormalise(inputs, model.data_preprocessor),
-        labelled=labels < model.num_classes,
-        valid=labels != VOID,
-        features=features,
+    head.pairwise_losses.extend(pairwise)
+    ordinary = (BaseDecodeHead.loss, BaseCascadeDecodeHead.loss)
+    if type(head).loss not in ordinary and not getattr(head, 'takes_images', False):
+        raise ValueError(
+            f'{type(head).__name__} computes its losses in its own way: remove '
+            f'{", ".join(type(loss).__name__ for loss in pairwise)} '
+            'from its loss_decode'
+        )
+    head.loss_decode = nn.ModuleList(
+        [loss for loss in members if not isinstance(loss, PairwiseLoss)]
     )
-    with ExitStack() as stack:
-        for loss in losses:
-            stack.enter_context(loss.lent(batch))
-        yield
 
 
-def _all_of(mask: Tensor, size: Sequence[int]) -> Tensor:
-    """(N, H, W) bool at a smaller size: true where all pixels of a cell are."""
-    return ~F.adaptive_max_pool2d((~mask)[:, None].float(), tuple(size))[:, 0].bool()
+def pairwise_losses(
+    head: BaseDecodeHead,
+    seg_logits: Tensor,
+    batch: ImageBatch | None,
+    features: Sequence[Tensor],
+) -> dict[str, Tensor]:
+    """Pairwise losses of a head by name.
+
+    Args:
+        head: Decode head after :func:`split_off_pairwise_losses`.
+        seg_logits: Logits of the head (N, C, h, w).
+        batch: Images and labels; may be None if the head has no pairwise losses.
+        features: Input maps of the head.
+
+    Raises:
+        ValueError: If the head has pairwise losses and ``batch`` is None.
+    """
+    if not len(head.pairwise_losses):
+        return {}
+    if batch is None:
+        raise ValueError(
+            'the head has pairwise losses, which need the images: give the batch'
+        )
+    seg_logits = resize(
+        seg_logits.float(),
+        size=batch.labels.shape[1:],
+        mode='bilinear',
+        align_corners=head.align_corners,
+    )
+    return {
+        loss.loss_name: loss(seg_logits, batch, features)
+        for loss in head.pairwise_losses
+    }
+
+
+def head_losses(
+    head: BaseDecodeHead,
+    features: Sequence[Tensor],
+    data_samples: Sequence[SegDataSample],
+    train_cfg: dict,
+    batch: ImageBatch,
+    *previous: Tensor,
+) -> dict[str, Tensor]:
+    """All losses of an ordinary MMSegmentation head, including pairwise losses.
+
+    Args:
+        head: Decode head after :func:`split_off_pairwise_losses`.
+        features: Input maps of the head.
+        data_samples: Samples with labels.
+        train_cfg: Training config of the model.
+        batch: Images and labels.
+        *previous: Output of the previous head of a cascade.
+    """
+    if not len(head.pairwise_losses):
+        return head.loss(features, *previous, data_samples, train_cfg)
+    seg_logits = head.forward(features, *previous)
+    losses = head.loss_by_feat(seg_logits, data_samples)
+    return {**losses, **pairwise_losses(head, seg_logits, batch, features)}

@@ -1,6 +1,6 @@
 """Projections from backbone features to the pixel embedding."""
 
-from typing import Optional, Sequence, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 
 def _upsample(features: Tensor, like: Tensor) -> Tensor:
-    """Bilinear, to the size of ``like``.
+    """Resize features bilinearly to the size of ``like``.
 
-    Strided layers round odd sizes up: the last cells of a coarse level reach beyond
-    the image. They are cut off, since fitting them in would shift all others.
+    Strided layers round odd sizes up, so that the last cells of a coarse level extend
+    beyond the image. They are cropped, because resizing them into the image would shift
+    all other cells.
     """
-    # numbers also where shapes are traced, by exporters and counters of operations
+    # Sizes must be int even if shapes are traced, by exporters and FLOP counters.
     size = tuple(int(length) for length in like.shape[2:])
     coarse = tuple(int(length) for length in features.shape[2:])
     ratio = max(-(-fine // cells) for fine, cells in zip(size, coarse))
@@ -33,15 +34,15 @@ def _upsample(features: Tensor, like: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class ASPPEmbedding(BaseModule):
-    """Sum of parallel dilated 3 x 3 convolutions: the embedding of the VOC runs.
+    """Sum of parallel dilated 3 x 3 convolutions, the embedding of the VOC runs.
 
-    As in DeepLabv2: no normalisation and no activation.
+    As in DeepLabv2, there is no normalization and no activation.
 
     Args:
-        in_channels: Channels of the one feature map it takes.
+        in_channels: Number of channels of the single input feature map.
         embedding_dim: ``D``.
         dilations: Dilation (and padding) of each branch, in pixels of the map.
-        init_cfg: Initialisation; PyTorch's default if None.
+        init_cfg: Initialization config; PyTorch's default if None.
 
     Example:
         >>> embed = ASPPEmbedding(in_channels=16, embedding_dim=8)
@@ -54,7 +55,7 @@ class ASPPEmbedding(BaseModule):
         in_channels: int,
         embedding_dim: int,
         dilations: Sequence[int] = (6, 12, 18, 24),
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.branches = nn.ModuleList(
@@ -64,21 +65,21 @@ class ASPPEmbedding(BaseModule):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """``[(N, in_channels, h, w)]`` to ``(N, D, h, w)``."""
-        (features,) = features
-        return sum(branch(features) for branch in self.branches)
+        (feature,) = features
+        return sum(branch(feature) for branch in self.branches)
 
 
 @MODELS.register_module()
 class PSPEmbedding(BaseModule):
-    """Pyramid pooling and two convolutions: the embedding of the DensePose runs.
+    """Pyramid pooling and two convolutions, the embedding of the DensePose runs.
 
     Args:
-        in_channels: Channels of the one feature map it takes.
+        in_channels: Number of channels of the single input feature map.
         embedding_dim: ``D``.
-        channels: Channels of each pooled branch and of the 3 x 3 convolution.
-        pool_scales: Cells per side of each pooled branch.
-        norm_cfg: Normalisation layer; BN by default.
-        init_cfg: Initialisation; PyTorch's default if None.
+        channels: Number of channels of each pooled branch and of the 3 x 3 convolution.
+        pool_scales: Number of cells per side of each pooled branch.
+        norm_cfg: Normalization layer. Default: BN.
+        init_cfg: Initialization config; PyTorch's default if None.
 
     Example:
         >>> embed = PSPEmbedding(16, 8, channels=4, norm_cfg=dict(type='BN')).eval()
@@ -92,8 +93,8 @@ class PSPEmbedding(BaseModule):
         embedding_dim: int,
         channels: int = 512,
         pool_scales: Sequence[int] = (1, 2, 3, 6),
-        norm_cfg: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         norm_cfg = norm_cfg or dict(type='BN')
@@ -107,7 +108,7 @@ class PSPEmbedding(BaseModule):
         self.project = nn.Conv2d(channels, embedding_dim, 1)
 
     def init_weights(self) -> None:
-        """PyTorch's initialisation, as in the release, instead of MMCV's."""
+        """Initialize convolutions as PyTorch does, as in the release, unlike MMCV."""
         super().init_weights()
         if self.init_cfg is None:
             for module in self.modules():
@@ -116,8 +117,8 @@ class PSPEmbedding(BaseModule):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """``[(N, in_channels, h, w)]`` to ``(N, D, h, w)``."""
-        (features,) = features
-        pooled = torch.cat([features, *self.pyramid(features)], dim=1)
+        (feature,) = features
+        pooled = torch.cat([feature, *self.pyramid(feature)], dim=1)
         return self.project(self.bottleneck(pooled))
 
 
@@ -126,10 +127,10 @@ class ConvEmbedding(BaseModule):
     """One convolution on the concatenated feature maps, for any backbone.
 
     Args:
-        in_channels: Channels of the feature map, or of each of several.
+        in_channels: Number of channels of the feature map, or of each feature map.
         embedding_dim: ``D``.
-        kernel_size: Odd size of the convolution; 1 by default.
-        init_cfg: Initialisation; PyTorch's default if None.
+        kernel_size: Kernel size of the convolution, odd.
+        init_cfg: Initialization config; PyTorch's default if None.
 
     Example:
         >>> embed = ConvEmbedding([4, 6], embedding_dim=8)
@@ -139,10 +140,10 @@ class ConvEmbedding(BaseModule):
 
     def __init__(
         self,
-        in_channels: Union[int, Sequence[int]],
+        in_channels: int | Sequence[int],
         embedding_dim: int,
         kernel_size: int = 1,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if not isinstance(in_channels, int):
@@ -152,7 +153,7 @@ class ConvEmbedding(BaseModule):
         )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Maps ``(N, c, h, w)`` to ``(N, D, h, w)`` at the size of the first."""
+        """Maps ``(N, c, h, w)`` to ``(N, D, h, w)`` at the size of the first map."""
         first, *others = features
         resized = [_upsample(level, first) for level in others]
         return self.project(torch.cat([first, *resized], dim=1))
@@ -160,18 +161,19 @@ class ConvEmbedding(BaseModule):
 
 @MODELS.register_module()
 class LateralEmbedding(BaseModule):
-    """Sum of 1 x 1 laterals of several levels, a 3 x 3 and a 1 x 1 convolution.
+    """Sum of lateral 1 x 1 convolutions, followed by a 3 x 3 and a 1 x 1 convolution.
 
-    For backbones of high output stride: fine levels give the position, coarse ones
-    the context, at little cost.
+    It suits backbones with a high output stride: fine levels provide the localization
+    and coarse levels the context, at low cost.
 
     Args:
-        in_channels: Channels of each level, finest first.
+        in_channels: Number of channels of each level, finest first.
         embedding_dim: ``D``.
-        channels: Channels of the laterals and of the 3 x 3 convolution, which is
-            followed by normalisation and ReLU.
-        norm_cfg: Normalisation layer; BN by default.
-        init_cfg: Initialisation; that of PyTorch and MMCV's ``ConvModule`` if None.
+        channels: Number of channels of the lateral convolutions and of the 3 x 3
+            convolution, which is followed by normalization and ReLU.
+        norm_cfg: Normalization layer. Default: BN.
+        init_cfg: Initialization config; if None, the defaults of PyTorch and of MMCV's
+            ``ConvModule``.
 
     Example:
         >>> embed = LateralEmbedding([4, 6], 8, channels=16, norm_cfg=dict(type='BN'))
@@ -184,8 +186,8 @@ class LateralEmbedding(BaseModule):
         in_channels: Sequence[int],
         embedding_dim: int,
         channels: int = 128,
-        norm_cfg: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         norm_cfg = norm_cfg or dict(type='BN')
@@ -194,7 +196,11 @@ class LateralEmbedding(BaseModule):
         self.project = nn.Conv2d(channels, embedding_dim, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Maps ``(N, c, h, w)``, finest first, to ``(N, D, h, w)`` at its size."""
+        """Maps ``(N, c, h, w)``, finest first, to ``(N, D, h, w)`` at the finest size.
+
+        Raises:
+            ValueError: If the number of maps differs from that of ``in_channels``.
+        """
         if len(features) != len(self.laterals):
             raise ValueError(
                 f'in_channels of LateralEmbedding are for {len(self.laterals)} levels, '

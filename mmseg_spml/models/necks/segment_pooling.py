@@ -1,6 +1,6 @@
-"""The neck: backbone features to the pixel embedding, and the embedding to segments."""
+"""Neck that computes the pixel embedding and pools it into segments."""
 
-from typing import Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,69 +9,65 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_spml.functional.kmeans import location_colour_features
-from mmseg_spml.functional.segments import (
-    VOID,
-    Segments,
-    pool_segments,
-    resize_labels,
-)
-
-from .weak_labels import UnlabelledWatch
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.kmeans import location_color_features
+from mmseg_spml.functional.segments.pooling import SegmentPooler
+from mmseg_spml.functional.segments.segments import Segments
+from mmseg_spml.models.weak_labels import UnlabeledWatch
 
 
 @MODELS.register_module()
 class SegmentPoolingNeck(BaseModule):
-    """Embed pixels and pool them into segments.
+    """Embeds pixels and pools them into segments.
 
-    As an ordinary neck, ``forward`` turns backbone features into a 1-tuple with the
-    embedding map; ``pool`` splits it by k-means, weak label and region, which needs
-    the labels, since void pixels leave before k-means.
+    As in other necks, ``forward`` maps backbone features to a tuple, here with the
+    embedding map as its single element. ``pool`` splits the map by k-means, weak label
+    and region. It needs the labels, because void pixels are dropped before k-means.
 
     Args:
         projection: Config of the module that maps features to the embedding, such as
             ``dict(type='ASPPEmbedding', in_channels=2048, embedding_dim=64)``.
         num_classes: ``C``.
-        in_index: Backbone output(s) that the projection takes.
-        upsample: Factor of a final bilinear up-sampling of the embedding.
-        grid: Cells ``(ky, kx)`` of the k-means start grid.
-        iterations: k-means iterations.
-        colour_features: None, or the ``smoothing`` of
-            :func:`~mmseg_spml.functional.kmeans.location_colour_features` by which
-            colours join the local features (``'distance'`` is the release's).
-        affinity_threshold: Smallest similarity by which a segment takes the label of
-            a labelled one; needed by :class:`FeatureAffinityLoss`, else None.
+        in_index: Index or indices of the backbone outputs for the projection.
+        upsample: Factor of a final bilinear upsampling of the embedding.
+        grid: Number of cells ``(ky, kx)`` of the initial grid of k-means.
+        iterations: Number of k-means iterations.
+        color_features: Argument ``smoothing`` of
+            :func:`~mmseg_spml.functional.segments.kmeans.location_color_features`, to
+            add colors to the local features (the release uses ``'distance'``). None:
+            positions only.
+        affinity_threshold: Smallest similarity at which a segment takes the label of
+            a labeled segment, for :class:`FeatureAffinityLoss`. None: no label sets.
         affinity_squeeze: Factor on the embedding in that similarity.
-        init_cfg: Initialisation config.
+        init_cfg: Initialization config.
     """
 
     def __init__(
         self,
         projection: dict,
         num_classes: int,
-        in_index: Union[int, Sequence[int]] = -1,
+        in_index: int | Sequence[int] = -1,
         upsample: int = 1,
-        grid: Tuple[int, int] = (6, 6),
+        grid: tuple[int, int] = (6, 6),
         iterations: int = 10,
-        colour_features: Optional[str] = None,
-        affinity_threshold: Optional[float] = None,
+        color_features: str | None = None,
+        affinity_threshold: float | None = None,
         affinity_squeeze: float = 0.1,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.projection = MODELS.build(projection)
         self.num_classes = num_classes
         self.in_index = (in_index,) if isinstance(in_index, int) else tuple(in_index)
         self.upsample = upsample
-        self.grid = tuple(grid)
-        self.iterations = iterations
-        self.colour_features = colour_features
-        self.affinity_threshold = affinity_threshold
-        self.affinity_squeeze = affinity_squeeze
-        self._watch = UnlabelledWatch()
+        self.color_features = color_features
+        self.pooler = SegmentPooler(
+            num_classes, grid, iterations, affinity_threshold, affinity_squeeze
+        )
+        self._watch = UnlabeledWatch()
 
-    def forward(self, features: Sequence[Tensor]) -> Tuple[Tensor]:
-        """Backbone features to ``(embedding,)``, embedding ``(N, D, h, w)``."""
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor]:
+        """Map backbone features to ``(embedding,)``, embedding ``(N, D, h, w)``."""
         try:
             chosen = [features[index] for index in self.in_index]
         except IndexError as error:
@@ -90,50 +86,46 @@ class SegmentPoolingNeck(BaseModule):
         return (embedding,)
 
     def pool(
-        self, embedding: Tensor, data_samples: Sequence, inputs: Optional[Tensor] = None
+        self,
+        embedding: Tensor,
+        data_samples: Sequence[SegDataSample],
+        inputs: Tensor | None = None,
     ) -> Segments:
-        """Split a batch into segments, in float32 whatever autocast says.
+        """Split a batch into segments, in float32 even under autocast.
 
         Args:
             embedding: Embedding maps ``(N, D, h, w)``.
             data_samples: Samples with ``gt_sem_seg``, ``region_map`` and ``gt_tags``.
-            inputs: Normalised images ``(N, 3, H, W)``, for colour features.
+            inputs: Normalized images ``(N, 3, H, W)``, for color features.
 
         Returns:
-            :class:`~mmseg_spml.functional.segments.Segments` of the batch.
+            :class:`~mmseg_spml.functional.segments.segments.Segments` of the batch.
 
         Raises:
-            ValueError: If a sample lacks labels, regions or tags.
+            ValueError: If a sample lacks labels, regions or tags, or ``inputs`` is
+                needed and missing.
         """
         labels, regions, tags = stack_weak_annotations(data_samples)
         if self.training:
             self._watch.see((labels >= self.num_classes) & (labels != VOID))
-        size = tuple(embedding.shape[2:])
-        with torch.autocast(embedding.device.type, enabled=False):
-            local = None
-            if self.colour_features is not None:
-                local = location_colour_features(
-                    inputs.float(), size, self.colour_features
+        local = None
+        if self.color_features is not None:
+            if inputs is None:
+                raise ValueError('color features need the images: give `inputs`')
+            size = (embedding.shape[2], embedding.shape[3])
+            with torch.autocast(embedding.device.type, enabled=False):
+                local = location_color_features(
+                    inputs.float(), size, self.color_features
                 )
-            return pool_segments(
-                embedding.float(),
-                resize_labels(labels, size),
-                resize_labels(regions, size),
-                tags,
-                grid=self.grid,
-                iterations=self.iterations,
-                local_features=local,
-                num_classes=self.num_classes,
-                affinity_threshold=self.affinity_threshold,
-                affinity_squeeze=self.affinity_squeeze,
-            )
+        return self.pooler(embedding, labels, regions, tags, local)
 
 
-def stack_weak_annotations(data_samples: Sequence) -> Tuple[Tensor, Tensor, Tensor]:
-    """Label maps ``(N, H, W)``, region maps ``(N, H, W)`` and tags ``(N, C)``.
+def stack_weak_annotations(
+    data_samples: Sequence[SegDataSample],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Stack label maps ``(N, H, W)``, region maps ``(N, H, W)`` and tags ``(N, C)``.
 
-    Tags are int8: 1 present, 0 absent, -1 unknown; those that the data set ignores
-    (``ignore_tags`` of a sample) are 0.
+    Tags are int8: 1 present, 0 absent, -1 unknown.
 
     Raises:
         ValueError: If a sample lacks one of them.
@@ -148,13 +140,5 @@ def stack_weak_annotations(data_samples: Sequence) -> Tuple[Tensor, Tensor, Tens
                 )
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
     regions = torch.stack([sample.region_map.data[0] for sample in data_samples])
-    tags = torch.stack([_tags_of(sample) for sample in data_samples])
+    tags = torch.stack([sample.gt_tags.label for sample in data_samples])
     return labels, regions, tags
-
-
-def _tags_of(sample: SegDataSample) -> Tensor:
-    tags = sample.gt_tags.multi_hot.to(torch.int8)
-    if 'unknown' in sample.gt_tags:
-        tags[sample.gt_tags.unknown] = -1
-    tags[list(sample.metainfo.get('ignore_tags', ()))] = 0
-    return tags

@@ -1,116 +1,170 @@
-"""Prediction from a pixel embedding: by the classifier or by retrieval."""
+"""Prediction from a pixel embedding, by the classifier or by retrieval."""
 
-from typing import Iterator, List, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_spml.functional.segments import VOID, resize_labels
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.pooling import resize_labels
+from mmseg_spml.models.decode_heads.spml_head import PREDICTORS, SPMLHead
+from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
+from mmseg_spml.models.segmentors.views import resized, view_of
 
-from .segment_pooling import SegmentPoolingNeck
-from .spml_head import SPMLHead, log_frequencies
-from .views import resized, view_of
-
-# Of a pixel among those between which it lies, that is no padding.
+# Smallest interpolation weight of the pixels without padding.
 _LEAST_SHARE = 1e-3
+# Smallest probability, which keeps logarithms finite.
+_LEAST_PROBABILITY = 1e-6
 
 
-class SPMLPrediction:
-    """What segmentors with an :class:`SPMLHead` add to MMSegmentation's inference.
+class SPMLPrediction(BaseSegmentor):
+    """Mixin that adds retrieval with an :class:`SPMLHead` to a segmentor's inference.
 
-    A class that mixes this in before ``EncoderDecoder`` says which are its
-    :attr:`spml_head` and :attr:`spml_neck` and what the head sees (:meth:`embedding`).
-    Retrieval stitches the *embeddings* of sliding windows before it clusters them.
+    A subclass lists it before ``EncoderDecoder`` and defines :attr:`spml_head`,
+    :attr:`spml_neck` and the input of the head (:meth:`embedding`). Retrieval stitches
+    the *embeddings* of sliding windows before it clusters them.
     """
 
     @property
-    def spml_head(self) -> SPMLHead:
-        """The head that holds classifier and bank."""
+    def spml_head(self) -> SPMLHead | None:
+        """Head with the classifier and the bank; None if the model has none."""
         raise NotImplementedError
 
     @property
-    def spml_neck(self) -> SegmentPoolingNeck:
-        """The neck that embeds and pools."""
+    def spml_neck(self) -> SegmentPoolingNeck | None:
+        """Neck that embeds and pools; None if the model has none."""
         raise NotImplementedError
 
     def embedding(self, inputs: Tensor) -> Tensor:
-        """Embedding maps ``(N, D, h, w)`` of normalised images ``(N, 3, H, W)``."""
+        """Embedding maps ``(N, D, h, w)`` of normalized images ``(N, 3, H, W)``."""
         raise NotImplementedError
 
     def check_numbers_of_classes(self) -> None:
-        """Raise if the model's necks and heads count classes differently.
+        """Check that all necks and heads have the same number of classes.
 
         Raises:
-            ValueError: With the number of each.
+            ValueError: If the numbers differ; the message lists them.
         """
         counts = {'decode_head': self.num_classes}
-        if self.spml_neck is not None:
+        if self.spml_neck is not None and self.spml_head is not None:
             counts['neck of SPML'] = self.spml_neck.num_classes
             counts['head of SPML'] = self.spml_head.num_classes
         if len(set(counts.values())) > 1:
             raise ValueError(f'num_classes must be the same everywhere, got {counts}')
 
     @property
+    def _head(self) -> SPMLHead:
+        if self.spml_head is None:
+            raise ValueError(
+                'retrieval needs a model with an SPMLHead: set spml=dict(...)'
+            )
+        return self.spml_head
+
+    @property
+    def embedding_dim(self) -> int:
+        """Number of channels ``D`` of the embedding."""
+        return self._head.in_channels
+
+    @property
     def retrieves(self) -> bool:
         """Whether predictions come from a bank of segments."""
-        return self.spml_head.predictor == 'retrieval'
+        return self._head.predictor == 'retrieval'
 
-    def postprocess_result(self, seg_logits: Tensor, data_samples=None) -> list:
-        """Predictions at the image's size; of retrieval, *frequencies* are resized.
+    def predict(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[SegDataSample] | None = None,
+        predictor: str | None = None,
+    ) -> list[SegDataSample]:
+        """Predict at the original size of the images.
 
-        Between log-frequencies a class that is rare on both sides of a border could
-        win on it.
+        Args:
+            inputs: Normalized images ``(N, 3, H, W)``.
+            data_samples: Samples of the images.
+            predictor: ``'retrieval'``, or ``'softmax'`` for the predictor without a
+                bank. None: the predictor of the config.
+
+        Returns:
+            Samples with ``pred_sem_seg`` and ``seg_logits``. With retrieval the logits
+            are log-probabilities, so that their softmax (as in test-time augmentation)
+            gives the probabilities.
+
+        Raises:
+            ValueError: If ``predictor`` is unknown.
         """
-        if not self.retrieves:
-            return super().postprocess_result(seg_logits, data_samples)
-        data_samples = super().postprocess_result(seg_logits.exp(), data_samples)
-        for sample in data_samples:
-            sample.seg_logits.data = log_frequencies(sample.seg_logits.data)
-        return data_samples
+        if predictor not in (None, *PREDICTORS):
+            raise ValueError(
+                f'predictor must be one of {PREDICTORS}, got {predictor!r}'
+            )
+        metas = _meta_information(inputs, data_samples)
+        if predictor == 'softmax' or (predictor is None and not self.retrieves):
+            # Use the parent's method: self.inference() would follow the config.
+            logits = super().inference(inputs, metas)
+            return super().postprocess_result(logits, data_samples)
+        # Resize frequencies, not their logarithms: between two segments, interpolated
+        # logarithms could favor a class that is improbable in both.
+        frequencies = self.class_frequencies(inputs, metas)
+        samples = super().postprocess_result(frequencies, data_samples)
+        for sample in samples:
+            sample.seg_logits.data = log_probabilities(sample.seg_logits.data)
+        return samples
 
     def inference(self, inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
-        """Scores ``(N, C, H, W)`` of the chosen predictor."""
+        """Logits ``(N, C, H, W)`` of the configured predictor."""
         if not self.retrieves:
             return super().inference(inputs, batch_img_metas)
+        return log_probabilities(self.class_frequencies(inputs, batch_img_metas))
+
+    def class_frequencies(
+        self, inputs: Tensor, batch_img_metas: Sequence[dict]
+    ) -> Tensor:
+        """Probabilities ``(N, C, H, W)`` from retrieval; zero on padding.
+
+        Args:
+            inputs: Normalized images ``(N, 3, H, W)``.
+            batch_img_metas: Meta information, including the padding.
+        """
+        size = inputs.shape[2:]
         valid = _without_padding(inputs, batch_img_metas)
         embedding = self.embed(inputs)
         valid = resize_labels(valid, embedding.shape[2:])
-        scores = self.spml_head.retrieve(embedding, valid)
-        if scores.shape[2:] == inputs.shape[2:]:
-            return scores
-        # coarser clusters: as the classifier's logits, but see postprocess_result
-        size = inputs.shape[2:]
+        frequencies = self._head.retrieve(embedding, valid)
+        if frequencies.shape[2:] == size:
+            return frequencies
         inside = resized(valid[:, None].float(), size).clamp_min(_LEAST_SHARE)
-        return log_frequencies(resized(scores.exp(), size) / inside)
+        return resized(frequencies, size) / inside
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """Embedding maps for retrieval, by the test mode (whole or slide).
+        """Embedding maps for retrieval, in the configured test mode (whole or slide).
 
-        Of windows those of a row go through the network together.
+        In slide mode the windows of a row go through the network together.
 
         Args:
-            inputs: Normalised images ``(N, 3, H, W)``.
+            inputs: Normalized images ``(N, 3, H, W)``.
 
         Returns:
-            ``(N, D, h, w)``: unit vectors, averaged where windows overlap; at the input
-            size, or that of the embedding if ``retrieval.resolution`` says so.
+            Unit vectors ``(N, D, h, w)``, averaged where windows overlap. In whole mode
+            with ``retrieval.resolution='embedding'`` they have the resolution of the
+            embedding, otherwise the input size.
         """
         size = inputs.shape[2:]
         if self.test_cfg.get('mode', 'whole') == 'whole':
             embedding = self.embedding(inputs).float()
-            if self.spml_head.retrieval['resolution'] == 'input':
+            if self._head.retrieval.resolution == 'input':
                 embedding = resized(embedding, size)
             return F.normalize(embedding, dim=1, eps=1e-12)
-        total = count = 0
+        total = inputs.new_zeros(())
+        count = inputs.new_zeros(size)
         for rows, row in _windows(
             size, self.test_cfg['crop_size'], self.test_cfg['stride']
         ):
             windows = torch.cat([inputs[:, :, rows, columns] for columns in row])
             embedding = resized(self.embedding(windows).float(), windows.shape[2:])
             embedding = F.normalize(embedding, dim=1, eps=1e-12)
-            if isinstance(total, int):
+            if not total.dim():
                 total = embedding.new_zeros(len(inputs), embedding.shape[1], *size)
                 count = embedding.new_zeros(size)
             for columns, window in zip(row, embedding.split(len(inputs))):
@@ -119,43 +173,62 @@ class SPMLPrediction:
         return total / count
 
     @torch.no_grad()
-    def labelled_segments(
+    def labeled_segments(
         self, inputs: Tensor, data_samples: Sequence, scale: float = 1.0
-    ) -> Tuple[Tensor, Tensor]:
-        """Prototypes and labels of the labelled segments of a batch, for a bank.
+    ) -> tuple[Tensor, Tensor]:
+        """Prototypes and labels of the labeled segments of a batch, for a bank.
 
         Args:
-            inputs: Normalised images ``(N, 3, H, W)``.
+            inputs: Normalized images ``(N, 3, H, W)``.
             data_samples: Samples with weak labels.
-            scale: Factor by which images and labels are resized first.
+            scale: Factor by which images and labels are resized beforehand.
+
+        Returns:
+            Prototypes ``(B, D)`` and labels ``(B,)``.
         """
         parts = [
-            self._labelled_segments(image, sample, scale)
+            self._labeled_segments(image, sample, scale)
             for image, sample in zip(inputs, data_samples)
         ]
         prototypes, labels = zip(*parts)
         return torch.cat(prototypes), torch.cat(labels)
 
-    def _labelled_segments(
+    def _labeled_segments(
         self, image: Tensor, sample: SegDataSample, scale: float
-    ) -> Tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         height, width = sample.metainfo['img_shape'][:2]
         image = image[:, :height, :width]
         size, view = view_of(image, scale, False, self.data_preprocessor)
         labels = torch.full_like(view[:, 0], VOID, dtype=torch.long)
-        # The label map may have the size of the file, and the image another.
+        # The label map may have the size of the file and differ from the image's size.
         labels[0, : size[0], : size[1]] = resize_labels(sample.gt_sem_seg.data, size)[0]
         embedding = self.embed(view)
         labels = resize_labels(labels, embedding.shape[2:])
-        return self.spml_head.labelled_segments(embedding, labels)
+        return self._head.labeled_segments(embedding, labels)
+
+
+def _meta_information(
+    inputs: Tensor, data_samples: Sequence[SegDataSample] | None
+) -> list[dict]:
+    """Meta information of the samples, or of unpadded images without samples."""
+    if data_samples is not None:
+        return [sample.metainfo for sample in data_samples]
+    size = tuple(inputs.shape[2:])
+    whole = dict(ori_shape=size, img_shape=size, pad_shape=size, padding_size=[0] * 4)
+    return [whole] * len(inputs)
+
+
+def log_probabilities(probabilities: Tensor) -> Tensor:
+    """Logarithms of probabilities, clamped to be finite."""
+    return probabilities.clamp_min(_LEAST_PROBABILITY).log()
 
 
 def _windows(
     size: Sequence[int], crop: Sequence[int], stride: Sequence[int]
-) -> Iterator[Tuple[slice, List[slice]]]:
-    """Rows of sliding windows, placed as MMSegmentation's ``slide_inference`` does."""
+) -> Iterator[tuple[slice, list[slice]]]:
+    """Yield rows of sliding windows, placed as in MMSegmentation's slide_inference."""
 
-    def slices(length: int, window: int, step: int):
+    def slices(length: int, window: int, step: int) -> Iterator[slice]:
         for number in range(max(length - window + step - 1, 0) // step + 1):
             end = min(number * step + window, length)
             yield slice(max(end - window, 0), end)
@@ -165,7 +238,7 @@ def _windows(
 
 
 def _without_padding(inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
-    """False where the data preprocessor padded, ``(N, H, W)`` bool."""
+    """Mask of the pixels that are not padding, ``(N, H, W)`` bool."""
     height, width = inputs.shape[2:]
     valid = torch.zeros(
         len(inputs), height, width, dtype=torch.bool, device=inputs.device

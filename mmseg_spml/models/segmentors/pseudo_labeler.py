@@ -1,59 +1,63 @@
-"""Class scores of training images for pseudo labels: views, tags, random walk."""
+"""Class scores of training images for pseudo labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import torch
-from mmengine.model import BaseTTAModel
+from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmseg_spml.functional.cam import find_cam, load_cam, scores_of_cams
-from mmseg_spml.functional.pseudo_labels import nearest_label_scores
-from mmseg_spml.functional.random_walk import class_normalised, propagate
-from mmseg_spml.functional.segments import pool_segments, resize_labels
-
-from .views import resized, view_of
+from mmseg_spml.functional.refinement.pseudo_labels import nearest_label_scores
+from mmseg_spml.functional.refinement.random_walk import class_normalized, propagate
+from mmseg_spml.functional.seeds.cam import scores_of_cams
+from mmseg_spml.functional.seeds.cam_files import find_cam, load_cam
+from mmseg_spml.models.segmentors.views import resized, view_of
 
 _SOURCES = ('softmax', 'cam', 'nearest_labels', 'retrieval')
-# Less than this is no sign of a class in its frequencies.
+# Smallest divisor of frequencies: a lower maximum does not indicate the class.
 _LEAST_FREQUENCY = 0.15
 
 
 @MODELS.register_module()
-class PseudoLabeller(BaseTTAModel):
-    """Scores that a trained segmentor gives images of which weak labels are known.
+class PseudoLabeler(BaseModel):
+    """Computes class scores of weakly labeled images with a trained segmentor.
 
-    On a grid of an eighth of the image: the classifier's probabilities, divided by each
-    class's largest value in the image, 0 for classes that the image does not show; or
-    instead of these probabilities the labels of the nearest labelled segments of the
-    image itself (see :func:`~mmseg_spml.functional.pseudo_labels.nearest_label_scores`;
-    the segments are those of retrieval, of half the image, split by region); or
-    activation maps. Then a random walk along the embedding, which is averaged over the
-    views. See :mod:`mmseg_spml.functional.random_walk`.
+    The scores come from one of the following sources:
 
-    Or the frequencies of classes among the nearest segments of a bank (which
-    ``SegmentBankHook`` builds from the labels of the data set), averaged over the
-    views; those of classes that the image shows are divided by their largest value, at
-    least .15. No walk.
+    * ``'softmax'``: the probabilities of the classifier, divided by the largest value
+      of each class in the image, and 0 for classes that are not in the image.
+    * ``'nearest_labels'``: the labels of the nearest labeled segments of the same
+      image, instead of the probabilities (see ``nearest_label_scores`` in
+      :mod:`mmseg_spml.functional.refinement.pseudo_labels`). The embedding is clustered
+      as for retrieval, at half the image size, and segments are split by region.
+    * ``'cam'``: class activation maps from files.
+    * ``'retrieval'``: the class frequencies among the nearest segments of a bank, which
+      ``SegmentBankHook`` builds from the labels of the data set. The scores of classes
+      that are in the image are divided by their largest value, at least 0.15.
+
+    Scores of the first three sources are computed on a grid with one cell for every
+    ``stride`` pixels and propagated by a random walk on the embedding (see
+    :mod:`mmseg_spml.functional.refinement.random_walk`); those of retrieval are not.
+    Scores are averaged over the views, except for ``'cam'``.
 
     Args:
-        module: The segmentor, or its config.
-        source (str): 'softmax' (of the classifier), 'nearest_labels', 'cam' or
-            'retrieval'.
-        scales: Sizes of the image for the views, as factors.
-        flip: Whether mirrored images are views, too.
-        walk: Whether to walk.
-        walk_options: Options of ``propagate``.
-        stride: Pixels of the image in a place of the grid, along each axis.
-        cams: Folder of activation maps, for 'cam'.
-        alpha: Their background is (1 - largest map)^alpha.
-        data_preprocessor: See ``BaseTTAModel``.
+        module: Segmentor or its config.
+        source: ``'softmax'``, ``'nearest_labels'``, ``'cam'`` or ``'retrieval'``.
+        scales: Scale factors of the views of an image.
+        flip: Whether to add mirrored views.
+        walk: Whether to apply the random walk.
+        walk_options: Keyword arguments of ``propagate``.
+        stride: Size of a grid cell in pixels of the image.
+        cams: Folder of class activation maps, for ``'cam'``.
+        alpha: Exponent of the background score of ``'cam'``, (1 - largest map)^alpha.
+        data_preprocessor: See ``BaseModel``.
 
     Raises:
-        ValueError: ``source`` is unknown, or ``cams`` missing or not used.
+        ValueError: If ``source`` is unknown, or ``cams`` is missing or not used.
     """
 
     def __init__(
@@ -63,40 +67,41 @@ class PseudoLabeller(BaseTTAModel):
         scales: Sequence[float] = (1.0,),
         flip: bool = True,
         walk: bool = True,
-        walk_options: Optional[dict] = None,
+        walk_options: dict | None = None,
         stride: int = 8,
-        cams: Optional[str] = None,
+        cams: str | None = None,
         alpha: float = 6,
-        data_preprocessor: Optional[dict] = None,
+        data_preprocessor: dict | None = None,
     ) -> None:
-        super().__init__(module, data_preprocessor)
+        super().__init__(data_preprocessor)
         if source not in _SOURCES:
             raise ValueError(f'`source` must be one of {_SOURCES}, got {source!r}')
         if (source == 'cam') != (cams is not None):
             raise ValueError("source='cam', and no other, needs `cams`, a folder")
-        if source == 'retrieval':
-            self.module.spml_head.predictor = 'retrieval'
-            if not self.module.retrieves:
-                raise ValueError(
-                    "source='retrieval' needs a model that predicts by its SPML "
-                    "branch: set predict_with='spml'"
-                )
+        self.module = MODELS.build(module) if isinstance(module, dict) else module
+        # Checkpoints are saved by the segmentor, without the prefix "module.".
+        self.register_load_state_dict_pre_hook(_prefix_names)
         self.source = source
         mirrorings = (False, True) if flip else (False,)
         self.views = [(scale, mirrored) for scale in scales for mirrored in mirrorings]
         self.walk = walk
         self.walk_options = dict(walk_options or {})
         self.stride = stride
-        self.cams = cams
+        self.cams = cams or ''
         self.alpha = alpha
 
-    def merge_preds(self, data_samples_list: List[List]) -> List:
-        """Not used: the views are merged before they are predictions."""
-        raise NotImplementedError('PseudoLabeller makes and merges the views itself')
+    @property
+    def retrieves(self) -> bool:
+        """Whether the scores come from a bank of segments."""
+        return self.source == 'retrieval'
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the segmentor."""
+        return self.module(*args, **kwargs)
 
     @torch.no_grad()
-    def test_step(self, data: dict) -> List[SegDataSample]:
-        """Samples with ``pseudo_scores``, PixelData of (C, H, W) at the file's size."""
+    def test_step(self, data: dict) -> list[SegDataSample]:
+        """Add ``pseudo_scores``, PixelData of (C, H, W) at the image file's size."""
         data = self.module.data_preprocessor(data, False)
         for image, sample in zip(data['inputs'], data['data_samples']):
             height, width = sample.img_shape[:2]
@@ -108,7 +113,8 @@ class PseudoLabeller(BaseTTAModel):
     def _scores(self, image: Tensor, sample: SegDataSample) -> Tensor:
         if self.source == 'retrieval':
             return self._frequencies(image, present_classes(sample))
-        grid = tuple(max(length // self.stride, 1) for length in image.shape[1:])
+        height, width = image.shape[1:]
+        grid = (max(height // self.stride, 1), max(width // self.stride, 1))
         views = [self._features(image, *view) for view in self.views]
         if self.source == 'cam':
             scores = self._scores_of_cams(sample, grid).to(image)
@@ -118,14 +124,14 @@ class PseudoLabeller(BaseTTAModel):
                 if self.source == 'softmax'
                 else self._nearest_labels(views, sample, grid)
             )
-            scores = class_normalised(given, present_classes(sample).to(image.device))
+            scores = class_normalized(given, present_classes(sample).to(image.device))
         if not self.walk:
             return scores
         embeddings = [resized(view.embedding, grid) for view in views]
         return propagate(embeddings, scores, **self.walk_options)
 
-    def _probabilities(self, views: List['_View'], grid: Tuple[int, int]) -> Tensor:
-        """Of the classifier, mean over the views."""
+    def _probabilities(self, views: list['_View'], grid: tuple[int, int]) -> Tensor:
+        """Probabilities of the classifier, averaged over the views."""
         head = self.module.spml_head
         found = []
         for view in views:
@@ -136,29 +142,21 @@ class PseudoLabeller(BaseTTAModel):
         return torch.stack(found).mean(dim=0)
 
     def _nearest_labels(
-        self, views: List['_View'], sample: SegDataSample, grid: Tuple[int, int]
+        self, views: list['_View'], sample: SegDataSample, grid: tuple[int, int]
     ) -> Tensor:
-        """By the labelled segments of the image itself, mean over the views."""
+        """Scores by the nearest labeled segments, averaged over the views."""
         head = self.module.spml_head
         half = tuple(max(length // 2, 1) for length in sample.img_shape[:2])
-        labels = sample.gt_sem_seg.data.clamp(max=head.num_classes)  # void, too
+        labels = sample.gt_sem_seg.data.clamp(max=head.num_classes)  # also void
         regions = sample.region_map.data
         found = []
         for view in views:
-            segments = pool_segments(
-                resized(view.embedding, half)[None],
-                resize_labels(labels, half),
-                resize_labels(regions, half),
-                labels.new_zeros(1, head.num_classes),
-                grid=head.retrieval['grid'],
-                iterations=head.retrieval['iterations'],
-                num_classes=head.num_classes,
-            )
+            segments = head.pooler(resized(view.embedding, half)[None], labels, regions)
             scores = nearest_label_scores(segments).T.reshape(-1, *half)
             found.append(resized(scores, grid))
         return torch.stack(found).mean(dim=0)
 
-    def _scores_of_cams(self, sample: SegDataSample, grid: Tuple[int, int]) -> Tensor:
+    def _scores_of_cams(self, sample: SegDataSample, grid: tuple[int, int]) -> Tensor:
         scores = scores_of_cams(
             load_cam(find_cam(self.cams, Path(sample.img_path).stem)),
             self.module.spml_head.num_classes,
@@ -169,16 +167,16 @@ class PseudoLabeller(BaseTTAModel):
         return resized(scores, grid)
 
     def _frequencies(self, image: Tensor, present: Tensor) -> Tensor:
-        total = 0.0
+        total = image.new_zeros(())
         for scale, mirrored in self.views:
             (height, width), canvas = self._padded(image, scale, mirrored)
             bottom, right = canvas.shape[2] - height, canvas.shape[3] - width
             meta = dict(img_padding_size=(0, right, 0, bottom))
-            scores = self.module.inference(canvas, [meta])[0].exp()
+            scores = self.module.class_frequencies(canvas, [meta])[0]
             scores = scores[:, :height, :width]
             scores = scores.flip(-1) if mirrored else scores
             total = total + resized(scores, tuple(image.shape[1:]))
-        return class_normalised(
+        return class_normalized(
             total / len(self.views),
             present.to(image.device),
             floor=_LEAST_FREQUENCY,
@@ -187,43 +185,60 @@ class PseudoLabeller(BaseTTAModel):
 
     def _padded(
         self, image: Tensor, scale: float, mirrored: bool
-    ) -> Tuple[Tuple[int, int], Tensor]:
+    ) -> tuple[tuple[int, int], Tensor]:
         return view_of(image, scale, mirrored, self.module.data_preprocessor)
 
     def _features(self, image: Tensor, scale: float, mirrored: bool) -> '_View':
         size, padded = self._padded(image, scale, mirrored)
         features = (self.module.embedding(padded),)
-        return _View(features, tuple(padded.shape[2:]), size, mirrored)
+        height, width = padded.shape[2:]
+        return _View(features, (height, width), size, mirrored)
 
 
 class _View(NamedTuple):
-    """Features ``((1, D, h, w),)`` of a padded view, and the way back to the image."""
+    """Features ``((1, D, h, w),)`` of a padded view, and how to undo its transforms.
 
-    features: Tuple[Tensor]
-    canvas: Tuple[int, int]
-    size: Tuple[int, int]
+    Attributes:
+        features: ``(embedding,)`` of the padded view.
+        canvas: Size of the padded view.
+        size: Size of the view without padding.
+        mirrored: Whether the view is mirrored.
+    """
+
+    features: tuple[Tensor]
+    canvas: tuple[int, int]
+    size: tuple[int, int]
     mirrored: bool
 
     def within(self, maps: Tensor) -> Tensor:
-        """Maps ``(1, K, h, w)`` at the size of the view, mirrored back."""
+        """Resize maps ``(1, K, h, w)`` to the view, remove padding, undo mirroring."""
         height, width = self.size
         maps = resized(maps[0], self.canvas)[:, :height, :width]
         return maps.flip(-1) if self.mirrored else maps
 
     @property
     def embedding(self) -> Tensor:
-        """(D, height, width)."""
+        """Embedding at the size of the view, (D, height, width)."""
         return self.within(self.features[0].float())
 
 
+def _prefix_names(
+    module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *unused: Any
+) -> None:
+    """Add the prefix ``module.`` to the tensor names of a segmentor."""
+    for name in [name for name in state_dict if not name.startswith('module.')]:
+        state_dict[f'module.{name}'] = state_dict.pop(name)
+
+
 def present_classes(sample: SegDataSample) -> Tensor:
-    """Classes that the image may show: its tags, unknown ones, those of its labels.
+    """Classes that may be in the image: present or unknown tags and labeled classes.
+
+    A class that the data set ignores as a tag is included if a pixel has its label.
 
     Returns:
         Tensor: (C,) bool.
     """
-    tags = sample.gt_tags
-    present = (tags.multi_hot | tags.unknown).clone()
+    present = sample.gt_tags.label != 0
     if 'gt_sem_seg' in sample:
         labels = sample.gt_sem_seg.data.unique()
         present[labels[labels < len(present)]] = True

@@ -1,65 +1,69 @@
-"""The segmentor: orders the calls of backbone, neck and head."""
+"""The SPML segmentor."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Sequence, Tuple, Union
+from typing import Any
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from .pairwise_losses import lend_images
-from .segment_pooling import SegmentPoolingNeck
-from .spml_head import SPMLHead
-from .spml_prediction import SPMLPrediction
-from .weak_labels import without_unlabelled
+from mmseg_spml.models.decode_heads.spml_head import SPMLHead
+from mmseg_spml.models.losses.pairwise import ImageBatch
+from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
+from mmseg_spml.models.segmentors.heads import HeadLosses
+from mmseg_spml.models.segmentors.prediction import SPMLPrediction
+from mmseg_spml.models.weak_labels import without_unlabeled
 
 
 @MODELS.register_module()
-class SPMLSegmentor(SPMLPrediction, EncoderDecoder):
+class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
     """Encoder-decoder whose head learns from segments of the embedding.
 
-    With the softmax predictor inference is MMSegmentation's own; see
-    :class:`~mmseg_spml.models.spml_prediction.SPMLPrediction` for retrieval.
+    With the softmax predictor, inference is that of MMSegmentation; see
+    :class:`~mmseg_spml.models.segmentors.prediction.SPMLPrediction` for retrieval.
 
     Args:
-        *args: As for MMSegmentation's ``EncoderDecoder``.
-        fixed: Names of modules whose parameters are never updated, such as
-            ``'backbone.stem'``; their BN statistics still move.
-        freeze_embedding: Keep backbone and neck in evaluation mode and without
-            gradient: the separate classifier stage.
-        compile: Whether ``torch.compile`` compiles backbone and neck for training; a
-            dict: with these options. Tests meet too many sizes of images.
-        **kwargs: As for ``EncoderDecoder``.
+        *args: Arguments of MMSegmentation's ``EncoderDecoder``.
+        frozen_modules: Names of modules whose parameters are never updated, such as
+            ``'backbone.stem'``; their BN statistics are still updated.
+        freeze_embedding: Whether to keep backbone and neck in evaluation mode and
+            without gradient, for a separate classifier stage.
+        compile: Whether to compile backbone and neck for training with
+            ``torch.compile``, or a dict of its options. Inference is not compiled,
+            because image sizes vary too much.
+        **kwargs: Keyword arguments of ``EncoderDecoder``.
 
     Raises:
-        ValueError: If ``fixed`` names no module of the model, or neck and head have
-            different numbers of classes.
+        ValueError: If ``frozen_modules`` names no module of the model, or neck and head
+            have different numbers of classes.
     """
 
     def __init__(
         self,
-        *args,
-        fixed: Sequence[str] = (),
+        *args: Any,
+        frozen_modules: Sequence[str] = (),
         freeze_embedding: bool = False,
-        compile: Union[bool, dict] = False,
-        **kwargs,
+        compile: bool | dict = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         modules = dict(self.named_modules())
-        for name in fixed:
+        for name in frozen_modules:
             if name not in modules:
                 raise ValueError(
-                    f'fixed names {name!r}, but the model has no such module'
+                    f'frozen_modules names {name!r}, but the model has no such module'
                 )
             modules[name].requires_grad_(False)
         self.check_numbers_of_classes()
+        self.split_off_pairwise_losses()
         self.freeze_embedding = freeze_embedding
         if freeze_embedding:
             self.backbone.requires_grad_(False)
             self.neck.requires_grad_(False)
         self.compile_options = {} if compile is True else compile
-        self._compiled = None
+        self._compiled: Callable[[Tensor], tuple[Tensor]] | None = None
 
     @property
     def spml_head(self) -> SPMLHead:
@@ -75,8 +79,8 @@ class SPMLSegmentor(SPMLPrediction, EncoderDecoder):
         """The neck's output, ``(N, D, h, w)``."""
         return self.extract_feat(inputs)[0]
 
-    def extract_feat(self, inputs: Tensor) -> Tuple[Tensor]:
-        """``(embedding,)`` of normalised images ``(N, 3, H, W)``."""
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
+        """Return ``(embedding,)`` of normalized images ``(N, 3, H, W)``."""
         if self.compile_options is False or not self.training:
             return super().extract_feat(inputs)
         if self._compiled is None:
@@ -96,32 +100,25 @@ class SPMLSegmentor(SPMLPrediction, EncoderDecoder):
         """Losses of a batch.
 
         Args:
-            inputs: Normalised images ``(N, 3, H, W)``.
+            inputs: Normalized images ``(N, 3, H, W)``.
             data_samples: Samples with weak labels, regions and tags.
 
         Raises:
-            ValueError: If nothing would train the embedding.
+            ValueError: If no loss would train the embedding.
         """
         if not self.freeze_embedding:
             self.decode_head.check_embedding_is_trained()
         features = self.extract_feat(inputs)
+        batch = ImageBatch.of(self, inputs, data_samples)
         segments = None
         if len(self.decode_head.relations):
             segments = self.neck.pool(features[0], data_samples, inputs)
-        with lend_images(self, inputs, data_samples, features):
-            losses = self.decode_head.loss(
-                features, data_samples, self.train_cfg, segments
-            )
-            losses = {f'decode.{name}': value for name, value in losses.items()}
-            if self.with_auxiliary_head:
-                losses.update(
-                    self._auxiliary_head_forward_train(features, data_samples)
-                )
+        losses = self.decode_head.loss(
+            features, data_samples, self.train_cfg, segments, batch
+        )
+        losses = {f'decode.{name}': value for name, value in losses.items()}
+        if self.with_auxiliary_head:
+            # Ordinary heads ignore only the value 255.
+            samples = without_unlabeled(data_samples, self.num_classes)
+            losses.update(self.auxiliary_losses(features, samples, batch))
         return losses
-
-    def _auxiliary_head_forward_train(
-        self, inputs: Sequence[Tensor], data_samples: Sequence
-    ) -> dict:
-        """Losses of ordinary heads, which know no unlabelled value but 255."""
-        samples = without_unlabelled(data_samples, self.num_classes)
-        return super()._auxiliary_head_forward_train(inputs, samples)

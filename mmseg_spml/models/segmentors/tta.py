@@ -1,7 +1,6 @@
-"""Test-time augmentation, with a dense CRF if wanted."""
+"""Test-time augmentation with an optional dense CRF."""
 
 from pathlib import Path
-from typing import List, Optional
 
 import numpy as np
 import torch
@@ -9,38 +8,45 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel
 from mmseg.registry import MODELS
 
-from mmseg_spml.datasets.region_files import decode_image
-from mmseg_spml.functional.dense_crf import LEAST_PROBABILITY, dense_crf_of_images
+from mmseg_spml.functional.refinement.dense_crf import (
+    LEAST_PROBABILITY,
+    dense_crf_of_images,
+)
+from mmseg_spml.io.images import decode_image
 
 
 @MODELS.register_module()
 class SPMLTTAModel(SegTTAModel):
-    """MMSegmentation's mean of probabilities over the views, then a dense CRF.
+    """Average the probabilities of the views as MMSegmentation does, then apply a CRF.
 
-    For any segmentor of two or more classes. The CRF works on the image file, at its
-    own size.
+    It supports any segmentor with two or more classes. The dense CRF is applied to the
+    image file at its original size.
 
     Args:
-        module: The segmentor, or its config.
-        crf: Options of ``dense_crf_of_images``, {} for those of the paper; None leaves
-            it out.
+        module: Segmentor or its config.
+        crf: Keyword arguments of ``dense_crf_of_images``; {} for those of the paper,
+            None for no CRF.
         data_preprocessor: See ``BaseTTAModel``.
     """
 
     def __init__(
         self,
         module: dict,
-        crf: Optional[dict] = None,
-        data_preprocessor: Optional[dict] = None,
+        crf: dict | None = None,
+        data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(module, data_preprocessor)
         self.crf = crf
 
-    def merge_preds(self, data_samples_list: List[List]) -> List:
-        """Samples with ``pred_sem_seg`` and ``seg_logits``, log-probabilities.
+    def merge_preds(self, data_samples_list: list[list]) -> list:
+        """Merge the predictions of the views of each image.
 
         Args:
-            data_samples_list: The predictions of the views, for each image.
+            data_samples_list: List of the predictions of the views for each image.
+
+        Returns:
+            Samples with ``pred_sem_seg`` and ``seg_logits``, which are
+            log-probabilities.
         """
         samples = [views[0] for views in data_samples_list]
         probabilities = [
@@ -57,7 +63,7 @@ class SPMLTTAModel(SegTTAModel):
         return samples
 
 
-def _image_of(path: Optional[str]) -> np.ndarray:
+def _image_of(path: str | None) -> np.ndarray:
     if path is None:
         raise ValueError(
             'the dense CRF reads the image file, but this sample names none: use a '

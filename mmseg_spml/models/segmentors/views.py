@@ -1,27 +1,28 @@
-"""Views of an image at several scales, and mirrored."""
+"""Scaled and mirrored views of an image."""
 
-from typing import Tuple
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from .data_preprocessor import padded_for_test
+from mmseg_spml.models.data_preprocessor import padded_for_test
 
 
 def view_of(
     image: Tensor, scale: float, mirrored: bool, preprocessor: BaseDataPreprocessor
-) -> Tuple[Tuple[int, int], Tensor]:
-    """An image resized, mirrored, then padded as in testing.
+) -> tuple[tuple[int, int], Tensor]:
+    """Resize and mirror an image, then pad it as in testing.
 
     Args:
-        image: (3, H, W), normalised, without padding.
-        scale: Factor of its sides.
-        mirrored: Whether left and right are exchanged.
-        preprocessor: Says how to pad.
+        image: (3, H, W), normalized, without padding.
+        scale: Factor on height and width.
+        mirrored: Whether to flip the image horizontally.
+        preprocessor: Preprocessor whose padding options are used.
 
     Returns:
-        (height, width) of the view, and the view (1, 3, h, w) with its padding.
+        Size (height, width) of the view without padding, and the padded view
+        (1, 3, h, w).
 
     Example:
         >>> import torch
@@ -29,16 +30,17 @@ def view_of(
         >>> size, tuple(view.shape)
         ((10, 18), (1, 3, 10, 18))
     """
-    size = tuple(max(round(scale * length), 1) for length in image.shape[1:])
+    height, width = image.shape[1:]
+    size = (max(round(scale * height), 1), max(round(scale * width), 1))
     view = resized(image, size)
     view = view.flip(-1) if mirrored else view
     return size, padded_for_test(view, preprocessor)
 
 
-def resized(maps: Tensor, size: Tuple[int, int]) -> Tensor:
-    """(D, H, W) to (D, *size) or (N, D, H, W) to (N, D, *size), bilinear."""
+def resized(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize (D, H, W) to (D, *size), or (N, D, H, W) to (N, D, *size), bilinearly."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     batch = maps if maps.dim() == 4 else maps[None]
-    batch = F.interpolate(batch, size=size, mode='bilinear', align_corners=False)
+    batch = F.interpolate(batch, size=tuple(size), mode='bilinear', align_corners=False)
     return batch if maps.dim() == 4 else batch[0]

@@ -1,33 +1,36 @@
-"""MMSegmentation's encoder-decoders on weak labels, with an SPML branch if wanted."""
+"""MMSegmentation's encoder-decoders for weak labels, with an optional SPML branch."""
 
 import logging
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.models.segmentors import CascadeEncoderDecoder, EncoderDecoder
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from .pairwise_losses import lend_images
-from .segment_pooling import SegmentPoolingNeck
-from .spml_head import SPMLHead
-from .spml_prediction import SPMLPrediction
-from .weak_labels import without_unlabelled
+from mmseg_spml.models.decode_heads.spml_head import SPMLHead
+from mmseg_spml.models.losses.pairwise import ImageBatch
+from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
+from mmseg_spml.models.segmentors.heads import HeadLosses
+from mmseg_spml.models.segmentors.prediction import SPMLPrediction
+from mmseg_spml.models.weak_labels import without_unlabeled
 
 _PREDICTORS = ('decode_head', 'spml')
 
 
 class SPMLBranch(BaseModule):
-    """Embedding, pooling and SPML head beside the decode head of another model.
+    """Neck and head of SPML, in addition to the decode head of another model.
 
     Args:
-        neck: Config of a :class:`SegmentPoolingNeck` on the backbone's outputs.
+        neck: Config of a :class:`SegmentPoolingNeck` on the outputs of the backbone.
         decode_head: Config of an :class:`SPMLHead`.
 
     Raises:
-        ValueError: If nothing would train the embedding.
+        ValueError: If no loss would train the embedding.
     """
 
     def __init__(self, neck: dict, decode_head: dict) -> None:
@@ -37,26 +40,31 @@ class SPMLBranch(BaseModule):
         self.decode_head.check_embedding_is_trained()
 
     def loss(
-        self, embedding: Sequence[Tensor], data_samples: Sequence, inputs: Tensor
-    ) -> dict:
-        """Relation losses, and that of the branch's own classifier.
+        self,
+        embedding: Sequence[Tensor],
+        data_samples: Sequence[SegDataSample],
+        inputs: Tensor,
+        batch: ImageBatch,
+    ) -> dict[str, Tensor]:
+        """Relation losses, and the loss of the branch's classifier.
 
         Args:
             embedding: Output of the neck.
             data_samples: Samples with weak labels, regions and tags.
-            inputs: Normalised images (N, 3, H, W).
+            inputs: Normalized images (N, 3, H, W).
+            batch: Images and labels.
         """
         segments = self.neck.pool(embedding[0], data_samples, inputs)
-        return self.decode_head.loss(embedding, data_samples, {}, segments)
+        return self.decode_head.loss(embedding, data_samples, {}, segments, batch)
 
 
-class _WeakLabels(SPMLPrediction):
-    """Before an encoder-decoder: weak labels for its heads, and the SPML branch."""
+class _WeakLabels(HeadLosses, SPMLPrediction):
+    """Mixin that adds support for weak labels and an SPML branch."""
 
     def __init__(
         self,
         *args: Any,
-        spml: Optional[dict] = None,
+        spml: dict | None = None,
         predict_with: str = 'decode_head',
         **kwargs: Any,
     ) -> None:
@@ -67,37 +75,44 @@ class _WeakLabels(SPMLPrediction):
             )
         if predict_with == 'spml' and spml is None:
             raise ValueError("predict_with='spml' needs a branch: set spml=dict(...)")
-        self.spml = None if spml is None else SPMLBranch(**spml)
+        self.spml: SPMLBranch | None = None if spml is None else SPMLBranch(**spml)
         self.predict_with = predict_with
         self.check_numbers_of_classes()
+        self.split_off_pairwise_losses()
         self._warn_of_diluted_losses()
 
     def _warn_of_diluted_losses(self) -> None:
-        """MMSegmentation's default divides by all pixels, labelled or not."""
+        """Warn if a cross-entropy is averaged over all pixels.
+
+        This is MMSegmentation's default, but since few pixels are labeled, the loss
+        would be very small.
+        """
         if any(
             isinstance(module, CrossEntropyLoss) and not module.avg_non_ignore
             for module in self.modules()
         ):
             print_log(
                 'A CrossEntropyLoss has avg_non_ignore=False: it is divided by all '
-                'pixels, of which few are labelled. Set avg_non_ignore=True.',
+                'pixels, of which few are labeled. Set avg_non_ignore=True.',
                 logger='current',
                 level=logging.WARNING,
             )
 
     @property
-    def spml_head(self) -> Optional[SPMLHead]:
-        """The head of the branch, None without one."""
+    def spml_head(self) -> SPMLHead | None:
+        """Head of the branch, or None without a branch."""
         return None if self.spml is None else self.spml.decode_head
 
     @property
-    def spml_neck(self) -> Optional[SegmentPoolingNeck]:
-        """The neck of the branch, None without one."""
+    def spml_neck(self) -> SegmentPoolingNeck | None:
+        """Neck of the branch, or None without a branch."""
         return None if self.spml is None else self.spml.neck
 
     def embedding(self, inputs: Tensor) -> Tensor:
-        """The branch's embedding, ``(N, D, h, w)``."""
-        return self.spml.neck(self.backbone(inputs))[0]
+        """Embedding of the branch, ``(N, D, h, w)``."""
+        if self.spml_neck is None:
+            raise ValueError('the model has no SPML branch: set spml=dict(...)')
+        return self.spml_neck(self.backbone(inputs))[0]
 
     @property
     def retrieves(self) -> bool:
@@ -108,21 +123,20 @@ class _WeakLabels(SPMLPrediction):
         """Losses of the model's own heads and of the branch.
 
         Args:
-            inputs: Normalised images (N, 3, H, W).
+            inputs: Normalized images (N, 3, H, W).
             data_samples: Samples with weak labels; with regions and tags if there is
                 a branch.
         """
         features = self.backbone(inputs)
         decoded = self.neck(features) if self.with_neck else features
-        samples = without_unlabelled(data_samples, self.num_classes)
-        with lend_images(self, inputs, data_samples, decoded):
-            losses = self._decode_head_forward_train(decoded, samples)
-            if self.with_auxiliary_head:
-                losses.update(self._auxiliary_head_forward_train(decoded, samples))
+        samples = without_unlabeled(data_samples, self.num_classes)
+        batch = ImageBatch.of(self, inputs, data_samples)
+        losses = self.decode_losses(decoded, samples, batch)
+        if self.with_auxiliary_head:
+            losses.update(self.auxiliary_losses(decoded, samples, batch))
         if self.spml is not None:
             embedding = self.spml.neck(features)
-            with lend_images(self, inputs, data_samples, embedding):
-                branch = self.spml.loss(embedding, data_samples, inputs)
+            branch = self.spml.loss(embedding, data_samples, inputs, batch)
             losses.update({f'spml.{name}': loss for name, loss in branch.items()})
         return losses
 
@@ -131,28 +145,29 @@ class _WeakLabels(SPMLPrediction):
         if self.predict_with == 'decode_head':
             return super().encode_decode(inputs, batch_img_metas)
         embedding = (self.embedding(inputs),)
-        return self.spml_head.predict(embedding, batch_img_metas, self.test_cfg)
+        return self._head.predict(embedding, batch_img_metas, self.test_cfg)
 
 
 @MODELS.register_module()
 class WeakEncoderDecoder(_WeakLabels, EncoderDecoder):
-    """MMSegmentation's ``EncoderDecoder`` on weak labels, beside SPML if wanted.
+    """MMSegmentation's ``EncoderDecoder`` for weak labels, optionally with SPML.
 
-    Its heads learn from labelled pixels alone and may have losses that see the image:
+    Its heads learn only from labeled pixels and may have losses that use the image:
     :class:`DenseCRFLoss`, :class:`GatedCRFLoss`, :class:`TreeEnergyLoss`. An SPML
-    branch trains the backbone, too, and can predict in the place of the head.
+    branch also trains the backbone, and can be used for prediction instead of the
+    decode head.
 
     Args:
-        *args: As for ``EncoderDecoder``.
-        spml: ``neck`` (:class:`SegmentPoolingNeck`) and ``decode_head``
-            (:class:`SPMLHead`) of a branch on the outputs of the backbone. None: only
-            the model's own heads learn.
-        predict_with: ``'decode_head'`` or ``'spml'``, by the branch's predictor.
-        **kwargs: As for ``EncoderDecoder``.
+        *args: Arguments of ``EncoderDecoder``.
+        spml: Configs ``neck`` (:class:`SegmentPoolingNeck`) and ``decode_head``
+            (:class:`SPMLHead`) of a branch on the outputs of the backbone. None: no
+            branch.
+        predict_with: ``'decode_head'``, or ``'spml'`` for the predictor of the branch.
+        **kwargs: Keyword arguments of ``EncoderDecoder``.
 
     Raises:
-        ValueError: If ``predict_with`` is unknown, there is no branch to predict, or
-            nothing would train its embedding.
+        ValueError: If ``predict_with`` is unknown or needs a missing branch, or no loss
+            would train the embedding of the branch.
     """
 
 

@@ -1,35 +1,36 @@
 """COCO: objects, keypoints and image-level categories in one JSON file.
 
-Format 1.0 of https://cocodataset.org/#format-data, as ``pycocotools`` loads it and
-CVAT, Label Studio, Roboflow and FiftyOne export it. LVIS adds categories that an image
-does not show (``neg_category_ids``: absent) and may name it by ``coco_url`` alone: its
-last two parts are the name, as in ``train2017/000000155379.jpg``.
+This is format 1.0 of https://cocodataset.org/#format-data, as ``pycocotools`` loads it
+and CVAT, Label Studio, Roboflow and FiftyOne export it. LVIS adds categories that an
+image does not show (``neg_category_ids``, read as absent) and may name an image by
+``coco_url`` alone: its last two parts are the name, as in
+``train2017/000000155379.jpg``.
 
-* A ``segmentation`` gives the area, its ``bbox`` nothing more. A list holds the parts
-  of an object, whose union is meant: a polygon each. Run-length codes are masks.
+* A ``segmentation`` gives the area, and the ``bbox`` beside it is ignored. A list holds
+  the parts of an object, one polygon each. Run-length codes are masks.
 * A ``bbox`` [x, y, width, height] without a segmentation is a box. Both are continuous
   from the top left corner: columns c0..c1 have x = c0 and width = c1 + 1 - c0.
-* ``keypoints`` [x, y, v, ...] of v = 2 (visible) are points of the category; at
-  occluded ones (v = 1) the image shows something else. COCO counts pixels from 0: a
-  JSON integer is a pixel, the point its centre. Tools that place keypoints freely write
-  fractions, which are taken as they are. A bbox without area beside keypoints only
-  repeats a click.
+* ``keypoints`` [x, y, v, ...] with v = 2 (visible) are points of the category. Occluded
+  ones (v = 1) are ignored, as the image shows something else there. COCO counts pixels
+  from 0: a JSON integer names a pixel, whose center is the point. Tools that place
+  keypoints freely write fractions, which are taken as they are. A bbox without area
+  beside keypoints only repeats a click.
 * An annotation with none of these is a tag.
-* Crowds (``iscrowd``) are labelled like others; ``ignore`` and ``score`` are not used.
+* Crowds (``iscrowd``) are labeled like others; ``ignore`` and ``score`` are not used.
 
-Neither tags nor boxes are taken to be complete: the format does not say so. Captions,
-panoptic maps, videos and rotated boxes are refused. Strokes, dense maps, void marks and
-completeness are not written; polygons of several rings become run-length codes.
+Neither tags nor boxes are taken to be complete, as the format cannot state it.
+Captions, panoptic maps, videos and rotated boxes are errors. The writer leaves out
+strokes, dense maps, void shapes and completeness. It writes polygons of several rings
+as run-length codes.
 """
 
 import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
-from mmseg_spml.annotations.coco_write import write as write
-from mmseg_spml.annotations.marks import Mark, annotation_of_marks
+from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -43,12 +44,12 @@ from mmseg_spml.annotations.run_length import decode_mask
 
 NAME = 'coco'
 
-_Id = Union[int, str]
+_Id = int | str
 _IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\{[^\[\]{}]*"(file_name|coco_url)"\s*:')
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file is an object with COCO's lists, as far as its head shows them."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether the head of a file shows an object with COCO's lists."""
     if not head.removeprefix(b'\xef\xbb\xbf').lstrip().startswith(b'{'):
         return False
     if any(key in head for key in (b'"segments_info"', b'"videos"', b'"caption"')):
@@ -63,21 +64,21 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a COCO file, in the order of its images.
+    """Read the annotations of a COCO file, in the order of its images.
 
     Args:
-        path: The file.
+        path: The file to read.
         images: Unused.
-        classes: Unused: the file names its categories.
+        classes: Unused, as the file names its categories.
 
     Raises:
-        AnnotationError: naming the file and the entry.
-        FileNotFoundError: there is no such file.
+        AnnotationError: An entry is malformed. The error names the file and the entry.
+        FileNotFoundError: There is no such file.
     """
     try:
         yield from _annotations(_document(Path(path)))
@@ -124,7 +125,7 @@ def _annotations(document: dict) -> Iterator[WeakAnnotation]:
 def _annotation(
     image: dict, place: str, records: list[tuple[str, dict]], names: dict[_Id, str]
 ) -> WeakAnnotation:
-    marks, tags = [], set()
+    shapes, tags = [], set()
     try:
         size = checked_size(image.get('height'), image.get('width'))
         absent = [
@@ -135,46 +136,47 @@ def _annotation(
     for record_place, record in records:
         try:
             label = _category(record.get('category_id'), names)
-            found = _marks(record, label, size)
+            found = _shapes(record, label, size)
         except AnnotationError as error:
             raise error.at(place=record_place) from error
-        marks += found
+        shapes += found
         if not found:
             tags.add(label)
     try:
-        return annotation_of_marks(_image_name(image), size, marks, tags, absent)
+        return annotation_of_shapes(_image_name(image), size, shapes, tags, absent)
     except AnnotationError as error:
         raise error.at(place=place) from error
 
 
-def _marks(record: dict, label: str, size: tuple[int, int]) -> list[Mark]:
-    """What one annotation marks; nothing if it is a tag."""
+def _shapes(record: dict, label: str, size: tuple[int, int]) -> list[Shape]:
+    """Convert a record to shapes; a tag has none."""
     if 'segments_info' in record:
         raise AnnotationError('panoptic maps (segments_info) are not supported')
     segmentation, box = record.get('segmentation'), record.get('bbox')
     keypoints = record.get('keypoints')
-    marks: list[Mark] = []
+    shapes: list[Shape] = []
     if segmentation not in (None, []):
-        marks += _areas(segmentation, label, size)
+        shapes += _areas(segmentation, label, size)
     elif box not in (None, []):
         box = _list(box)
         if 0 not in box[2:] or keypoints in (None, []):
-            marks.append(_box(box, label, record.get('attributes')))
+            shapes.append(_box(box, label, record.get('attributes')))
     if keypoints not in (None, []):
-        marks += _clicks(_list(keypoints), label)
-    return marks
+        shapes += _clicks(_list(keypoints), label)
+    return shapes
 
 
 def _areas(
     segmentation: Any, label: str, size: tuple[int, int]
-) -> list[Union[Polygon, Mask]]:
+) -> list[Polygon | Mask]:
     if isinstance(segmentation, dict):
         if segmentation.get('size') != list(size):
             raise AnnotationError(
                 f'the run-length code needs size {list(size)} (height, width) like its '
                 f'image, got {str(segmentation.get("size"))[:40]}'
             )
-        return [Mask(label, decode_mask(segmentation.get('counts'), size))]
+        counts: Any = segmentation.get('counts')
+        return [Mask(label, decode_mask(counts, size))]
     return [_polygon(_list(part), label) for part in _list(segmentation)]
 
 
@@ -192,7 +194,7 @@ def _polygon(flat: list, label: str) -> Polygon:
 def _box(box: list, label: str, attributes: Any) -> Box:
     if len(box) != 4:
         raise AnnotationError(f'bbox is [x, y, width, height], got {len(box)} numbers')
-    # CVAT writes the box before its rotation
+    # CVAT writes the box as it was before its rotation.
     if isinstance(attributes, dict) and attributes.get('rotation'):
         raise AnnotationError(
             'rotated boxes (attributes.rotation) are not supported: export polygons'
@@ -215,11 +217,11 @@ def _clicks(keypoints: list, label: str) -> list[Point]:
                 f'the visibility of a keypoint is 0, 1 or 2, got {visible!r}'
             )
         if visible == 2:
-            points.append(Point(label, _centre(x), _centre(y)))
+            points.append(Point(label, _center(x), _center(y)))
     return points
 
 
-def _centre(value: Any) -> float:
+def _center(value: Any) -> float:
     _check_number(value)
     return value + 0.5 if isinstance(value, int) else value
 
@@ -231,7 +233,7 @@ def _check_number(value: Any) -> None:
 
 
 def _entries(document: dict, key: str) -> Iterator[tuple[str, dict]]:
-    """Place and content of each entry of one of the lists."""
+    """Yield the place and the content of each entry of a list."""
     entries = document.get(key)
     if not isinstance(entries, list):
         raise AnnotationError(

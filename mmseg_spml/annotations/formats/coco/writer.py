@@ -1,4 +1,6 @@
-"""Writing of COCO files; :mod:`mmseg_spml.annotations.coco` describes the format.
+"""The writer of COCO files.
+
+:mod:`mmseg_spml.annotations.formats.coco.reader` describes the format.
 
 Letters: H, W image size.
 """
@@ -6,11 +8,10 @@ Letters: H, W image size.
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 
-from mmseg_spml.annotations.marks import pixel_bounds
+from mmseg_spml.annotations.formats._shapes import Ring, pixel_bounds
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -21,43 +22,45 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
 )
 from mmseg_spml.annotations.run_length import encode_mask
-from mmseg_spml.atomic_file import atomic_file
-from mmseg_spml.functional.rasterize import polygon_mask
+from mmseg_spml.functional.labels.rasterize import polygon_mask
+from mmseg_spml.io.atomic_file import atomic_file
 
 
 def write(
     annotations: Iterable[WeakAnnotation],
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
-    """Write a COCO file with one annotation for each mark and each tag.
+    """Write a COCO file with one annotation for each shape and each tag.
 
     Args:
-        annotations: Any.
-        path: The file.
-        classes: Names of the categories in the order of their ids, which start at 1;
-            sorted if None.
+        annotations: The annotations to write.
+        path: The file to write.
+        classes: The names of the categories in the order of their ids, which start at
+            1; the sorted names that occur if None.
 
     Returns:
-        The number of strokes, dense maps and void marks: they are left out.
+        The number of strokes, dense maps and void shapes. These are left out.
 
     Raises:
-        AnnotationError: a label is none of ``classes``.
+        AnnotationError: A label is not in ``classes``.
     """
     annotations = list(annotations)
     names = classes or sorted(set().union(*(one.class_names() for one in annotations)))
     ids = {name: number for number, name in enumerate(names, 1)}
-    images, records, left_out = [], [], 0
+    images: list[dict] = []
+    records: list[dict] = []
+    left_out = 0
     for image_id, annotation in enumerate(annotations, 1):
         try:
             images.append(_image_record(annotation, image_id, ids))
-            marks, lost = _mark_records(annotation, ids)
+            shapes, lost = _shape_records(annotation, ids)
         except AnnotationError as error:
             raise error.at(place=annotation.image) from error
         left_out += lost
-        for mark in marks:
-            records.append({'id': len(records) + 1, 'image_id': image_id, **mark})
+        for shape in shapes:
+            records.append({'id': len(records) + 1, 'image_id': image_id, **shape})
     clicked = {record['category_id'] for record in records if 'keypoints' in record}
     document = {
         'images': images,
@@ -89,51 +92,52 @@ def _image_record(
 
 def _category_record(name: str, number: int, clicked: bool) -> dict:
     record = {'id': number, 'name': name}
-    # viewers look these up for every annotation that has keypoints
+    # Viewers look these keys up for each annotation that has keypoints.
     return {**record, 'keypoints': ['click'], 'skeleton': []} if clicked else record
 
 
-def _mark_records(
+def _shape_records(
     annotation: WeakAnnotation, ids: dict[str, int]
 ) -> tuple[list[dict], int]:
-    """Records of the marks and tags, and how many marks have none."""
-    records, left_out = [], int(annotation.dense is not None)
-    for mark in annotation.marks():
-        if mark.label is None or isinstance(mark, Stroke):
+    """Return the records of the shapes and tags, and the number of shapes left out."""
+    records: list[dict] = []
+    left_out = int(annotation.dense is not None)
+    for shape in annotation.shapes():
+        if shape.label is None or isinstance(shape, Stroke):
             left_out += 1
             continue
-        category = {'category_id': _id_of(mark.label, ids), 'iscrowd': 0}
-        records.append({**category, **_shape(mark, annotation.size)})
+        category = {'category_id': _id_of(shape.label, ids), 'iscrowd': 0}
+        records.append({**category, **_shape(shape, annotation.size)})
     for name in sorted(annotation.tags):
         records.append({'category_id': _id_of(name, ids), 'iscrowd': 0})
     return records, left_out
 
 
-def _shape(mark: Union[Box, Point, Polygon, Mask], size: tuple[int, int]) -> dict:
-    if isinstance(mark, Box):
-        sides = mark.x1 - mark.x0, mark.y1 - mark.y0
+def _shape(shape: Box | Point | Polygon | Mask, size: tuple[int, int]) -> dict:
+    if isinstance(shape, Box):
+        sides = shape.x1 - shape.x0, shape.y1 - shape.y0
         return {
-            'bbox': [mark.x0, mark.y0, *sides],
+            'bbox': [shape.x0, shape.y0, *sides],
             'area': sides[0] * sides[1],
             'segmentation': [],
         }
-    if isinstance(mark, Point):
-        place = [_pixel(mark.x), _pixel(mark.y)]
+    if isinstance(shape, Point):
+        place = [_pixel(shape.x), _pixel(shape.y)]
         return {'keypoints': [*place, 2], 'num_keypoints': 1}
-    if isinstance(mark, Mask):
-        return _mask_shape(mark.mask)
-    if len(mark.rings) > 1:  # the parts of a list are joined, a hole would be filled
-        return _mask_shape(polygon_mask(size, mark.rings))
-    return _ring_shape(mark.rings[0])
+    if isinstance(shape, Mask):
+        return _mask_shape(shape.mask)
+    if len(shape.rings) > 1:  # a list is the union of its parts: holes would be filled
+        return _mask_shape(polygon_mask(size, shape.rings))
+    return _ring_shape(shape.rings[0])
 
 
-def _pixel(place: float) -> Union[int, float]:
-    """The index of a pixel if the place is its centre."""
+def _pixel(place: float) -> int | float:
+    """Return the index of a pixel if the place is its center, or else the place."""
     index = place - 0.5
     return int(index) if index.is_integer() else place
 
 
-def _ring_shape(ring: tuple[tuple[float, float], ...]) -> dict:
+def _ring_shape(ring: Ring) -> dict:
     vertices = np.array(ring)
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     x, y = (vertices - low).T
@@ -146,7 +150,7 @@ def _ring_shape(ring: tuple[tuple[float, float], ...]) -> dict:
 
 
 def _mask_shape(mask: np.ndarray) -> dict:
-    """Run-length code of a (H, W) bool mask."""
+    """Encode a (H, W) bool mask as a run-length code."""
     left, top, right, bottom = pixel_bounds(mask) or (0, 0, -1, -1)
     return {
         'segmentation': {'size': list(mask.shape), 'counts': encode_mask(mask)},

@@ -1,11 +1,12 @@
-"""Run-length code of Label Studio's brush: the bit stream of thi.ng's rle-pack.
+"""The run-length code of Label Studio's brush: the bit stream of thi.ng's rle-pack.
 
-A head of 32 bits (number of values), 5 (bits of a value, less 1) and four times 4 (bits
-of a length, less 1); then blocks: 1 bit (one value repeated, or values that differ), 2
-bits (which of the four widths the length has), the length less 1, and one value or as
-many as the length says. Bits go from the highest down. The values are the bytes R, G,
-B, A of the image's pixels, row by row; the editor paints those whose A is not 0.
-Sources: https://github.com/thi-ng/umbrella (packages/rle-pack) and
+The head has 32 bits (the number of values), 5 bits (the bits of a value, less 1) and
+four times 4 bits (the bits of a length, less 1). Blocks follow, each of 1 bit (one
+value repeated, or values that differ), 2 bits (the choice among the four widths of a
+length), the length less 1, and one value or as many values as the length states. Bits
+go from the highest down. The values are the bytes R, G, B, A of the image's pixels, row
+by row, and the editor paints the pixels whose A is not 0. The code is defined by
+https://github.com/thi-ng/umbrella (packages/rle-pack) and
 ``label_studio_sdk.converter.brush``.
 
 Letters: H, W image size.
@@ -17,23 +18,23 @@ from mmseg_spml.annotations.model import AnnotationError
 
 _HEAD_BITS = 32 + 5 + 4 * 4
 _VALUE_BITS = 8
-_LENGTH_BITS = (3, 4, 8, 16)  # what the tool itself writes
-# The bits up to a block's first value (at most 27), at any of 8 places within a byte.
+_LENGTH_BITS = (3, 4, 8, 16)  # the widths that the tool itself writes
+# A block begins at any bit of a byte and needs at most 27 bits up to its first value.
 _WINDOW_BITS = 40
 
 
 def decode_brush(code: object, size: tuple[int, int]) -> np.ndarray:
-    """Mask of a brush's code: the pixels that are not wholly transparent.
+    """Decode the mask of a brush: the pixels that are not fully transparent.
 
     Args:
-        code: List of bytes.
+        code: The list of bytes.
         size: (H, W).
 
     Returns:
         (H, W) bool.
 
     Raises:
-        AnnotationError: the code is malformed or of another size.
+        AnnotationError: The code is malformed or has another size.
 
     Example:
         >>> decode_brush(encode_brush(np.array([[True, False]])), (1, 2)).tolist()
@@ -65,7 +66,7 @@ def decode_brush(code: object, size: tuple[int, int]) -> np.ndarray:
                 f'the brush ends at value {done} of {total}, or runs over; export it '
                 'again'
             )
-        # of the values done..end-1, those of alpha belong to these pixels
+        # The alpha values among the values done..end-1 belong to these pixels.
         pixels = slice(done >> 2, end >> 2)
         if repeated or length == 1:
             if window >> 29 - digits & 255:
@@ -78,7 +79,7 @@ def decode_brush(code: object, size: tuple[int, int]) -> np.ndarray:
 
 
 def encode_brush(mask: np.ndarray) -> list[int]:
-    """Code of a (H, W) bool mask, as ``label_studio_sdk``'s ``mask2rle`` makes it."""
+    """Encode a (H, W) bool mask as ``label_studio_sdk``'s ``mask2rle`` does."""
     flat = np.asarray(mask, bool).ravel()
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     lengths = 4 * np.diff(np.concatenate([[0], changes, [len(flat)]]))

@@ -1,10 +1,10 @@
-"""Names of images in Label Studio's tasks.
+"""The names of images in Label Studio's tasks.
 
 The name within ``/data/local-files/?d=NAME`` or ``/data/upload/PROJECT/NAME`` is taken,
-wherever the server is; it keeps the characters that Label Studio put before the name of
-an uploaded file. Of another address (``https://HOST/NAME?...``, ``s3://BUCKET/NAME``,
-``/NAME``) the whole path is taken. Addresses of a web server are percent-decoded, other
-names are taken as they are.
+on any server. It keeps the characters that Label Studio put before the name of an
+uploaded file. For any other address (``https://HOST/NAME?...``, ``s3://BUCKET/NAME``,
+``/NAME``) the whole path is taken. Addresses of a web server are percent-decoded, and
+other names are taken as they are.
 """
 
 import re
@@ -21,13 +21,13 @@ _UPLOAD = re.compile(r'/data/upload/(?:\d+/)?')
 
 
 def image_name(data: Any) -> str:
-    """Name of the image of a task, relative to the folder of images.
+    """Return the image name of a task, relative to the folder of the images.
 
     Args:
-        data: The task's ``data``: ``image`` is taken, or the only value.
+        data: The task's ``data``, of which ``image`` or the only value is taken.
 
     Raises:
-        AnnotationError: there is no such value, or it names no file.
+        AnnotationError: There is no such value, or it names no file.
 
     Example:
         >>> image_name({'image': '/data/upload/3/1a2b3c4d-a%20b.jpg'})
@@ -46,7 +46,7 @@ def image_name(data: Any) -> str:
             '`data` of a task needs the address of one image as `image`, or no other '
             f'value; got {str(data)[:80]!r}'
         )
-    # a longer text could keep the search busy for hours
+    # A longer text could keep the search busy for hours.
     path = _within_images(source) if len(source) <= _LONGEST_ADDRESS else ''
     name = path and checked_image_name(path)
     if not name or path.endswith('/') or source.startswith('data:'):

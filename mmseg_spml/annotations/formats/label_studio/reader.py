@@ -1,38 +1,38 @@
 """Label Studio's export "JSON": a list of tasks with their annotations.
 
-Fields as in https://labelstud.io/guide/export (Label Studio 1.x; ``completions`` of 0.x
-is read too) and https://labelstud.io/tags. Coordinates are percentages of
-``original_width`` and ``original_height`` from the image's top left corner; they are
-rounded to a billionth of a pixel, which restores whole pixels. A rectangle is turned
-clockwise around its own top left corner.
+The fields are described at https://labelstud.io/guide/export (Label Studio 1.x; the
+``completions`` of 0.x are read too) and https://labelstud.io/tags. Coordinates are
+percentages of ``original_width`` and ``original_height`` from the image's top left
+corner. They are rounded to a billionth of a pixel, which restores whole pixels. A
+rectangle is rotated clockwise around its own top left corner.
 
-======================  ===============================================================
-``choices``             tags, those of all groups alike; choices of a region say
-                        nothing of the image and are ignored
-``rectanglelabels``     box; turned: polygon
-``keypointlabels``      point
-``polygonlabels``       polygon
-``brushlabels``         mask, see :mod:`mmseg_spml.annotations.label_studio_brush`
-======================  ===============================================================
+======================  ================================================================
+``choices``             tags, from all groups; choices of a region are ignored, as they
+                        do not describe the image
+``rectanglelabels``     a box, or a polygon if it is rotated
+``keypointlabels``      a point
+``polygonlabels``       a polygon
+``brushlabels``         a mask, decoded by
+                        :mod:`mmseg_spml.annotations.formats.label_studio.brush`
+======================  ================================================================
 
-Relations, texts, ratings, numbers, dates, drafts and predictions are ignored; other
-kinds of results are refused. Tasks without an annotation, or with cancelled ones only,
-are left out; a task with several annotations is refused, for one cannot know which of
-its annotators is right. For the names of images see
-:mod:`mmseg_spml.annotations.label_studio_names`.
+Relations, texts, ratings, numbers, dates, drafts and predictions are ignored, and other
+kinds of results are errors. Tasks without an annotation, or with only cancelled ones,
+are left out. A task with several annotations is an error, as its annotators may
+disagree. :mod:`mmseg_spml.annotations.formats.label_studio.names` describes the names
+of images.
 """
 
 import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
+from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes, turned
+from mmseg_spml.annotations.formats.label_studio.brush import decode_brush
+from mmseg_spml.annotations.formats.label_studio.names import image_name
 from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.label_studio_brush import decode_brush
-from mmseg_spml.annotations.label_studio_names import image_name
-from mmseg_spml.annotations.label_studio_write import write as write
-from mmseg_spml.annotations.marks import Mark, annotation_of_marks, turned
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -50,35 +50,37 @@ _LARGEST_NUMBER = 1e9
 _DECIMALS = 9
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file is a list of tasks with results."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file is a list of tasks with results."""
     keys = (b'"annotations"', b'"completions"')
-    marks = (b'"from_name"', b'"was_cancelled"', b'"data"')
+    shapes = (b'"from_name"', b'"was_cancelled"', b'"data"')
     return (
         re.match(rb'(\xef\xbb\xbf)?\s*\[\s*\{', head) is not None
         and b'"result"' in head
         and any(key in head for key in keys)
-        and any(mark in head for mark in marks)
+        and any(shape in head for shape in shapes)
     )
 
 
 def read(
-    path: Union[str, Path],
+    path: str | Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of an export, one by one.
+    """Read the annotations of an export, one by one.
 
     Args:
-        path: The file.
-        images: Folder of images, for tasks whose results do not state the image's size:
-            those with tags alone.
+        path: The file to read.
+        images: The folder of the images, for tasks with nothing but tags, which do not
+            state the size of the image.
         classes: Unused.
 
     Raises:
-        AnnotationError: naming the file, the task and the result.
-        FileNotFoundError: there is no such file, or no image of which to take the size.
+        AnnotationError: A task is malformed. The error names the file, the task and the
+            result.
+        FileNotFoundError: There is no such file, or an image is missing whose size is
+            required.
     """
     places: dict[str, str] = {}
     for index, task in enumerate(_tasks(path)):
@@ -106,7 +108,7 @@ def read(
         yield annotation
 
 
-def _tasks(path: Union[str, Path]) -> list:
+def _tasks(path: str | Path) -> list:
     try:
         tasks = json.loads(Path(path).read_bytes())
     except IsADirectoryError as error:
@@ -120,7 +122,7 @@ def _tasks(path: Union[str, Path]) -> list:
     return tasks
 
 
-def _of_task(task: Any, images: Optional[Path]) -> Optional[WeakAnnotation]:
+def _of_task(task: Any, images: Path | None) -> WeakAnnotation | None:
     task = _dict(task, 'a task')
     keys = [key for key in ('annotations', 'completions') if key in task]
     if not keys:
@@ -142,14 +144,14 @@ def _of_task(task: Any, images: Optional[Path]) -> Optional[WeakAnnotation]:
     if len({str(one.get('to_name')) for one in regions}) > 1:
         raise AnnotationError('the results are of several images; split the task')
     ids = {str(one['id']) for one in regions if 'id' in one}
-    marks, tags = [], set()
+    shapes, tags = [], set()
     for number, result in enumerate(results):
         kind = str(result.get('type'))
         try:
             value = result.get('value')
             if kind in _READERS:
                 _check_frame(result)
-                marks.append(_mark(kind, _dict(value, 'value'), size))
+                shapes.append(_shape(kind, _dict(value, 'value'), size))
             elif kind == 'choices' and str(result.get('id')) not in ids:
                 tags.update(_texts(_dict(value, 'value'), kind))
             elif kind not in ('choices', *_IGNORED):
@@ -159,10 +161,10 @@ def _of_task(task: Any, images: Optional[Path]) -> Optional[WeakAnnotation]:
                 )
         except AnnotationError as error:
             raise error.at(place=f'result[{number}]') from error
-    return annotation_of_marks(name, size, marks, tags)
+    return annotation_of_shapes(name, size, shapes, tags)
 
 
-def _mark(kind: str, value: dict, size: tuple[int, int]) -> Mark:
+def _shape(kind: str, value: dict, size: tuple[int, int]) -> Shape:
     labels = _texts(value, kind)
     if len(labels) != 1:
         raise AnnotationError(
@@ -172,14 +174,14 @@ def _mark(kind: str, value: dict, size: tuple[int, int]) -> Mark:
     return _READERS[kind](labels[0], value, size)
 
 
-def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Union[Box, Polygon]:
+def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Box | Polygon:
     x, width = (_pixels(value.get(key), key, size[1]) for key in ('x', 'width'))
     y, height = (_pixels(value.get(key), key, size[0]) for key in ('y', 'height'))
     degrees = _number(value.get('rotation', 0), 'rotation')
     box = Box(label, x, y, round(x + width, _DECIMALS), round(y + height, _DECIMALS))
     if degrees % 360 == 0:
         return box
-    # in pixels: percentages of the two sides differ
+    # The rotation is in pixels, as percentages of the two sides differ.
     corners = ((0, 0), (width, 0), (width, height), (0, height))
     ring = turned(corners, (x, y), degrees)
     return Polygon(
@@ -214,8 +216,8 @@ _READERS = {
 }
 
 
-def _size(results: list[dict]) -> Optional[tuple[int, int]]:
-    """(H, W) that the results state; None if none does."""
+def _size(results: list[dict]) -> tuple[int, int] | None:
+    """Return (H, W) that the results state; None if no result does."""
     stated: set[tuple[int, int]] = set()
     for number, result in enumerate(results):
         sides = result.get('original_height'), result.get('original_width')
@@ -231,7 +233,7 @@ def _size(results: list[dict]) -> Optional[tuple[int, int]]:
 
 
 def _check_frame(result: dict) -> None:
-    """That coordinates are those of the one image, as it is."""
+    """Check that a result refers to the only image of the task, unrotated."""
     if result.get('image_rotation') not in (None, 0):
         raise AnnotationError(
             'the image was turned in Label Studio; turn the image file instead, and '

@@ -1,26 +1,28 @@
 """Files of labelme: JSON, one file per image.
 
-Written for labelme 6.3, read from version 3 on. Conventions, from labelme's source:
+The writer produces files of labelme 6.3, and the reader accepts version 3 and later.
+The conventions follow labelme's source:
 
-* Coordinates are continuous, the top left corner of the image is (0, 0) (the canvas
-  draws the image there and saves unrounded positions), so nothing is shifted.
-* ``rectangle`` has two opposite corners in any order, and becomes a box; with four
+* Coordinates are continuous, and the top left corner of the image is (0, 0): the canvas
+  draws the image there and saves unrounded positions. They are not shifted.
+* ``rectangle`` has two opposite corners in any order and becomes a box. With four
   corners, as ``oriented_rectangle``, it becomes a box if it is axis-parallel (within
-  a hundredth of a pixel) and a polygon if not.
-* ``circle`` has its centre and a point of its rim, and becomes a polygon that lies
-  within a twentieth of a pixel of it.
-* ``mask`` is a PNG whose top left pixel is the first point; the second point names the
+  1/100 pixel) and a polygon otherwise.
+* ``circle`` has its center and a point of its rim, and becomes a polygon within 1/20
+  pixel of it.
+* ``mask`` is a PNG whose top left pixel is the first point. The second point names the
   last row and column, included (``shapes_to_label`` of ``labelme/utils/shape.py``).
 * A file without ``shape_type`` is older than version 3.16: all shapes are polygons.
 * The label ``__ignore__`` is void (labelme's ``examples/semantic_segmentation``).
-* ``flags`` of the image that are true are tags. False ones say nothing: that is what
-  every flag is before anybody looks.
+* ``flags`` of the image that are true are tags. A flag that is false means nothing,
+  because every flag is false at first.
 * ``imagePath`` is relative to the file. If it leads out of the folder that is read
-  (labelme's ``--output`` writes such paths), only its last part counts, in the
-  subfolder that the file is in: it must then lie likewise in the folder of images.
+  (labelme's ``--output`` writes such paths), only its last part counts, and the image
+  must lie in the subfolder of the folder of images that matches the file's subfolder.
 
-Ignored: imageData, descriptions, group ids, flags of shapes. Not written: polygons of
-several rings, dense maps, empty masks, widths of strokes, what is absent or complete.
+The reader ignores imageData, descriptions, group ids and the flags of shapes. The
+writer leaves out polygons of several rings, dense maps, empty masks, the widths of
+strokes, absent classes and completeness.
 """
 
 import base64
@@ -31,21 +33,19 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from mmseg_spml.annotations.checks import checked_vertices
-from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.labelme_write import VOID_LABEL
-from mmseg_spml.annotations.labelme_write import write as write
-from mmseg_spml.annotations.marks import (
-    Mark,
+from mmseg_spml.annotations.formats._shapes import (
     Ring,
-    annotation_of_marks,
+    Shape,
+    annotation_of_shapes,
     ellipse_ring,
 )
+from mmseg_spml.annotations.formats.labelme.writer import VOID_LABEL
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -58,10 +58,11 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.validation import checked_vertices
 
 NAME = 'labelme'
 
-# What Pillow raises for damaged files.
+# Pillow raises these errors for damaged files.
 _PNG_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error, zlib.error,
     Image.DecompressionBombError,
@@ -69,8 +70,8 @@ _PNG_ERRORS = (
 _AXIS_PARALLEL = 0.01
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file, or the first of a folder, has labelme's list of shapes."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file, or the first of a folder, has labelme's list of shapes."""
     if path.is_dir():
         files = _files(path)
         if not files:
@@ -87,19 +88,19 @@ def recognises(path: Path, head: bytes) -> bool:
 def read(
     path: Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, or of all files of a folder and its subfolders.
+    """Read the annotations of a file, or of all files of a folder and its subfolders.
 
     Args:
-        path: The file or folder.
-        images: Folder of the images; opened where a file does not state the size.
+        path: The file or folder to read.
+        images: The folder of the images, which are opened if a file states no size.
         classes: Unused.
 
     Raises:
-        AnnotationError: naming the file and the shape.
-        FileNotFoundError: there is nothing at ``path``.
+        AnnotationError: A shape is malformed. The error names the file and the shape.
+        FileNotFoundError: There is nothing at ``path``.
     """
     path = Path(path)
     files = _files(path) if path.is_dir() else [path]
@@ -140,7 +141,7 @@ def _document(file: Path) -> dict:
 
 
 def _annotation(
-    document: dict, subfolder: tuple[str, ...], images: Optional[Path]
+    document: dict, subfolder: tuple[str, ...], images: Path | None
 ) -> WeakAnnotation:
     name = _image_name(document['imagePath'], subfolder)
     height, width = document.get('imageHeight'), document.get('imageWidth')
@@ -150,13 +151,13 @@ def _annotation(
     shapes = document.get('shapes')
     if not isinstance(shapes, list):
         raise AnnotationError(f'shapes must be a list, got {str(shapes)[:40]!r}')
-    marks = []
+    found: list[Shape] = []
     for number, shape in enumerate(shapes):
         try:
-            marks += _marks(shape, size)
+            found += _shapes(shape, size)
         except AnnotationError as error:
             raise error.at(place=f'shapes[{number}]') from error
-    return annotation_of_marks(name, size, marks, _tags(document.get('flags')))
+    return annotation_of_shapes(name, size, found, _tags(document.get('flags')))
 
 
 def _image_name(value: Any, subfolder: tuple[str, ...]) -> str:
@@ -189,8 +190,8 @@ def _tags(flags: Any) -> frozenset[str]:
     return frozenset(name for name, value in flags.items() if value)
 
 
-def _marks(shape: Any, size: tuple[int, int]) -> list[Mark]:
-    """The marks of one shape: several for ``points``, else one."""
+def _shapes(shape: Any, size: tuple[int, int]) -> list[Shape]:
+    """Convert labelme's shape to shapes: several for ``points``, otherwise one."""
     if not isinstance(shape, dict):
         raise AnnotationError(f'a shape must be an object, got {str(shape)[:40]!r}')
     label, kind = shape.get('label'), shape.get('shape_type')
@@ -218,7 +219,7 @@ def _marks(shape: Any, size: tuple[int, int]) -> list[Mark]:
     )
 
 
-def _rectangle(label: Label, path: Ring) -> Union[Box, Polygon]:
+def _rectangle(label: Label, path: Ring) -> Box | Polygon:
     x, y = zip(*path)
     x0, y0, x1, y1 = min(x), min(y), max(x), max(y)
     box = Box(label, x0, y0, x1, y1)
@@ -232,8 +233,8 @@ def _rectangle(label: Label, path: Ring) -> Union[Box, Polygon]:
     return box if close else Polygon(label, [path])
 
 
-def _mask(code: Any, path: list, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool: the PNG at its place."""
+def _mask(code: Any, path: Ring, size: tuple[int, int]) -> np.ndarray:
+    """Decode the (H, W) bool mask: the PNG at its place in the image."""
     (left, top), (right, bottom) = [(int(x), int(y)) for x, y in path]
     inside = 0 <= left <= right < size[1] and 0 <= top <= bottom < size[0]
     if not inside:
@@ -245,10 +246,10 @@ def _mask(code: Any, path: list, size: tuple[int, int]) -> np.ndarray:
     try:
         data = base64.b64decode(code, validate=True)
         image = Image.open(io.BytesIO(data), formats=('PNG',))
-        # before decoding: a few bytes may claim billions of pixels
+        # This check precedes decoding: a few bytes may claim billions of pixels.
         if image.mode not in ('1', 'L') or image.size != expected:
             raise AnnotationError(
-                f'a mask must be a black and white or 8-bit grey PNG of {expected} '
+                f'a mask must be a black and white or 8-bit gray PNG of {expected} '
                 f'(width, height), got {image.mode} {image.size}'
             )
         crop = np.asarray(image).astype(bool)

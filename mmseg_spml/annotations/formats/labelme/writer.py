@@ -1,16 +1,23 @@
-"""Writing of labelme's files; :mod:`mmseg_spml.annotations.labelme` describes them."""
+"""The writer of labelme's files.
+
+:mod:`mmseg_spml.annotations.formats.labelme.reader` describes the format.
+"""
 
 import base64
 import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Optional
 
 import numpy as np
 from PIL import Image
 
-from mmseg_spml.annotations.marks import Mark, drawable_path, pixel_bounds
+from mmseg_spml.annotations.formats._shapes import (
+    Ring,
+    Shape,
+    drawable_path,
+    pixel_bounds,
+)
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -20,7 +27,7 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
 VOID_LABEL = '__ignore__'
 _VERSION = '6.3.1'
@@ -30,7 +37,7 @@ def write(
     annotations: Iterable[WeakAnnotation],
     path: Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
     """Write a folder: ``path/<subfolder>/<stem>.json`` for ``<subfolder>/<stem>.jpg``.
 
@@ -38,12 +45,13 @@ def write(
     them.
 
     Returns:
-        The number of marks left out.
+        The number of shapes left out.
 
     Raises:
-        AnnotationError: two images would share a file.
+        AnnotationError: Two images would share a file.
     """
-    left, files = 0, set()
+    left = 0
+    files: set[Path] = set()
     for annotation in annotations:
         image = PurePosixPath(annotation.image)
         file = Path(path) / image.with_suffix('.json')
@@ -54,7 +62,7 @@ def write(
                 place=annotation.image,
             )
         files.add(file)
-        shapes = [_shape(mark) for mark in annotation.marks()]
+        shapes = [_shape(shape) for shape in annotation.shapes()]
         left += shapes.count(None) + (annotation.dense is not None)
         document = {
             'version': _VERSION,
@@ -71,25 +79,26 @@ def write(
     return left
 
 
-def _shape(mark: Mark) -> Optional[dict]:
-    """The shape of a mark; None if labelme has none like it."""
+def _shape(shape: Shape) -> dict | None:
+    """Convert a shape to labelme's; None if labelme has no such shape."""
+    path: Ring
     code = None
-    if isinstance(mark, Box):
-        kind, path = 'rectangle', [(mark.x0, mark.y0), (mark.x1, mark.y1)]
-    elif isinstance(mark, Point):
-        kind, path = 'point', [(mark.x, mark.y)]
-    elif isinstance(mark, Stroke):
-        kind, path = 'linestrip', drawable_path(mark)
-    elif isinstance(mark, Polygon) and len(mark.rings) == 1:
-        kind, path = 'polygon', mark.rings[0]
-    elif isinstance(mark, Mask) and mark.mask.any():
-        left, top, right, bottom = pixel_bounds(mark.mask)
+    if isinstance(shape, Box):
+        kind, path = 'rectangle', [(shape.x0, shape.y0), (shape.x1, shape.y1)]
+    elif isinstance(shape, Point):
+        kind, path = 'point', [(shape.x, shape.y)]
+    elif isinstance(shape, Stroke):
+        kind, path = 'linestrip', drawable_path(shape)
+    elif isinstance(shape, Polygon) and len(shape.rings) == 1:
+        kind, path = 'polygon', shape.rings[0]
+    elif isinstance(shape, Mask) and (bounds := pixel_bounds(shape.mask)):
+        left, top, right, bottom = bounds
         kind, path = 'mask', [(left, top), (right, bottom)]
-        code = _png(mark.mask[top : bottom + 1, left : right + 1])
+        code = _png(shape.mask[top : bottom + 1, left : right + 1])
     else:
         return None
     return {
-        'label': VOID_LABEL if mark.label is None else mark.label,
+        'label': VOID_LABEL if shape.label is None else shape.label,
         'points': [[float(x), float(y)] for x, y in path],
         'group_id': None,
         'description': '',

@@ -1,39 +1,40 @@
 """GeoJSON of QuPath: one file per image.
 
-The export of QuPath 0.2 to 0.6 ("Export as GeoJSON"), a FeatureCollection, a list of
-features or one feature. Conventions, from QuPath's documentation ("Exporting
+QuPath 0.2 to 0.6 exports these files ("Export as GeoJSON"): a FeatureCollection, a list
+of features or one feature. The conventions follow QuPath's documentation ("Exporting
 annotations") and source (``qupath.lib.io``):
 
-* Coordinates are continuous, in pixels of the image at full resolution, the top left
-  corner of the image is (0, 0): nothing is shifted.
+* Coordinates are continuous, in pixels of the image at full resolution, and the top
+  left corner of the image is (0, 0). They are not shifted.
 * The class is ``properties.classification``: its ``name``, its ``names`` joined by ': '
-  as QuPath shows them, the same for ``parentClass`` of files before 0.4, or a text.
+  as QuPath shows them (in files before 0.4 preceded by those of ``parentClass``), or a
+  text.
 * Polygon and MultiPolygon become one polygon for each part, with its holes. QuPath
-  exports rectangles and ellipses as polygons, so there are no boxes. Point and
-  MultiPoint become clicks; LineString and MultiLineString strokes.
-* An annotation without a class is an error, as nobody can say what it means. Other
-  objects without one (cells, detections, tiles, TMA cores, the root) are left out: they
-  are what QuPath found, not what somebody marked. With a class they are read like
-  annotations, a cell by its outer boundary. Children of all objects are read.
-* ``Ignore*`` is a class like others: QuPath uses it for whitespace. There is no void.
+  exports rectangles and ellipses as polygons, so that there are no boxes. Point and
+  MultiPoint become clicks, and LineString and MultiLineString become strokes.
+* An annotation without a class is an error, as its meaning is unknown. Other objects
+  without a class (cells, detections, tiles, TMA cores, the root) are left out: QuPath
+  found them, and nobody marked them. Objects with a class are read like annotations, a
+  cell by its outer boundary. The children of all objects are read.
+* ``Ignore*`` is an ordinary class, which QuPath uses for whitespace. There is no void.
 
-The files state neither the image nor its size: both are looked up in the folder of
+The files state neither the image nor its size: both are looked up in the folder of the
 images, ``sub/a.png`` for ``sub/a.geojson`` (or ``sub/a.png.geojson``).
 
-Refused: geometry collections, objects of another plane of a stack. Ignored:
-measurements, metadata, colours, names. Not written: boxes, masks, dense maps, void
-marks, polygons with rings that cross, widths of strokes, tags that no written mark
-shows, what is absent or complete.
+Geometry collections and objects on another plane of a stack are errors. The reader
+ignores measurements, metadata, colors and names. The writer leaves out boxes, masks,
+dense maps, void shapes, polygons with crossing rings, the widths of strokes, tags that
+no written shape shows, absent classes and completeness.
 """
 
 import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
+from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes
 from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.marks import Mark, annotation_of_marks
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Point,
@@ -41,22 +42,21 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.annotations.qupath_write import write as write
 
 NAME = 'qupath'
 
 _IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
-# Words that plain GeoJSON has not; PathObjects of version 0.2 have their type as id.
+# Plain GeoJSON lacks these words; objects of version 0.2 have their type as id.
 _OF_QUPATH = (b'"objectType"', b'"object_type"', b'"classification"', b'"id": "Path')
-# The words of all versions.
+# These are the words of all versions.
 _FOUND_BY_QUPATH = {
     'cell', 'detection', 'tile', 'tmaCore', 'tma_core', 'root', 'PathCellObject',
     'PathDetectionObject', 'PathTileObject', 'TMACoreObject', 'PathRootObject',
 }  # fmt: skip
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file, or the first of a folder, has features of QuPath."""
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether a file, or the first of a folder, has features of QuPath."""
     if path.is_dir():
         files = _files(path)
         if not files:
@@ -68,7 +68,7 @@ def recognises(path: Path, head: bytes) -> bool:
     return (
         text[:1] in (b'{', b'[')
         and (b'"Feature"' in text or b'"FeatureCollection"' in text)
-        # a large first outline may leave no room for other words
+        # A large first outline may leave no room for other words.
         and (path.suffix == '.geojson' or any(word in text for word in _OF_QUPATH))
     )
 
@@ -76,19 +76,21 @@ def recognises(path: Path, head: bytes) -> bool:
 def read(
     path: Path,
     *,
-    images: Optional[Path] = None,
-    classes: Optional[Sequence[str]] = None,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Iterator[WeakAnnotation]:
-    """The annotations of a file, or of all files of a folder and its subfolders.
+    """Read the annotations of a file, or of all files of a folder and its subfolders.
 
     Args:
-        path: The file or folder: of ``.geojson``, or of ``.json`` if it holds no other.
-        images: Folder of the images.
+        path: The file or folder to read. The ``.json`` files of a folder are read only
+            if it has no ``.geojson`` files.
+        images: The folder of the images.
         classes: Unused.
 
     Raises:
-        AnnotationError: naming the file and the feature.
-        FileNotFoundError: there is nothing at ``path``.
+        AnnotationError: A feature is malformed. The error names the file and the
+            feature.
+        FileNotFoundError: There is nothing at ``path``.
     """
     path = Path(path)
     files = _files(path) if path.is_dir() else [path]
@@ -115,7 +117,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _image_names(folder: Path) -> dict[str, list[str]]:
-    """Names of the images in a folder, by their stems and by their full names."""
+    """Return the images in a folder by their stems and by their full names."""
     names: dict[str, list[str]] = {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
         if file.suffix.lower() in _IMAGE_SUFFIXES:
@@ -125,13 +127,13 @@ def _image_names(folder: Path) -> dict[str, list[str]]:
 
 
 def _annotation(
-    file: Path, subfolder: Path, images: Optional[Path], names_in: Callable
+    file: Path, subfolder: Path, images: Path | None, names_in: Callable
 ) -> WeakAnnotation:
     if images is None:
         raise AnnotationError(
             'does not state its image: give the folder of images by --images'
         )
-    marks = _all_marks(_document(file))
+    shapes = _all_shapes(_document(file))
     folder = Path(images) / subfolder
     names = names_in(folder).get(file.stem, [])
     if len(names) != 1:
@@ -139,7 +141,7 @@ def _annotation(
             f'expected one image {file.stem}.* in {folder}, found {names or "none"}'
         )
     name = (subfolder / names[0]).as_posix()
-    return annotation_of_marks(name, image_size(images, name), marks)
+    return annotation_of_shapes(name, image_size(images, name), shapes)
 
 
 def _document(file: Path) -> Any:
@@ -149,36 +151,36 @@ def _document(file: Path) -> Any:
         raise AnnotationError(f'not a JSON file ({error})') from error
 
 
-def _all_marks(document: Any) -> list[Mark]:
+def _all_shapes(document: Any) -> list[Shape]:
     features = document
     if isinstance(document, dict) and document.get('type') == 'FeatureCollection':
         features = _list(document.get('features'), 'features')
     elif isinstance(document, dict):
         features = [document]
-    marks = []
-    # a stack, as children of children may go deeper than Python's own
+    shapes: list[Shape] = []
+    # A list is the stack, as children may be nested deeper than Python can recurse.
     waiting = _numbered(_list(features, 'the file'), 'features')
     while waiting:
         place, feature = waiting.pop()
         try:
-            properties, found = _marks(feature)
-            marks += found
+            properties, found = _shapes(feature)
+            shapes += found
             for key in ('childObjects', 'children'):
                 children = properties.get(key)
                 if children is not None:
                     waiting += _numbered(_list(children, key), f'{place}.{key}')
         except AnnotationError as error:
             raise error.at(place=place) from error
-    return marks
+    return shapes
 
 
 def _numbered(features: list, place: str) -> list[tuple[str, Any]]:
-    """The features with their places, the last first."""
+    """Return the features with their places, the last one first."""
     return [(f'{place}[{i}]', feature) for i, feature in enumerate(features)][::-1]
 
 
-def _marks(feature: Any) -> tuple[dict, list[Mark]]:
-    """Properties of a feature, and its marks."""
+def _shapes(feature: Any) -> tuple[dict, list[Shape]]:
+    """Return the properties of a feature and its shapes."""
     if not isinstance(feature, dict) or feature.get('type') != 'Feature':
         raise AnnotationError(
             f"expected an object of the type 'Feature', got {str(feature)[:40]!r}"
@@ -199,14 +201,14 @@ def _marks(feature: Any) -> tuple[dict, list[Mark]]:
     plane = {} if plane is None else _dict(plane, 'plane')
     if any(plane.get(axis, 0) != 0 for axis in ('z', 't')):
         raise AnnotationError(f'lies on another plane of a stack: {str(plane)[:40]}')
-    return properties, _marks_of(label, geometry)
+    return properties, _shapes_of(label, geometry)
 
 
-def _class_name(value: Any) -> Optional[str]:
-    """Name of a classification; None if there is none."""
+def _class_name(value: Any) -> str | None:
+    """Return the name of a classification; None if there is none."""
     if value is None or value == {} or isinstance(value, str):
         return value or None
-    names = []
+    names: list[Any] = []
     while value is not None:
         own = _dict(value, 'classification')
         name, several = own.get('name'), own.get('names')
@@ -219,7 +221,7 @@ def _class_name(value: Any) -> Optional[str]:
     return ': '.join(names)
 
 
-def _marks_of(label: str, geometry: dict) -> list[Mark]:
+def _shapes_of(label: str, geometry: dict) -> list[Shape]:
     kind = geometry.get('type')
     if not isinstance(kind, str) or kind.removeprefix('Multi') not in _KINDS:
         raise AnnotationError(
@@ -249,14 +251,18 @@ def _polygon(label: str, rings: Any) -> Polygon:
     return Polygon(label, opened)
 
 
-_KINDS = {'Point': _point, 'LineString': _stroke, 'Polygon': _polygon}
+_KINDS: dict[str, Callable[[str, Any], Shape]] = {
+    'Point': _point,
+    'LineString': _stroke,
+    'Polygon': _polygon,
+}
 
 
-def _position(value: Any) -> list:
-    """(x, y); a height (z) is of no use."""
+def _position(value: Any) -> tuple[float, float]:
+    """Return (x, y), still unchecked; a height (z) is ignored."""
     if len(_list(value, 'a position')) not in (2, 3):
         raise AnnotationError(f'a position is [x, y], got {str(value)[:40]}')
-    return value[:2]
+    return value[0], value[1]
 
 
 def _list(value: Any, what: str) -> list:

@@ -1,12 +1,14 @@
-"""Writing of QuPath's files; :mod:`mmseg_spml.annotations.qupath` describes them."""
+"""The writer of QuPath's files.
+
+:mod:`mmseg_spml.annotations.formats.qupath.reader` describes the format.
+"""
 
 import json
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Optional
 
-from mmseg_spml.annotations.marks import Mark, drawable_path, nested_rings
+from mmseg_spml.annotations.formats._shapes import Shape, drawable_path, nested_rings
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Point,
@@ -14,24 +16,25 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
 
 def write(
     annotations: Iterable[WeakAnnotation],
     path: Path,
     *,
-    classes: Optional[Sequence[str]] = None,
+    classes: Sequence[str] | None = None,
 ) -> int:
     """Write a folder: ``path/sub/a.geojson`` for ``sub/a.png``.
 
     Returns:
-        The number of marks and tags left out.
+        The number of shapes and tags left out.
 
     Raises:
-        AnnotationError: two images would share a file.
+        AnnotationError: Two images would share a file.
     """
-    left, files = 0, set()
+    left = 0
+    files: set[Path] = set()
     for annotation in annotations:
         file = Path(path) / PurePosixPath(annotation.image).with_suffix('.geojson')
         if file in files:
@@ -42,13 +45,13 @@ def write(
             )
         files.add(file)
         features, shown = [], set()
-        for mark in annotation.marks():
-            geometry = _geometry(mark, annotation.size)
-            if geometry is None or mark.label is None:
+        for shape in annotation.shapes():
+            geometry = _geometry(shape, annotation.size)
+            if geometry is None or shape.label is None:
                 left += 1
             else:
-                features.append(_feature(mark.label, geometry))
-                shown.add(mark.label)
+                features.append(_feature(shape.label, geometry))
+                shown.add(shape.label)
         left += len(annotation.tags - shown) + (annotation.dense is not None)
         document = {'type': 'FeatureCollection', 'features': features}
         with atomic_file(file) as stream:
@@ -56,15 +59,15 @@ def write(
     return left
 
 
-def _geometry(mark: Mark, size: tuple[int, int]) -> Optional[dict]:
-    """Geometry of a mark; None if GeoJSON has none like it."""
-    if isinstance(mark, Point):
-        return {'type': 'Point', 'coordinates': [mark.x, mark.y]}
-    if isinstance(mark, Stroke):
-        return {'type': 'LineString', 'coordinates': drawable_path(mark)}
-    if not isinstance(mark, Polygon):
+def _geometry(shape: Shape, size: tuple[int, int]) -> dict | None:
+    """Convert a shape to a geometry; None if GeoJSON has no such shape."""
+    if isinstance(shape, Point):
+        return {'type': 'Point', 'coordinates': [shape.x, shape.y]}
+    if isinstance(shape, Stroke):
+        return {'type': 'LineString', 'coordinates': drawable_path(shape)}
+    if not isinstance(shape, Polygon):
         return None
-    areas = [mark.rings] if len(mark.rings) == 1 else nested_rings(mark.rings, size)
+    areas = [shape.rings] if len(shape.rings) == 1 else nested_rings(shape.rings, size)
     if areas is None:
         return None
     closed = [[(*ring, ring[0]) for ring in rings] for rings in areas]
@@ -74,13 +77,13 @@ def _geometry(mark: Mark, size: tuple[int, int]) -> Optional[dict]:
 
 
 def _feature(label: str, geometry: dict) -> dict:
-    # QuPath refuses a class without a colour
-    colour = list(zlib.crc32(label.encode()).to_bytes(4, 'big')[:3])
+    # QuPath refuses a class without a color.
+    color = list(zlib.crc32(label.encode()).to_bytes(4, 'big')[:3])
     return {
         'type': 'Feature',
         'geometry': geometry,
         'properties': {
             'objectType': 'annotation',
-            'classification': {'name': label, 'color': colour},
+            'classification': {'name': label, 'color': color},
         },
     }

@@ -1,0 +1,17 @@
+"""Annotation formats: a module or folder with the reader and writer of each tool."""
+
+from mmseg_spml.annotations.formats.registry import (
+    FORMATS,
+    detect_format,
+    format_of_name,
+    read_annotations,
+    write_annotations,
+)
+
+__all__ = [
+    'FORMATS',
+    'detect_format',
+    'format_of_name',
+    'read_annotations',
+    'write_annotations',
+]

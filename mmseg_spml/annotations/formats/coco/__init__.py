@@ -1,0 +1,6 @@
+"""The reader and writer of the COCO format."""
+
+from mmseg_spml.annotations.formats.coco.reader import NAME, read, recognizes
+from mmseg_spml.annotations.formats.coco.writer import write
+
+__all__ = ['NAME', 'read', 'recognizes', 'write']

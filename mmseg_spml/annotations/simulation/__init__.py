@@ -1,0 +1,1 @@
+"""Weak labels simulated from full masks."""

@@ -1,0 +1,116 @@
+"""The places of simulated strokes and clicks within a connected component.
+
+Letters: H, W image size, L pixels of a path.
+"""
+
+import cv2
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+from skimage.morphology import skeletonize
+
+PLACES = ('stroke', 'interior', 'center')
+
+
+def part_of_stroke(
+    inside: np.ndarray, length: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a part, at a random position, of :func:`longest_skeleton_path`.
+
+    The part is contiguous. With the same seed a shorter part lies inside a longer one.
+
+    Args:
+        inside: The component, as for :func:`longest_skeleton_path`.
+        length: The fraction to keep, in [0, 1]; one pixel at least is kept.
+        rng: The source of the position.
+
+    Returns:
+        (L, 2) int64 (row, column), L >= 1.
+    """
+    path = longest_skeleton_path(inside)
+    kept = max(1, round(length * len(path)))
+    # floor(u (n - kept)) nests the parts of one seed in one another.
+    start = int(rng.random() * (len(path) - kept))
+    return path[start : start + kept]
+
+
+def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
+    """Return the longest geodesic of the skeleton of one connected component.
+
+    Two searches find its ends: the skeleton pixel farthest from the deepest one, and
+    the pixel farthest from that one. The path is exact for a skeleton without loops,
+    and a long path for one with loops (of a component with holes).
+
+    Args:
+        inside: (H, W) bool, one 8-connected component with a border of False pixels.
+
+    Returns:
+        (L, 2) int64 (row, column), L >= 1. Consecutive pixels are 8-neighbors.
+
+    Example:
+        >>> inside = np.zeros((3, 6), bool)
+        >>> inside[1, 1:5] = True
+        >>> longest_skeleton_path(inside)[:, 1].tolist() in ([1, 2, 3, 4], [4, 3, 2, 1])
+        True
+    """
+    depth = _squared_depth(inside)
+    rows, columns = np.nonzero(skeletonize(inside))
+    if not len(rows):  # thinning may erase very small blobs
+        return np.argwhere(depth == depth.max())[:1]
+    graph = _pixel_graph(rows, columns, inside.shape)
+    seed = int(np.argmax(depth[rows, columns]))
+    first = _farthest(dijkstra(graph, indices=seed))
+    distance, previous = dijkstra(graph, indices=first, return_predecessors=True)
+    node = _farthest(distance)
+    path = [node]
+    while node != first:
+        node = int(previous[node])
+        path.append(node)
+    return np.stack([rows[path], columns[path]], axis=1).astype(np.int64)
+
+
+def click_candidates(inside: np.ndarray, place: str, radius: int) -> np.ndarray:
+    """Return the (L, 2) int64 (row, column), L >= 1, at which a click may fall."""
+    if place == 'stroke':
+        return longest_skeleton_path(inside)
+    depth = _squared_depth(inside)
+    deepest = np.argwhere(depth == depth.max())
+    if place == 'center':
+        return deepest[:1]
+    candidates = np.argwhere(depth > radius**2)
+    return candidates if len(candidates) else deepest
+
+
+def _farthest(distance: np.ndarray) -> int:
+    return int(np.argmax(np.where(np.isfinite(distance), distance, -1)))
+
+
+def _pixel_graph(
+    rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]
+) -> csr_matrix:
+    """Return the symmetric 8-neighbor graph, weighted by Euclidean length."""
+    index = np.full(shape, -1, np.int32)
+    index[rows, columns] = np.arange(len(rows), dtype=np.int32)
+    sources, targets, weights = [], [], []
+    # The border of False pixels keeps these shifts inside the array.
+    for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
+        neighbor = index[rows + down, columns + right]
+        present = np.flatnonzero(neighbor >= 0).astype(np.int32)
+        sources += [present, neighbor[present]]
+        targets += [neighbor[present], present]
+        weights.append(np.full(2 * len(present), np.hypot(down, right)))
+    edges = (np.concatenate(sources), np.concatenate(targets))
+    size = (len(rows), len(rows))
+    return csr_matrix((np.concatenate(weights), edges), shape=size)
+
+
+def _squared_depth(inside: np.ndarray) -> np.ndarray:
+    """Return the squared distance to the nearest pixel outside, 1 at the edge.
+
+    The result is (H, W) int64, in squared pixels. The last bits of OpenCV's distance
+    depend on the alignment of memory; integers make equal depths equal in every run.
+    """
+    depth = cv2.distanceTransform(
+        inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )
+    return np.rint(depth.astype(np.float64) ** 2).astype(np.int64)

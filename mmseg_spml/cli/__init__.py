@@ -1,0 +1,1 @@
+"""Modules that the command-line tools share."""

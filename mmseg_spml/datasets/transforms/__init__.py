@@ -1,0 +1,33 @@
+"""Transforms for loading, augmentation and packing."""
+
+from mmseg_spml.datasets.transforms.augmentation import (
+    PadToCropSize,
+    RandomGaussianBlur5,
+    RandomGray,
+    RandomResizeOfImage,
+    WeakRandomFlip,
+)
+from mmseg_spml.datasets.transforms.labels import (
+    ExpandLabelsToRegions,
+    UnlabeledToVoid,
+)
+from mmseg_spml.datasets.transforms.loading import (
+    LoadBoxExtents,
+    LoadRegions,
+    LoadWeakAnnotations,
+)
+from mmseg_spml.datasets.transforms.packing import PackWeakSegInputs
+
+__all__ = [
+    'ExpandLabelsToRegions',
+    'LoadBoxExtents',
+    'LoadRegions',
+    'LoadWeakAnnotations',
+    'PackWeakSegInputs',
+    'PadToCropSize',
+    'RandomGaussianBlur5',
+    'RandomGray',
+    'RandomResizeOfImage',
+    'UnlabeledToVoid',
+    'WeakRandomFlip',
+]

@@ -1,0 +1,85 @@
+"""Packing of an image with its weak labels, regions and tags."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.structures import LabelData, PixelData
+from mmseg.datasets.transforms import PackSegInputs
+from mmseg.registry import TRANSFORMS
+
+from mmseg_spml.functional.labels.values import tags_of
+
+
+@TRANSFORMS.register_module()
+class PackWeakSegInputs(PackSegInputs):
+    """Pack an image with its weak labels, regions and tags, as far as present.
+
+    ``inputs`` is (3, H, W). The fields of the sample are
+
+    * ``gt_sem_seg``: PixelData of (1, H, W) int64;
+    * ``region_map``: PixelData of (1, H, W) int32;
+    * ``box_extents``: PixelData of (C, H, W) bool;
+    * ``gt_tags``: LabelData with ``label``, (C,) int8: 1 present, 0 absent, -1 unknown.
+
+    Args:
+        meta_keys: Keys to keep as meta information.
+        tags_from_crop: Whether to take the tags from the augmented label map instead of
+            the whole label map.
+
+    Example:
+        >>> pack = PackWeakSegInputs()
+        >>> packed = pack(dict(img=np.zeros((4, 6, 3), np.uint8)))
+        >>> packed['inputs'].shape, 'gt_sem_seg' in packed['data_samples']
+        (torch.Size([3, 4, 6]), False)
+    """
+
+    def __init__(
+        self,
+        meta_keys: Sequence[str] = (
+            'img_path',
+            'seg_map_path',
+            'region_map_path',
+            'ori_shape',
+            'img_shape',
+            'pad_shape',
+            'scale_factor',
+            'flip',
+            'flip_direction',
+            'reduce_zero_label',
+            'num_classes',
+        ),
+        tags_from_crop: bool = False,
+    ) -> None:
+        super().__init__(meta_keys=meta_keys)
+        self.tags_from_crop = tags_from_crop
+
+    def transform(self, results: dict) -> dict:
+        """Pack ``results`` into ``inputs`` and ``data_samples``."""
+        image = results.get('img')
+        if image is not None and image.ndim == 3:
+            # NumPy transposes the channels twice as fast as the parent class.
+            channels = np.ascontiguousarray(image.transpose(2, 0, 1))
+            results['img'] = channels.transpose(1, 2, 0)
+        packed = super().transform(results)
+        fields = {}
+        if 'region_map' in results:
+            regions = np.ascontiguousarray(results['region_map'], np.int32)
+            fields['region_map'] = PixelData(data=torch.from_numpy(regions)[None])
+        if 'box_extents' in results:
+            extents = torch.from_numpy(results['box_extents'])
+            fields['box_extents'] = PixelData(data=extents)
+        tags = results.get('tags')
+        if self.tags_from_crop and 'gt_seg_map' in results:
+            in_crop = tags_of(results['gt_seg_map'], results['num_classes'])
+            tags = in_crop if tags is None else _tags_in_crop(np.asarray(tags), in_crop)
+        if tags is not None:
+            tags = torch.from_numpy(np.array(tags, np.int8))
+            fields['gt_tags'] = LabelData(label=tags)
+        packed['data_samples'].set_data(fields)
+        return packed
+
+
+def _tags_in_crop(tags: np.ndarray, in_crop: np.ndarray) -> np.ndarray:
+    """Tags of the whole image, with present tags that the crop lacks set to absent."""
+    return np.where(in_crop & (tags != 0), 1, np.minimum(tags, 0))

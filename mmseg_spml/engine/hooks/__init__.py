@@ -1,0 +1,13 @@
+"""Hooks for exact resume, segment memory, segment bank and visualization."""
+
+from mmseg_spml.engine.hooks.exact_resume import ExactResumeHook
+from mmseg_spml.engine.hooks.segment_bank import SegmentBankHook
+from mmseg_spml.engine.hooks.segment_memory import SegmentMemoryHook
+from mmseg_spml.engine.hooks.visualization import SPMLVisualizationHook
+
+__all__ = [
+    'ExactResumeHook',
+    'SPMLVisualizationHook',
+    'SegmentBankHook',
+    'SegmentMemoryHook',
+]

@@ -1,0 +1,5 @@
+"""Learning rate schedules."""
+
+from mmseg_spml.engine.schedulers.warmup_poly import WarmupPolyLR
+
+__all__ = ['WarmupPolyLR']

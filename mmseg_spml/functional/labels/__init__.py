@@ -1,0 +1,1 @@
+"""Label maps: meaning of the values, rasterization of shapes, confusion matrix."""

@@ -1,0 +1,1 @@
+"""The contrastive core, the four relations, and losses of pairs of pixels."""

@@ -1,0 +1,1 @@
+"""Refinement of class scores into pseudo labels: random walk, dense CRF, label maps."""

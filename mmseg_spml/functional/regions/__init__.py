@@ -1,0 +1,1 @@
+"""Over-segmentation of images, and metrics of its agreement with object boundaries."""

@@ -1,0 +1,1 @@
+"""Seed label maps from class activation maps and from boxes."""

@@ -1,0 +1,1 @@
+"""Pixels to segments: k-means, pooling, label sets, retrieval."""

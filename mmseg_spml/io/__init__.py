@@ -1,0 +1,1 @@
+"""Files: atomic writing, index maps, images, and dicts of NumPy arrays."""

@@ -1,0 +1,1 @@
+"""SPML head, segment memory and segment bank."""

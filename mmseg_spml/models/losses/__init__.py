@@ -1,0 +1,1 @@
+"""Registered losses, which wrap the functions of ``functional.losses``."""

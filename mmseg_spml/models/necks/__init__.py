@@ -1,0 +1,1 @@
+"""Necks that compute the pixel embedding and pool it into segments."""

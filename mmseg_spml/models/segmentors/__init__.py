@@ -1,0 +1,1 @@
+"""Segmentors, which connect backbone, neck and heads."""

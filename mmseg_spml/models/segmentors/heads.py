@@ -1,0 +1,72 @@
+"""Losses of the heads of MMSegmentation's segmentors, including pairwise losses."""
+
+from collections.abc import Iterator, Sequence
+
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from mmseg_spml.models.losses.pairwise import (
+    ImageBatch,
+    head_losses,
+    split_off_pairwise_losses,
+)
+
+
+class HeadLosses(BaseSegmentor):
+    """Mixin for MMSegmentation's segmentors that computes the losses of their heads.
+
+    It passes the images of the batch to the pairwise losses of the heads. It must come
+    before the segmentor among the base classes.
+    """
+
+    def split_off_pairwise_losses(self) -> None:
+        """Move the pairwise losses out of ``loss_decode``; call it after building."""
+        for _, head in self._named_heads():
+            split_off_pairwise_losses(head)
+
+    def _named_heads(self) -> Iterator[tuple[str, BaseDecodeHead]]:
+        """Yield log prefixes and heads, in the order of MMSegmentation."""
+        for prefix, heads in (
+            ('decode', self.decode_head),
+            ('aux', getattr(self, 'auxiliary_head', None)),
+        ):
+            if isinstance(heads, nn.ModuleList):
+                yield from ((f'{prefix}_{i}', head) for i, head in enumerate(heads))
+            elif heads is not None:
+                yield prefix, heads
+
+    def auxiliary_losses(
+        self,
+        features: Sequence[Tensor],
+        data_samples: Sequence[SegDataSample],
+        batch: ImageBatch,
+    ) -> dict[str, Tensor]:
+        """Losses of the auxiliary heads."""
+        losses = {}
+        for prefix, head in self._named_heads():
+            if prefix.startswith('aux'):
+                found = head_losses(head, features, data_samples, self.train_cfg, batch)
+                losses.update({f'{prefix}.{k}': value for k, value in found.items()})
+        return losses
+
+    def decode_losses(
+        self,
+        features: Sequence[Tensor],
+        data_samples: Sequence[SegDataSample],
+        batch: ImageBatch,
+    ) -> dict[str, Tensor]:
+        """Losses of the decode head, or of the heads of a cascade."""
+        losses: dict[str, Tensor] = {}
+        previous: tuple[Tensor, ...] = ()
+        heads = [item for item in self._named_heads() if item[0].startswith('decode')]
+        for number, (prefix, head) in enumerate(heads, start=1):
+            found = head_losses(
+                head, features, data_samples, self.train_cfg, batch, *previous
+            )
+            losses.update({f'{prefix}.{k}': value for k, value in found.items()})
+            if number < len(heads):
+                # As in MMSegmentation, which runs each head of a cascade twice.
+                previous = (head.forward(features, *previous),)
+        return losses
