@@ -1,57 +1,70 @@
-"""Measure parts of the package beside what they are compared with.
+"""Measure parts of the package against baselines.
 
-    python tools/benchmark.py retrieval --out results/benchmark_retrieval.json
+    python -m benchmarks retrieval --out benchmarks/results/retrieval.json
 
-Variants run in turn, so that a noisy machine treats all alike; memory is what a run
-needs beyond what was in use before.
+The variants of a part run in turn, so that a noisy machine affects all of them alike.
+The memory of a run is its peak beyond the memory that was in use before.
 """
 
 import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Optional
 
 import torch
 from rich.console import Console
 
-from mmseg_spml.atomic_file import write_json
-from mmseg_spml.benchmark import PARTS, Settings, measure
-from mmseg_spml.benchmark.plot import plot_scaling
-from mmseg_spml.benchmark.table import entries, markdown
-from mmseg_spml.machine import copy_rate, describe, product_rate
+from benchmarks import PARTS, Settings, measure
+from benchmarks.machine import copy_rate, describe, product_rate
+from benchmarks.plot import plot_scaling
+from benchmarks.table import entries, markdown
+from mmseg_spml.io.atomic_file import write_json
 
 _CONFIG = (
-    Path(__file__).parents[1] / 'configs/spml/efficientnet_lite0_camvid_scribbles.py'
+    Path(__file__).parents[1]
+    / 'experiments/configs/spml/efficientnet_lite0_camvid_scribbles.py'
 )
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'parts', nargs='*', metavar='PART', help=f'of {", ".join(PARTS)} (default: all)'
+        'parts',
+        nargs='*',
+        metavar='PART',
+        help=f'parts to measure, among {", ".join(PARTS)} (default: all)',
     )
-    parser.add_argument('--device', default='cpu', help='cpu or cuda')
-    parser.add_argument('--repeats', type=int, default=3, help='runs of each variant')
-    parser.add_argument('--threads', type=int, help="PyTorch's (default: its own)")
-    parser.add_argument('--small', action='store_true', help='small scenes')
+    parser.add_argument(
+        '--device', default='cpu', help='cpu or cuda, the device to measure on'
+    )
+    parser.add_argument(
+        '--repeats', type=int, default=3, help='number of runs of each variant'
+    )
+    parser.add_argument(
+        '--threads',
+        type=int,
+        help='number of threads of PyTorch (default: chosen by PyTorch)',
+    )
+    parser.add_argument('--small', action='store_true', help='measure small scenes')
     parser.add_argument(
         '--scene',
-        help='.npz of a training step, or "generated" (default: '
-        '$MMSEG_SPML_SHARED/bench/step_scene.npz if there is one, else generated)',
+        help='.npz file of a training step, or "generated" (default: '
+        '$MMSEG_SPML_SHARED/bench/step_scene.npz if it exists, otherwise generated)',
     )
     parser.add_argument(
         '--config',
         type=Path,
         default=_CONFIG,
-        help='network of the parts `iteration` and `inference` '
+        help='config of the network of the parts `iteration` and `inference` '
         f'(default: {_CONFIG.name})',
     )
-    parser.add_argument('--out', type=Path, help='also write a JSON file')
-    parser.add_argument('--plot', type=Path, help='picture of the part `scaling`')
+    parser.add_argument('--out', type=Path, help='JSON file to write')
+    parser.add_argument(
+        '--plot', type=Path, help='picture to write, of the part `scaling`'
+    )
     args = parser.parse_args()
     unknown = sorted(set(args.parts) - set(PARTS))
     if unknown:
@@ -65,18 +78,18 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def _scene(args: argparse.Namespace) -> Optional[Path]:
-    """File of the scene; None: generated."""
+def _scene(args: argparse.Namespace) -> Path | None:
+    """Return the file of the scene, or None for a generated scene."""
     if args.scene is not None:
         return None if args.scene == 'generated' else Path(args.scene)
-    beside = Path(__file__).resolve().parents[2] / 'shared'
-    shared = Path(os.environ.get('MMSEG_SPML_SHARED', beside))
+    default = Path(__file__).resolve().parents[2] / 'shared'
+    shared = Path(os.environ.get('MMSEG_SPML_SHARED', default))
     file = shared / 'bench' / 'step_scene.npz'
     return file if file.is_file() and not args.small else None
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure the parts, print the table, and write the files."""
     args = parse_args()
     if args.threads is not None:
         torch.set_num_threads(args.threads)

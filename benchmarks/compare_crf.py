@@ -1,6 +1,8 @@
-"""Compare the dense CRF with pydensecrf2 on photographs: agreement, and time in turn.
+r"""Compare agreement and time of the dense CRF and pydensecrf2 on photographs.
 
-python tools/compare_crf.py data/ccp/images --limit 50 --out results/crf.json
+Example:
+    python -m benchmarks.compare_crf data/ccp/images --limit 50 \
+        --out benchmarks/results/crf_ccp.json
 """
 
 import argparse
@@ -11,24 +13,35 @@ import cv2
 import numpy as np
 import torch
 
-from mmseg_spml.atomic_file import write_json
-from mmseg_spml.datasets.region_files import decode_image, list_images
-from mmseg_spml.evaluation.crf_comparison import compare_crf
-from mmseg_spml.progress import watched
+from benchmarks.crf_comparison import compare_crf
+from mmseg_spml.cli.progress import watched
+from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.io.images import decode_image, list_images
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('images', help='folder of images')
-    parser.add_argument('--limit', type=int, default=50, help='use the first so many')
-    parser.add_argument('--classes', type=int, default=21)
     parser.add_argument(
-        '--size', nargs=2, type=int, metavar=('WIDTH', 'HEIGHT'), help='resize to this'
+        '--limit',
+        type=int,
+        default=50,
+        help='largest number of images, from the first (default: 50)',
     )
-    parser.add_argument('--out', type=Path, help='also write a JSON file')
+    parser.add_argument(
+        '--classes', type=int, default=21, help='number of classes (default: 21)'
+    )
+    parser.add_argument(
+        '--size',
+        nargs=2,
+        type=int,
+        metavar=('WIDTH', 'HEIGHT'),
+        help='size to which the images are resized (default: their own)',
+    )
+    parser.add_argument('--out', type=Path, help='JSON file to write')
     args = parser.parse_args()
     if min(args.limit, args.classes, *(args.size or (1,))) < 1:
         parser.error('--limit, --classes and --size must be 1 or more')
@@ -36,7 +49,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Compare, print, write."""
+    """Compare both on all images, print the means, and write the file."""
     args = parse_args()
     results = []
     try:

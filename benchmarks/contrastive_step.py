@@ -1,4 +1,4 @@
-"""Parts of a training step: segments, losses, and how they grow."""
+"""Benchmarks of the parts of a training step: segments, losses, and their scaling."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,26 +8,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_spml.functional.contrastive import pixel_to_segment_loss
-from mmseg_spml.functional.dense_reference import (
+from benchmarks.agreement import relative_difference
+from benchmarks.dense_reference import (
     dense_annotation,
     dense_cooccurrence,
     dense_image_similarity,
     dense_pixel_to_segment_loss,
 )
-from mmseg_spml.functional.segments import Segments
-from mmseg_spml.models.relation_losses import (
+from benchmarks.measurement import Comparison
+from benchmarks.scene import Scene
+from benchmarks.settings import Settings
+from mmseg_spml.functional.losses.contrastive import pixel_to_segment_loss
+from mmseg_spml.functional.segments.segments import Segments
+from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
+from mmseg_spml.models.losses.relations import (
     ImageSimilarityLoss,
     RelationLoss,
     SemanticAnnotationLoss,
     SemanticCooccurrenceLoss,
 )
-from mmseg_spml.models.segment_gather import SegmentGather
-
-from .agreement import relative_difference
-from .measurement import Comparison
-from .scene import Scene
-from .settings import Settings
 
 # Concentrations and weights of the paper's scribble run.
 _RELATIONS = dict(
@@ -41,22 +40,24 @@ _DENSE: dict[str, Callable[[Segments, float], Tensor]] = dict(
 
 
 def step(settings: Settings) -> list[Comparison]:
-    """SPML's part of a training step: segments, losses, gradient of the embedding."""
+    """Compare SPML's part of a training step: segments, losses, and their gradient."""
     scene = settings.training_step()
     losses = _losses()
 
     def ours(segments: Segments) -> Tensor:
         everything = scene.with_memory(segments)
-        return sum(
+        found = [
             loss(everything if loss.uses_other_images else segments)
             for loss in losses.values()
-        )
+        ]
+        return torch.stack(found).sum()
 
     def dense(segments: Segments) -> Tensor:
-        return sum(
+        found = [
             weight * _DENSE[name](_compared(name, scene, segments), concentration)
             for name, (concentration, weight) in _RELATIONS.items()
-        )
+        ]
+        return torch.stack(found).sum()
 
     def with_gradient(total: Callable[[Segments], Tensor]) -> Callable[[], Tensor]:
         def run() -> Tensor:
@@ -73,12 +74,12 @@ def step(settings: Settings) -> list[Comparison]:
     title = (
         f"a training step's segments and losses, {len(segments.pixels):,} pixels, "
         f'{len(segments):,} segments and {len(scene.memory):,} of memory; to other '
-        f'ranks {SegmentGather(segments, len(scene.tags)).packed().nbytes / 1e6:.2f} MB'
+        f'ranks {SegmentGather(segments).packed().nbytes / 1e6:.2f} MB'
     )
     return [
         Comparison(
             title,
-            {'sweeps': with_gradient(ours), 'whole matrices': with_gradient(dense)},
+            {'blockwise': with_gradient(ours), 'whole matrices': with_gradient(dense)},
             'whole matrices',
             relative_difference,
             gflop=gflop + _kmeans_gflop(segments),
@@ -87,7 +88,7 @@ def step(settings: Settings) -> list[Comparison]:
 
 
 def kmeans(settings: Settings) -> list[Comparison]:
-    """Pixels to segments alone; there is no other way to compare with."""
+    """Measure the pooling of pixels to segments, which has no baseline."""
     scene = settings.training_step()
     segments = scene.segments()
     return [
@@ -102,14 +103,14 @@ def kmeans(settings: Settings) -> list[Comparison]:
 
 
 def losses(settings: Settings) -> list[Comparison]:
-    """Each relation alone, with the gradients of pixels and prototypes."""
+    """Compare the loss of each relation with its gradients to pixels and prototypes."""
     scene = settings.training_step()
     pooled = scene.segments()
     return [
         Comparison(
             f'loss of {name.replace("_", " ")}',
             {
-                'sweeps': _gradients(scene, pooled, name, loss),
+                'blockwise': _gradients(scene, pooled, name, loss),
                 'whole matrices': _gradients(scene, pooled, name, _dense(name)),
             },
             'whole matrices',
@@ -121,9 +122,10 @@ def losses(settings: Settings) -> list[Comparison]:
 
 
 def scaling(settings: Settings) -> list[Comparison]:
-    """One loss of ever more pixels, segments and classes.
+    """Compare one loss at growing numbers of pixels, segments and classes.
 
-    Whole matrices are left out where one alone has more than 2^28 entries.
+    The variant with whole matrices is left out where a matrix has more than 2^28
+    entries.
     """
     unit = 16 if settings.small else 1
     usual = dict(pixels=62_500 // unit, segments=2_500 // unit, classes=20)
@@ -170,7 +172,7 @@ def _scaled(axis: str, size: dict[str, int], device: torch.device) -> Comparison
             features, prototypes, own, equal, ~equal, 8.0
         ).mean()
 
-    variants = {'sweeps': partial(gradients, swept)}
+    variants = {'blockwise': partial(gradients, swept)}
     if pixels * number <= 1 << 28:
         variants['whole matrices'] = partial(gradients, dense)
     return Comparison(
@@ -204,14 +206,14 @@ def _dense(name: str) -> Callable[[Segments], Tensor]:
 
 
 def _compared(name: str, scene: Scene, segments: Segments) -> Segments:
-    """What the pixels are compared with: their own images alone, or all."""
+    """Return the segments of the batch, with memory for relations between images."""
     return segments if name == 'image_similarity' else scene.with_memory(segments)
 
 
 def _gradients(
     scene: Scene, pooled: Segments, name: str, loss: Callable[[Segments], Tensor]
 ) -> Callable[[], Tensor]:
-    """Gradients of pixels and prototypes, joined."""
+    """Make a function that returns the joined gradients of pixels and prototypes."""
     located = '_loc' if name == 'image_similarity' else ''
 
     def run() -> Tensor:
@@ -228,7 +230,7 @@ def _kmeans_gflop(segments: Segments) -> float:
 
 
 def _loss_gflop(scene: Scene, segments: Segments, name: str) -> float:
-    """Similarities, and their gradients to pixels and prototypes."""
+    """Count the GFLOP of the similarities and of their gradients."""
     if name == 'image_similarity':
         pairs = float(
             (

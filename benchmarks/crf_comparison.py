@@ -1,17 +1,17 @@
-"""The dense CRF beside its authors' C++ code: agreement and time."""
+"""Comparison of the dense CRF with its authors' C++ code: agreement and time."""
 
 import time
-from typing import Callable, Dict, Optional
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import torch
 
-from mmseg_spml.functional.dense_crf import LEAST_PROBABILITY, dense_crf
+from mmseg_spml.functional.refinement.dense_crf import LEAST_PROBABILITY, dense_crf
 
 
 def uncertain_scores(size: tuple, num_classes: int, seed: int) -> torch.Tensor:
-    """Smooth random class probabilities, (C, H, W) float32.
+    """Draw smooth random class probabilities, (C, H, W) float32.
 
     Example:
         >>> uncertain_scores((4, 6), 3, seed=0).sum(0).mean()
@@ -23,11 +23,12 @@ def uncertain_scores(size: tuple, num_classes: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(60 * smooth).permute(2, 0, 1).softmax(dim=0).contiguous()
 
 
-def crf_of_the_authors() -> Optional[Callable[[np.ndarray, np.ndarray], np.ndarray]]:
-    """Krähenbühl's C++ code under SPML's settings; None if it is not installed.
+def crf_of_the_authors() -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """Return Krähenbühl's C++ code with SPML's settings, None if it is not installed.
 
-    Takes an image (H, W, 3) uint8 and probabilities (C, H, W) float32, returns the
-    marginals (C, H, W).
+    Returns:
+        A function of an image, (H, W, 3) uint8, and probabilities, (C, H, W) float32,
+        that returns the marginals (C, H, W).
     """
     try:
         import pydensecrf.densecrf as densecrf
@@ -47,18 +48,18 @@ def crf_of_the_authors() -> Optional[Callable[[np.ndarray, np.ndarray], np.ndarr
     return marginals
 
 
-def compare_crf(image: np.ndarray, num_classes: int = 21, seed: int = 0) -> Dict:
-    """Both on one image, one after the other, with SPML's settings.
+def compare_crf(image: np.ndarray, num_classes: int = 21, seed: int = 0) -> dict:
+    """Run both CRFs on one image, one after the other, with SPML's settings.
 
     Args:
-        image: (H, W, 3) uint8, RGB.
-        num_classes: C.
-        seed: Of the scores.
+        image: (H, W, 3) uint8 RGB.
+        num_classes: The number of classes, C.
+        seed: The random seed of the scores.
 
     Returns:
-        dict: ``difference`` (mean of |marginals - theirs|), ``equal`` (part of the
-        pixels with one label), ``changed`` (part whose label the CRF changed),
-        ``seconds`` and ``their_seconds``.
+        A dict of ``difference`` (the mean absolute difference of the marginals),
+        ``equal`` (the share of pixels with the same label), ``changed`` (the share of
+        pixels whose label the CRF changed), ``seconds`` and ``their_seconds``.
 
     Raises:
         ImportError: pydensecrf2 is not installed.

@@ -1,15 +1,17 @@
-"""The losses of SPML as they read, with whole P x S matrices: to compare with.
+"""Reference implementation of the losses of SPML with whole P x S matrices.
 
-Slow and large on purpose: one product of all pixels and all segments, exponentials,
-masks of label equality and of tag products (Ke et al., ICLR 2021, section 3). In
-float64 the reference of tests; in float32 the baseline of ``tools/benchmark.py``.
+The losses are written as in the paper (Ke et al., ICLR 2021, section 3), and are
+therefore slow and large: one product of all pixels and all segments, exponentials,
+masks of label equality and of tag products. In float64 they are the reference of tests,
+in float32 the baseline of ``python -m benchmarks``.
+
 Letters: P pixels, S segments, D embedding.
 """
 
 import torch
 from torch import Tensor
 
-from .segments import Segments
+from mmseg_spml.functional.segments.segments import Segments
 
 
 def dense_pixel_to_segment_loss(
@@ -20,19 +22,20 @@ def dense_pixel_to_segment_loss(
     different: Tensor,
     concentration: float,
 ) -> Tensor:
-    """Loss of each pixel, by sums of exponentials.
+    """Compute the loss of each pixel by sums of exponentials.
 
     Args:
-        pixels: Features ``(P, D)``.
-        prototypes: Segment means ``(S, D)``.
-        own: Own segment ``(P,)``.
-        same: ``(P, S)`` bool, positives; the own segment counts only if it is alone.
-        different: ``(P, S)`` bool, negatives.
-        concentration: Concentration; products of it and a similarity below 88 in
-            float32.
+        pixels: ``(P, D)`` features.
+        prototypes: ``(S, D)`` segment means.
+        own: ``(P,)`` segment of each pixel.
+        same: ``(P, S)`` bool, the positives; the own segment counts only if there is
+            no other.
+        different: ``(P, S)`` bool, the negatives.
+        concentration: The concentration; its product with a similarity must stay
+            below 88 in float32.
 
     Returns:
-        ``(P,)``.
+        ``(P,)`` losses.
 
     Example:
         >>> same = torch.eye(2, dtype=torch.bool)
@@ -45,34 +48,37 @@ def dense_pixel_to_segment_loss(
     positive = same & ~is_own
     positive |= is_own & ~positive.any(dim=1, keepdim=True)
     exponential = (pixels @ prototypes.t()).mul_(concentration).exp_()
-    # faster than products with the masks, which are converted to floats
+    # Masking is faster than products with the masks converted to floats.
     numerator = exponential.masked_fill(~positive, 0).sum(dim=1)
     denominator = numerator + exponential.masked_fill(~different, 0).sum(dim=1)
     return denominator.log() - numerator.log()
 
 
 def dense_annotation(segments: Segments, concentration: float) -> Tensor:
-    """Mean loss of the labelled pixels by equality of labels.
+    """Compute the mean loss of the labeled pixels by equality of labels.
 
     Args:
-        segments: Pixels, and the segments that they are compared with.
+        segments: The pixels and the segments that they are compared with.
         concentration: See :func:`dense_pixel_to_segment_loss`.
     """
     anchors = segments.pixel_label < segments.num_classes
     label = segments.pixel_label[anchors].unsqueeze(1)
-    labelled = segments.label < segments.num_classes
+    labeled = segments.label < segments.num_classes
     return dense_pixel_to_segment_loss(
         segments.pixels[anchors],
         segments.prototypes,
         segments.pixel_segment[anchors],
         label == segments.label,
-        (label != segments.label) & labelled,
+        (label != segments.label) & labeled,
         concentration,
     ).mean()
 
 
 def dense_cooccurrence(segments: Segments, concentration: float) -> Tensor:
-    """Mean loss of all pixels by products of tags; background is no tag, all known."""
+    """Compute the mean loss of all pixels by products of tags.
+
+    All tags are taken as known, and background does not count as a tag.
+    """
     tags = (segments.tags[:, 1:] > 0).to(segments.pixels.dtype)
     shared = tags[segments.pixel_segment] @ tags.t() > 0
     return dense_pixel_to_segment_loss(
@@ -86,7 +92,7 @@ def dense_cooccurrence(segments: Segments, concentration: float) -> Tensor:
 
 
 def dense_image_similarity(segments: Segments, concentration: float) -> Tensor:
-    """Loss of all pixels by region, mean within and then over images."""
+    """Compute the mean loss by region within each image, then the mean over images."""
     losses = []
     for image in segments.pixel_image.unique():
         pixels = segments.pixel_image == image

@@ -1,4 +1,4 @@
-"""Where the time of real training iterations goes, part by part of the model."""
+"""Profile of training iterations: the time of each part of the model."""
 
 import copy
 import statistics
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Optional
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -24,21 +24,21 @@ from mmseg_spml.models import SegmentPoolingNeck, SPMLHead
 
 _PREFIX = 'part: '
 _NODE = 'autograd::engine::evaluate_function: '
-OPTIMISER = 'optimiser'
+OPTIMIZER = 'optimizer'
 WAITING = 'waiting for the loader'
 REST = 'the rest'
 
 
 @dataclass
 class IterationProfile:
-    """Milliseconds of a training iteration.
+    """Time of a training iteration in milliseconds.
 
     Attributes:
-        iterations: How many were profiled.
-        plain_ms: Median of as many before them, without the profiler.
-        total_ms: Mean of those profiled, with the profiler's own work.
-        forward_ms: By part, without the parts within it.
-        backward_ms: By the part whose operations are differentiated.
+        iterations: Number of profiled iterations.
+        plain_ms: Median time of as many iterations before, without the profiler.
+        total_ms: Mean time of the profiled iterations, with the profiler's own work.
+        forward_ms: Time of the forward pass by part, without the parts within it.
+        backward_ms: Time of the backward pass by the part that is differentiated.
     """
 
     iterations: int
@@ -48,7 +48,7 @@ class IterationProfile:
     backward_ms: Mapping[str, float]
 
     def markdown(self) -> str:
-        """Table of the parts."""
+        """Format a Markdown table of the parts."""
         lines = ['| | forward ms | backward ms | share |', '|---|---|---|---|']
         for part in dict.fromkeys([*self.forward_ms, *self.backward_ms]):
             forward, backward = self.forward_ms.get(part), self.backward_ms.get(part)
@@ -66,14 +66,15 @@ def profile_iterations(
 ) -> IterationProfile:
     """Train a config's model for some iterations and time its parts.
 
-    The run is the config's own, with its loader, optimiser and hooks; it is not
-    validated and its folder is removed.
+    The run has the loader, the optimizer and the hooks of the config. There is no
+    validation, and the folder of the run is removed.
 
     Args:
-        config: Of a training run that counts iterations.
-        warm_up: Iterations that are not timed.
-        iterations: How many to time plainly, and then as many with the profiler.
-        report: Called after each iteration.
+        config: The config of a training run that counts iterations.
+        warm_up: The number of iterations that are not timed.
+        iterations: The number of iterations to time without the profiler, and then
+            again with it.
+        report: A function that is called after each iteration.
 
     Raises:
         ValueError: ``warm_up`` or ``iterations`` is below 1, or training would use
@@ -97,7 +98,7 @@ def profile_iterations(
             config[f'{name}_{part}'] = None
     config.log_level = 'WARNING'
     config.resume = False
-    # Nothing is sent to where the run itself would be logged.
+    # Nothing is sent to the places where the run itself would be logged.
     if 'visualizer' in config:
         config.visualizer.vis_backends = []
     config.setdefault('default_hooks', {})['checkpoint'] = None
@@ -107,25 +108,29 @@ def profile_iterations(
         runner.register_hook(hook)
         with hook.recording:
             runner.train()
+    if hook.result is None:
+        raise RuntimeError('the training ended before all iterations were profiled')
     return hook.result
 
 
 class IterationProfileHook(Hook):
-    """Time iterations of a run: some plainly, then as many under PyTorch's profiler.
+    """Time iterations of a run without and then with PyTorch's profiler.
 
-    Operations belong to the innermost part of the model that called them, those of the
-    backward pass to the part whose forward pass made them, which PyTorch numbers. Hooks
-    before an iteration count as waiting, those after it to the rest. On a CPU alone:
-    elsewhere these would be the times of launches.
+    An operation belongs to the innermost part of the model that called it. An operation
+    of the backward pass belongs to the part whose forward pass created it, which is
+    found by PyTorch's sequence numbers. Hooks before an iteration count as waiting,
+    hooks after it as the rest. The hook is for CPUs: on other devices, the times would
+    be those of launching kernels.
 
     Args:
-        warm_up: Iterations that are not timed.
-        iterations: How many to time plainly, and how many to profile.
-        report: Called after each iteration.
+        warm_up: The number of iterations that are not timed.
+        iterations: The number of iterations to time without the profiler, and then
+            again with it.
+        report: A function that is called after each iteration.
 
     Attributes:
-        recording: A context to train in; on leaving it the model is as it was.
-        result: The profile, once ``iterations_needed`` iterations were trained.
+        recording: A context to train in, which restores the model at its end.
+        result: The profile, after ``iterations_needed`` iterations of training.
 
     Raises:
         ValueError: A number of iterations is below 1.
@@ -148,18 +153,18 @@ class IterationProfileHook(Hook):
         self.recording = ExitStack()
         self._ends: list[float] = []
         self._waited = 0.0
-        self._profiler: Optional[profile] = None
-        self.result: Optional[IterationProfile] = None
+        self._profiler: profile | None = None
+        self.result: IterationProfile | None = None
 
     @property
     def iterations_needed(self) -> int:
-        """Iterations of a run that is profiled."""
+        """The number of iterations that the run must have."""
         return self._profile_from + self._iterations
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Count how long the batch was waited for."""
+        """Add the time that the batch was waited for."""
         if self._profiler is not None:
             self._waited += time.perf_counter() - self._ends[-1]
 
@@ -170,7 +175,7 @@ class IterationProfileHook(Hook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Begin or end the profile, and note when the iteration ended."""
+        """Start or end the profile, and record when the iteration ended."""
         done = batch_idx + 1
         self._ends.append(time.perf_counter())
         if done == self._profile_from:
@@ -179,15 +184,15 @@ class IterationProfileHook(Hook):
                 profile(activities=[ProfilerActivity.CPU])
             )
             self._ends[-1] = time.perf_counter()
-        elif done == self.iterations_needed:
+        elif done == self.iterations_needed and self._profiler is not None:
             self.recording.close()
-            self.result = self._summary()
+            self.result = self._summary(self._profiler.events())
         self._report()
 
-    def _summary(self) -> IterationProfile:
+    def _summary(self, events: Iterable[Any]) -> IterationProfile:
         plain = self._ends[self._plain_from - 1 : self._profile_from]
         profiled = self._ends[self._profile_from - 1 :]
-        forward, backward = _times_of_parts(self._profiler.events())
+        forward, backward = _times_of_parts(events)
         forward[WAITING] = self._waited
         total = profiled[-1] - profiled[0]
         forward[REST] += total - sum(forward.values()) - sum(backward.values())
@@ -205,7 +210,7 @@ class IterationProfileHook(Hook):
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
-    """Name, module and method of the parts."""
+    """Yield the name, module and method of each part."""
     for name, module in model.named_modules():
         if isinstance(module, BaseDecodeHead):
             yield name, module, 'loss'
@@ -222,7 +227,7 @@ def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
 
 @contextmanager
 def _parts_are_recorded(model: nn.Module) -> Iterator[None]:
-    """Within, calls of the parts appear in profiles."""
+    """Make the calls of the parts appear in profiles within the context."""
     parts = list(_parts(model))
     for name, module, method in parts:
         setattr(module, method, _recorded(name, getattr(module, method)))
@@ -230,12 +235,12 @@ def _parts_are_recorded(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for _, module, method in parts:
-            delattr(module, method)  # the class's own appears again
+            delattr(module, method)  # the method of the class becomes visible again
 
 
 def _recorded(name: str, function: Callable) -> Callable:
     @wraps(function)
-    def run(*args, **kwargs):
+    def run(*args: Any, **kwargs: Any) -> Any:
         with record_function(f'{_PREFIX}{name}'):
             return function(*args, **kwargs)
 
@@ -247,7 +252,7 @@ def _is_counted(event: Any) -> bool:
 
 
 def _enclosing(event: Any) -> Any:
-    """The innermost event around another whose time is counted; None: there is none."""
+    """Return the innermost event around another whose time is counted, or None."""
     event = event.cpu_parent
     while event is not None and not _is_counted(event):
         event = event.cpu_parent
@@ -255,14 +260,14 @@ def _enclosing(event: Any) -> Any:
 
 
 def _part_of(event: Any) -> str:
-    """The innermost part that an event happened in."""
+    """Return the name of the innermost part that an event belongs to."""
     while event is not None and not event.name.startswith(_PREFIX):
         event = event.cpu_parent
     return REST if event is None else event.name[len(_PREFIX) :]
 
 
 def _times_of_parts(events: Iterable[Any]) -> tuple[dict, dict]:
-    """Seconds of the forward and of the backward pass, by part."""
+    """Sum the seconds of the forward and of the backward pass by part."""
     forward: dict[str, float] = defaultdict(float)
     backward: dict[str, float] = defaultdict(float)
     part_of_number: dict[int, str] = {}
@@ -277,12 +282,12 @@ def _times_of_parts(events: Iterable[Any]) -> tuple[dict, dict]:
         seconds = 1e-6 * event.time_range.elapsed_us()
         if _is_counted(event):
             add(event, seconds)
-            # a part within another, or computed again in the backward pass
+            # The part lies within another, or is recomputed in the backward pass.
             if (outer := _enclosing(event)) is not None:
                 add(outer, -seconds)
         elif event.name.startswith('Optimizer.'):
-            forward[OPTIMISER] += seconds
+            forward[OPTIMIZER] += seconds
         elif event.sequence_nr >= 0:
-            # Several operations see a number; the last of them made the node.
+            # Several operations have the same number: the last one created the node.
             part_of_number[event.sequence_nr] = _part_of(event)
     return forward, backward

@@ -1,8 +1,8 @@
-"""What this machine can do at best, and what it is."""
+"""Description of this machine and measurement of its peak rates."""
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,21 @@ from mmseg_spml.version import __version__
 
 
 def product_rate(device: torch.device, side: int = 2048) -> float:
-    """GFLOP/s of a product of two square matrices in float32, best of five."""
+    """Measure GFLOP/s of a product of square float32 matrices, best of five runs."""
     left, right = (torch.randn(side, side, device=device) for _ in range(2))
     out = torch.empty_like(left)
     return 2 * side**3 / _best(lambda: torch.mm(left, right, out=out), device) / 1e9
 
 
 def copy_rate(device: torch.device, elements: int = 1 << 26) -> float:
-    """GB/s read and written by a copy, best of five."""
+    """Measure GB/s that a copy reads and writes, best of five runs."""
     source = torch.zeros(elements, device=device)
     target = torch.empty_like(source)
     return 8 * elements / _best(lambda: target.copy_(source), device) / 1e9
 
 
 def describe(device: torch.device) -> dict:
-    """Hardware, threads and versions."""
+    """Return the hardware, the number of threads, and the versions."""
     name = (
         torch.cuda.get_device_name(device)
         if device.type == 'cuda'
@@ -42,15 +42,15 @@ def describe(device: torch.device) -> dict:
 
 
 def named(machine: Mapping[str, Any]) -> str:
-    """What :func:`describe` found, in a few words."""
+    """Summarize the result of :func:`describe` in a few words."""
     return (
         f'{machine["device"]}, {machine["threads"]} threads, torch {machine["torch"]}'
     )
 
 
-def _best(work, device: torch.device) -> float:
+def _best(work: Callable[[], Any], device: torch.device) -> float:
     times = []
-    for _ in range(6):  # the first warms up
+    for _ in range(6):  # the first run warms up
         start = time.perf_counter()
         work()
         if device.type == 'cuda':

@@ -1,4 +1,4 @@
-"""Run variants in turn: time, peak memory, part of what the machine can do."""
+"""Measurement of variants that run in turn: time, peak memory, agreement."""
 
 import ctypes
 import gc
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -17,18 +17,19 @@ _RESET = Path('/proc/self/clear_refs')
 
 @dataclass(frozen=True)
 class Comparison:
-    """Variants that compute the same.
+    """Variants of one computation.
 
     Attributes:
-        title: What they compute, with its size.
+        title: Title of the computation with its size.
         variants: Functions without arguments; the first is the package's own.
         baseline: Name of the variant that the others are compared with.
-        agreement: Says how the results of two variants agree; raises if they do not.
-        gflop: Of the products that cannot be saved.
-        gigabytes: That must be read or written.
+        agreement: Function that describes the agreement of the results of two variants
+            and raises an error if they differ too much.
+        gflop: GFLOP of the products that no variant can avoid.
+        gigabytes: Gigabytes that every variant must read or write.
         once: Variants that are run a single time, since they are slow.
-        axis: For plots, what of the size is varied, such as 'pixels'.
-        sizes: Of the problem, by name, that one among them.
+        axis: Name of the size that is varied in a plot, such as 'pixels'.
+        sizes: Sizes of the problem by name, with the varied one among them.
     """
 
     title: str
@@ -44,24 +45,24 @@ class Comparison:
 
 @dataclass
 class Measurement:
-    """Of one variant.
+    """Measurement of one variant.
 
     Attributes:
-        variant: Its name.
-        seconds: Of each run.
-        peak_mb: Most memory beyond that before a run, in 2^20 bytes; None where it
-            cannot be measured.
-        agreement: With the baseline; '' for itself.
+        variant: Name of the variant.
+        seconds: Time of each run in seconds.
+        peak_mb: Peak memory of a run beyond the memory in use before it, in 2^20 bytes;
+            None where it cannot be measured.
+        agreement: Agreement with the baseline; '' for the baseline itself.
     """
 
     variant: str
     seconds: list[float] = field(default_factory=list)
-    peak_mb: Optional[float] = None
+    peak_mb: float | None = None
     agreement: str = ''
 
     @property
     def median(self) -> float:
-        """Median time of a run, in seconds."""
+        """The median time of a run in seconds."""
         return statistics.median(self.seconds)
 
 
@@ -73,13 +74,13 @@ def measure(
 ) -> list[Measurement]:
     """Run each variant ``repeats`` times, in turn, after one run to warm up.
 
-    Variants of ``once`` run a single time, without warming up.
+    Variants of ``once`` run a single time without warming up.
 
     Args:
-        comparison: What to run.
-        device: Whose work and memory to wait for and to measure.
-        repeats: Runs of each variant, 1 or more.
-        report: Called with the name of what is run next.
+        comparison: The comparison to run.
+        device: The device that the variants use.
+        repeats: The number of runs of each variant, 1 or more.
+        report: A function that is called with the name of each variant before it runs.
 
     Raises:
         ValueError: ``repeats`` is below 1.
@@ -87,7 +88,7 @@ def measure(
     if repeats < 1:
         raise ValueError(f'repeats must be 1 or more, got {repeats}')
     found = {name: Measurement(name) for name in comparison.variants}
-    results = {}
+    results: dict[str, Any] = {}
     for round_ in range(repeats + 1):
         for name, variant in comparison.variants.items():
             if name in comparison.once and round_ != 1:
@@ -109,8 +110,8 @@ def measure(
 
 def _run(
     variant: Callable[[], Any], device: torch.device
-) -> tuple[float, Optional[float], Any]:
-    """Seconds, peak in MB, result."""
+) -> tuple[float, float | None, Any]:
+    """Run a variant, and return its seconds, its peak memory in MB, and its result."""
     before = _begin_peak(device)
     start = time.perf_counter()
     result = variant()
@@ -123,15 +124,15 @@ def _run(
     return seconds, (peak - before) / 2**20, result
 
 
-def _begin_peak(device: torch.device) -> Optional[int]:
-    """Memory in use, in bytes, from which the peak is counted."""
+def _begin_peak(device: torch.device) -> int | None:
+    """Reset the peak, and return the memory in use, in bytes."""
     gc.collect()
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     try:
-        # else memory that was freed before would be used again unseen
+        # Otherwise, memory that was freed before could be reused unseen.
         ctypes.CDLL(None).malloc_trim(0)
         _RESET.write_text('5')
     except (OSError, AttributeError):
@@ -139,14 +140,14 @@ def _begin_peak(device: torch.device) -> Optional[int]:
     return _status_bytes('VmRSS')
 
 
-def _peak(device: torch.device) -> Optional[int]:
+def _peak(device: torch.device) -> int | None:
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device)
     return _status_bytes('VmHWM')
 
 
-def _status_bytes(key: str) -> Optional[int]:
-    """A line of this process's status, such as the peak of its resident memory."""
+def _status_bytes(key: str) -> int | None:
+    """Read a size of this process's status, such as the peak of its memory."""
     if not _STATUS.is_file():
         return None
     for line in _STATUS.read_text().splitlines():

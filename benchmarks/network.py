@@ -1,4 +1,4 @@
-"""Whole networks: what SPML adds to a training iteration, and to a prediction."""
+"""Benchmarks of networks: the cost of SPML in a training iteration and a prediction."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,17 +8,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
 from mmengine.structures import LabelData, PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
-from torch import Tensor, nn
+from torch import Tensor
 
+from benchmarks.measurement import Comparison
+from benchmarks.scene import Scene, generate_scene
 from mmseg_spml.engine.launch import without_cuda
 from mmseg_spml.models import SegmentBank
-
-from .measurement import Comparison
-from .scene import Scene, generate_scene
 
 _COOCCURRENCE = dict(
     type='SemanticCooccurrenceLoss', concentration=8, loss_weight=0.3, ignore_tags=(0,)
@@ -26,12 +26,12 @@ _COOCCURRENCE = dict(
 
 
 def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]:
-    """Forward and backward of a config's network: SPML, and cross-entropy alone.
+    """Compare a training iteration of a network with SPML and with cross-entropy alone.
 
     Args:
-        path: Config of an SPML model.
-        device: Where to compute.
-        small: Two images of half a side.
+        path: The config of an SPML model.
+        device: The device to compute on.
+        small: Whether the batch has two images of half the side.
     """
     config = Config.fromfile(path)
     without_cuda(config)
@@ -56,8 +56,7 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
     if not any(relation.type == _COOCCURRENCE['type'] for relation in relations):
         more = [*relations, _COOCCURRENCE]
         variants['SPML with co-occurrence'] = network(relations=more)
-    alone = dict(relations=[], memory=None, detach=False)
-    variants['cross-entropy'] = network(**alone)
+    variants['cross-entropy'] = network(relations=[], memory=None, detach=False)
     return [
         Comparison(
             f'an iteration of {path.stem}, {images} images of {height} x {width}',
@@ -69,12 +68,12 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
 
 
 def inference(path: Path, device: torch.device, small: bool) -> list[Comparison]:
-    """Prediction by the classifier and by retrieval from 100,000 segments.
+    """Compare prediction by the classifier and by retrieval from 100,000 segments.
 
     Args:
-        path: Config of an SPML model.
-        device: Where to compute.
-        small: A small image and bank.
+        path: The config of an SPML model.
+        device: The device to compute on.
+        small: Whether the image and the bank are small.
     """
     height, width = (96, 128) if small else (384, 512)
     generator = torch.Generator().manual_seed(0)
@@ -97,7 +96,7 @@ def inference(path: Path, device: torch.device, small: bool) -> list[Comparison]
 
         return run
 
-    retrieval = dict(grid=(12, 12), neighbours=20)
+    retrieval = dict(grid=(12, 12), neighbors=20)
     return [
         Comparison(
             f'prediction of one image of {height} x {width}, {number:,} segments',
@@ -117,7 +116,7 @@ def inference(path: Path, device: torch.device, small: bool) -> list[Comparison]
     ]
 
 
-def _built(model: ConfigDict, device: torch.device, **parts: Any) -> nn.Module:
+def _built(model: ConfigDict, device: torch.device, **parts: Any) -> BaseModel:
     register_all_modules(init_default_scope=True)
     torch.manual_seed(0)
     return MODELS.build(ConfigDict({**model, **parts})).to(device)
@@ -126,7 +125,7 @@ def _built(model: ConfigDict, device: torch.device, **parts: Any) -> nn.Module:
 def _sample(
     scene: Scene, place: int, size: tuple[int, int], classes: int
 ) -> SegDataSample:
-    """One image's annotation, with its classes folded into those of a model."""
+    """Make the sample of one image, with its classes folded into those of a model."""
     rows, columns = slice(size[0]), slice(size[1])
     labels = scene.labels[place, rows, columns]
     known = labels < scene.tags.shape[1]
@@ -138,12 +137,12 @@ def _sample(
         gt_sem_seg=PixelData(data=labels[None]),
         region_map=PixelData(data=scene.regions[place, rows, columns][None]),
     )
-    sample.gt_tags = LabelData(multi_hot=tags)
+    sample.gt_tags = LabelData(label=tags)
     sample.set_metainfo(dict(img_shape=size, ori_shape=size))
     return sample
 
 
-def _gradient(model: nn.Module, inputs: Tensor, samples: list) -> Tensor:
+def _gradient(model: BaseModel, inputs: Tensor, samples: list) -> Tensor:
     model.zero_grad()
     losses = model.loss(inputs, samples)
     total = sum(value for name, value in losses.items() if 'loss' in name)

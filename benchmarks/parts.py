@@ -1,7 +1,4 @@
-"""What can be measured: functions that set a scene up and name its variants.
-
-Letters: Q queries, B bank, D embedding, C classes, n places of a grid.
-"""
+"""Parts that can be measured: functions that return comparisons of variants."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,28 +12,23 @@ from mmengine.dataset import pseudo_collate
 from skimage.data import astronaut
 from torch import Tensor
 
-from mmseg_spml.evaluation.crf_comparison import crf_of_the_authors, uncertain_scores
-from mmseg_spml.functional.dense_crf import dense_crf, dense_crf_of_images
-from mmseg_spml.functional.random_walk import propagate
-from mmseg_spml.functional.region_methods import REGION_METHODS
-from mmseg_spml.functional.retrieval import faiss_is_there, nearest_segments
-
-from . import network
-from .agreement import (
-    check_difference,
-    largest_difference,
-    mean_difference,
-)
-from .contrastive_step import kmeans, losses, scaling, step
-from .measurement import Comparison
-from .pipelines import samples_of, training_pipelines, write_training_files
-from .settings import Settings
+from benchmarks import network
+from benchmarks.agreement import check_difference, largest_difference, mean_difference
+from benchmarks.contrastive_step import kmeans, losses, scaling, step
+from benchmarks.crf_comparison import crf_of_the_authors, uncertain_scores
+from benchmarks.measurement import Comparison
+from benchmarks.pipelines import samples_of, training_pipelines, write_training_files
+from benchmarks.settings import Settings
+from mmseg_spml.functional.refinement.dense_crf import dense_crf, dense_crf_of_images
+from mmseg_spml.functional.refinement.random_walk import propagate
+from mmseg_spml.functional.regions.methods import REGION_METHODS
+from mmseg_spml.functional.segments.retrieval import faiss_is_there, nearest_segments
 
 
 def retrieval(settings: Settings) -> list[Comparison]:
-    """The 20 nearest of 500 segments in a bank, against sorting all similarities."""
+    """Compare the search of the 20 nearest segments with sorting all similarities."""
     device = settings.device
-    number, dimension = (150_000 if settings.small else 1_500_000), 64
+    number, dimension = (15_000 if settings.small else 1_500_000), 64
     queries, k = 500, 20
     generator = torch.Generator().manual_seed(0)
 
@@ -55,10 +47,10 @@ def retrieval(settings: Settings) -> list[Comparison]:
         variants['faiss'] = lambda: nearest_segments(query, bank, k, backend='faiss')
 
     def agreement(found: Tensor, expected: Tensor) -> str:
-        # rows that differ by rounding of nearly equal similarities are few
+        # Few rows differ, by rounding of nearly equal similarities.
         equal = (found.sort(dim=1).values == expected.sort(dim=1).values).all(dim=1)
         check_difference(1 - float(equal.float().mean()), 0.01)
-        return f'{equal.float().mean():.2%} of the queries have the same neighbours'
+        return f'{equal.float().mean():.2%} of the queries have the same neighbors'
 
     return [
         Comparison(
@@ -74,10 +66,10 @@ def retrieval(settings: Settings) -> list[Comparison]:
 
 
 def random_walk(settings: Settings) -> list[Comparison]:
-    """64 steps of class scores, against squaring the transitions six times."""
-    sizes = [(375, 500)]
-    if not settings.small:
-        sizes += [(640, 640), (1024, 1024)]
+    """Compare 64 steps of class scores with squaring the transitions six times."""
+    sizes = [(375, 500), (640, 640), (1024, 1024)]
+    if settings.small:
+        sizes = [(120, 160)]
     return [
         _random_walk(height // 8, width // 8, settings.device)
         for height, width in sizes
@@ -90,7 +82,7 @@ def _random_walk(height: int, width: int, device: torch.device) -> Comparison:
     embedding = torch.randn(dimension, height, width, generator=generator)
     embedding = F.avg_pool2d(embedding[None], 5, 1, 2)[0].to(device)
     scores = torch.rand(classes, height, width, generator=generator).to(device)
-    # for a large image memory is what matters, and steps need no more of it
+    # Large images are for measuring memory, which does not grow with the steps.
     steps = 64 if places <= 7000 else 4
     variants: dict[str, Callable[[], Tensor]] = {
         'steps of the scores': lambda: propagate([embedding], scores, steps=steps),
@@ -99,12 +91,12 @@ def _random_walk(height: int, width: int, device: torch.device) -> Comparison:
         ),
     }
     baseline = 'steps of the scores'
-    if places <= 3000:  # its cost grows with the cube
+    if places <= 3000:  # the cost of squaring grows with the cube of the places
 
         def squared() -> Tensor:
             unit = F.normalize(embedding.flatten(1), dim=0)
             walk = (unit.T @ unit).sub_(1).mul_(100).exp_()
-            walk.masked_fill_(walk < 1e-19, 0)  # as ours: tiny numbers are slow
+            walk.masked_fill_(walk < 1e-19, 0)  # as in ours: tiny numbers are slow
             walk /= walk.sum(dim=0)
             for _ in range(6):
                 walk = walk @ walk
@@ -123,11 +115,11 @@ def _random_walk(height: int, width: int, device: torch.device) -> Comparison:
 
 
 def crf(settings: Settings) -> list[Comparison]:
-    """Dense CRF of 10 iterations, against its authors' code if that is installed.
+    """Compare the dense CRF of 10 iterations with its authors' code, if installed.
 
-    And four images together, against one by one.
+    A second comparison has four images together and one by one.
     """
-    height, width, classes = (120, 160, 21) if settings.small else (375, 500, 21)
+    height, width, classes = (60, 80, 21) if settings.small else (375, 500, 21)
     scores = uncertain_scores((height, width), classes, seed=0)
     image = _picture(height, width)
     on_device = scores.to(settings.device)
@@ -171,7 +163,7 @@ def _crf_of_images(images: list[np.ndarray], scores: Tensor) -> Comparison:
 
 
 def regions(settings: Settings) -> list[Comparison]:
-    """The region methods that need the image alone; they make different regions."""
+    """Compare the region methods that need only the image; their regions differ."""
     height, width = (120, 160) if settings.small else (375, 500)
     image = _picture(height, width)
     return [
@@ -185,19 +177,19 @@ def regions(settings: Settings) -> list[Comparison]:
 
 
 def loader(settings: Settings) -> list[Comparison]:
-    """Training pipelines on the same files, on one core: with regions and without."""
+    """Compare training pipelines with and without regions on one core."""
     count = 8 if settings.small else 48
     size = (120, 160) if settings.small else (375, 500)
     folder = write_training_files(count, size)
     own, theirs = training_pipelines(size)
 
     def run(pipeline: Callable[[dict], dict]) -> Tensor:
-        """Batches of 8, as a worker makes and gives away."""
+        """Load and collate batches of 8, as a worker of a loader does."""
         threads = cv2.getNumThreads()
         shapes = []
         samples = iter(samples_of(folder))
         try:
-            cv2.setNumThreads(0)  # as MMEngine in a worker
+            cv2.setNumThreads(0)  # as MMEngine does in a worker
             while batch := [pipeline(sample) for sample in islice(samples, 8)]:
                 shapes += [image.shape for image in pseudo_collate(batch)['inputs']]
         finally:
@@ -222,21 +214,21 @@ def loader(settings: Settings) -> list[Comparison]:
 
 
 def iteration(settings: Settings) -> list[Comparison]:
-    """What SPML adds to a training iteration of a network."""
+    """Compare a training iteration of a network with and without SPML."""
     if settings.config is None:
         return []
     return network.iteration(settings.config, settings.device, settings.small)
 
 
 def inference(settings: Settings) -> list[Comparison]:
-    """Prediction by the classifier and by retrieval."""
+    """Compare prediction by the classifier and by retrieval."""
     if settings.config is None:
         return []
     return network.inference(settings.config, settings.device, settings.small)
 
 
 def _picture(height: int, width: int) -> np.ndarray:
-    """A photograph that comes with scikit-image."""
+    """Load a photograph that comes with scikit-image."""
     return cv2.resize(astronaut(), (width, height), interpolation=cv2.INTER_AREA)
 
 
@@ -253,4 +245,4 @@ PARTS: dict[str, Callable[[Settings], list[Comparison]]] = {
     'iteration': iteration,
     'inference': inference,
 }
-"""What can be measured, by name."""
+"""The parts that can be measured, by name."""

@@ -1,4 +1,4 @@
-"""Files and training pipelines to measure loading with."""
+"""Files and training pipelines for the benchmark of loading."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,20 +10,20 @@ from mmcv.transforms import Compose
 from mmengine.registry import DefaultScope
 from skimage.data import astronaut
 
-from mmseg_spml.datasets.map_files import write_index_map
-from mmseg_spml.functional.oversegmentation import felzenszwalb_regions
+from mmseg_spml.functional.regions.oversegmentation import felzenszwalb_regions
+from mmseg_spml.io.index_maps import write_index_map
 
 NUM_CLASSES = 21
 
 
 def write_training_files(count: int, size: tuple[int, int]) -> Path:
-    """Images (JPEG), scribbles and region maps in a temporary folder.
+    """Write JPEG images, scribbles and region maps to a temporary folder.
 
-    They are removed at the end of the process.
+    The folder is removed at the end of the process.
 
     Args:
-        count: Number of images.
-        size: (height, width).
+        count: The number of images.
+        size: The (height, width) of the images.
     """
     holder = tempfile.TemporaryDirectory(prefix='benchmark-')
     _FOLDERS.append(holder)
@@ -43,19 +43,19 @@ def write_training_files(count: int, size: tuple[int, int]) -> Path:
     return folder
 
 
-# Kept, so that they are removed when the process ends and not before.
+# The folders are kept here, so that they are removed only when the process ends.
 _FOLDERS: list[tempfile.TemporaryDirectory] = []
 
 
 def samples_of(folder: Path) -> list[dict]:
-    """Samples of :func:`write_training_files`, as a data set gives them."""
+    """List the samples of :func:`write_training_files` as a data set returns them."""
     return [
         dict(
             img_path=str(image),
             seg_map_path=str(image.with_name(f'{image.stem}_labels.png')),
             region_map_path=str(image.with_name(f'{image.stem}_regions.png')),
             num_classes=NUM_CLASSES,
-            unlabelled_value=NUM_CLASSES,
+            unlabeled_value=NUM_CLASSES,
             reduce_zero_label=False,
             label_map=None,
             seg_fields=[],
@@ -67,10 +67,10 @@ def samples_of(folder: Path) -> list[dict]:
 def training_pipelines(
     size: tuple[int, int],
 ) -> tuple[Callable[[dict], dict], Callable[[dict], dict]]:
-    """That of the package's VOC runs, and MMSegmentation's for full masks.
+    """Build the pipeline of the package's VOC runs and MMSegmentation's for full masks.
 
     Args:
-        size: (height, width) of the images.
+        size: The (height, width) of the images.
     """
     side = max(size)
     crop = (side, side)

@@ -1,9 +1,10 @@
-"""Where the time of a training iteration goes: loading, parts of the model, optimiser.
+"""Profile a training iteration: loading, parts of the model, optimizer.
 
-Trains a config for some iterations, on a CPU, and prints a table; nothing is kept.
+The config is trained for some iterations on a CPU, and a table is printed. The folder
+of the run is removed.
 
 Example:
-    python tools/profile_iteration.py configs/spml/deeplabv2_voc_tags.py
+    python -m benchmarks.profile_iteration configs/spml/deeplabv2_voc_tags.py
 """
 
 import argparse
@@ -15,28 +16,41 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from mmseg_spml.atomic_file import write_json
-from mmseg_spml.benchmark.iteration_profile import profile_iterations
-from mmseg_spml.machine import describe, named
-from mmseg_spml.progress import watched
+from benchmarks.iteration_profile import profile_iterations
+from benchmarks.machine import describe, named
+from mmseg_spml.cli.progress import watched
+from mmseg_spml.io.atomic_file import write_json
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config of a training run')
     parser.add_argument(
-        '--iterations', type=int, default=20, help='timed plainly, then profiled'
+        '--iterations',
+        type=int,
+        default=20,
+        help='number of iterations to time, and then again to profile (default: 20)',
     )
     parser.add_argument(
-        '--warm-up', type=int, default=5, help='iterations before, not timed'
+        '--warm-up',
+        type=int,
+        default=5,
+        help='number of iterations before, which are not timed (default: 5)',
     )
-    parser.add_argument('--threads', type=int, help="PyTorch's (default: its own)")
-    parser.add_argument('--out', type=Path, help='also write a JSON file')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='key=value, as in tools'
+        '--threads',
+        type=int,
+        help='number of threads of PyTorch (default: chosen by PyTorch)',
+    )
+    parser.add_argument('--out', type=Path, help='JSON file to write')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that override the config, key=value ...',
     )
     args = parser.parse_args()
     numbers = (args.iterations, args.warm_up, args.threads)
@@ -48,7 +62,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Profile, print, write."""
+    """Profile the iterations, print the table, and write the file."""
     args = parse_args()
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -59,7 +73,7 @@ def main() -> None:
         found = profile_iterations(
             config, args.warm_up, args.iterations, lambda: next(bar, None)
         )
-        next(bar, None)  # the end of the bar
+        next(bar, None)  # completes the bar
     machine = describe(torch.device('cpu'))
     print(
         f'{named(machine)}; {found.plain_ms:.0f} ms an iteration, '

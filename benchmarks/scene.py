@@ -1,15 +1,16 @@
-"""What one training step of SPML sees: embeddings, weak labels, regions, a memory."""
+"""Scenes of one training step of SPML: embedding, weak labels, regions, memory."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_spml.functional.segments import VOID, Segments, pool_segments
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.pooling import pool_segments
+from mmseg_spml.functional.segments.segments import Segments
 
 NUM_CLASSES = 21
 
@@ -19,8 +20,8 @@ class Scene:
     """A batch of N images, and segments of earlier steps.
 
     Attributes:
-        embedding: ``(N, D, h, w)`` float32, not normalised.
-        labels: ``(N, h, w)`` int64: classes, 21 (unlabelled), 255 (void).
+        embedding: ``(N, D, h, w)`` float32, not normalized.
+        labels: ``(N, h, w)`` int64: classes, 21 (unlabeled), 255 (void).
         regions: ``(N, h, w)`` int64.
         tags: ``(N, C)`` int8.
         memory: Segments without pixels.
@@ -32,8 +33,8 @@ class Scene:
     tags: Tensor
     memory: Segments
 
-    def segments(self, embedding: Optional[Tensor] = None) -> Segments:
-        """The segments of the batch under the settings of the paper's scribble run."""
+    def segments(self, embedding: Tensor | None = None) -> Segments:
+        """Pool the batch to segments with the settings of the paper's scribble run."""
         return pool_segments(
             self.embedding if embedding is None else embedding,
             self.labels,
@@ -45,20 +46,20 @@ class Scene:
         )
 
     def with_memory(self, segments: Segments) -> Segments:
-        """Segments of the batch, then those of the memory."""
+        """Append the segments of the memory to segments of the batch."""
         return Segments.concat([segments, self.memory])
 
 
 def read_scene(path: Path, device: torch.device) -> Scene:
-    """A scene of an ``.npz`` file.
+    """Read a scene from an ``.npz`` file.
 
     Args:
-        path: With ``embedding``, ``labels``, ``regions``, ``tags``,
-            ``memory_prototypes``, ``memory_labels`` and ``memory_tags``.
-        device: Where to put it.
+        path: The file, which has the arrays ``embedding``, ``labels``, ``regions``,
+            ``tags``, ``memory_prototypes``, ``memory_labels`` and ``memory_tags``.
+        device: The device of the scene.
 
     Raises:
-        ValueError: an array is missing.
+        ValueError: The file lacks an array.
     """
     with np.load(path) as file:
         missing = {'embedding', 'labels', 'regions', 'tags', 'memory_prototypes',
@@ -67,10 +68,13 @@ def read_scene(path: Path, device: torch.device) -> Scene:
             raise ValueError(f'{path} has no arrays {sorted(missing)}')
         arrays = {name: torch.from_numpy(file[name]) for name in file.files}
     tags = arrays['tags'][:, :NUM_CLASSES].to(torch.int8)
+    # The file does not say which segments share an image: each has one of its own.
+    memory_tags = arrays['memory_tags'].to(torch.int8)
     memory = _memory(
         arrays['memory_prototypes'].float(),
         arrays['memory_labels'].long(),
-        arrays['memory_tags'].to(torch.int8),
+        torch.arange(len(memory_tags)),
+        memory_tags,
     )
     return _on(
         device,
@@ -85,16 +89,17 @@ def read_scene(path: Path, device: torch.device) -> Scene:
 def generate_scene(
     device: torch.device, images: int = 4, side: int = 128, memory: int = 1600
 ) -> Scene:
-    """A seeded scene with the statistics of the paper's runs.
+    """Generate a seeded scene with the statistics of the paper's runs.
 
-    Smooth embeddings of 64 dimensions, 64 regions an image, 2 % of the pixels
-    labelled by strokes, a fifth of the second image void, 1 to 3 tags an image.
+    The scene has smooth embeddings of 64 dimensions, 64 regions in each image, 2 % of
+    the pixels labeled by strokes, a fifth of the second image void, and 1 to 3 tags for
+    each image.
 
     Args:
-        device: Where to put it.
-        images: N.
-        side: h and w.
-        memory: Segments of earlier steps.
+        device: The device of the scene.
+        images: The number of images, N.
+        side: The height and width of the maps, h and w.
+        memory: The number of segments of earlier steps.
     """
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(images, 64, side // 8 + 2, side // 8 + 2, generator=generator)
@@ -122,15 +127,17 @@ def generate_scene(
     memory_segments = _memory(
         vectors,
         label.clamp(max=NUM_CLASSES),
-        drawn.to(torch.int8)[torch.randint(0, 32, (memory,), generator=generator)],
+        torch.randint(0, 32, (memory,), generator=generator),
+        drawn.to(torch.int8),
     )
     return _on(device, embedding, labels, regions.clone(), tags, memory_segments)
 
 
-def _memory(prototypes: Tensor, label: Tensor, tags: Tensor) -> Segments:
+def _memory(
+    prototypes: Tensor, label: Tensor, image: Tensor, image_tags: Tensor
+) -> Segments:
     number, dimension = prototypes.shape
     none = torch.empty(0, dtype=torch.long)
-    zero = torch.zeros(number, dtype=torch.long)
     located = torch.cat([prototypes, prototypes.new_zeros(number, 2)], dim=1)
     return Segments(
         pixels=prototypes.new_empty(0, dimension),
@@ -141,9 +148,9 @@ def _memory(prototypes: Tensor, label: Tensor, tags: Tensor) -> Segments:
         prototypes=prototypes,
         prototypes_loc=located,
         label=label,
-        region=zero,
-        image=zero - 1,
-        tags=tags,
+        region=torch.zeros(number, dtype=torch.long),
+        image=image,
+        image_tags=image_tags,
     )
 
 
@@ -156,6 +163,9 @@ def _on(
     memory: Segments,
 ) -> Scene:
     return Scene(
-        *(tensor.to(device) for tensor in (embedding, labels, regions, tags)),
+        embedding.to(device),
+        labels.to(device),
+        regions.to(device),
+        tags.to(device),
         memory.to(device),
     )

@@ -1,33 +1,32 @@
-"""What to measure on."""
+"""Settings of the benchmarks."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import torch
 
-from .scene import Scene, generate_scene, read_scene
+from benchmarks.scene import Scene, generate_scene, read_scene
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure on.
+    """Settings that the measured parts share.
 
     Attributes:
-        device: Where to compute.
+        device: Device to compute on.
         small: Whether scenes are small.
-        scene: File of the scene of a training step; None: a generated one.
-        config: Of the network of whole iterations and predictions; None: they are
-            left out.
+        scene: File of the scene of a training step; None generates one.
+        config: Config of the network of whole iterations and predictions; None leaves
+            these parts out.
     """
 
     device: torch.device
     small: bool = False
-    scene: Optional[Path] = None
-    config: Optional[Path] = None
+    scene: Path | None = None
+    config: Path | None = None
 
     def training_step(self) -> Scene:
-        """The scene of a training step."""
+        """Return the scene of a training step."""
         if self.scene is not None:
             return read_scene(self.scene, self.device)
         if self.small:

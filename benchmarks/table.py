@@ -1,11 +1,10 @@
-"""Measurements as entries of a file and as a table."""
+"""Entries of a JSON file and Markdown tables of measurements."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmseg_spml.machine import named
-
-from .measurement import Comparison, Measurement
+from benchmarks.machine import named
+from benchmarks.measurement import Comparison, Measurement
 
 _COLUMNS = (
     'ms',
@@ -24,18 +23,19 @@ def entries(
     measurements: Sequence[Measurement],
     machine: Mapping[str, Any],
 ) -> dict:
-    """What a comparison gave, for a JSON file.
+    """Collect the results of a comparison for a JSON file.
 
     Args:
-        comparison: What was run.
-        measurements: Of its variants.
-        machine: With ``gflop_s`` and ``gb_s``, what it can do at best.
+        comparison: The comparison that was run.
+        measurements: The measurements of its variants.
+        machine: The description of the machine with its peak rates ``gflop_s`` and
+            ``gb_s``.
 
     Returns:
-        dict: ``title``, ``floor_ms`` (no program that makes the same products and
-        moves the same bytes can be faster), ``variants``: for each its ``ms`` (median
-        of ``runs``), ``spread_ms`` (lowest, highest), ``peak_mb``, ``faster`` and
-        ``leaner`` (times the baseline), ``agreement``.
+        A dict of ``title``, ``floor_ms`` (the time below which no program can make the
+        same products and move the same bytes), and ``variants``. Each variant has its
+        ``ms`` (the median of ``runs``), ``spread_ms`` (lowest, highest), ``peak_mb``,
+        ``faster`` and ``leaner`` (factors over the baseline), and ``agreement``.
     """
     floor = 1e3 * max(
         comparison.gflop / machine['gflop_s'], comparison.gigabytes / machine['gb_s']
@@ -45,9 +45,10 @@ def entries(
     variants = {}
     for name, measurement in by_name.items():
         peak = measurement.peak_mb
-        # below a megabyte the measurement says nothing
-        known = peak is not None and peak >= 1 and base.peak_mb is not None
-        leaner = base.peak_mb / peak if known else None
+        leaner = None
+        # Measurements below a megabyte are not reliable.
+        if peak is not None and peak >= 1 and base.peak_mb is not None:
+            leaner = base.peak_mb / peak
         variants[name] = dict(
             ms=1e3 * measurement.median,
             runs=len(measurement.seconds),
@@ -69,7 +70,7 @@ def entries(
 
 
 def markdown(machine: Mapping[str, Any], comparisons: Sequence[Mapping]) -> str:
-    """A table of what :func:`entries` returned, one part a comparison."""
+    """Format the results of :func:`entries` as a Markdown table for each comparison."""
     lines = [
         f'{named(machine)}; products {machine["gflop_s"]:.0f} GFLOP/s, '
         f'copies {machine["gb_s"]:.0f} GB/s'
@@ -94,7 +95,7 @@ def markdown(machine: Mapping[str, Any], comparisons: Sequence[Mapping]) -> str:
 
 
 def _cells(found: Mapping[str, Any], floor_ms: float) -> list[str]:
-    """Of a variant, one for each of the columns."""
+    """Format the cells of a variant, one for each of the columns."""
     low, high = found['spread_ms']
     return [
         f'{found["ms"]:.4g}',

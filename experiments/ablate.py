@@ -1,45 +1,67 @@
-"""Vary a config one part at a time, print the table, draw the plot.
+r"""Vary a config one part at a time, print a table, and draw a plot.
 
-Finished runs are kept in the output folder and not run again; `--jobs 0` only makes
-table and plot of those that there are.
+The results of finished runs are kept in the output folder, and these runs are not
+repeated. `--jobs 0` makes table and plot of the existing results.
 
 Example:
-    python tools/ablate.py configs/ablations/ccp_points.py --groups relations
+    python -m experiments.ablate experiments/configs/ablations/ccp_points.py \
+        --groups relations
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from mmseg_spml.evaluation.ablation import (
+from experiments.ablation import (
     AS_IT_IS,
     ablation_table,
     plot_ablations,
     read_ablations,
 )
-from mmseg_spml.evaluation.run_comparison import load_results, run_cells
+from experiments.run_comparison import load_results, run_cells
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('ablations', help='file in configs/ablations/')
-    parser.add_argument('--groups', nargs='+', help='of variants; all by default')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument(
-        '--out', type=Path, default=Path('results'), help='folder of results'
+        'ablations', help='file of variants in experiments/configs/ablations/'
     )
-    parser.add_argument('--work-root', type=Path, default=Path('work_dirs/compare'))
     parser.add_argument(
-        '--jobs', type=int, default=1, help='runs at the same time; 0: none'
+        '--groups', nargs='+', help='groups of variants to run (default: all)'
+    )
+    parser.add_argument(
+        '--seeds',
+        nargs='+',
+        type=int,
+        default=[0, 1, 2],
+        help='random seeds of the runs (default: 0 1 2)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('experiments/results'),
+        help='folder of the results (default: experiments/results)',
+    )
+    parser.add_argument(
+        '--work-root',
+        type=Path,
+        default=Path('work_dirs/compare'),
+        help='folder of logs and checkpoints (default: work_dirs/compare)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        help='number of runs at the same time, 0 for no runs (default: 1)',
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Run the missing variants, write table and plot."""
+    """Run the missing variants, and write the table and the plot."""
     args = parse_args()
     try:
         variants = read_ablations(args.ablations)

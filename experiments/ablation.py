@@ -1,15 +1,16 @@
-"""Variations of a config, one at a time: which runs, their table and their plot."""
+"""Variants of a config that change one part at a time: runs, table and plot."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from .run_comparison import Cell, mean_and_spread, scores_by_run
+from experiments.result_tables import mean_and_spread, scores_by_run
+from experiments.run_comparison import Cell
 
 AS_IT_IS = 'as it is'
 
@@ -19,37 +20,37 @@ class Variant:
     """One change of a config.
 
     Attributes:
-        group: What is varied.
-        name: To what.
-        config: Config file.
-        options: ``--cfg-options``.
+        group: The part of the config that is varied.
+        name: The value to which the part is changed.
+        config: The config file.
+        options: The ``--cfg-options`` of the change.
     """
 
     group: str
     name: str
     config: str
-    options: Tuple[str, ...]
+    options: tuple[str, ...]
 
     def cell(self, seed: int) -> Cell:
-        """The run under a seed."""
+        """Return the run of the variant under a seed."""
         return Cell(self.config, seed, self.options)
 
 
-def read_ablations(path: str) -> List[Variant]:
-    """Variants that a file lists, the unchanged config first.
+def read_ablations(path: str) -> list[Variant]:
+    """Read the variants that a file lists, the unchanged config first.
 
-    The file is a config with ``config``, the config to vary, and ``ablations``: by what
-    is varied and to what, a list of options, or a dict with ``config`` (another one)
-    and ``options``.
+    The file is a config with ``config``, the config to vary, and ``ablations``, a dict
+    of groups. Each group is a dict of variants by name, and each variant is a list of
+    options or a dict of ``config`` (another config) and ``options``.
 
     Raises:
-        ValueError: If the file has another form.
+        ValueError: The file has another form.
     """
     file = Config.fromfile(path)
     if 'config' not in file or not isinstance(file.get('ablations'), dict):
         raise ValueError(
             f'{path} must set `config`, a config file, and `ablations`, a dict by what '
-            'is varied; see configs/ablations/'
+            'is varied; see experiments/configs/ablations/'
         )
     variants = [Variant(AS_IT_IS, '', file.config, ())]
     for group, members in file.ablations.items():
@@ -71,25 +72,25 @@ def read_ablations(path: str) -> List[Variant]:
 
 def _found(
     variants: Sequence[Variant], results: Sequence[dict]
-) -> List[Tuple[Variant, Dict[str, Dict[int, float]]]]:
-    """Variants with their scores by predictor and seed, of those that have any."""
+) -> list[tuple[Variant, dict[str, dict[int, float]]]]:
+    """Pair the variants that have results with their scores by predictor and seed."""
     found = scores_by_run(results)
     keyed = [(variant, (variant.config, variant.options)) for variant in variants]
     return [(variant, found[key]) for variant, key in keyed if key in found]
 
 
 def ablation_table(variants: Sequence[Variant], results: Sequence[dict]) -> str:
-    """Markdown: mean mIoU by predictor, and the gain over the config as it is.
+    """Format a Markdown table of mean mIoU and of the gain over the unchanged config.
 
     The gain is the mean over the seeds that both have, with its sample standard
-    deviation: seeds are shared, so their spread cancels in part.
+    deviation. Since seeds are shared, their spread cancels in part.
 
     Args:
-        variants: Of :func:`read_ablations`.
-        results: Contents of result files.
+        variants: The variants of :func:`read_ablations`.
+        results: The contents of result files.
 
     Raises:
-        ValueError: If the config as it is has no result.
+        ValueError: The unchanged config has no result.
     """
     rows = _found(variants, results)
     if not rows or rows[0][0].group != AS_IT_IS:
@@ -120,32 +121,34 @@ def ablation_table(variants: Sequence[Variant], results: Sequence[dict]) -> str:
 def plot_ablations(
     variants: Sequence[Variant], results: Sequence[dict], path: Path
 ) -> None:
-    """A row of dots for each variant, one dot a seed, around the config as it is.
+    """Plot a row of dots for each variant, one dot for each seed.
+
+    A dotted line marks the mean of the unchanged config.
 
     Args:
-        variants: Of :func:`read_ablations`.
-        results: Contents of result files.
-        path: Picture to write.
+        variants: The variants of :func:`read_ablations`.
+        results: The contents of result files.
+        path: The picture to write.
     """
     rows = _found(variants, results)
     names = [f'{v.group} {v.name}'.strip() for v, _ in rows]
     figure = Figure(figsize=(8, 0.9 + 0.3 * len(rows)), layout='constrained', dpi=110)
-    panel = figure.subplots()
+    axes = figure.subplots()
     for number, predictor in enumerate(rows[0][1]):
-        colour = f'C{number}'
+        color = f'C{number}'
         reference = statistics.mean(rows[0][1][predictor].values())
-        panel.axvline(reference, color=colour, linewidth=0.8, linestyle=':')
+        axes.axvline(reference, color=color, linewidth=0.8, linestyle=':')
         for place, (_, scores) in enumerate(rows):
             values = list(scores.get(predictor, {}).values())
             if not values:
                 continue
             label = predictor if place == 0 else None
-            panel.plot(
-                values, [place] * len(values), 'o', color=colour, alpha=0.6, label=label
+            axes.plot(
+                values, [place] * len(values), 'o', color=color, alpha=0.6, label=label
             )
-            panel.plot(statistics.mean(values), place, '|', color=colour, ms=14)
-    panel.set(yticks=range(len(rows)), yticklabels=names, xlabel='mIoU')
-    panel.set_ylim(len(rows) - 0.5, -0.5)
-    panel.legend()
+            axes.plot(statistics.mean(values), place, '|', color=color, ms=14)
+    axes.set(yticks=range(len(rows)), yticklabels=names, xlabel='mIoU')
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_figure(str(path))

@@ -1,29 +1,28 @@
-"""A few classes of full masks and tags; the others become background.
+"""Selection of classes of full masks and tags; other classes become background.
 
 Letters: H, W image size, C classes.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 
-from mmseg_spml.functional.segments import VOID
+from mmseg_spml.functional.labels.values import VOID
 
 BACKGROUND = 0
 
 
-def read_tags(path: Union[str, Path]) -> tuple[tuple[str, ...], dict[str, list[int]]]:
-    """Class names, and class ids by image, of a file such as ``tags.json``.
+def read_tags(path: str | Path) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+    """Read the class names, and the class ids by image, of a file like ``tags.json``.
 
-    Names of images lose their folder and suffix.
+    The names of images lose their folder and suffix.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no object of a list "classes" and an object "tags", or two
-            names mean one image.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an object of a list "classes" and an object "tags",
+            or two names refer to the same image.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no tag file {path}')
@@ -45,8 +44,8 @@ def read_tags(path: Union[str, Path]) -> tuple[tuple[str, ...], dict[str, list[i
     return classes, stems
 
 
-def tag_shares(tags: dict[str, Sequence[int]], num_classes: int) -> np.ndarray:
-    """Fraction of the images that each class is on, (C,).
+def tag_shares(tags: Mapping[str, Sequence[int]], num_classes: int) -> np.ndarray:
+    """Compute the fraction of the images that show each class, (C,).
 
     Example:
         >>> tag_shares({'a': [0, 2], 'b': [0]}, 3).tolist()
@@ -59,18 +58,18 @@ def tag_shares(tags: dict[str, Sequence[int]], num_classes: int) -> np.ndarray:
 def selected_mask(
     mask: np.ndarray, kept: Sequence[int], num_classes: int
 ) -> np.ndarray:
-    """Full mask of the kept classes, renumbered 1, 2, ... in their order.
+    """Renumber the kept classes of a full mask 1, 2, ... in their order.
 
     Args:
-        mask: (H, W) uint8; 255 is void and stays.
-        kept: Class ids; all others, the background too, become 0.
-        num_classes: C.
+        mask: (H, W) uint8; 255 is void and does not change.
+        kept: The class ids to keep; all others, including background, become 0.
+        num_classes: The number of classes of the mask, C.
 
     Returns:
         (H, W) uint8.
 
     Raises:
-        ValueError: the mask has a value that is no class.
+        ValueError: The mask has a value that is not a class.
 
     Example:
         >>> mask = np.array([[0, 1, 2, 3, 255]], np.uint8)
@@ -91,7 +90,7 @@ def selected_mask(
 
 
 def selected_tags(ids: Sequence[int], kept: Sequence[int]) -> list[int]:
-    """Tags of the kept classes, renumbered as :func:`selected_mask` does.
+    """Renumber the tags of the kept classes as :func:`selected_mask` does.
 
     Example:
         >>> selected_tags([0, 1, 2], kept=[3, 1])

@@ -1,68 +1,71 @@
-"""Tables of methods by kinds of weak labels, on small sets of photographs.
+"""Tables of methods by kinds of weak labels on small sets of photographs.
 
-A cell of a table is a config under a few seeds; what is finished is kept and not run
-again, so that a table can be filled in parts.
+A cell of a table is a config under a few seeds. Finished runs are kept and not
+repeated, so that a table can be filled in parts.
 """
 
 import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
 
 from mmengine.config import Config
 
-from .run_comparison import Cell, mean_and_spread, scores_by_run
+from experiments.result_tables import mean_and_spread, scores_by_run
+from experiments.run_comparison import Cell
 
 FULL_MASKS = 'full masks'
+_SPML = 'experiments/configs/spml/efficientnet_lite0'
+_BASELINES = 'experiments/configs/baselines/efficientnet_lite0'
 _LABEL_DIR = 'train_dataloader.dataset.label_dir'
-# By which the configs name other folders.
+# Environment variables by which the configs find data in other folders.
 FOLDER_VARIABLES = ('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK')
 
 
 @dataclass(frozen=True)
 class Method:
-    """A row or two of a table.
+    """A method, which has one row of a table for each predictor of its model.
 
     Attributes:
-        config: Its config file for the table's default labels.
-        predictors: Name of the row for each predictor of its model.
-        own: Its config files for labels that need one of their own.
+        config: The config file for the default labels of the table.
+        predictors: The name of the row of each predictor.
+        own: The config files for labels that need a config of their own.
     """
 
     config: str
-    predictors: Dict[str, str]
-    own: Dict[str, str]
+    predictors: dict[str, str]
+    own: dict[str, str]
 
 
 @dataclass(frozen=True)
 class MethodTable:
-    """What a table has to show.
+    """A table of methods (rows) by weak labels (columns).
 
     Attributes:
-        title: Of the data set.
-        weak_root: Folder of the weak labels, below which each kind has one.
-        labels: Column by folder; the first is what the configs have by default.
-        methods: Rows, but for full masks.
-        full: Text of a line below the table by config on full masks; the first is the
-            reference of every column that has none of its own.
-        own_full: Reference, a key of ``full``, by label, where the classes of a column
-            are others.
+        title: The title of the data set.
+        weak_root: The folder of the weak labels, with a folder for each kind.
+        labels: The title of each column by the name of the folder of its labels. The
+            configs have the first folder by default.
+        methods: The methods on weak labels, which make the rows.
+        full: The text of a line below the table for each config on full masks. The
+            first config is the reference of every column without a reference of its
+            own.
+        own_full: The reference, a key of ``full``, of each column that has other
+            classes.
     """
 
     title: str
     weak_root: str
-    labels: Dict[str, str]
+    labels: dict[str, str]
     methods: Sequence[Method]
-    full: Dict[str, str]
-    own_full: Dict[str, str] = field(default_factory=dict)
+    full: dict[str, str]
+    own_full: dict[str, str] = field(default_factory=dict)
 
-    def cells(
-        self, labels: Optional[Sequence[str]], seeds: Sequence[int]
-    ) -> List[Cell]:
-        """All runs of some columns (None: all), one seed after the other.
+    def cells(self, labels: Sequence[str] | None, seeds: Sequence[int]) -> list[Cell]:
+        """List all runs of some columns (None: all), one seed after the other.
 
         Raises:
-            ValueError: If a column is unknown.
+            ValueError: A column is unknown.
         """
         known = [*self.labels, FULL_MASKS]
         for name in labels or ():
@@ -94,24 +97,23 @@ class MethodTable:
         return Cell(method.config, seed, (f'{_LABEL_DIR}={folder}',))
 
     def format(self, results: Sequence[dict]) -> str:
-        """The table in Markdown, of the result files that there are.
+        """Format the table of the existing results in Markdown.
+
+        Each cell has the mean and the sample standard deviation of mIoU over the seeds,
+        and the number of seeds if there are not three. The percentage in brackets is
+        relative to full masks; it is left out where a class was not learned from them.
 
         Args:
-            results: Contents of result files.
-
-        Returns:
-            Mean and sample standard deviation of mIoU over the seeds; how many if not
-            three; in brackets the part of full masks, in percent, where every class was
-            learnt from those.
+            results: The contents of result files.
         """
         found = scores_by_run(results)
 
-        def scores(cell: Cell, predictor: str) -> List[float]:
+        def scores(cell: Cell, predictor: str) -> list[float]:
             run = found.get((cell.config, tuple(cell.options)), {})
             return list(run.get(predictor, {}).values())
 
         full = {config: scores(Cell(config, 0), 'softmax') for config in self.full}
-        learnt = [config for config in self.full if _all_learnt(config, results)]
+        learned = [config for config in self.full if _all_learned(config, results)]
         default = next(iter(self.full))
         lines = [
             '| ' + ' | '.join(['', *self.labels.values()]) + ' |',
@@ -123,7 +125,7 @@ class MethodTable:
                 for label in self.labels:
                     cell = self._cell(method, label, 0)
                     of_label = self.own_full.get(label, default)
-                    reference = full[of_label] if of_label in learnt else []
+                    reference = full[of_label] if of_label in learned else []
                     texts.append(_text(scores(cell, predictor), reference))
                 lines.append('| ' + ' | '.join([row, *texts]) + ' |')
         for config, line in self.full.items():
@@ -131,8 +133,8 @@ class MethodTable:
         return '\n'.join(lines)
 
 
-def _all_learnt(config: str, results: Sequence[dict]) -> bool:
-    """Whether no class was given up (an IoU below 1) under any seed."""
+def _all_learned(config: str, results: Sequence[dict]) -> bool:
+    """Whether every class was learned (an IoU of 1 or more) under every seed."""
     of_classes = [
         result.get('IoU', {}).get('softmax', {})
         for result in results
@@ -152,8 +154,8 @@ def _text(scores: Sequence[float], full: Sequence[float]) -> str:
     return text
 
 
-def missing_labels(cells: Sequence[Cell]) -> List[Path]:
-    """Folders of labels that cells need and that are not there."""
+def missing_labels(cells: Sequence[Cell]) -> list[Path]:
+    """List the folders of labels that cells need and that do not exist."""
     folders = set()
     for cell in cells:
         cfg = Config.fromfile(cell.config)
@@ -162,10 +164,10 @@ def missing_labels(cells: Sequence[Cell]) -> List[Path]:
     return sorted(folder for folder in folders if not folder.is_dir())
 
 
-def _methods(data: str, own: Dict[str, Dict[str, str]]) -> List[Method]:
-    """The rows of a data set; ``own`` has configs by method and labels."""
-    spml = f'configs/spml/efficientnet_lite0_{data}_scribbles'
-    rivals = f'configs/baselines/efficientnet_lite0_{data}'
+def _methods(data: str, own: dict[str, dict[str, str]]) -> list[Method]:
+    """List the methods of a data set; ``own`` has configs by method and labels."""
+    spml = f'{_SPML}_{data}_scribbles'
+    rivals = f'{_BASELINES}_{data}'
     rows = [
         ('ce', f'{spml}_ce.py', {'softmax': 'cross-entropy'}),
         ('dense_crf', f'{rivals}_dense_crf.py', {'softmax': 'DenseCRF loss'}),
@@ -183,8 +185,7 @@ def _methods(data: str, own: Dict[str, Dict[str, str]]) -> List[Method]:
     ]
 
 
-_VARYING_FULL = 'configs/spml/efficientnet_lite0_ccp_varying_full_long_weighted_ce.py'
-_TAG_RIVALS = 'configs/baselines/efficientnet_lite0_ccp_tags'
+_VARYING_FULL = f'{_SPML}_ccp_varying_full_long_weighted_ce.py'
 
 TABLES = {
     'ccp': MethodTable(
@@ -202,21 +203,21 @@ TABLES = {
             'ccp',
             {
                 'ce': {
-                    'points': 'configs/spml/efficientnet_lite0_ccp_points_ce.py',
-                    'tags': 'configs/spml/efficientnet_lite0_ccp_tags_ce.py',
+                    'points': f'{_SPML}_ccp_points_ce.py',
+                    'tags': f'{_SPML}_ccp_tags_ce.py',
                 },
                 'spml': {
-                    'points': 'configs/spml/efficientnet_lite0_ccp_points.py',
-                    'tags': 'configs/spml/efficientnet_lite0_ccp_tags.py',
+                    'points': f'{_SPML}_ccp_points.py',
+                    'tags': f'{_SPML}_ccp_tags.py',
                 },
                 **{
-                    name: {'tags': f'{_TAG_RIVALS}_{name}.py'}
+                    name: {'tags': f'{_BASELINES}_ccp_tags_{name}.py'}
                     for name in ('dense_crf', 'gated_crf', 'tree_energy')
                 },
             },
         ),
         full={
-            'configs/spml/efficientnet_lite0_ccp_full_long_ce.py': (
+            f'{_SPML}_ccp_full_long_ce.py': (
                 'Full masks, cross-entropy, three times as long'
             ),
             _VARYING_FULL: (
@@ -237,7 +238,7 @@ TABLES = {
         },
         methods=_methods('camvid', {}),
         full={
-            'configs/spml/efficientnet_lite0_camvid_full_long_ce.py': (
+            f'{_SPML}_camvid_full_long_ce.py': (
                 'Full masks, cross-entropy, three times as long'
             )
         },

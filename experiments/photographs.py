@@ -1,6 +1,6 @@
 """Weak labels and regions for folders of photographs that have full masks.
 
-Reads the training split of a small data set and writes, for each image,
+The module reads the training split of a small data set and writes, for each image,
 simulated points, simulated scribbles and an over-segmentation. Known layouts:
 
 * ``ccp``: Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014):
@@ -13,27 +13,31 @@ Letters: H, W image size, C classes, S regions.
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from mmseg_spml.annotations.simulate import VOID, simulate_points, simulate_scribbles
+from mmseg_spml.annotations.simulation.label_maps import (
+    simulate_points,
+    simulate_scribbles,
+)
+from mmseg_spml.functional.labels.values import VOID
 
-_SIMULATIONS = {
+_SIMULATIONS: dict[str, Callable[..., np.ndarray]] = {
     'points': simulate_points,
     'points_interior': partial(simulate_points, place='interior'),
-    'points_centre': partial(simulate_points, place='centre'),
+    'points_center': partial(simulate_points, place='center'),
     'scribbles': simulate_scribbles,
     'scribbles_50': partial(simulate_scribbles, length=0.5),
     'scribbles_10': partial(simulate_scribbles, length=0.1),
 }
 KINDS = tuple(_SIMULATIONS)
 
-# Felzenszwalb's scale, sigma and minimum size: about 110 regions per image
+# Felzenszwalb's scale, sigma and minimum size, for about 110 regions per image.
 REGION_OPTIONS = {
     'ccp': {'scale': 100.0, 'sigma': 0.8, 'min_size': 60},
     'camvid': {'scale': 80.0, 'sigma': 0.8, 'min_size': 60},
@@ -41,7 +45,7 @@ REGION_OPTIONS = {
 
 
 class Photograph(NamedTuple):
-    """One training image, its full mask, and what the mask may hold."""
+    """One training image, its full mask, and the number of classes of the mask."""
 
     stem: str
     image: Path
@@ -50,30 +54,32 @@ class Photograph(NamedTuple):
 
 
 class PhotographStatistics(NamedTuple):
-    """What was written for one image.
+    """Statistics of the files that were written for one image.
 
-    ``labelled``: kind -> labelled fraction of the pixels; ``strokes``: kind ->
-    number of connected marks; ``regions``: S, 0 if none were made;
-    ``purity``: fraction of the non-void pixels whose class is the majority
-    class of their region, nan without regions.
+    Attributes:
+        labeled: Labeled fraction of the pixels by kind.
+        strokes: Number of connected shapes by kind.
+        regions: Number of regions, S; 0 if none were made.
+        purity: Fraction of the non-void pixels whose class is the majority class of
+            their region; nan without regions.
     """
 
-    labelled: dict
+    labeled: dict
     strokes: dict
     regions: int
     purity: float
 
 
-def list_photographs(name: str, root: Union[str, Path]) -> list[Photograph]:
-    """The training images with masks of a known data set, sorted by stem.
+def list_photographs(name: str, root: str | Path) -> list[Photograph]:
+    """List the training images with masks of a known data set, sorted by stem.
 
     Args:
-        name: ``'ccp'`` or ``'camvid'``.
-        root: folder in the layout described at the top of this module.
+        name: The data set, ``'ccp'`` or ``'camvid'``.
+        root: A folder in the layout described at the top of this module.
 
     Raises:
-        ValueError: for an unknown name or an empty split.
-        FileNotFoundError: naming the first file that is missing.
+        ValueError: The name is unknown, or the split is empty.
+        FileNotFoundError: A file is missing; the message names the first one.
     """
     root = Path(root)
     if name == 'ccp':
@@ -101,62 +107,62 @@ def list_photographs(name: str, root: Union[str, Path]) -> list[Photograph]:
 
 def prepare_photograph(
     photograph: Photograph,
-    out: Union[str, Path],
+    out: str | Path,
     *,
     kinds: Sequence[str] = KINDS,
     length: float = 1.0,
     seed: int = 0,
-    regions: Optional[dict] = None,
+    regions: dict | None = None,
 ) -> PhotographStatistics:
     """Write the weak labels and the regions of one photograph.
 
-    ``out/<kind>/<stem>.png`` is 8-bit grey: 0..C-1 labelled, C unlabelled;
-    ``out/regions/<stem>.png`` is 16-bit grey, ids 0..S-1. Each file depends on
-    the seed, the stem and the kind only, not on order or on other files.
+    ``out/<kind>/<stem>.png`` is 8-bit gray: 0..C-1 labeled, C unlabeled.
+    ``out/regions/<stem>.png`` is 16-bit gray with the ids 0..S-1. Each file depends
+    only on the seed, the stem and the kind, not on the order or on other files.
 
     Args:
-        photograph: what to read.
-        out: folder to write to; made where missing.
-        kinds: any of ``KINDS``: ``'points'`` on the strokes that are
-            ``'scribbles'``, ``'points_interior'`` anywhere inside,
-            ``'points_centre'`` at the deepest pixel; ``'scribbles_50'`` and
-            ``'scribbles_10'`` half and a tenth of each scribble.
-        length: fraction of each scribble that is drawn, 0 to 1.
-        seed: >= 0.
-        regions: options of ``felzenszwalb_regions`` (``scale``, ``sigma``,
-            ``min_size``); None makes no regions.
+        photograph: The photograph to read.
+        out: The folder to write to, which is created if missing.
+        kinds: Any of ``KINDS``. ``'points'`` lie on the strokes of ``'scribbles'``,
+            ``'points_interior'`` anywhere inside, and ``'points_center'`` at the
+            deepest pixel. ``'scribbles_50'`` and ``'scribbles_10'`` are half and a
+            tenth of each scribble.
+        length: The fraction of each scribble that is drawn, 0 to 1.
+        seed: The random seed, 0 or more.
+        regions: The options of ``felzenszwalb_regions`` (``scale``, ``sigma``,
+            ``min_size``). None makes no regions.
 
     Raises:
-        ValueError: naming the mask or image that cannot be used.
+        ValueError: The mask or the image cannot be used; the message names the file.
     """
     mask = _read(photograph.mask, cv2.IMREAD_GRAYSCALE)
-    labelled, strokes = {}, {}
+    labeled, strokes = {}, {}
     for kind in kinds:
         options = {'length': length} if kind == 'scribbles' else {}
         weak = _simulate(kind, photograph, mask, seed, options)
         _write(Path(out) / kind / f'{photograph.stem}.png', weak)
-        labelled[kind] = float((weak < photograph.num_classes).mean())
-        strokes[kind] = _count_marks(weak, photograph.num_classes)
+        labeled[kind] = float((weak < photograph.num_classes).mean())
+        strokes[kind] = _count_shapes(weak, photograph.num_classes)
     if regions is None:
-        return PhotographStatistics(labelled, strokes, 0, float('nan'))
+        return PhotographStatistics(labeled, strokes, 0, float('nan'))
     region_map = _segment(photograph, mask.shape, regions)
     _write(
         Path(out) / 'regions' / f'{photograph.stem}.png', region_map.astype(np.uint16)
     )
     purity = region_purity(region_map, mask, photograph.num_classes)
-    return PhotographStatistics(labelled, strokes, int(region_map.max()) + 1, purity)
+    return PhotographStatistics(labeled, strokes, int(region_map.max()) + 1, purity)
 
 
 def region_purity(region_map: np.ndarray, mask: np.ndarray, num_classes: int) -> float:
-    """Fraction of non-void pixels in the majority class of their region.
+    """Compute the fraction of non-void pixels in the majority class of their region.
 
     Args:
-        region_map: (H, W) integer, ids >= 0.
+        region_map: (H, W) integer ids, 0 or more.
         mask: (H, W) uint8, 0..C-1 and 255 (void).
-        num_classes: C.
+        num_classes: The number of classes, C.
 
     Returns:
-        In (0, 1]; nan if every pixel is void.
+        A fraction in (0, 1]; nan if every pixel is void.
 
     Example:
         >>> regions = np.array([[0, 0, 0, 1]])
@@ -172,14 +178,14 @@ def region_purity(region_map: np.ndarray, mask: np.ndarray, num_classes: int) ->
     return float(counts.max(axis=1).sum() / valid.sum())
 
 
-def summarise(statistics: Sequence[PhotographStatistics]) -> str:
-    """Means over the images, one line per kind and one for the regions."""
+def summarize(statistics: Sequence[PhotographStatistics]) -> str:
+    """Format means over the images, one line for each kind and one for the regions."""
     lines = [f'{len(statistics)} images']
-    for kind in statistics[0].labelled:
-        share = np.mean([s.labelled[kind] for s in statistics])
-        marks = np.mean([s.strokes[kind] for s in statistics])
+    for kind in statistics[0].labeled:
+        share = np.mean([s.labeled[kind] for s in statistics])
+        shapes = np.mean([s.strokes[kind] for s in statistics])
         lines.append(
-            f'{kind}: {100 * share:.2f} % labelled, {marks:.1f} marks an image'
+            f'{kind}: {100 * share:.2f} % labeled, {shapes:.1f} shapes an image'
         )
     counts = [s.regions for s in statistics]
     if max(counts):
@@ -196,8 +202,8 @@ def _simulate(
 ) -> np.ndarray:
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
-    # text hashes of Python differ between processes, a CRC does not
-    # shorter scribbles are parts of the same strokes
+    # Shorter scribbles get the same strokes, of which they are parts. A CRC, unlike
+    # Python's hash of a string, is the same in every process.
     name = 'scribbles' if kind.startswith('scribbles') else kind
     words = [zlib.crc32(text.encode()) for text in (photograph.stem, name)]
     rng = np.random.default_rng([seed, *words])
@@ -210,7 +216,7 @@ def _simulate(
 
 
 def _segment(photograph: Photograph, size: tuple, options: dict) -> np.ndarray:
-    from mmseg_spml.functional.oversegmentation import felzenszwalb_regions
+    from mmseg_spml.functional.regions.oversegmentation import felzenszwalb_regions
 
     image = _read(photograph.image, cv2.IMREAD_COLOR)
     if image.shape[:2] != size:
@@ -227,7 +233,7 @@ def _segment(photograph: Photograph, size: tuple, options: dict) -> np.ndarray:
     return region_map
 
 
-def _count_marks(weak: np.ndarray, num_classes: int) -> int:
+def _count_shapes(weak: np.ndarray, num_classes: int) -> int:
     present = np.unique(weak[weak < num_classes])
     masks = ((weak == label).astype(np.uint8) for label in present)
     return sum(cv2.connectedComponents(mask)[0] - 1 for mask in masks)

@@ -1,7 +1,7 @@
 """Simulate weak labels and compute regions for the CCP and CamVid photographs.
 
 Example:
-    python tools/prepare_photographs.py ccp data/ccp data/ccp_weak
+    python -m experiments.prepare_photographs ccp data/ccp data/ccp_weak
 """
 
 import argparse
@@ -11,37 +11,61 @@ from functools import partial
 import cv2
 from mmengine.utils import track_parallel_progress, track_progress
 
-from mmseg_spml.annotations.photographs import (
+from experiments.photographs import (
     KINDS,
     REGION_OPTIONS,
     list_photographs,
     prepare_photograph,
-    summarise,
+    summarize,
 )
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('dataset', choices=('ccp', 'camvid'))
+    parser.add_argument(
+        'dataset', choices=('ccp', 'camvid'), help='data set to prepare'
+    )
     parser.add_argument('data_root', help='folder of the data set')
-    parser.add_argument('out', help='a folder of each kind and regions/ go there')
     parser.add_argument(
-        '--kinds', nargs='*', choices=KINDS, default=KINDS, help='of weak labels'
+        'out', help='folder to write to, which gets a folder for each kind and regions/'
     )
     parser.add_argument(
-        '--length', type=float, default=1.0, help='of each scribble, 0 to 1'
+        '--kinds',
+        nargs='*',
+        choices=KINDS,
+        default=KINDS,
+        help='kinds of weak labels to simulate (default: all)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='>= 0')
-    parser.add_argument('--workers', type=int, default=2, help='processes')
     parser.add_argument(
-        '--regions', choices=('felzenszwalb', 'none'), default='felzenszwalb'
+        '--length',
+        type=float,
+        default=1.0,
+        help='fraction of each scribble to draw, 0 to 1 (default: 1)',
     )
-    parser.add_argument('--scale', type=float, help='of felzenszwalb')
-    parser.add_argument('--sigma', type=float, help='of felzenszwalb, in pixels')
-    parser.add_argument('--min-size', type=int, help='of felzenszwalb, in pixels')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='random seed, 0 or more (default: 0)'
+    )
+    parser.add_argument(
+        '--workers', type=int, default=2, help='number of processes (default: 2)'
+    )
+    parser.add_argument(
+        '--regions',
+        choices=('felzenszwalb', 'none'),
+        default='felzenszwalb',
+        help='method that makes the regions (default: felzenszwalb)',
+    )
+    parser.add_argument('--scale', type=float, help="scale of Felzenszwalb's method")
+    parser.add_argument(
+        '--sigma', type=float, help="blur before Felzenszwalb's method in pixels"
+    )
+    parser.add_argument(
+        '--min-size',
+        type=int,
+        help="smallest region of Felzenszwalb's method in pixels",
+    )
     return parser.parse_args()
 
 
@@ -65,14 +89,14 @@ def main() -> None:
         seed=args.seed,
         regions=regions,
     )
-    cv2.setNumThreads(1)  # the processes share the cores already
+    cv2.setNumThreads(1)  # the processes already share the cores
     if args.workers > 1:
         statistics = track_parallel_progress(
             prepare, photographs, args.workers, chunksize=4
         )
     else:
         statistics = track_progress(prepare, photographs)
-    print('\n' + summarise(statistics))
+    print('\n' + summarize(statistics))
 
 
 if __name__ == '__main__':

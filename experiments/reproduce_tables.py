@@ -1,10 +1,11 @@
-"""Train what a table of docs/results.md shows, print it, and write it to a file.
+"""Train the runs of a table of docs/results.md, print the table, and write it.
 
-Finished cells are kept in the output folder and not run again: a table can be filled
-in parts, column by column or seed by seed, and `--jobs 0` only prints what there is.
+The results of finished runs are kept in the output folder, and these runs are not
+repeated, so that a table can be filled in parts, column by column or seed by seed.
+`--jobs 0` only prints the table of the existing results.
 
 Example:
-    python tools/reproduce_tables.py ccp --labels points --seeds 0
+    python -m experiments.reproduce_tables ccp --labels points --seeds 0
 """
 
 import argparse
@@ -12,40 +13,59 @@ import os
 import sys
 from pathlib import Path
 
-from mmseg_spml.evaluation.method_table import (
+from experiments.method_table import (
     FOLDER_VARIABLES,
     FULL_MASKS,
     TABLES,
     missing_labels,
 )
-from mmseg_spml.evaluation.run_comparison import load_results, run_cells
+from experiments.run_comparison import load_results, run_cells
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('table', choices=sorted(TABLES), help='the set of photographs')
+    parser.add_argument(
+        'table', choices=sorted(TABLES), help='data set of the table to reproduce'
+    )
     parser.add_argument(
         '--labels',
         nargs='+',
-        help='columns: folders of weak labels such as points, or "full masks"; '
-        'all by default',
+        help='columns of the table: names of folders of weak labels, such as points, '
+        'or "full masks" (default: all)',
     )
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument(
-        '--out', type=Path, default=Path('results'), help='folder of results'
+        '--seeds',
+        nargs='+',
+        type=int,
+        default=[0, 1, 2],
+        help='random seeds of the runs (default: 0 1 2)',
     )
-    parser.add_argument('--work-root', type=Path, default=Path('work_dirs/compare'))
     parser.add_argument(
-        '--jobs', type=int, default=1, help='runs at the same time; 0: none'
+        '--out',
+        type=Path,
+        default=Path('experiments/results'),
+        help='folder of the results (default: experiments/results)',
+    )
+    parser.add_argument(
+        '--work-root',
+        type=Path,
+        default=Path('work_dirs/compare'),
+        help='folder of logs and checkpoints (default: work_dirs/compare)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        help='number of runs at the same time, 0 for no runs (default: 1)',
     )
     return parser.parse_args()
 
 
 def _refuse_other_folders() -> None:
-    """The names of results say data/...: they must come from there."""
+    """Exit if the data lie outside of data/, which the names of results refer to."""
     given = [name for name in FOLDER_VARIABLES if name in os.environ]
     if given:
         sys.exit(
@@ -55,7 +75,7 @@ def _refuse_other_folders() -> None:
 
 
 def main() -> None:
-    """Run the missing cells and write the table."""
+    """Run the missing cells, and print and write the table."""
     args = parse_args()
     table = TABLES[args.table]
     try:

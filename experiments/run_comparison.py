@@ -1,14 +1,14 @@
-"""Train configs under several seeds, keep each result, make tables of them."""
+"""Runs of configs under several seeds, and files of their results."""
 
 import json
 import shutil
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 import mmcv
 import mmengine
@@ -16,10 +16,10 @@ import mmseg
 import torch
 from mmengine.config import Config
 
-from mmseg_spml.atomic_file import write_json
-from mmseg_spml.logged_call import call_logged
-from mmseg_spml.machine import describe
-from mmseg_spml.progress import JobBars, Report
+from benchmarks.machine import describe
+from mmseg_spml.cli.progress import JobBars, Report
+from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.recipes.logged_call import call_logged
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Cell:
 
     Attributes:
         config: Path of the config file.
-        seed: Seed of initialisation, shuffling and augmentation.
-        options: Further ``--cfg-options``, part of the cell's name.
+        seed: Seed of initialization, shuffling and augmentation.
+        options: Further ``--cfg-options``, which are part of the name of the cell.
     """
 
     config: str
@@ -38,13 +38,34 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of the cell's files."""
-        parts = [Path(self.config).stem, *self.options, f'seed{self.seed}']
-        return '__'.join(part.replace('/', '-') for part in parts)
+        """The path of the files of the cell without suffix, such as ``a/b=1/seed0``."""
+        folders = [Path(self.config).stem]
+        if self.options:
+            folders.append(','.join(_short(option) for option in self.options))
+        return '/'.join([*folders, f'seed{self.seed}'])
 
 
-def _scalars(work_dir: Path) -> List[dict]:
-    """Lines that MMEngine logged in the newest run of ``work_dir``."""
+def _short(option: str) -> str:
+    """Shorten an option to the end of its key, and of its value if that is a path.
+
+    Example:
+        >>> _short('model.decode_head.relations.1.loss_weight=0.0')
+        'relations.1.loss_weight=0.0'
+        >>> _short('train_dataloader.dataset.label_dir=data/ccp_weak/points')
+        'label_dir=points'
+    """
+    key, _, value = option.partition('=')
+    parts = key.split('.')
+    kept = 1
+    if len(parts) > 1 and parts[-2].isdigit():
+        kept = 3
+    elif parts[-1] in ('grid', 'method', 'steps'):
+        kept = 2
+    return f'{".".join(parts[-kept:])}={value.rsplit("/", 1)[-1]}'
+
+
+def _scalars(work_dir: Path) -> list[dict]:
+    """Read the lines that MMEngine logged in the newest run of ``work_dir``."""
     files = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not files:
         files = sorted(work_dir.glob('*/*.json'))
@@ -54,7 +75,7 @@ def _scalars(work_dir: Path) -> List[dict]:
 
 
 def _call(command: Sequence[str], log: Path, stage: str, report: Report) -> None:
-    """Run a tool; its output goes to ``log``, its progress to ``report``."""
+    """Run a tool, write its output to ``log``, and pass its progress to ``report``."""
 
     def report_stage(_: str, done: int, total: int, left: str) -> None:
         report(stage, done, total, left)
@@ -68,15 +89,15 @@ def _call(command: Sequence[str], log: Path, stage: str, report: Report) -> None
 
 
 def _scores(work_dir: Path) -> dict:
-    """The last line of the log that has an mIoU."""
+    """Return the last line of the log that has an mIoU."""
     lines = [line for line in _scalars(work_dir) if 'mIoU' in line]
     if not lines:
         raise ValueError(f'the log in {work_dir} has no mIoU')
     return lines[-1]
 
 
-def _by_class(scores: dict) -> Dict[str, float]:
-    """IoU of each class that :class:`ClassIoUMetric` logged."""
+def _by_class(scores: dict) -> dict[str, float]:
+    """Select the IoU of each class that :class:`ClassIoUMetric` logged."""
     prefix = 'IoU/'
     return {k[len(prefix) :]: v for k, v in scores.items() if k.startswith(prefix)}
 
@@ -85,10 +106,11 @@ def _no_report(stage: str, done: int, total: int, left: str) -> None:
     pass
 
 
-def predictors_of(config: str) -> Dict[str, List[str]]:
-    """Predictors of the config's model, each with the options that choose it.
+def predictors_of(config: str) -> dict[str, list[str]]:
+    """List the predictors of the config's model, with the options that choose them.
 
-    SPML's head has two, others one; a model with an SPML branch has three.
+    SPML's head has two predictors, other heads have one, and a model with an auxiliary
+    SPML branch has three.
     """
     model = Config.fromfile(config).model
     if model.get('spml'):
@@ -113,16 +135,16 @@ def run_cell(
     report: Report = _no_report,
     keep_checkpoint: bool = False,
 ) -> dict:
-    """Train a cell, test it with every predictor that it has, and keep the result.
+    """Train a cell, test it with each of its predictors, and keep the result.
 
-    A cell whose result file exists is read, not run again.
+    If the result file of the cell exists, it is read, and the cell is not run again.
 
     Args:
-        cell: What to run.
-        out: Folder of result files, ``<name>.json``.
-        work_root: Folder of logs and checkpoints, ``<name>/``.
-        report: Called with the progress of each stage.
-        keep_checkpoint: Whether the checkpoint stays after the tests.
+        cell: The cell to run.
+        out: The folder of result files, ``<name>.json``.
+        work_root: The folder of logs and checkpoints, ``<name>/``.
+        report: A function that is called with the progress of each stage.
+        keep_checkpoint: Whether the checkpoint is kept after the tests.
 
     Returns:
         The content of the result file: ``config``, ``seed``, ``options``, ``command``,
@@ -130,8 +152,8 @@ def run_cell(
         ``seconds_per_iteration``, ``machine``, ``versions``.
 
     Raises:
-        RuntimeError: If training or testing fails; names the log.
-        ValueError: If the result file is that of another config.
+        RuntimeError: Training or testing fails; the message names the log.
+        ValueError: The result file is that of another config.
     """
     result_file = out / f'{cell.name}.json'
     if result_file.exists():
@@ -142,7 +164,7 @@ def run_cell(
     log = work_dir / 'output.log'
     options = ['--cfg-options', f'randomness.seed={cell.seed}', *cell.options]
     command = ['tools/train.py', cell.config, *options]
-    # The test tool tests below: no validation within the training.
+    # There is no validation while training: the test tool is run below.
     train = [*command, 'train_cfg.val_begin=1000000000']
     _call([*train, '--work-dir', str(work_dir / 'train')], log, 'train', report)
     times = [line['time'] for line in _scalars(work_dir / 'train') if 'loss' in line]
@@ -176,24 +198,26 @@ def run_cell(
 
 def _read_result(path: Path, cell: Cell) -> dict:
     result = json.loads(path.read_text())
-    if result['config'] != cell.config:
+    found = result['config'], tuple(result['options'])
+    if found != (cell.config, tuple(cell.options)):
         raise ValueError(
-            f'{path} is the result of {result["config"]}, not of {cell.config}: files '
-            'are named by the name of the config without its folder; rename one of them'
+            f'{path} is the result of {" ".join([found[0], *found[1]])}, not of '
+            f'{" ".join([cell.config, *cell.options])}: files are named by the end of '
+            "the config's and the options' names; move one of them"
         )
     return result
 
 
 def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) -> None:
-    """Run cells, some at the same time, and print what each gave and the time left.
+    """Run cells, some at the same time, and print their scores and the time left.
 
-    On a terminal a bar shows how far each is.
+    On a terminal, a bar shows the progress of each cell.
 
     Args:
-        cells: What to run; those whose result file exists are read.
-        out: Folder of result files.
-        work_root: Folder of logs and checkpoints.
-        jobs: Runs at the same time, at least 1.
+        cells: The cells to run; cells whose result file exists are read.
+        out: The folder of result files.
+        work_root: The folder of logs and checkpoints.
+        jobs: The number of runs at the same time, 1 or more.
     """
     start = time.time()
     with JobBars() as bars, ThreadPoolExecutor(jobs) as pool:
@@ -213,121 +237,11 @@ def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) 
             )
 
 
-def mean_and_spread(values: Sequence[float], sign: str = '') -> str:
-    """Mean and, of several, sample standard deviation; ``sign='+'`` shows that sign.
+def load_results(out: Path, configs: Sequence[str] | None = None) -> list[dict]:
+    """Read the result files in ``out``, only those of the configs if any are given.
 
-    Example:
-        >>> mean_and_spread([1.0, 3.0], '+')
-        '+2.0 ± 1.4'
+    Other JSON files, such as the scores of seed label maps, are left out.
     """
-    mean = f'{statistics.mean(values):{sign}.1f}'
-    if len(values) == 1:
-        return mean
-    return f'{mean} ± {statistics.stdev(values):.1f}'
-
-
-def scores_by_run(results: Sequence[dict]) -> Dict[tuple, Dict[str, Dict[int, float]]]:
-    """Scores (mIoU) by (config, options), then by predictor, then by seed.
-
-    Args:
-        results: Contents of result files.
-    """
-    found: Dict[tuple, Dict[str, Dict[int, float]]] = {}
-    for result in results:
-        run = found.setdefault((result['config'], tuple(result['options'])), {})
-        for predictor, score in result['mIoU'].items():
-            run.setdefault(predictor, {})[result['seed']] = score
-    return found
-
-
-def format_table(results: Sequence[dict]) -> str:
-    """Markdown table of results: a row for each config and predictor.
-
-    Args:
-        results: Contents of result files.
-
-    Returns:
-        The table; ``mIoU`` is mean ± sample standard deviation over the seeds.
-
-    Example:
-        >>> row = dict(config='configs/a.py', seed=0, options=[],
-        ...            mIoU=dict(softmax=50.), seconds_per_iteration=0.2)
-        >>> print(format_table([row]))
-        | config | predictor | seeds | each seed | mIoU | s / iteration |
-        |---|---|---|---|---|---|
-        | a | softmax | 1 | 50.0 | 50.0 | 0.20 |
-    """
-    lines = [
-        '| config | predictor | seeds | each seed | mIoU | s / iteration |',
-        '|---|---|---|---|---|---|',
-    ]
-    for (name, predictor), members in _grouped(results).items():
-        scores = [member['mIoU'][predictor] for member in members]
-        each = ' / '.join(f'{score:.1f}' for score in scores)
-        seconds = statistics.median(m['seconds_per_iteration'] for m in members)
-        cells = (name, predictor, len(scores), each, mean_and_spread(scores))
-        lines.append(
-            '| ' + ' | '.join(str(cell) for cell in cells) + f' | {seconds:.2f} |'
-        )
-    return '\n'.join(lines)
-
-
-def format_class_table(results: Sequence[dict]) -> str:
-    """Markdown table of the IoU of each class: a column for each config and predictor.
-
-    Args:
-        results: Contents of result files; those without ``IoU`` are left out.
-
-    Returns:
-        The table of means over the seeds that have the class, its columns numbered and
-        explained below.
-
-    Example:
-        >>> row = dict(config='configs/a.py', seed=0, options=[],
-        ...            mIoU=dict(softmax=50.), IoU=dict(softmax=dict(cat=40., dog=60.)))
-        >>> print(format_class_table([row]))
-        | class | 1 |
-        |---|---|
-        | cat | 40.0 |
-        | dog | 60.0 |
-        <BLANKLINE>
-        1: a, softmax, seeds 0
-    """
-    columns = _grouped([r for r in results if any(r.get('IoU', {}).values())])
-    values: Dict[str, List[str]] = {}
-    for number, ((_, predictor), members) in enumerate(columns.items()):
-        for name in dict.fromkeys(n for m in members for n in m['IoU'][predictor]):
-            found = [m['IoU'][predictor].get(name) for m in members]
-            found = [value for value in found if value is not None]
-            row = values.setdefault(name, ['–'] * len(columns))
-            row[number] = f'{statistics.mean(found):.1f}'
-    lines = [
-        '| class | ' + ' | '.join(str(i + 1) for i in range(len(columns))) + ' |',
-        '|---' * (len(columns) + 1) + '|',
-        *(f'| {name} | ' + ' | '.join(row) + ' |' for name, row in values.items()),
-        '',
-    ]
-    for number, ((name, predictor), members) in enumerate(columns.items(), 1):
-        seeds = ' '.join(str(member['seed']) for member in members)
-        lines.append(f'{number}: {name}, {predictor}, seeds {seeds}')
-    return '\n'.join(lines)
-
-
-def _grouped(results: Sequence[dict]) -> Dict[tuple, List[dict]]:
-    """Results of all seeds by (config and options, predictor)."""
-    rows: Dict[tuple, List[dict]] = {}
-    for result in sorted(results, key=lambda r: r['seed']):
-        name = ' '.join([Path(result['config']).stem, *result['options']])
-        for predictor in result['mIoU']:
-            rows.setdefault((name, predictor), []).append(result)
-    return rows
-
-
-def load_results(out: Path, configs: Optional[Sequence[str]] = None) -> List[dict]:
-    """Contents of the result files in ``out``, of these configs if given.
-
-    Other JSON files, such as the scores of seeds, are left out.
-    """
-    files = [json.loads(path.read_text()) for path in sorted(out.glob('*.json'))]
+    files = [json.loads(path.read_text()) for path in sorted(out.rglob('*.json'))]
     results = [r for r in files if isinstance(r, dict) and 'config' in r]
     return [r for r in results if configs is None or r['config'] in configs]

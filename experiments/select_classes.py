@@ -1,10 +1,11 @@
 """Keep some classes of full masks and image tags; all others become background.
 
-    python tools/select_classes.py data/ccp/masks data/ccp/tags.json varying
+    python -m experiments.select_classes data/ccp/masks data/ccp/tags.json varying
 
-writes OUT/masks/*.png, classes renumbered from 1, and OUT/tags.json with the tags of
-the images of both. By default the classes that are on 10 to 90 % of the images are
-kept: a tag that all images carry, or hardly any, tells them not apart.
+The tool writes OUT/masks/*.png, in which the kept classes are renumbered from 1, and
+OUT/tags.json with the tags of all images that have a mask or tags. By default, it keeps
+the classes that are on 10 to 90 % of the images: a tag that all images have, or hardly
+any, does not tell images apart.
 """
 
 import argparse
@@ -13,42 +14,48 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_spml.annotations.class_selection import (
+from experiments.class_selection import (
     BACKGROUND,
     read_tags,
     selected_mask,
     selected_tags,
     tag_shares,
 )
-from mmseg_spml.atomic_file import write_json
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
-from mmseg_spml.progress import watched
+from mmseg_spml.cli.progress import watched
+from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('masks', type=Path, help='folder of full masks, PNG')
     parser.add_argument(
-        'tags', type=Path, help='JSON file of class names, and of tags of images'
+        'tags', type=Path, help='JSON file of class names and of the tags of images'
     )
-    parser.add_argument('out', type=Path, help='folder to write')
-    parser.add_argument('--keep', nargs='+', metavar='CLASS', help='these classes')
+    parser.add_argument('out', type=Path, help='folder for the masks and the tags')
+    parser.add_argument(
+        '--keep',
+        nargs='+',
+        metavar='CLASS',
+        help='classes to keep (default: chosen by --share)',
+    )
     parser.add_argument(
         '--share',
         nargs=2,
         type=float,
         default=(0.1, 0.9),
         metavar=('LEAST', 'MOST'),
-        help='else classes that are on this fraction of the images (0.1 0.9)',
+        help='smallest and largest fraction of the images that show a kept class '
+        '(default: 0.1 0.9)',
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Read all masks, choose the classes, write masks and tags."""
+    """Read all masks, choose the classes, and write masks and tags."""
     args = parse_args()
     own = [args.out / 'masks', args.out / 'tags.json']
     if {path.resolve() for path in own} & {args.masks.resolve(), args.tags.resolve()}:

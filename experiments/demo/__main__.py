@@ -1,8 +1,8 @@
-"""See SPML work in minutes: data, training, test, a table and a picture.
+"""Demonstrate SPML in minutes: data, training, test, a table and a picture.
 
-Generates a small data set of textured objects, trains on its scribbles with plain
-cross-entropy and with SPML, and on full masks for comparison, tests each model with
-tools/test.py, prints a table, and draws what the SPML model sees.
+The demo generates a small data set of textured objects. It trains on the scribbles with
+plain cross-entropy and with SPML, and on full masks for comparison. It tests each model
+with tools/test.py, prints a table, and draws samples with the results of SPML.
 """
 
 import argparse
@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from mmseg_spml.evaluation.run_comparison import Cell, run_cell
-from mmseg_spml.progress import JobBars
+from experiments.run_comparison import Cell, run_cell
+from mmseg_spml.cli.progress import JobBars
 
 CONFIGS = ('scribbles_ce', 'scribbles', 'full_ce')
 ROWS = {
@@ -25,26 +25,38 @@ ROWS = {
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the trainings')
-    parser.add_argument('--data', type=Path, default=Path('data/demo'))
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument(
+        '--seed', type=int, default=0, help='random seed of training (default: 0)'
+    )
+    parser.add_argument(
+        '--data',
+        type=Path,
+        default=Path('data/demo'),
+        help='folder of the generated data (default: data/demo)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/demo'),
+        help='folder of the runs and the picture (default: work_dirs/demo)',
+    )
     return parser.parse_args()
 
 
 def make_data(root: Path) -> None:
-    """Generate the data set if it is not there."""
+    """Generate the data set if it does not exist."""
     if not (root / 'VOC2012' / 'val.txt').is_file():
         subprocess.run(
-            [sys.executable, 'tools/make_demo_data.py', str(root)], check=True
+            [sys.executable, '-m', 'experiments.demo.make_data', str(root)], check=True
         )
 
 
 def draw(cell: Cell, args: argparse.Namespace, picture: Path) -> None:
-    """Picture of what the trained model of a cell sees."""
+    """Draw samples with the results of the trained model of a cell."""
     last = args.out / cell.name / 'train' / 'last_checkpoint'
     command = ['tools/draw_samples.py', cell.config, last.read_text().strip()]
     command += ['--out', str(picture), '--truth-dir', str(args.data / 'VOC2012/segcls')]
@@ -52,7 +64,7 @@ def draw(cell: Cell, args: argparse.Namespace, picture: Path) -> None:
 
 
 def print_table(scores: dict) -> None:
-    """The four numbers that the demo is about."""
+    """Print the mIoU of each row."""
     print('\nmIoU on the validation images, %')
     for key, text in ROWS.items():
         print(f'  {text:<36} {scores[key]:.1f}')
@@ -66,8 +78,8 @@ def main() -> None:
     os.environ['DEMO_ROOT'] = str(args.data)  # the configs read it
     scores = {}
     for number, name in enumerate(CONFIGS, start=1):
-        cell = Cell(f'configs/demo/{name}.py', args.seed)
-        # A demo that is asked for again runs again.
+        cell = Cell(f'experiments/configs/demo/{name}.py', args.seed)
+        # Earlier results are removed, so that the demo runs again.
         (args.out / f'{cell.name}.json').unlink(missing_ok=True)
         step = f'[{number}/{len(CONFIGS)}] {name}'
         print(step, flush=True)

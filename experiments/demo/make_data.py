@@ -1,7 +1,7 @@
 """Generate the demo data set: textured scenes with masks, scribbles, regions.
 
 Example:
-    python tools/make_demo_data.py data/demo
+    python -m experiments.demo.make_data data/demo
 """
 
 import argparse
@@ -11,19 +11,30 @@ from pathlib import Path
 import cv2
 from mmengine.utils import track_parallel_progress, track_progress
 
-from mmseg_spml.demo import write_lists, write_scene
+from experiments.demo import write_lists, write_scene
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('out', help='folder to write VOC2012/ to')
-    parser.add_argument('--train', type=int, default=200, help='training scenes')
-    parser.add_argument('--val', type=int, default=60, help='validation scenes')
-    parser.add_argument('--seed', type=int, default=0, help='>= 0')
-    parser.add_argument('--workers', type=int, default=2, help='processes')
+    parser.add_argument('out', help='folder that VOC2012/ is written to')
+    parser.add_argument(
+        '--train',
+        type=int,
+        default=200,
+        help='number of training scenes (default: 200)',
+    )
+    parser.add_argument(
+        '--val', type=int, default=60, help='number of validation scenes (default: 60)'
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='random seed, 0 or more (default: 0)'
+    )
+    parser.add_argument(
+        '--workers', type=int, default=2, help='number of processes (default: 2)'
+    )
     args = parser.parse_args()
     if min(args.train, args.val) < 1:
         parser.error('--train and --val must be 1 or more')
@@ -37,7 +48,7 @@ def main() -> None:
     jobs = [('train', index) for index in range(args.train)]
     jobs += [('val', index) for index in range(args.val)]
     write = partial(write_scene, root=root, seed=args.seed)
-    cv2.setNumThreads(1)  # the processes share the cores already
+    cv2.setNumThreads(1)  # the processes already share the cores
     if args.workers > 1:
         track_parallel_progress(write, jobs, args.workers, chunksize=4)
     else:

@@ -1,20 +1,19 @@
 """Generated scenes: textured objects on textured backgrounds.
 
-A class is a texture and a shape; colours are drawn per surface from one
-distribution that all classes, background included, share. Colour alone
-therefore does not give a class away, but it separates the surfaces of one
+A class is a texture and a shape. The color of each surface is drawn from one
+distribution that all classes, including background, share. Color alone
+therefore does not reveal a class, but it separates the surfaces of one
 image, as in photographs: regions of an over-segmentation follow objects.
 
-How the difficulty was chosen (before any model was trained on the scenes):
+The difficulty was chosen as follows before any model was trained on the scenes:
 
 * sides of 96 to 128 pixels, so that a CPU trains on them in minutes;
 * a texture period of 5 to 8 pixels, so that the smallest object (18 % of the
   shorter side, 17 pixels) still shows two periods and a feature map of stride
   4 to 8 can resolve them;
-* objects in three sizes up to half of the shorter side, turned freely, one to
-  four of them, each keeping at least half of what it covers when others
-  occlude it;
-* texture contrast, lighting, colour cast and noise about as in snapshots.
+* one to four objects in three sizes up to half of the shorter side, rotated
+  freely; at least half of each object stays visible behind others;
+* texture contrast, lighting, color cast and noise about as in snapshots.
 
 Letters: H, W image size, C classes.
 """
@@ -24,7 +23,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmseg_spml.demo.textures import BACKGROUND_TEXTURES, OBJECT_TEXTURES
+from experiments.demo.textures import BACKGROUND_TEXTURES, OBJECT_TEXTURES
 
 CLASSES = (
     'background',
@@ -45,7 +44,7 @@ PALETTE = (
     (240, 130, 180),
 )
 SIDES = (96, 112, 128)
-# label: corners, reach of every second corner, squeeze of the second axis
+# By label: number of corners, radius of every second corner, scale of the second axis.
 SHAPES = {
     1: (48, 1.0, 1.0),
     2: (4, 1.0, 1.0),
@@ -54,23 +53,29 @@ SHAPES = {
     5: (6, 1.0, 1.0),
     6: (48, 1.0, 0.6),
 }
-DIAMETERS = ((0.18, 0.24), (0.28, 0.36), (0.40, 0.50))  # of the shorter side
+# Ranges of diameters as fractions of the shorter side.
+DIAMETERS = ((0.18, 0.24), (0.28, 0.36), (0.40, 0.50))
 PERIODS = (5.0, 8.0)
 MAX_OBJECTS = 4
 
 
 class Scene(NamedTuple):
-    """image: (H, W, 3) uint8 RGB; mask: (H, W) uint8, 0..C-1, no void."""
+    """A generated image with its full mask.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) uint8, 0..C-1 without void.
+    """
 
     image: np.ndarray
     mask: np.ndarray
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
-    """Draw one scene; the generator decides everything.
+    """Draw one scene, which depends on the generator alone.
 
     Args:
-        rng: source of all randomness.
+        rng: The source of all randomness.
 
     Returns:
         A scene with H and W each of 96, 112 or 128 and one to four objects.
@@ -84,7 +89,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     backdrop = BACKGROUND_TEXTURES[rng.integers(len(BACKGROUND_TEXTURES))]
     canvas = _surface(rng, backdrop(rng, size))
     mask = np.zeros(size, np.uint8)
-    owner = np.zeros(size, np.uint8)  # number of the topmost object, 0 for none
+    owner = np.zeros(size, np.uint8)  # number of the topmost object, 0 without one
     for number in range(1, int(rng.integers(1, MAX_OBJECTS + 1)) + 1):
         label = int(rng.integers(1, len(CLASSES)))
         cover, texture = _place(rng, label, owner)
@@ -98,15 +103,15 @@ def draw_scene(rng: np.random.Generator) -> Scene:
 
 
 def outline(label: int, diameter: float, angle: float) -> np.ndarray:
-    """Corners of a class's shape around the origin.
+    """Compute the corners of the shape of a class around the origin.
 
     Args:
-        label: class id, 1..C-1.
-        diameter: of the disc that has the shape's area, in pixels.
-        angle: by which the shape is turned, in radians.
+        label: The class id, 1..C-1.
+        diameter: The diameter in pixels of the disc that has the area of the shape.
+        angle: The angle in radians by which the shape is rotated.
 
     Returns:
-        (K, 2) float64 (x, y) in pixels.
+        (K, 2) float64 corners (x, y) in pixels.
     """
     corners, inner, squeeze = SHAPES[label]
     turn = 2 * np.pi * np.arange(corners) / corners
@@ -120,7 +125,7 @@ def outline(label: int, diameter: float, angle: float) -> np.ndarray:
 
 
 def _place(rng: np.random.Generator, label: int, owner: np.ndarray) -> tuple:
-    """Cover (H, W) in [0, 1] and texture of a new object, or (None, None)."""
+    """Return cover (H, W) in [0, 1] and texture of a new object, or (None, None)."""
     areas = np.bincount(owner.ravel())
     for _ in range(10):
         share = rng.uniform(*DIAMETERS[rng.integers(len(DIAMETERS))])
@@ -137,7 +142,7 @@ def _place(rng: np.random.Generator, label: int, owner: np.ndarray) -> tuple:
 def _cover(
     points: np.ndarray, y: float, x: float, owner: np.ndarray, factor: int = 4
 ) -> np.ndarray:
-    """Anti-aliased fill of a polygon centred on (y, x)."""
+    """Fill a polygon that is centered on (y, x) with anti-aliasing."""
     height, width = owner.shape
     large = np.zeros((height * factor, width * factor), np.uint8)
     corners = np.round((points + (x, y)) * factor).astype(np.int32)
@@ -155,23 +160,23 @@ def _object_texture(
     along = np.cos(angle) * columns + np.sin(angle) * rows
     across = np.cos(angle) * rows - np.sin(angle) * columns
     texture = OBJECT_TEXTURES[label - 1](across, along, rng.uniform(*PERIODS))
-    return texture * rng.choice((-1, 1))  # light on dark or dark on light
+    return texture * rng.choice((-1, 1))  # light on dark, or dark on light
 
 
 def _surface(rng: np.random.Generator, texture: np.ndarray) -> np.ndarray:
-    """Colour a texture: (H, W, 3) float32 around a random base colour."""
+    """Color a texture: (H, W, 3) float32 around a random base color."""
     base = rng.uniform(60, 195, 3)
     direction = np.abs(rng.standard_normal(3)) + 0.3  # mostly brightness
     swing = rng.uniform(18, 34) * direction / np.linalg.norm(direction) * np.sqrt(3)
-    # unequal shares of light and dark must not shift the mean colour
-    centred = texture - texture.mean()
-    return (base + centred[..., None] * swing).astype(np.float32)
+    # Unequal shares of light and dark must not shift the mean color.
+    centered = texture - texture.mean()
+    return (base + centered[..., None] * swing).astype(np.float32)
 
 
 def _shading(
     rng: np.random.Generator, size: tuple, strength: float = 0.2
 ) -> np.ndarray:
-    """A smooth factor (H, W, 1) around 1: a plane in a random direction."""
+    """Draw a smooth factor (H, W, 1) around 1, a plane in a random direction."""
     angle = rng.uniform(0, 2 * np.pi)
     y = np.linspace(-1, 1, size[0], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, size[1], dtype=np.float32)
@@ -181,7 +186,7 @@ def _shading(
 
 
 def _expose(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
-    """Lighting, colour cast and sensor noise; (H, W, 3) uint8."""
+    """Add lighting, color cast and sensor noise; the result is (H, W, 3) uint8."""
     lit = canvas * _shading(rng, canvas.shape[:2], 0.3)
     lit = lit * rng.uniform(0.85, 1.15, 3).astype(np.float32)
     lit = lit + rng.normal(0, rng.uniform(2, 6), lit.shape)

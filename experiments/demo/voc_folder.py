@@ -4,9 +4,9 @@
 
     VOC2012/
       JPEGImages/<stem>.jpg   image, quality 95
-      segcls/<stem>.png       full mask, 8-bit grey, 0..C-1
-      scribble/<stem>.png     scribbles, 8-bit grey, C = unlabelled
-      hed/<stem>.png          regions, 8-bit grey, or 16-bit beyond 256 regions
+      segcls/<stem>.png       full mask, 8-bit gray, 0..C-1
+      scribble/<stem>.png     scribbles, 8-bit gray, C = unlabeled
+      hed/<stem>.png          regions, 8-bit gray, or 16-bit beyond 256 regions
       classes.json            class names and palette
       train_scribble.txt train_mask.txt val.txt
                               "image label-map regions", one scene per line
@@ -17,23 +17,24 @@ of the authors' release do.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Union
+from typing import Any
 
 import cv2
 import numpy as np
 
-from mmseg_spml.annotations.simulate import simulate_scribbles
-from mmseg_spml.atomic_file import write_json
-from mmseg_spml.demo.textured_scenes import CLASSES, PALETTE, Scene, draw_scene
+from experiments.demo.textured_scenes import CLASSES, PALETTE, Scene, draw_scene
+from mmseg_spml.annotations.simulation.label_maps import simulate_scribbles
+from mmseg_spml.io.atomic_file import write_json
 
 SPLITS = ('train', 'val')
-SCRIBBLE_OPTIONS = {'width': 2, 'length': 0.5}  # 2 to 3 % of the pixels
-# smoothed until textures give way to surfaces; about 60 regions
-REGION_OPTIONS = {'scale': 30.0, 'sigma': 2.0, 'min_size': 30}
+# These scribbles cover 2 to 3 % of the pixels.
+SCRIBBLE_OPTIONS: dict[str, Any] = {'width': 2, 'length': 0.5}
+# The image is smoothed until textures vanish, which gives about 60 regions.
+REGION_OPTIONS: dict[str, Any] = {'scale': 30.0, 'sigma': 2.0, 'min_size': 30}
 
 
 def stem_of(split: str, index: int) -> str:
-    """File name of a scene without its suffix.
+    """Return the file name of a scene without its suffix.
 
     Example:
         >>> stem_of('train', 7)
@@ -43,26 +44,30 @@ def stem_of(split: str, index: int) -> str:
 
 
 def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
-    """The generator of one scene, whatever the order of writing."""
+    """Make the generator of one scene, which does not depend on the order of writing.
+
+    Raises:
+        ValueError: The split is unknown.
+    """
     if split not in SPLITS:
         raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
     return np.random.default_rng([seed, SPLITS.index(split), index])
 
 
-def write_scene(job: tuple[str, int], *, root: Union[str, Path], seed: int = 0) -> str:
-    """Draw and write one scene; training scenes with scribbles and regions.
+def write_scene(job: tuple[str, int], *, root: str | Path, seed: int = 0) -> str:
+    """Draw and write one scene, with scribbles and regions if it is for training.
 
     Args:
-        job: (split, index), split ``'train'`` or ``'val'``.
-        root: the folder ``VOC2012``.
-        seed: >= 0.
+        job: The pair (split, index); the split is ``'train'`` or ``'val'``.
+        root: The folder ``VOC2012``.
+        seed: The random seed, 0 or more.
 
     Returns:
-        The scene's stem.
+        The stem of the scene.
 
     Raises:
-        ValueError: for an unknown split.
-        OSError: naming the file that could not be written.
+        ValueError: The split is unknown.
+        OSError: A file could not be written; the message names it.
     """
     split, index = job
     root, stem = Path(root), stem_of(split, index)
@@ -79,27 +84,27 @@ def write_scene(job: tuple[str, int], *, root: Union[str, Path], seed: int = 0) 
 
 
 def scribbles(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """(H, W) uint8 scribbles of a scene, unlabelled = C."""
+    """Simulate (H, W) uint8 scribbles of a scene, in which C is unlabeled."""
     return simulate_scribbles(
         scene.mask, num_classes=len(CLASSES), rng=rng, **SCRIBBLE_OPTIONS
     )
 
 
 def regions(scene: Scene) -> np.ndarray:
-    """(H, W) region map of a scene, uint8 where its ids fit, else uint16."""
-    from mmseg_spml.functional.oversegmentation import felzenszwalb_regions
+    """Make the (H, W) region map of a scene, uint8 if its ids fit and else uint16."""
+    from mmseg_spml.functional.regions.oversegmentation import felzenszwalb_regions
 
     region_map = felzenszwalb_regions(scene.image, **REGION_OPTIONS)
     return region_map.astype(np.uint8 if region_map.max() < 256 else np.uint16)
 
 
-def write_lists(root: Union[str, Path], train: int, val: int) -> None:
+def write_lists(root: str | Path, train: int, val: int) -> None:
     """Write the list files and ``classes.json``.
 
     Args:
-        root: the folder ``VOC2012``.
-        train: number of training scenes.
-        val: number of validation scenes.
+        root: The folder ``VOC2012``.
+        train: The number of training scenes.
+        val: The number of validation scenes.
     """
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)

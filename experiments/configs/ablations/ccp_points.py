@@ -1,6 +1,6 @@
-# What each part of SPML does on points of Clothing Co-Parsing: `tools/ablate.py`.
-config = 'configs/spml/efficientnet_lite0_ccp_points.py'
-_cooccurrence = 'configs/spml/efficientnet_lite0_ccp_points_cooccurrence.py'
+# What each part of SPML does on points of Clothing Co-Parsing: `experiments/ablate.py`.
+config = 'experiments/configs/spml/efficientnet_lite0_ccp_points.py'
+_cooccurrence = 'experiments/configs/spml/efficientnet_lite0_ccp_points_cooccurrence.py'
 _relations = 'model.decode_head.relations'
 _data = 'train_dataloader.dataset'
 ablations = {
@@ -18,7 +18,7 @@ ablations = {
             options=[f'{_data}.ignore_tags=[0,1,2,4,7,8,9]'],
         ),
         'with feature affinity': dict(
-            config='configs/spml/efficientnet_lite0_ccp_points_affinity.py'
+            config='experiments/configs/spml/efficientnet_lite0_ccp_points_affinity.py'
         ),
     },
     'memory, steps': {
@@ -47,7 +47,7 @@ ablations = {
             f'{_data}.region_dir=None',
             f'{_data}.pipeline.2.generate.method=slic',
         ],
-        'OWT-UCM of colour gradients': [
+        'OWT-UCM of color gradients': [
             f'{_data}.region_dir=None',
             f'{_data}.pipeline.2.generate.method=owt-ucm',
         ],

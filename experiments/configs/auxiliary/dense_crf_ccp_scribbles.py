@@ -2,6 +2,6 @@
 # Co-Parsing with simulated scribbles.
 _base_ = [
     '../baselines/efficientnet_lite0_ccp_dense_crf.py',
-    '../_base_/models/efficientnet_lite0_branch.py',
+    '../../../configs/_base_/models/efficientnet_lite0_branch.py',
 ]
 model = dict(spml={{_base_.spml_branch}})

@@ -2,6 +2,6 @@
 # simulated scribbles.
 _base_ = [
     './segformer_head_ccp_scribbles_ce.py',
-    '../_base_/models/efficientnet_lite0_branch.py',
+    '../../../configs/_base_/models/efficientnet_lite0_branch.py',
 ]
 model = dict(spml={{_base_.spml_branch}})

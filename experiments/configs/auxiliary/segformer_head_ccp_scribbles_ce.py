@@ -1,10 +1,10 @@
 # SegFormer's head on EfficientNet-lite0 under cross-entropy on scribbles, Clothing
 # Co-Parsing: the twin of segformer_head_ccp_scribbles without SPML.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_fcn.py',
+    '../../../configs/_base_/models/efficientnet_lite0_fcn.py',
     '../_base_/datasets/ccp.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 norm_cfg = dict(type='BN')
 model = dict(

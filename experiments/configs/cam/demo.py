@@ -1,11 +1,11 @@
 # Class activation maps of the generated scenes: a classifier of their tags.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_tags.py',
+    '../../../configs/_base_/models/efficientnet_lite0_tags.py',
     '../_base_/datasets/demo.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
-custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
+custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.models.classifiers'])
 custom_hooks = [dict(type='ExactResumeHook')]
 model = dict(head=dict(num_classes=6))
 train_pipeline = [
@@ -36,7 +36,7 @@ test_dataloader = dict(
     dataset=dict(ann_file='train_mask.txt', pipeline=tags_pipeline, test_mode=True)
 )
 test_evaluator = val_evaluator
-# The threshold leaves a fifth of the pixels unlabelled; the method's .2 leaves none.
+# The threshold leaves a fifth of the pixels unlabeled; the method's .2 leaves none.
 seeds = dict(
     method='tags',
     alpha=6,

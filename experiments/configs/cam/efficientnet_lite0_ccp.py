@@ -1,13 +1,13 @@
 # Class activation maps of Clothing Co-Parsing: a classifier of the tags of all 1,798
 # training photographs.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_tags.py',
+    '../../../configs/_base_/models/efficientnet_lite0_tags.py',
     '../_base_/datasets/ccp_varying.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 varying_root = '{{$CCP_WEAK:data/ccp_weak}}/varying'
-custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
+custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.models.classifiers'])
 custom_hooks = [dict(type='ExactResumeHook')]
 model = dict(head=dict(num_classes=6))
 train_pipeline = [

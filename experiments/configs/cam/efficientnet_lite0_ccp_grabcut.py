@@ -2,7 +2,8 @@
 _base_ = './efficientnet_lite0_ccp.py'
 photographs = dict(
     _delete_=True,
-    type='CCPDataset',
+    type='WeakSegDataset',
+    metainfo={{_base_.ccp_metainfo}},
     list_format='annotations',
     ann_file='{{$CCP_WEAK:data/ccp_weak}}/boxes.jsonl',
     data_prefix=dict(img_path='{{$CCP_ROOT:data/ccp}}/images', seg_map_path=None),

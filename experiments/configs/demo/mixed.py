@@ -4,7 +4,7 @@ data_root = '{{$DEMO_ROOT:data/demo}}/VOC2012'
 # Eight scenes with scribbles, as without the tagged ones, and four with tags alone.
 total_batch_size = 12
 train_dataloader = dict(
-    sampler=dict(marked_share=2 / 3),
+    sampler=dict(labeled_share=2 / 3),
     dataset=dict(
         ann_file='mixed_20.jsonl',
         list_format='annotations',

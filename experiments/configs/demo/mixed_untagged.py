@@ -2,5 +2,5 @@
 _base_ = './mixed.py'
 total_batch_size = 8
 train_dataloader = dict(
-    sampler=dict(marked_share=None), dataset=dict(ann_file='strokes_20.jsonl')
+    sampler=dict(labeled_share=None), dataset=dict(ann_file='strokes_20.jsonl')
 )

@@ -1,11 +1,11 @@
 # SPML on the scribbles of the generated scenes, with the three relations of the VOC
 # scribble run. As on photographs, image similarity weighs more than on VOC.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_spml.py',
+    '../../../configs/_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/demo.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
-    '../_base_/pseudo_labels.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
+    '../../../configs/_base_/pseudo_labels.py',
 ]
 num_classes = 7
 model = dict(

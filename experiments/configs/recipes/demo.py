@@ -11,25 +11,35 @@ _scenes = [
 _often = ['default_hooks.checkpoint.interval=100', 'randomness.seed={seed}']
 _regions = f'train_dataloader.dataset.region_dir={_data}/hed'
 stages = [
-    dict(name='data', tool='make_demo_data.py', args=['{out}'], title='scenes'),
+    dict(
+        name='data',
+        tool='experiments.demo.make_data',
+        args=['{out}'],
+        title='scenes',
+    ),
     dict(
         name='tags',
         tool='train.py',
-        args=['configs/cam/demo.py', '--work-dir', '{out}', '--cfg-options']
+        args=['experiments/configs/cam/demo.py', '--work-dir', '{out}', '--cfg-options']
         + [*_scenes, *_often],
         title='classifier of the tags',
     ),
     dict(
         name='maps',
         tool='make_cams.py',
-        args=['configs/cam/demo.py', '{tags.checkpoint}', '{out}', '--cfg-options']
+        args=[
+            'experiments/configs/cam/demo.py',
+            '{tags.checkpoint}',
+            '{out}',
+            '--cfg-options',
+        ]
         + _scenes,
         title='activation maps',
     ),
     dict(
         name='seeds',
         tool='make_seeds.py',
-        args=['configs/cam/demo.py', '{out}', '--cams', '{maps}']
+        args=['experiments/configs/cam/demo.py', '{out}', '--cams', '{maps}']
         + ['--truth', f'{_data}/segcls', '--report', '{out}/report.json']
         + ['--show', '{out}/picture.jpg', '--cfg-options', *_scenes]
         + [f'seeds.regions={_data}/hed'],
@@ -38,14 +48,19 @@ stages = [
     dict(
         name='spml',
         tool='train.py',
-        args=['configs/demo/tags.py', '--work-dir', '{out}', '--cfg-options']
+        args=[
+            'experiments/configs/demo/tags.py',
+            '--work-dir',
+            '{out}',
+            '--cfg-options',
+        ]
         + [*_scenes, *_often, 'train_dataloader.dataset.label_dir={seeds}'],
         title='SPML on the seeds',
     ),
     dict(
         name='pseudo_labels',
         tool='make_pseudo_labels.py',
-        args=['configs/demo/tags.py', '{spml.checkpoint}', '{out}']
+        args=['experiments/configs/demo/tags.py', '{spml.checkpoint}', '{out}']
         + ['--truth', f'{_data}/segcls', '--cfg-options', *_scenes]
         + ['train_dataloader.dataset.label_dir={seeds}'],
         title='pseudo labels',
@@ -53,7 +68,12 @@ stages = [
     dict(
         name='classifier',
         tool='train.py',
-        args=['configs/demo/tags_classifier.py', '--work-dir', '{out}', '--cfg-options']
+        args=[
+            'experiments/configs/demo/tags_classifier.py',
+            '--work-dir',
+            '{out}',
+            '--cfg-options',
+        ]
         + [*_scenes, *_often, 'train_dataloader.dataset.label_dir={pseudo_labels}']
         + ['model.backbone.init_cfg.checkpoint={spml.checkpoint}']
         + ['model.neck.init_cfg.checkpoint={spml.checkpoint}'],
@@ -62,7 +82,7 @@ stages = [
     dict(
         name='samples',
         tool='draw_samples.py',
-        args=['configs/demo/tags_classifier.py', '{classifier.checkpoint}']
+        args=['experiments/configs/demo/tags_classifier.py', '{classifier.checkpoint}']
         + ['--out', '{out}/picture.png', '--truth-dir', f'{_data}/segcls']
         + ['--cfg-options', *_scenes]
         + ['train_dataloader.dataset.label_dir={pseudo_labels}'],
@@ -71,11 +91,14 @@ stages = [
 ]
 tests = [
     dict(
-        model='spml', config='configs/demo/tags.py', title='SPML', cfg_options=_scenes
+        model='spml',
+        config='experiments/configs/demo/tags.py',
+        title='SPML',
+        cfg_options=_scenes,
     ),
     dict(
         model='classifier',
-        config='configs/demo/tags_classifier.py',
+        config='experiments/configs/demo/tags_classifier.py',
         title='classifier',
         cfg_options=_scenes,
     ),

@@ -1,9 +1,9 @@
 # Cross-entropy on full masks: what the weak labels of camvid are measured against.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_fcn.py',
+    '../../../configs/_base_/models/efficientnet_lite0_fcn.py',
     '../_base_/datasets/camvid.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 num_classes = 11
 model = dict(

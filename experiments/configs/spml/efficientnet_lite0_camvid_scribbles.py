@@ -1,10 +1,10 @@
 # SPML, EfficientNet-lite0, CamVid with simulated scribbles.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_spml.py',
+    '../../../configs/_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/camvid.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/pseudo_labels.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/pseudo_labels.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 num_classes = 11
 model = dict(
@@ -17,5 +17,5 @@ param_scheduler = [
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 pseudo_labels = dict(
     model=dict(stride=4),
-    evaluator=dict(keep_marks=True),
+    evaluator=dict(keep_weak_labels=True),
 )

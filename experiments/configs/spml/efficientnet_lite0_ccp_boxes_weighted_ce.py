@@ -1,5 +1,5 @@
 # Cross-entropy on the GrabCut seeds of boxes, classes weighted by the inverse root of
-# their share of the labelled pixels.
+# their share of the labeled pixels.
 _base_ = './efficientnet_lite0_ccp_scribbles_ce.py'
 model = dict(
     decode_head=dict(

@@ -1,10 +1,10 @@
 # SPML, EfficientNet-lite0, Clothing Co-Parsing: scribbles on some photographs, the
 # annotators' tags of 1,094 others. See docs/results.md for the file.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_spml.py',
+    '../../../configs/_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/ccp.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
 model = dict(
@@ -33,10 +33,11 @@ train_pipeline = [
 # Eight images with scribbles, as without the tagged ones, and four with tags alone.
 total_batch_size = 12
 train_dataloader = dict(
-    sampler=dict(type='DrawSampler', shuffle=True, marked_share=2 / 3),
+    sampler=dict(type='DrawSampler', shuffle=True, labeled_share=2 / 3),
     dataset=dict(
         _delete_=True,
-        type='CCPDataset',
+        type='WeakSegDataset',
+        metainfo={{_base_.ccp_metainfo}},
         list_format='annotations',
         ann_file=weak_root + '/mixed_200.jsonl',
         data_prefix=dict(img_path='{{$CCP_ROOT:data/ccp}}/images', seg_map_path=None),

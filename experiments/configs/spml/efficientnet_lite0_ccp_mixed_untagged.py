@@ -3,6 +3,6 @@ _base_ = './efficientnet_lite0_ccp_mixed.py'
 weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
 total_batch_size = 8
 train_dataloader = dict(
-    sampler=dict(marked_share=None),
+    sampler=dict(labeled_share=None),
     dataset=dict(ann_file=weak_root + '/strokes_200.jsonl'),
 )

@@ -1,10 +1,10 @@
 # SPML, EfficientNet-lite0, Clothing Co-Parsing with simulated points.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_spml.py',
+    '../../../configs/_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/ccp.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/pseudo_labels.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/pseudo_labels.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 train_dataloader = dict(
     dataset=dict(
@@ -13,5 +13,5 @@ train_dataloader = dict(
 )
 pseudo_labels = dict(
     model=dict(stride=4),
-    evaluator=dict(keep_marks=True),
+    evaluator=dict(keep_weak_labels=True),
 )

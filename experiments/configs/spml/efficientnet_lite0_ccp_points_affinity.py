@@ -1,4 +1,4 @@
-# ccp_points with feature affinity: segments take the label of the nearest labelled one
+# ccp_points with feature affinity: segments take the label of the nearest labeled one
 # of their image.
 _base_ = './efficientnet_lite0_ccp_points.py'
 model = dict(

@@ -1,9 +1,9 @@
 # Cross-entropy on points that are spread over their region: a rival of ccp_points.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_fcn.py',
+    '../../../configs/_base_/models/efficientnet_lite0_fcn.py',
     '../_base_/datasets/ccp.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
     dict(type='PadToCropSize', size={{_base_.crop_size}}),
     dict(type='RandomCrop', crop_size={{_base_.crop_size}}, cat_max_ratio=1.0),
-    dict(type='UnlabelledToVoid'),
+    dict(type='UnlabeledToVoid'),
     dict(type='PackWeakSegInputs'),
 ]
 train_dataloader = dict(

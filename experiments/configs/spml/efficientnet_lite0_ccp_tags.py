@@ -1,10 +1,10 @@
 # SPML, EfficientNet-lite0, Clothing Co-Parsing by its tags alone: seeds of class
 # activation maps for the six classes that vary. See docs/results.md for the commands.
 _base_ = [
-    '../_base_/models/efficientnet_lite0_spml.py',
+    '../../../configs/_base_/models/efficientnet_lite0_spml.py',
     '../_base_/datasets/ccp_varying.py',
-    '../_base_/schedules/schedule_small.py',
-    '../_base_/default_runtime.py',
+    '../../../configs/_base_/schedules/schedule_small.py',
+    '../../../configs/_base_/default_runtime.py',
 ]
 weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
 num_classes = 7

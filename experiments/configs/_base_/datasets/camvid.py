@@ -2,9 +2,40 @@
 #
 # See docs/results.md for both. Environment variables CAMVID_ROOT and CAMVID_WEAK name
 # other folders.
-dataset_type = 'CamVidDataset'
+dataset_type = 'WeakSegDataset'
+# Brostow, Fauqueur and Cipolla, 2009, in the classes of the SegNet tutorial. Class 0 is
+# sky and not background: no tag is ignored.
+metainfo = dict(
+    classes=(
+        'sky',
+        'building',
+        'pole',
+        'road',
+        'pavement',
+        'tree',
+        'sign',
+        'fence',
+        'car',
+        'pedestrian',
+        'bicyclist',
+    ),
+    palette=[
+        [128, 128, 128],
+        [128, 0, 0],
+        [192, 192, 128],
+        [128, 64, 128],
+        [60, 40, 222],
+        [128, 128, 0],
+        [192, 128, 128],
+        [64, 64, 128],
+        [64, 0, 128],
+        [64, 64, 0],
+        [0, 128, 192],
+    ],
+    ignore_tags=(),
+)
 data_root = '{{$CAMVID_ROOT:data/camvid}}'
-# Written by tools/prepare_photographs.py: points/, scribbles/, regions/.
+# Written by experiments/prepare_photographs.py: points/, scribbles/, regions/.
 weak_root = '{{$CAMVID_WEAK:data/camvid_weak}}'
 crop_size = (160, 208)
 train_pipeline = [
@@ -20,7 +51,7 @@ train_pipeline = [
 # For plain cross-entropy, which knows void alone.
 labels_alone_pipeline = [
     *(step for step in train_pipeline[:-1] if step['type'] != 'LoadRegions'),
-    dict(type='UnlabelledToVoid'),
+    dict(type='UnlabeledToVoid'),
     dict(type='PackWeakSegInputs'),
 ]
 test_pipeline = [
@@ -35,8 +66,9 @@ train_dataloader = dict(
     sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
+        metainfo=metainfo,
         data_root=data_root,
-        split='train',
+        data_prefix=dict(img_path='images/train', seg_map_path='masks/train'),
         label_dir=weak_root + '/scribbles',
         region_dir=weak_root + '/regions',
         pipeline=train_pipeline,
@@ -49,8 +81,9 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
+        metainfo=metainfo,
         data_root=data_root,
-        split='val',
+        data_prefix=dict(img_path='images/val', seg_map_path='masks/val'),
         test_mode=True,
         pipeline=test_pipeline,
     ),

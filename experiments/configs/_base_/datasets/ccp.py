@@ -2,9 +2,38 @@
 #
 # See docs/results.md for both. Environment variables CCP_ROOT and CCP_WEAK name other
 # folders.
-dataset_type = 'CCPDataset'
+dataset_type = 'WeakSegDataset'
+# Yang, Luo and Lin, "Clothing Co-Parsing by Joint Image Segmentation and Labeling",
+# CVPR 2014; the 59 tags are merged into 10 classes.
+ccp_metainfo = dict(
+    classes=(
+        'background',
+        'skin',
+        'hair',
+        'headwear_eyewear',
+        'top',
+        'outerwear',
+        'dress',
+        'legwear',
+        'footwear',
+        'bag_accessory',
+    ),
+    palette=[
+        [0, 0, 0],
+        [128, 0, 0],
+        [0, 128, 0],
+        [128, 128, 0],
+        [0, 0, 128],
+        [128, 0, 128],
+        [0, 128, 128],
+        [128, 128, 128],
+        [64, 0, 0],
+        [192, 0, 0],
+    ],
+    ignore_tags=(0,),
+)
 data_root = '{{$CCP_ROOT:data/ccp}}'
-# Written by tools/prepare_photographs.py: points/, scribbles/, regions/.
+# Written by experiments/prepare_photographs.py: points/, scribbles/, regions/.
 weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
 crop_size = (192, 144)
 train_pipeline = [
@@ -22,7 +51,7 @@ no_regions_pipeline = [step for step in train_pipeline if step['type'] != 'LoadR
 # For plain cross-entropy, which knows void alone.
 labels_alone_pipeline = [
     *no_regions_pipeline[:-1],
-    dict(type='UnlabelledToVoid'),
+    dict(type='UnlabeledToVoid'),
     dict(type='PackWeakSegInputs'),
 ]
 test_pipeline = [
@@ -37,7 +66,9 @@ train_dataloader = dict(
     sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
+        metainfo=ccp_metainfo,
         data_root=data_root,
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
         ann_file='train_masks.txt',
         label_dir=weak_root + '/scribbles',
         region_dir=weak_root + '/regions',
@@ -51,7 +82,9 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
+        metainfo=ccp_metainfo,
         data_root=data_root,
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
         ann_file='val.txt',
         test_mode=True,
         pipeline=test_pipeline,

@@ -1,6 +1,6 @@
 # Clothing Co-Parsing, the six classes that 10 to 90 % of the photographs show; the
 # others are background. All 1,798 training photographs, by their tags alone. See
-# docs/results.md for the files, which tools/select_classes.py writes.
+# docs/results.md for the files, which experiments/select_classes.py writes.
 _base_ = ['./ccp.py']
 dataset_type = 'WeakSegDataset'
 weak_root = '{{$CCP_WEAK:data/ccp_weak}}'

@@ -1,4 +1,4 @@
-# Generated scenes of textured objects: `python tools/make_demo_data.py data/demo`.
+# Generated scenes of textured objects: run `python -m experiments.demo.make_data`.
 dataset_type = 'WeakSegDataset'
 data_root = '{{$DEMO_ROOT:data/demo}}/VOC2012'
 classes = (
@@ -34,7 +34,7 @@ train_pipeline = [
 # For plain cross-entropy, which knows void alone.
 labels_alone_pipeline = [
     *(step for step in train_pipeline[:-1] if step['type'] != 'LoadRegions'),
-    dict(type='UnlabelledToVoid'),
+    dict(type='UnlabeledToVoid'),
     dict(type='PackWeakSegInputs'),
 ]
 test_pipeline = [

@@ -1,0 +1,1 @@
+"""Study behind docs/results.md: data sets, configs, tables and results."""
