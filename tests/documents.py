@@ -1,21 +1,21 @@
 """The README and the docs, and the code blocks in them."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List, Tuple
 
 from integration import tiny
 
 DOCUMENTS = [tiny.ROOT / 'README.md', *sorted((tiny.ROOT / 'docs').glob('*.md'))]
 
 
-def code_blocks(document: Path) -> List[Tuple[str, str]]:
+def code_blocks(document: Path) -> list[tuple[str, str]]:
     """(language or nothing, content) of each block, in order."""
     text = document.read_text()
     return re.findall(r'^```(\w*)\n(.*?)^```$', text, re.M | re.S)
 
 
-def shell_blocks() -> Iterator[Tuple[str, str]]:
+def shell_blocks() -> Iterator[tuple[str, str]]:
     """(name of the document, content) of blocks for a shell, continued lines joined."""
     for document in DOCUMENTS:
         for kind, block in code_blocks(document):
@@ -23,7 +23,7 @@ def shell_blocks() -> Iterator[Tuple[str, str]]:
                 yield document.name, re.sub(r' *\\\n *', ' ', block)
 
 
-def commands() -> Iterator[Tuple[str, str]]:
+def commands() -> Iterator[tuple[str, str]]:
     """(name of the document, line) of all shell blocks."""
     for name, block in shell_blocks():
         for line in block.splitlines():

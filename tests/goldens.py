@@ -7,14 +7,14 @@ noted, so that a test can tell which arrays nobody looked at.
 
 import fnmatch
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Dict, Iterable, List, Set
 
 import numpy as np
 import pytest
 import torch
 
-ACCESSED: Dict[str, Set[str]] = {}
+ACCESSED: dict[str, set[str]] = {}
 
 
 def folder() -> Path:
@@ -50,7 +50,7 @@ class Golden:
         return key in self._file.files
 
     @property
-    def names(self) -> List[str]:
+    def names(self) -> list[str]:
         return list(self._file.files)
 
     def tensor(self, key: str, dtype: torch.dtype = None) -> torch.Tensor:
@@ -62,7 +62,7 @@ class Golden:
         return value if dtype is None else value.to(dtype)
 
 
-def file_names() -> List[str]:
+def file_names() -> list[str]:
     return sorted(path.stem for path in folder().glob('*.npz'))
 
 

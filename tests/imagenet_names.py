@@ -1,13 +1,12 @@
 """Backbones by the names of the release's ImageNet file, ``resnet-101-cuhk.pth``."""
 
 import re
-from typing import Dict
 
 import torch
 from torch import Tensor
 
 
-def imagenet_names(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def imagenet_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The state of a ResNetV1c as that file would have it."""
     renamed = {}
     for name, tensor in state.items():

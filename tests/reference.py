@@ -1,39 +1,39 @@
 """Brute-force reference of the method: plain loops in float64, no speed at all.
 
-Letters: N images, C classes, D embedding, P pixels, S segments, K neighbours. Where a
+Letters: N images, C classes, D embedding, P pixels, S segments, K neighbors. Where a
 gradient is wanted the functions take and return float64 torch tensors, elsewhere
 numpy arrays. Nothing here imports the package.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 EPS = 1e-12
-Rule = Callable[[int, int], Tuple[bool, bool]]
+Rule = Callable[[int, int], tuple[bool, bool]]
 
 
 # ---------------------------------------------------------------- clustering
 
 
-def _cells(size: int, cells: int) -> List[int]:
+def _cells(size: int, cells: int) -> list[int]:
     """round(linspace(0, cells - 1, size)), ties to even, in exact fractions."""
     if size == 1:
         return [0]
     return [round(Fraction(i * (cells - 1), size - 1)) for i in range(size)]
 
 
-def grid_labels(size: Tuple[int, int], grid: Tuple[int, int]) -> np.ndarray:
+def grid_labels(size: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
     """Start labels Y + ky X, (H, W)."""
     rows, columns = _cells(size[0], grid[0]), _cells(size[1], grid[1])
     return np.array([[y + grid[0] * x for x in columns] for y in rows])
 
 
-def location_features(size: Tuple[int, int]) -> np.ndarray:
+def location_features(size: tuple[int, int]) -> np.ndarray:
     """(y, x) in [-0.5, 0.5], (H, W, 2)."""
     h, w = size
     out = np.zeros((h, w, 2))
@@ -46,8 +46,8 @@ def location_features(size: Tuple[int, int]) -> np.ndarray:
     return out
 
 
-def _bilinear(plane: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Bilinear resize of (H, W), half-pixel centres, edges repeated."""
+def _bilinear(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bilinear resize of (H, W), half-pixel centers, edges repeated."""
     h, w = plane.shape
     out = np.zeros(size)
     for i in range(size[0]):
@@ -63,10 +63,10 @@ def _bilinear(plane: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     return out
 
 
-def location_colour_features(
-    images: np.ndarray, size: Tuple[int, int], smooth: bool = True
+def location_color_features(
+    images: np.ndarray, size: tuple[int, int], smooth: bool = True
 ) -> np.ndarray:
-    """(y, x, 3 colours), (N, h, w, 5); ``smooth``: the released distance kernel."""
+    """(y, x, 3 colors), (N, h, w, 5); ``smooth``: the released distance kernel."""
     images = np.asarray(images, dtype=np.float64)
     kernel = np.array([[math.hypot(a, b) for b in range(-2, 3)] for a in range(-2, 3)])
     kernel /= kernel.sum()
@@ -89,7 +89,7 @@ def location_colour_features(
     return out
 
 
-def normalise(vector: np.ndarray) -> np.ndarray:
+def normalize(vector: np.ndarray) -> np.ndarray:
     return vector / max(math.sqrt(float((vector * vector).sum())), EPS)
 
 
@@ -98,9 +98,9 @@ def spherical_kmeans(
     initial: np.ndarray,
     image: np.ndarray,
     iterations: int = 10,
-    num_clusters: Optional[int] = None,
+    num_clusters: int | None = None,
 ) -> np.ndarray:
-    """Per image: centre = norm(sum of members), label = argmax dot, lowest wins."""
+    """Per image: center = norm(sum of members), label = argmax dot, lowest wins."""
     points = np.asarray(points, dtype=np.float64)
     labels = np.array(initial, dtype=np.int64)
     if num_clusters is None:
@@ -109,14 +109,14 @@ def spherical_kmeans(
         updated = labels.copy()
         for n in sorted(set(np.asarray(image).tolist())):
             members = [i for i in range(len(points)) if image[i] == n]
-            centres = np.zeros((num_clusters, points.shape[1]))
+            centers = np.zeros((num_clusters, points.shape[1]))
             for i in members:
-                centres[labels[i]] += points[i]
-            centres = [normalise(centre) for centre in centres]
+                centers[labels[i]] += points[i]
+            centers = [normalize(center) for center in centers]
             for i in members:
                 best, best_dot = 0, -math.inf
-                for k, centre in enumerate(centres):
-                    dot = float((points[i] * centre).sum())
+                for k, center in enumerate(centers):
+                    dot = float((points[i] * center).sum())
                     if dot > best_dot:
                         best, best_dot = k, dot
                 updated[i] = best
@@ -134,14 +134,14 @@ def pool_segments(
     regions: np.ndarray,
     tags: np.ndarray,
     *,
-    grid: Tuple[int, int],
+    grid: tuple[int, int],
     iterations: int = 10,
-    local_features: Optional[Tensor] = None,
+    local_features: Tensor | None = None,
     num_classes: int,
     void: int = 255,
-    affinity_threshold: Optional[float] = None,
+    affinity_threshold: float | None = None,
     affinity_squeeze: float = 0.1,
-) -> Dict[str, object]:
+) -> dict[str, object]:
     """Segments of a batch, numbered in the order (image, cluster, label, region).
 
     Tensors keep the graph to ``embedding`` (float64); bookkeeping is numpy.
@@ -178,19 +178,19 @@ def pool_segments(
     )
     keys = list(zip(image, cluster.tolist(), label, region))
     numbers = {key: s for s, key in enumerate(sorted(set(keys)))}
-    members: List[List[int]] = [[] for _ in numbers]
+    members: list[list[int]] = [[] for _ in numbers]
     for i, key in enumerate(keys):
         members[numbers[key]].append(i)
 
-    def means(vectors: List[Tensor], width: int) -> Tensor:
+    def means(vectors: list[Tensor], width: int) -> Tensor:
         rows = [_unit(sum(vectors[i] for i in group)) for group in members]
         return torch.stack(rows) if rows else embedding.new_zeros(0, width)
 
-    def stack(vectors: List[Tensor], width: int) -> Tensor:
+    def stack(vectors: list[Tensor], width: int) -> Tensor:
         return torch.stack(vectors) if vectors else embedding.new_zeros(0, width)
 
     ordered = sorted(numbers)
-    out: Dict[str, object] = dict(
+    out: dict[str, object] = dict(
         pixels=stack(pixels, dim),
         pixels_loc=stack(pixels_loc, wide),
         pixel_label=np.array(label, dtype=np.int64),
@@ -222,10 +222,10 @@ def pool_segments(
     return out
 
 
-# ---------------------------------------------------------------- neighbours
+# ---------------------------------------------------------------- neighbors
 
 
-def nearest(query: np.ndarray, bank: np.ndarray, allowed: Sequence[int]) -> List[int]:
+def nearest(query: np.ndarray, bank: np.ndarray, allowed: Sequence[int]) -> list[int]:
     """Allowed rows of the bank by falling dot product, ties: lowest index."""
     dots = {s: float((query * bank[s]).sum()) for s in allowed}
     return sorted(allowed, key=lambda s: (-dots[s], s))
@@ -241,7 +241,7 @@ def nearest_label_sets(
     k: int = 1,
     threshold: float = 0.95,
 ) -> np.ndarray:
-    """Labels of the k nearest labelled segments of the same image, (Q, C) hits."""
+    """Labels of the k nearest labeled segments of the same image, (Q, C) hits."""
     queries = np.asarray(queries, dtype=np.float64)
     prototypes = np.asarray(prototypes, dtype=np.float64)
     hits = np.zeros((len(queries), num_classes), dtype=bool)
@@ -347,7 +347,7 @@ def dense_losses(
 # ------------------------------------------------------------------ relations
 
 
-def tables(count: int, segments: int, rule: Rule) -> Tuple[np.ndarray, np.ndarray]:
+def tables(count: int, segments: int, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
     """Same (P, S) and different (P, S) from a rule of one pixel and one segment."""
     same = np.zeros((count, segments), dtype=bool)
     different = np.zeros((count, segments), dtype=bool)
@@ -360,9 +360,9 @@ def tables(count: int, segments: int, rule: Rule) -> Tuple[np.ndarray, np.ndarra
 def annotation_rule(
     pixel_label: Sequence[int], label: Sequence[int], num_classes: int
 ) -> Rule:
-    """Equal label; only labelled pixels against labelled segments."""
+    """Equal label; only labeled pixels against labeled segments."""
 
-    def rule(i: int, s: int) -> Tuple[bool, bool]:
+    def rule(i: int, s: int) -> tuple[bool, bool]:
         if pixel_label[i] >= num_classes or label[s] >= num_classes:
             return False, False
         return pixel_label[i] == label[s], pixel_label[i] != label[s]
@@ -373,7 +373,7 @@ def annotation_rule(
 def set_rule(pixel_set: Sequence[Sequence[bool]], sets: Sequence[Sequence[bool]]):
     """Sets intersect or not: tags of the images, or label sets of affinity."""
 
-    def rule(i: int, s: int) -> Tuple[bool, bool]:
+    def rule(i: int, s: int) -> tuple[bool, bool]:
         common = any(a and b for a, b in zip(pixel_set[i], sets[s]))
         return common, not common
 
@@ -386,7 +386,7 @@ def cooccurrence_rule(
     """Tags of the two images, 1 present, 0 absent, -1 unknown: one shared, none, or?"""
     kept = [c for c in range(tags.shape[1]) if c not in ignore_tags]
 
-    def rule(i: int, s: int) -> Tuple[bool, bool]:
+    def rule(i: int, s: int) -> tuple[bool, bool]:
         pairs = [(pixel_tags[i, c], tags[s, c]) for c in kept]
         shared = any(a == 1 and b == 1 for a, b in pairs)
         apart = all(a == 0 or b == 0 for a, b in pairs)
@@ -403,7 +403,7 @@ def similarity_rule(
 ) -> Rule:
     """Equal region id, inside one image only."""
 
-    def rule(i: int, s: int) -> Tuple[bool, bool]:
+    def rule(i: int, s: int) -> tuple[bool, bool]:
         if pixel_image[i] != image[s]:
             return False, False
         return pixel_region[i] == region[s], pixel_region[i] != region[s]

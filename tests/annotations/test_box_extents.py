@@ -1,4 +1,4 @@
-"""Where boxes allow classes."""
+"""The pixels to which boxes confine each class."""
 
 import numpy as np
 import pytest

@@ -25,8 +25,8 @@ def annotated(name='a.jpg', size=(4, 6), **parts):
 
 
 def clean(name='a.jpg', **parts):
-    marks = [Point('background', 0.5, 0.5), Point('cat', 3, 2), Point('dog', 5, 3)]
-    return annotated(name, points=marks, **parts)
+    shapes = [Point('background', 0.5, 0.5), Point('cat', 3, 2), Point('dog', 5, 3)]
+    return annotated(name, points=shapes, **parts)
 
 
 def found(*annotations, **options):
@@ -66,7 +66,7 @@ def test_one_thing_wrong(annotation, what):
     assert failed == findings[0].startswith('error')
 
 
-def test_marks_that_end_on_the_border_are_inside():
+def test_shapes_that_end_on_the_border_are_inside():
     whole = [(0, 0), (6, 0), (6, 4), (0, 4)]
     annotation = clean(
         boxes=[Box('cat', 0, 0, 6, 4)], polygons=[Polygon('cat', [whole])]
@@ -89,7 +89,7 @@ def test_a_foreign_class_spoils_no_counts():
     assert report.pixels['cat'] > 0
 
 
-def test_marks_that_are_there_twice():
+def test_shapes_that_are_there_twice():
     mask = np.zeros((4, 6), bool)
     mask[1, 1] = True
     odd = clean(
@@ -112,12 +112,12 @@ def test_classes_and_background_that_are_never_marked():
     findings, _ = found(annotated(points=[Point('cat', 1, 1)]))
     assert findings == [
         "warning: a.jpg: no pixel of 'background' is marked",
-        "warning: 'background' is marked nowhere: the class cannot be learnt",
-        "warning: 'dog' is marked nowhere: the class cannot be learnt",
-        "warning: no pixel of 'background' is labelled in any image: everything will "
+        "warning: 'background' is marked nowhere: the class cannot be learned",
+        "warning: 'dog' is marked nowhere: the class cannot be learned",
+        "warning: no pixel of 'background' is labeled in any image: everything will "
         'be taken for an object',
     ]
-    # complete boxes make background of the rest
+    # Complete boxes make all other pixels background.
     boxes = [Box('cat', 0, 0, 2, 2), Box('dog', 2, 2, 3, 3)]
     assert found(annotated(boxes=boxes, boxes_complete=True)) == ([], False)
 

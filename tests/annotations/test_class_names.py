@@ -1,4 +1,4 @@
-"""Class names of a command line."""
+"""Class names on a command line."""
 
 import pytest
 

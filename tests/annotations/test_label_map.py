@@ -1,4 +1,4 @@
-"""What each pixel and each tag means, by hand."""
+"""Label maps and known tags against values computed by hand."""
 
 import numpy as np
 import pytest
@@ -31,11 +31,11 @@ def rectangle(label, x0, y0, x1, y1):
     return Polygon(label, [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]])
 
 
-def test_nothing_known_is_unlabelled():
+def test_nothing_known_is_unlabeled():
     labels = label_map(annotated(), CLASSES)
     assert labels.dtype == np.uint8
     assert labels.tolist() == [[U] * 4] * 3
-    assert (label_map(annotated(), CLASSES, unlabelled=254) == 254).all()
+    assert (label_map(annotated(), CLASSES, unlabeled=254) == 254).all()
 
 
 def test_boxes_say_where_to_look():
@@ -71,7 +71,7 @@ def test_an_image_of_no_class_is_background():
     assert drawn(annotated(tags_complete=True), background=None) == [[U] * 4] * 3
 
 
-def test_void_marks():
+def test_void_shapes():
     parts = dict(
         boxes=[Box('cat', 0, 0, 4, 3), Box(None, 0, 0, 1, 1)],
         boxes_complete=True,
@@ -80,13 +80,13 @@ def test_void_marks():
     assert drawn(annotated(**parts)) == [[V, U, U, V], [U, U, U, V], [U, U, U, V]]
 
 
-def test_void_and_unlabelled_may_share_a_value():
+def test_void_and_unlabeled_may_share_a_value():
     annotation = annotated(polygons=[rectangle(None, 0, 0, 1, 3)])
-    assert (label_map(annotation, CLASSES, unlabelled=255) == 255).all()
+    assert (label_map(annotation, CLASSES, unlabeled=255) == 255).all()
 
 
 def all_kinds():
-    """Every kind covers the pixel in row 0 and column 0 with a class of its own."""
+    """Cover the pixel in row 0 and column 0 by each kind, with a class of its own."""
     dense = np.full((3, 4), 254, np.uint8)
     dense[0] = 0
     mask = np.zeros((3, 4), bool)
@@ -123,7 +123,7 @@ def test_another_priority(kind):
     assert set(np.unique(alone)) <= {names.index(kind), len(names)}
 
 
-def test_later_marks_of_a_kind_cover_earlier_ones():
+def test_later_shapes_of_a_kind_cover_earlier_ones():
     polygons = [rectangle('cat', 0, 0, 3, 3), rectangle('dog', 1, 0, 4, 3)]
     assert drawn(annotated(polygons=polygons))[0] == [1, 2, 2, 2]
     assert drawn(annotated(polygons=polygons[::-1]))[0] == [1, 1, 1, 2]
@@ -139,7 +139,7 @@ def test_widths_and_radii():
     ).sum() == 5
 
 
-def test_marks_outside_of_the_image_are_cut_off():
+def test_shapes_outside_of_the_image_are_cut_off():
     annotation = annotated(
         points=[Point('cat', -3, 1), Point('cat', 4, 1)],
         strokes=[Stroke('dog', [(-9, -9), (-9, 20)], 3)],
@@ -154,8 +154,8 @@ def test_refusals():
     with pytest.raises(AnnotationError, match="points.*'cow'.*'background', 'cat'"):
         label_map(annotated(points=[Point('cow', 1, 1)]), CLASSES)
     for value in (2, 256, -1):
-        with pytest.raises(ValueError, match='unlabelled'):
-            label_map(annotated(), CLASSES, unlabelled=value)
+        with pytest.raises(ValueError, match='unlabeled'):
+            label_map(annotated(), CLASSES, unlabeled=value)
     for options in (dict(point_radius=-1), dict(stroke_width=0)):
         with pytest.raises(ValueError, match='0 or more'):
             label_map(annotated(), CLASSES, **options)
@@ -184,7 +184,7 @@ def test_complete_tags_exclude_the_others_but_not_background():
     assert tags(annotation, background=None) == ([0, 1, 0], [1, 0, 1])
 
 
-def test_tags_that_contradict_marks():
+def test_tags_that_contradict_shapes():
     excluded = annotated(absent={'dog'}, points=[Point('dog', 1, 1)])
     others = annotated(tags={'cat'}, tags_complete=True, points=[Point('dog', 1, 1)])
     for annotation in (excluded, others):

@@ -16,7 +16,7 @@ def part(name='a.jpg', size=(2, 3), **parts):
     return WeakAnnotation(name, *size, **parts)
 
 
-def test_marks_add_up_and_order_is_kept():
+def test_shapes_add_up_and_order_is_kept():
     dense = DenseMap(['cat'], np.zeros((2, 3), np.uint8))
     merged = merge_by_image(
         [
@@ -39,7 +39,7 @@ def test_marks_add_up_and_order_is_kept():
     ]
 
 
-def test_equal_marks_of_two_files_count_once():
+def test_equal_shapes_of_two_files_count_once():
     mask = np.zeros((2, 3), bool)
     mask[1] = True
     first = part(boxes=[Box('cat', 0, 0, 1, 1)] * 2, masks=[Mask('cat', mask)])
@@ -67,7 +67,7 @@ DENSE = DenseMap(['cat'], np.zeros((2, 3), np.uint8))
         (
             part(tags={'a'}, tags_complete=True),
             part(points=[Point('b', 1, 1)]),
-            r"\['b'\] are tags or marks",
+            r"\['b'\] are tags or shapes",
         ),
     ],
 )

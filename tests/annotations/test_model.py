@@ -1,4 +1,4 @@
-"""What a weak annotation accepts."""
+"""The values that a weak annotation accepts."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_void_is_a_label():
         (lambda: DenseMap(['a'], np.zeros((2, 2), int)), 'uint8'),
     ],
 )
-def test_malformed_marks(build, what):
+def test_malformed_shapes(build, what):
     with pytest.raises(AnnotationError, match=what):
         build()
 

@@ -1,9 +1,11 @@
+"""Tables of tags in JSON and NumPy files."""
+
 import json
 
 import numpy as np
 import pytest
 
-from mmseg_spml.datasets.tag_files import TagTable
+from mmseg_spml.annotations.tag_table import TagTable
 
 
 class TestTagTable:
@@ -22,6 +24,13 @@ class TestTagTable:
             ('{"a": [3]}', r'0\.\.2'),
             ('{"a": [-1]}', r'0\.\.2'),
             ('{"a": ["cat"]}', 'class ids'),
+            ('{"a": [[1]]}', 'class ids .* got list'),
+            ('{"a": [0.5]}', 'class ids'),
+            ('{"a": [NaN]}', 'class ids'),
+            ('{"a": [1e300]}', r'0\.\.2'),
+            ('{"a": [99999999999999999999]}', 'class ids'),
+            ('{"classes": "cat", "tags": {}}', 'classes: expected a list'),
+            ('{"classes": [1], "tags": {}}', 'classes are names'),
             ('{"x/a": [1], "y/a": [2]}', 'name of its own'),
         ],
     )
@@ -49,6 +58,31 @@ class TestTagTable:
         path = str(tmp_path / 'tags.npy')
         np.save(path, {'sub.x/a.b.jpg': entry}, allow_pickle=True)
         assert TagTable(path, 4)['other/a.b.png'].astype(int).tolist() == expected
+
+    def test_nested_entries_end_soon(self, tmp_path):
+        entry = [1]
+        for _ in range(60):
+            entry = [entry, entry]  # as text, or as an array, it would be endless
+        path = str(tmp_path / 'tags.npy')
+        np.save(path, np.array({'a': entry}, object), allow_pickle=True)
+        with pytest.raises(ValueError, match=r'class ids for image a in .*got list'):
+            TagTable(path, 3)['a']
+
+    def test_classes_in_a_numpy_file(self, tmp_path):
+        path = str(tmp_path / 'tags.npy')
+        tags = {'a': np.array([0, 1, 0], bool)}
+        np.save(path, {'classes': ['x', 'y', 'z'], 'tags': tags}, allow_pickle=True)
+        assert TagTable(path, 3, 'xyz')['a'].tolist() == [False, True, False]
+        with pytest.raises(ValueError, match=r'tags\.npy is for the classes'):
+            TagTable(path, 3, ('background', 'cat', 'dog'))
+
+    def test_missing_files(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match='tags_file'):
+            TagTable(str(tmp_path / 'tags.json'), 3)
+        path = tmp_path / 'tags.npy'
+        path.write_text('{"a": [1]}')
+        with pytest.raises(ValueError, match=r'tags\.npy: .*another file'):
+            TagTable(str(path), 3)
 
     def test_ambiguous_entry(self, tmp_path):
         path = str(tmp_path / 'tags.npy')

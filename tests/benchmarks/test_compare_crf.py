@@ -1,4 +1,4 @@
-"""tools/compare_crf.py, with and without pydensecrf2."""
+"""Tests of the comparison of CRFs with and without pydensecrf2."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from mmseg_spml.evaluation.crf_comparison import compare_crf, uncertain_scores
+from benchmarks.crf_comparison import compare_crf, uncertain_scores
 
 
 def test_scores_are_probabilities_that_vary():

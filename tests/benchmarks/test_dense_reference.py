@@ -1,4 +1,4 @@
-"""The dense losses against loops, and the relations against the dense losses."""
+"""Tests of the dense losses against loops, and of the relations against both."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import reference
 import torch
 from models.small_segmentor import C, pooled, weak_maps
 
-from mmseg_spml.functional.dense_reference import (
+from benchmarks.dense_reference import (
     dense_annotation,
     dense_cooccurrence,
     dense_image_similarity,
@@ -39,7 +39,7 @@ def test_against_loops(concentration):
     own = torch.arange(11) % 6
     relation = torch.randint(-1, 2, (11, 6), generator=generator)
     same, different = relation > 0, relation < 0
-    same[0], different[0] = False, True  # only the own segment, that repels, too
+    same[0], different[0] = False, True  # the own segment alone, which also repels
     same[1], different[1] = False, False
     out = dense_pixel_to_segment_loss(
         pixels, prototypes, own, same, different, concentration
@@ -61,14 +61,14 @@ def test_relations_and_their_gradients(seed, kind, options, dense, concentration
     expected = dense(segments, concentration)
     (wanted,) = torch.autograd.grad(expected, embedding)
     assert segments.num_classes == C
-    # counts and weights are float32
+    # Counts and weights are float32.
     assert torch.allclose(loss, expected, rtol=3e-7)
     assert torch.allclose(gradient, wanted, rtol=3e-7, atol=1e-12)
 
 
 @pytest.mark.parametrize('kind, options, dense', LOSSES)
 def test_in_float32_no_worse_than_the_dense_losses(kind, options, dense):
-    """Errors of gradients against float64."""
+    """The errors of both gradients against float64 are about the same."""
     _, segments = pooled(count=3, size=(24, 24), maps=weak_maps(3, (24, 24)))
 
     def gradient(loss, dtype):
@@ -91,5 +91,5 @@ def test_in_float32_no_worse_than_the_dense_losses(kind, options, dense):
     truth = gradient(dense_loss, torch.float64)
     own_error = (gradient(loss, torch.float32) - truth).norm()
     dense_error = (gradient(dense_loss, torch.float32) - truth).norm()
-    # both are a few roundings
+    # Both errors are a few roundings.
     assert own_error <= 1.5 * dense_error

@@ -1,4 +1,4 @@
-"""Times of the parts of training iterations."""
+"""Tests of the profile of training iterations."""
 
 import pytest
 import torch
@@ -6,9 +6,9 @@ from mmengine.config import Config
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from mmseg_spml.benchmark import iteration_profile
-from mmseg_spml.benchmark.iteration_profile import (
-    OPTIMISER,
+from benchmarks import iteration_profile
+from benchmarks.iteration_profile import (
+    OPTIMIZER,
     REST,
     IterationProfile,
     IterationProfileHook,
@@ -17,7 +17,7 @@ from mmseg_spml.benchmark.iteration_profile import (
 
 
 class Squares(nn.Module):
-    """Many operations, and as many for their gradient."""
+    """Module of many operations, with as many for their gradient."""
 
     def __init__(self, steps):
         super().__init__()
@@ -41,7 +41,7 @@ class Model(nn.Module):
 
 
 class Recomputed(Squares):
-    """Computed again in the backward pass."""
+    """Module that is recomputed in the backward pass."""
 
     def forward(self, values):
         return checkpoint(super().forward, values, use_reentrant=self.reentrant)
@@ -51,12 +51,12 @@ def trained(hook, long):
     class Runner:
         model = Model(long)
 
-    optimiser = torch.optim.SGD(Runner.model.parameters(), lr=1e-6)
+    optimizer = torch.optim.SGD(Runner.model.parameters(), lr=1e-6)
     for batch in range(hook.iterations_needed):
         hook.before_train_iter(Runner, batch)
         Runner.model().backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
         hook.after_train_iter(Runner, batch)
     return Runner.model
 
@@ -70,12 +70,12 @@ def test_times_belong_to_parts():
     assert found.iterations == 4
     for times in (found.forward_ms, found.backward_ms):
         assert times['long'] > times['short'] > 0
-    assert found.forward_ms[OPTIMISER] > 0
-    assert found.backward_ms[REST] > 0  # that of exp and of the weight
+    assert found.forward_ms[OPTIMIZER] > 0
+    assert found.backward_ms[REST] > 0  # the gradients of exp and of the weight
     known = sum(found.forward_ms.values()) + sum(found.backward_ms.values())
     assert known == pytest.approx(found.total_ms)
     assert min(found.forward_ms.values()) >= 0
-    # the model is as before
+    # The model is restored.
     assert 'forward' not in vars(model.long)
     assert found.plain_ms > 0
 

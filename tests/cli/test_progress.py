@@ -1,10 +1,10 @@
-"""The bar passes items on, lazily, and keeps standard output free."""
+"""Tests that bars pass items on lazily and write only to standard error."""
 
 import sys
 
 import pytest
 
-from mmseg_spml.progress import JobBars, watched
+from mmseg_spml.cli.progress import JobBars, watched
 
 
 def test_items_pass_one_by_one(capsys):
@@ -41,7 +41,7 @@ def test_errors_pass():
 
 
 def test_bars_of_jobs(capsys, monkeypatch):
-    """Each is shown while it runs, its name as it is; only on a terminal."""
+    """On a terminal, each job is shown with its exact name while it runs."""
 
     def two_jobs():
         with JobBars() as bars:

@@ -1,4 +1,4 @@
-"""Work over processes: order, threads, errors, a parent that has threads of its own."""
+"""Tests of work in several processes: order, threads, errors, threads of the parent."""
 
 import math
 import os
@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 import torch
 
-from mmseg_spml.workers import spread
+from mmseg_spml.cli.workers import spread
 
 
 @pytest.mark.parametrize('processes', [1, 2])
@@ -17,7 +17,7 @@ def test_results_keep_the_order(processes):
 
 
 def test_other_processes_with_one_thread_each():
-    # threads of this process, which a plain fork would not survive
+    # The product starts threads in this process, which a plain fork would not survive.
     torch.randn(500, 500) @ torch.randn(500, 500)
     asked = ['__import__("torch").get_num_threads()', '__import__("os").getpid()']
     threads, pid = spread(eval, asked, 2)

@@ -15,7 +15,7 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.datasets import WeakSegDataset
 from mmseg_spml.datasets.annotation_samples import annotation_samples, unpacked
-from mmseg_spml.models.segment_pooling import stack_weak_annotations
+from mmseg_spml.models.necks.segment_pooling import stack_weak_annotations
 
 CLASSES = ('background', 'cat', 'dog')
 PIPELINE = [
@@ -65,28 +65,23 @@ def test_each_image_has_its_own_kinds(root):
     assert marked['data_samples'].gt_sem_seg.data[0].tolist() == [[3, 1, 3], [3, 3, 3]]
     assert tagged['data_samples'].gt_sem_seg.data[0].tolist() == [[3, 3, 3]] * 2
     tags = [
-        sample['data_samples'].gt_tags.multi_hot.bool().tolist()
+        sample['data_samples'].gt_tags.label.bool().tolist()
         for sample in (marked, tagged)
     ]
     assert tags == [[False, True, False], [False, False, True]]
 
 
 @pytest.mark.parametrize(
-    'undeclared, unknown',
-    [
-        ('absent', [[False] * 3] * 2),
-        ('unknown', [[True, False, False], [True, False, False]]),
-    ],
-)
-def test_what_is_not_declared(root, undeclared, unknown):
+    'undeclared, ignored, background', [('absent', None, 0), ('unknown', None, 0),
+                                        ('unknown', (), -1)]
+)  # fmt: skip
+def test_what_is_not_declared(root, undeclared, ignored, background):
+    """By default the data set ignores the background: nothing is left unknown."""
     records = [{**A, 'absent': ['dog']}, B]
-    samples = list(dataset(root, *records, undeclared_tags=undeclared))
-    tags = [sample['data_samples'].gt_tags for sample in samples]
-    assert [t.unknown.tolist() for t in tags] == unknown
-    assert [t.multi_hot.tolist() for t in tags] == [[0, 1, 0], [0, 0, 1]]
-    # the data set ignores the background: nothing is left unknown
+    options = dict(undeclared_tags=undeclared, ignore_tags=ignored)
+    samples = list(dataset(root, *records, **options))
     stacked = stack_weak_annotations([sample['data_samples'] for sample in samples])[2]
-    assert stacked.tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert stacked.tolist() == [[background, 1, 0], [background, 0, 1]]
 
 
 def test_the_background_is_no_tag_wherever_it_stands(root):
@@ -147,17 +142,17 @@ def test_missing_files(root):
         )  # fmt: skip
 
 
-def test_images_with_marks_are_known(root):
-    assert dataset(root, A, B).marked().tolist() == [True, False]
+def test_images_with_shapes_are_known(root):
+    assert dataset(root, A, B).labeled().tolist() == [True, False]
     boxes = {**B, 'boxes': [{'label': 'dog', 'box': [0, 0, 1, 1]}]}
     # which pixels of a box are dog is not known; outside of all boxes none is
-    assert dataset(root, boxes).marked().tolist() == [False]
+    assert dataset(root, boxes).labeled().tolist() == [False]
     complete = {**boxes, 'boxes_complete': True}
-    assert dataset(root, complete).marked().tolist() == [True]
+    assert dataset(root, complete).labeled().tolist() == [True]
     void = {**B, 'boxes': [{'label': None, 'box': [0, 0, 1, 1]}]}
-    assert dataset(root, void).marked().tolist() == [True]
+    assert dataset(root, void).labeled().tolist() == [True]
     nothing = {**B, 'tags': []}
-    assert dataset(root, nothing).marked().tolist() == [True]
+    assert dataset(root, nothing).labeled().tolist() == [True]
 
 
 def test_no_annotation_at_all(root):

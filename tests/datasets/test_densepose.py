@@ -53,4 +53,4 @@ def test_layout_of_the_release(tmp_path):
     data = dataset[0]['data_samples']
     assert data.gt_sem_seg.data.tolist() == [[[2, 15, 255]]]
     assert data.region_map.data.tolist() == [[[0, 255, 7]]]
-    assert data.gt_tags.multi_hot.nonzero().ravel().tolist() == [2]
+    assert data.gt_tags.label.nonzero().ravel().tolist() == [2]

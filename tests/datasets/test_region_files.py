@@ -11,13 +11,9 @@ from PIL import Image
 
 from mmseg_spml.annotations.run_length import encode_counts, encode_mask
 from mmseg_spml.datasets import region_files
-from mmseg_spml.datasets.map_files import read_index_map
-from mmseg_spml.datasets.region_files import (
-    RegionMaker,
-    decode_image,
-    list_images,
-    make_region_file,
-)
+from mmseg_spml.datasets.region_files import RegionMaker, make_region_file
+from mmseg_spml.io.images import decode_image, list_images
+from mmseg_spml.io.index_maps import read_index_map
 
 QUICK = RegionMaker('slic', {'num_regions': 4})
 
@@ -106,7 +102,7 @@ def test_more_than_256_regions_take_16_bits(images):
 def picture_files(folder):
     """Files of odd kinds, and the (H, W) that their region maps must have."""
     image = Image.fromarray(noise(12, 18))
-    image.convert('L').save(folder / 'grey.png')
+    image.convert('L').save(folder / 'gray.png')
     image.convert('CMYK').save(folder / 'cmyk.jpg')
     image.convert('P').save(folder / 'palette.png')
     image.convert('RGBA').save(folder / 'alpha.png')
@@ -118,7 +114,7 @@ def picture_files(folder):
     image.save(folder / 'moving.gif', save_all=True, append_images=[other])
     image.crop((0, 0, 1, 1)).save(folder / 'dot.png')
     image.crop((0, 0, 18, 1)).save(folder / 'row.png')
-    sizes = {name: (12, 18) for name in ('grey', 'cmyk', 'palette', 'alpha', '16')}
+    sizes = {name: (12, 18) for name in ('gray', 'cmyk', 'palette', 'alpha', '16')}
     return {
         **sizes,
         'turned': (18, 12),

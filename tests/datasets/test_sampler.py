@@ -5,11 +5,17 @@ import random
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import InfiniteSampler, RepeatDataset, pseudo_collate
+from mmengine.dataset import (
+    BaseDataset,
+    ClassBalancedDataset,
+    InfiniteSampler,
+    RepeatDataset,
+    pseudo_collate,
+)
 from mmengine.registry import DATA_SAMPLERS, DefaultScope
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from PIL import Image
-from torch.utils.data import ConcatDataset, DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from mmseg_spml.datasets import Draw, DrawSampler, WeakSegDataset
 from mmseg_spml.datasets.sampler import randomness_of
@@ -67,6 +73,35 @@ def test_skip_is_absolute():
     assert pairs(take(sampler, 7)) == whole[2:]
     with pytest.raises(ValueError, match='-1'):
         sampler.skip(-1)
+
+
+@pytest.mark.parametrize('wrap', ['ClassBalancedDataset', 'Subset', 'MixUp'])
+def test_wrappers_that_lose_the_draw_are_refused(wrap):
+    class MixUp:
+        def __init__(self, dataset):
+            self.dataset = dataset
+
+        def __len__(self):
+            return len(self.dataset)
+
+        def __getitem__(self, index):
+            return self.dataset[index], self.dataset[int(index) + 1]
+
+    class Images(BaseDataset):
+        def load_data_list(self):
+            return [dict(number=number) for number in range(6)]
+
+        def get_cat_ids(self, index):
+            return [index % 2]
+
+    images = Images()
+    wrapped = {
+        'ClassBalancedDataset': lambda: ClassBalancedDataset(images, 0.9),
+        'Subset': lambda: Subset(images, [4, 2]),
+        'MixUp': lambda: MixUp(images),
+    }[wrap]()
+    with pytest.raises(ValueError, match=f'{wrap} hands on indices without their draw'):
+        DrawSampler(ConcatDataset([images, wrapped]), seed=0)
 
 
 def test_draw_survives_pickling_and_wrappers():
@@ -197,18 +232,18 @@ def test_another_sample_in_its_place_depends_on_the_draw(dataset):
 
 
 class Mixed:
-    """Ten images, the first three with marks."""
+    """Ten images, the first three with shapes."""
 
     def __len__(self):
         return 10
 
-    def marked(self):
+    def labeled(self):
         return np.arange(10) < 3
 
 
 @pytest.mark.parametrize('share', [0.5, 0.25, 0.9])
 def test_share_of_marked_images(share):
-    sampler = DrawSampler(Mixed(), seed=3, marked_share=share)
+    sampler = DrawSampler(Mixed(), seed=3, labeled_share=share)
     drawn = [int(index) for index in itertools.islice(sampler, 240)]
     assert sum(index < 3 for index in drawn) == 240 * share
     # each kind has whole passes of its own
@@ -221,33 +256,33 @@ def test_share_of_marked_images(share):
 
 
 def test_share_and_skip():
-    whole = DrawSampler(Mixed(), seed=3, marked_share=0.5)
+    whole = DrawSampler(Mixed(), seed=3, labeled_share=0.5)
     drawn = [(int(index), index.draw) for index in itertools.islice(whole, 40)]
-    late = DrawSampler(Mixed(), seed=3, marked_share=0.5)
+    late = DrawSampler(Mixed(), seed=3, labeled_share=0.5)
     late.skip(17)
     assert [(int(i), i.draw) for i in itertools.islice(late, 23)] == drawn[17:]
 
 
 @pytest.mark.parametrize('share', [0, 1, -1])
 def test_refused_shares(share):
-    with pytest.raises(ValueError, match='marked_share'):
-        DrawSampler(Mixed(), seed=3, marked_share=share)
+    with pytest.raises(ValueError, match='labeled_share'):
+        DrawSampler(Mixed(), seed=3, labeled_share=share)
 
 
 def test_a_share_needs_both_kinds():
     class Tagged(Mixed):
-        def marked(self):
+        def labeled(self):
             return np.zeros(10, bool)
 
     with pytest.raises(ValueError, match='0 and 10 images'):
-        DrawSampler(Tagged(), seed=3, marked_share=0.5)
+        DrawSampler(Tagged(), seed=3, labeled_share=0.5)
 
 
 @pytest.mark.parametrize('ranks', [2, 4])
 def test_each_rank_has_its_share(ranks, monkeypatch):
     drawn = []
     for rank in range(ranks):
-        sampler = DrawSampler(Mixed(), seed=3, marked_share=0.5)
+        sampler = DrawSampler(Mixed(), seed=3, labeled_share=0.5)
         monkeypatch.setattr(sampler, 'rank', rank)
         monkeypatch.setattr(sampler, 'world_size', ranks)
         sampler.skip(0)
@@ -261,5 +296,5 @@ def test_each_rank_has_its_share(ranks, monkeypatch):
 
 
 def test_a_wrapped_data_set_has_no_shares():
-    with pytest.raises(ValueError, match='marked_share.*range'):
-        DrawSampler(range(4), seed=3, marked_share=0.5)
+    with pytest.raises(ValueError, match='labeled_share.*range'):
+        DrawSampler(range(4), seed=3, labeled_share=0.5)

@@ -1,4 +1,4 @@
-"""Seed label maps of samples: which classes, which boxes, what is left unlabelled."""
+"""Seed label maps of samples: which classes, which boxes, what is left unlabeled."""
 
 from pathlib import Path
 
@@ -8,14 +8,15 @@ import pytest
 
 from mmseg_spml.annotations.model import Box, WeakAnnotation
 from mmseg_spml.datasets.annotation_samples import packed
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
     check_outputs,
     make_seed_file,
 )
 from mmseg_spml.datasets.weak_seg import WeakSegDataset
-from mmseg_spml.functional.cam import save_cam, seeds_of_boxes, seeds_of_tags
+from mmseg_spml.functional.seeds.cam import seeds_of_boxes, seeds_of_tags
+from mmseg_spml.functional.seeds.cam_files import save_cam
+from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
 C = 3
 SIZE = (20, 30)
@@ -58,11 +59,11 @@ def cams_of(folder):
 
 def test_tags_leave_out_maps_of_absent_classes(folder):
     options = dict(alpha=2, threshold=0.5)
-    expected = seeds_of_tags({2: cams_of(folder)[2]}, SIZE, unlabelled=C, **options)
+    expected = seeds_of_tags({2: cams_of(folder)[2]}, SIZE, unlabeled=C, **options)
     seeds = maker(folder, **options).seeds(sample(folder, tags=np.array([1, 0, 1])))
     assert (seeds == expected).all()
     both = maker(folder, **options).seeds(sample(folder))
-    assert (both == seeds_of_tags(cams_of(folder), SIZE, unlabelled=C, **options)).all()
+    assert (both == seeds_of_tags(cams_of(folder), SIZE, unlabeled=C, **options)).all()
 
 
 def test_nothing_is_background_where_a_tag_is_unknown(folder):
@@ -92,7 +93,7 @@ def test_boxes(folder):
     boxes = [Box('cat', 2, 3, 12, 15), Box('dog', 8, 5, 25, 18)]
     seeds = maker(folder, 'boxes', alpha=3).seeds(sample(folder, boxes))
     plain = [(1, 2, 3, 12, 15), (2, 8, 5, 25, 18)]
-    expected = seeds_of_boxes(cams_of(folder), plain, SIZE, alpha=3, unlabelled=C)
+    expected = seeds_of_boxes(cams_of(folder), plain, SIZE, alpha=3, unlabeled=C)
     assert (seeds == expected).all()
 
 
@@ -177,7 +178,7 @@ def test_files_and_counts(folder):
     )
     seeds = read_index_map(str(out / 'a.png'))
     assert done.error is None
-    assert done.labelled == (seeds < C).mean()
+    assert done.labeled == (seeds < C).mean()
     for truth, seed in np.ndindex(C, C + 1):
         expected = ((mask == truth) & (seeds == seed)).sum()
         assert done.confusion[truth, seed] == expected
@@ -213,8 +214,8 @@ def test_wrong_methods():
         SeedMaker(C, 'grabcut', cams='cams')
     with pytest.raises(ValueError, match=r"no options \['alpha'\]; .*'margin'"):
         SeedMaker(C, 'grabcut', dict(alpha=3))
-    with pytest.raises(ValueError, match='unlabelled'):
-        SeedMaker(C, 'tags', dict(unlabelled=3), 'cams')
+    with pytest.raises(ValueError, match='unlabeled'):
+        SeedMaker(C, 'tags', dict(unlabeled=3), 'cams')
     with pytest.raises(ValueError, match='no boxes'):
         SeedMaker(C, cams='cams', boxes_complete=True)
     with pytest.raises(ValueError, match='no regions'):

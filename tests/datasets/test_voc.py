@@ -36,13 +36,13 @@ def test_layout_of_the_release(root):
     labels = data.gt_sem_seg.data[0].tolist()
     assert labels == [[0, 15, 21, 21], [20, 21, 255, 255]]
     assert data.region_map.data[0, 0].tolist() == [0, 1, 2, 255]
-    assert data.gt_tags.multi_hot.nonzero().ravel().tolist() == [0, 15, 20]
+    assert data.gt_tags.label.nonzero().ravel().tolist() == [15, 20]  # no background
     assert dataset.metainfo['ignore_tags'] == (0,)
 
 
-def test_unlabelled_255(root):
+def test_unlabeled_255(root):
     dataset = VOCWeakDataset(
-        'list.txt', data_root=str(root), pipeline=PIPELINE, unlabelled_value=255
+        'list.txt', data_root=str(root), pipeline=PIPELINE, unlabeled_value=255
     )
     labels = dataset[0]['data_samples'].gt_sem_seg.data[0].tolist()
     assert labels == [[0, 15, 21, 21], [20, 21, 21, 21]]
@@ -61,7 +61,7 @@ def test_image_only_list(root):
         VOCWeakDataset('test.txt', data_root=str(root))
 
 
-def test_classes_and_colours():
+def test_classes_and_colors():
     classes = VOCWeakDataset.METAINFO['classes']
     assert len(classes) == 21
     assert (classes[1], classes[7], classes[20]) == ('aeroplane', 'car', 'tvmonitor')

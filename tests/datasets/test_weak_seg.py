@@ -161,11 +161,11 @@ class TestConventions:
         data = stems(root, pipeline=PIPELINE)[1]['data_samples']
         assert data.gt_sem_seg.data.tolist() == [[[0, 1, 3], [255, 3, 3]]]
         assert data.region_map.data.tolist() == [[[0, 1, 999]] * 2]
-        assert data.gt_tags.multi_hot.tolist() == [True, True, False]
+        assert data.gt_tags.label.tolist() == [0, 1, 0]  # background is no tag
 
-    def test_unlabelled_255(self, root):
+    def test_unlabeled_255(self, root):
         save(root / 'weak/a.png', [[0, 1, 255]] * 2)
-        dataset = stems(root, pipeline=PIPELINE, unlabelled_value=255)
+        dataset = stems(root, pipeline=PIPELINE, unlabeled_value=255)
         data = dataset[0]['data_samples']
         assert data.gt_sem_seg.data.tolist() == [[[0, 1, 3]] * 2]
 
@@ -198,7 +198,7 @@ class TestConventions:
             (dict(metainfo=None), 'classes'),
             (dict(list_format='pairs'), 'pairs'),
             (dict(label_range='loose'), 'loose'),
-            (dict(unlabelled_value=2), r'3\.\.255'),
+            (dict(unlabeled_value=2), r'3\.\.255'),
             (dict(reduce_zero_label=True), 'reduce_zero_label'),
         ],
     )
@@ -227,7 +227,7 @@ class TestTags:
     def test_explicit_tags_reach_the_sample(self, root):
         (root / 'tags.json').write_text(json.dumps({'a': [2], 'b': []}))
         dataset = stems(root, pipeline=PIPELINE, tags_file='tags.json')
-        tags = [dataset[i]['data_samples'].gt_tags.multi_hot.tolist() for i in (0, 1)]
+        tags = [dataset[i]['data_samples'].gt_tags.label.tolist() for i in (0, 1)]
         assert tags == [[False, False, True], [False] * 3]
 
     def test_images_with_tags_only(self, root):
@@ -237,7 +237,7 @@ class TestTags:
         )
         results = dataset[0]
         assert results['gt_seg_map'].tolist() == [[3] * 3] * 2
-        assert results['tags'].tolist() == [True, False, True]
+        assert results['tags'].tolist() == [0, 0, 1]
 
     def test_image_without_entry(self, root):
         (root / 'tags.json').write_text('{"a": [1]}')
@@ -255,9 +255,9 @@ class TestTags:
 def test_label_dir_replaces_the_label_column(tmp_path):
     for name in ('images', 'weak', 'pseudo'):
         (tmp_path / name).mkdir()
-    grey = Image.fromarray(np.zeros((4, 4), np.uint8))
+    gray = Image.fromarray(np.zeros((4, 4), np.uint8))
     for path in ('images/a.jpg', 'weak/a.png', 'weak/r.png', 'pseudo/a.png'):
-        grey.save(tmp_path / path)
+        gray.save(tmp_path / path)
     (tmp_path / 'list.txt').write_text('images/a.jpg weak/a.png weak/r.png\n')
     dataset = WeakSegDataset(
         metainfo=dict(classes=('background', 'cat')),

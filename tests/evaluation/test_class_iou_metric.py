@@ -1,4 +1,4 @@
-"""IoU of each class against counting pixels."""
+"""Tests of the IoU of each class against counted pixels."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ CLASSES = ('background', 'cat', 'dog', 'cow')
 
 
 def maps(seed, height):
-    """Truth with void, prediction; no cow in either."""
+    """Draw a truth with void and a prediction, both without the class cow."""
     generator = torch.Generator().manual_seed(seed)
     truth = torch.randint(0, 3, (1, height, 7), generator=generator)
     truth[:, 0, :3] = 255

@@ -1,4 +1,4 @@
-"""The report about predictions, on images that are known."""
+"""Tests of the report on predictions for images with known scores."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from mmseg_spml.evaluation import PredictionReport
 
 META = dict(classes=('ground', 'cat'), palette=[[0, 0, 0], [255, 0, 0]])
-# Three images: right, half right, and wrong but for what is void.
+# Three images: one correct, one half correct, one wrong wherever it is not void.
 FOUND = ([[0, 0], [1, 1]], [[0, 1], [1, 1]], [[1, 1], [1, 0]])
 TRUE = ([[0, 0], [1, 1]], [[0, 0], [1, 1]], [[0, 0], [255, 1]])
 
@@ -52,7 +52,7 @@ def test_picture_shows_the_best_and_the_worst(folder):
     assert picture is not None
     red = (picture == (0, 0, 255)).all(axis=2)
     half = picture.shape[0] // 2
-    # best and worst image both show cats
+    # Both the best and the worst image show cats.
     assert red[:half].any() and red[half:].any()
 
 

@@ -1,4 +1,4 @@
-"""Label maps that are written, and what is reported about them."""
+"""Tests of the written label maps and of their report."""
 
 import json
 
@@ -10,7 +10,7 @@ import torch
 from mmseg_spml.evaluation import PseudoLabelWriter
 
 META = dict(classes=('ground', 'cat'), palette=[[0, 0, 0], [255, 0, 0]])
-# 0.6 of the one class or the other
+# The class that has a score of 0.6 at each pixel.
 LABELS = np.array([[0, 0, 1, 1], [0, 1, 1, 1]])
 WEAK = np.array([[2, 1, 2, 255], [2, 2, 0, 2]])
 
@@ -32,7 +32,7 @@ def sample(tmp_path):
 
 
 def written(tmp_path, sample, **options):
-    """The label map and the metrics."""
+    """Run the writer on a sample, and return the label map and the metrics."""
     out = tmp_path / 'out'
     writer = PseudoLabelWriter(str(out), **options)
     writer.dataset_meta = META
@@ -41,17 +41,17 @@ def written(tmp_path, sample, **options):
     return cv2.imread(str(out / 'a.png'), cv2.IMREAD_UNCHANGED), metrics
 
 
-def test_void_stays_and_marks_do_if_wanted(tmp_path, sample):
+def test_void_stays_and_shapes_do_if_wanted(tmp_path, sample):
     labels, metrics = written(tmp_path, sample)
     assert labels.tolist() == [[0, 0, 1, 255], [0, 1, 1, 1]]
-    assert metrics == {'pseudo_labels/files': 1, 'pseudo_labels/labelled': 87.5}
-    kept, _ = written(tmp_path, sample, keep_marks=True)
+    assert metrics == {'pseudo_labels/files': 1, 'pseudo_labels/labeled': 87.5}
+    kept, _ = written(tmp_path, sample, keep_weak_labels=True)
     assert kept.tolist() == [[0, 1, 1, 255], [0, 1, 0, 1]]
 
 
 @pytest.mark.parametrize('crf', [None, dict(iterations=3)])
 def test_classes_stay_in_their_boxes(tmp_path, sample, crf):
-    sample['pseudo_scores']['data'][1] += 1  # else cats everywhere
+    sample['pseudo_scores']['data'][1] += 1  # without boxes, cats are everywhere
     outside, _ = written(tmp_path, sample, crf=crf, keep_void=False)
     inside, _ = written(tmp_path, sample, crf=crf, keep_void=False, keep_boxes=True)
     assert (outside == 1).all()
@@ -63,7 +63,7 @@ def test_report_with_and_without_crf(tmp_path, sample):
     mask = np.zeros((2, 4), np.uint8)
     mask[:, 3] = 255
     cv2.imwrite(str(tmp_path / 'masks' / 'a.png'), mask)
-    # in a picture of one colour the CRF lets the stronger class have all
+    # In a picture of one color, the CRF gives all pixels to the stronger class.
     sample['pseudo_scores']['data'][0] *= 1.2
     labels, metrics = written(
         tmp_path, sample, crf={}, keep_void=False, truth=str(tmp_path / 'masks')
@@ -84,7 +84,7 @@ def test_report_with_and_without_crf(tmp_path, sample):
 
 
 @pytest.mark.parametrize('crf', [None, {}])
-def test_what_has_no_score_is_unlabelled(tmp_path, sample, crf):
+def test_what_has_no_score_is_unlabeled(tmp_path, sample, crf):
     scores = sample['pseudo_scores']['data']
     scores[:, 0, :2] = 0
     scores[1] = 0  # a class that the image does not show
@@ -93,7 +93,7 @@ def test_what_has_no_score_is_unlabelled(tmp_path, sample, crf):
     scores.zero_()
     none, metrics = written(tmp_path, sample, crf=crf, keep_void=False)
     assert (none == 2).all()
-    assert metrics['pseudo_labels/labelled'] == 0
+    assert metrics['pseudo_labels/labeled'] == 0
 
 
 def test_images_of_a_batch_are_as_alone(tmp_path, sample):

@@ -1,4 +1,4 @@
-"""Regions of synthetic images whose segments are known, method by method."""
+"""Tests of the comparison of region methods on images with known segments."""
 
 import runpy
 import sys
@@ -29,7 +29,7 @@ def quarters(size=(40, 60)):
 
 
 def save_bsds(path, *annotators):
-    """A file of the layout of BSDS500: cells of structs."""
+    """Write a file in the layout of BSDS500, with cells of structs."""
     cells = np.empty((1, len(annotators)), object)
     for number, segments in enumerate(annotators):
         boundaries = np.zeros(segments.shape, bool)
@@ -39,12 +39,12 @@ def save_bsds(path, *annotators):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Images of four colours, one of them in a subfolder; .mat and .png segments."""
-    colours = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200], [220, 220, 60]])
+    """Write two images of four colors, one in a subfolder, and their segments."""
+    colors = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200], [220, 220, 60]])
     for name in ('a', 'sub/b'):
         path = tmp_path / 'images' / f'{name}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = colours[quarters() - 1].astype(np.uint8)
+        picture = colors[quarters() - 1].astype(np.uint8)
         Image.fromarray(picture).save(path)
     (tmp_path / 'truth/sub').mkdir(parents=True)
     halves = (quarters() > 2).astype(np.uint16)
@@ -71,7 +71,7 @@ def test_other_files(content, tmp_path):
         read_segments(tmp_path / 'c.mat')
 
 
-def test_every_method_finds_four_colours(folders):
+def test_every_method_finds_four_colors(folders):
     found = measure_image('sub/b.png', *map(str, folders), METHODS)
     values = [v for m in METHODS for v in region_quality.SETTINGS[m][1]]
     assert [value for _, value in found] == values
@@ -83,7 +83,7 @@ def test_every_method_finds_four_colours(folders):
         assert best.boundaries.recall > 0.95
         assert best.accuracy > 0.97 and best.error < 0.06
         assert best.seconds > 0
-    # contours of a step are strong: all thresholds find the four
+    # The contours of a step are strong, so that all thresholds find four regions.
     assert found['owt-ucm', 0.2].regions == 4
 
 

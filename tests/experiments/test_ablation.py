@@ -1,19 +1,19 @@
-"""Variants of a config: what is run, what the table says."""
+"""Tests of the variants of a config: runs, table and plot."""
 
 import cv2
 import pytest
 from integration import tiny
 from mmengine.config import Config, DictAction
 
-from mmseg_spml.evaluation.ablation import (
+from experiments.ablation import (
     Variant,
     ablation_table,
     plot_ablations,
     read_ablations,
 )
-from mmseg_spml.evaluation.run_comparison import Cell
+from experiments.run_comparison import Cell
 
-FILES = sorted((tiny.ROOT / 'configs' / 'ablations').glob('*.py'))
+FILES = sorted((tiny.ROOT / 'experiments/configs/ablations').glob('*.py'))
 TEXT = """
 config = 'a.py'
 ablations = {
@@ -89,21 +89,21 @@ def test_bad_file(tmp_path):
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_options_change_what_is_there(path):
-    """A misspelt option would silently add a key that nothing reads."""
+    """Options name existing keys; a misspelled one would add a key that is not read."""
     for variant in read_ablations(str(path)):
         cfg = Config.fromfile(tiny.ROOT / variant.config)
         pairs = [option.split('=', 1) for option in variant.options]
         for key, _ in pairs:
             node = cfg._cfg_dict
             *folders, last = key.split('.')
-            if 'generate' in folders:  # of regions: off by default
+            if 'generate' in folders:  # generated regions are off by default
                 assert cfg.train_dataloader.dataset.pipeline[2].type == 'LoadRegions'
                 continue
             for part in folders:
                 node = node[int(part)] if part.isdigit() else node[part]
             added = ('ignore_tags', 'region_dir', 'classifier_weight')
             assert last in node or last in added, key
-        # a weight of 0 is shared with the classifier unless it has its own
+        # A weight of 0 also holds for the classifier, unless it has its own weight.
         values = {key: DictAction._parse_iterable(value) for key, value in pairs}
         cfg.merge_from_dict(values)
         head = cfg.model.decode_head

@@ -1,15 +1,15 @@
-"""Which runs a table of methods needs, and what it prints of those that there are."""
+"""Tests of the runs of a table of methods, and of the table of existing results."""
 
 import pytest
 from integration import tiny
 
-from mmseg_spml.evaluation.method_table import (
+from experiments.method_table import (
     FOLDER_VARIABLES,
     FULL_MASKS,
     TABLES,
     missing_labels,
 )
-from mmseg_spml.evaluation.run_comparison import Cell, predictors_of
+from experiments.run_comparison import Cell, predictors_of
 
 every = pytest.mark.parametrize('name', list(TABLES))
 CCP = TABLES['ccp']
@@ -39,10 +39,13 @@ def test_each_cell_once(name):
 
 def test_labels_choose_the_folder():
     ce, *_, spml = CCP.cells(['points'], [3])
-    assert ce == Cell('configs/spml/efficientnet_lite0_ccp_points_ce.py', 3)
-    assert spml == Cell('configs/spml/efficientnet_lite0_ccp_points.py', 3)
+    assert ce == Cell('experiments/configs/spml/efficientnet_lite0_ccp_points_ce.py', 3)
+    assert spml == Cell('experiments/configs/spml/efficientnet_lite0_ccp_points.py', 3)
     cell = CCP.cells(['scribbles_10'], [0])[1]
-    assert cell.config == 'configs/baselines/efficientnet_lite0_ccp_dense_crf.py'
+    assert (
+        cell.config
+        == 'experiments/configs/baselines/efficientnet_lite0_ccp_dense_crf.py'
+    )
     folder = 'data/ccp_weak/scribbles_10'
     assert cell.options == (f'train_dataloader.dataset.label_dir={folder}',)
     assert all(not cell.options for cell in CCP.cells(['scribbles'], [0]))
@@ -57,7 +60,8 @@ def test_missing_labels(tmp_path, monkeypatch):
     for name in FOLDER_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / 'data/ccp_weak/boxes').mkdir(parents=True)
-    (tmp_path / 'configs').symlink_to(tiny.ROOT / 'configs')
+    for name in ('configs', 'experiments'):
+        (tmp_path / name).symlink_to(tiny.ROOT / name)
     monkeypatch.chdir(tmp_path)
     cells = CCP.cells(['points', 'boxes', 'scribbles_10', FULL_MASKS], [0, 1])
     assert [str(path) for path in missing_labels(cells)] == [
@@ -98,7 +102,7 @@ def test_table_of_what_is_there():
     assert f'{CCP.full[full]}: 50.0 ± 0.0' in rows
     assert rows[-1] == f'{CCP.full[own_full]}: 80.0, 1 seed'
     assert '1.0' not in CCP.format(results[-1:])
-    # no parts of full masks from which a class was not learnt
+    # There is no percentage of full masks from which a class was not learned.
     results[3] = result(own_full, 0, softmax=80.0, worst=0.9)
     text = CCP.format(results)
     assert '| 20.0, 1 seed |' in text and '(82 %)' in text

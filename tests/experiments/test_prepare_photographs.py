@@ -1,7 +1,6 @@
-"""tools/prepare_photographs.py on a tiny generated folder in each layout."""
+"""Tests of prepare_photographs.py on a tiny generated folder in each layout."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.photographs import (
+from experiments import prepare_photographs
+from experiments.photographs import (
     KINDS,
     list_photographs,
     prepare_photograph,
     region_purity,
-    summarise,
+    summarize,
 )
 
 pytest.importorskip('skimage')
@@ -47,7 +47,7 @@ def write(folder, images, masks, stems):
 @pytest.fixture
 def ccp(tmp_path):
     root = tmp_path / 'ccp'
-    write(root, 'images', 'masks', (*STEMS, '0009'))  # 0009 is no training image
+    write(root, 'images', 'masks', (*STEMS, '0009'))  # 0009 is not a training image
     (root / 'tags.json').write_text(json.dumps({'classes': CLASSES, 'tags': {}}))
     (root / 'train_masks.txt').write_text('\n'.join(STEMS[::-1]) + '\n')
     return root
@@ -68,27 +68,20 @@ def contents(folder):
     }
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, 'tools/prepare_photographs.py', *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def test_tool_writes_all_kinds_with_statistics(ccp, tmp_path):
+def test_tool_as_a_process_writes_all_kinds_with_statistics(ccp, tmp_path):
     out = tmp_path / 'out'
-    done = run('ccp', ccp, out, '--workers', 2, '--min-size', 20)
+    arguments = ['ccp', ccp, out, '--workers', 2, '--min-size', 20]
+    command = [sys.executable, '-m', 'experiments.prepare_photographs', *arguments]
+    done = subprocess.run(
+        list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     folders = sorted([*KINDS, 'regions'])
     names = [f'{folder}/{stem}.png' for folder in folders for stem in STEMS]
     assert list(contents(out)) == names
     assert '3 images' in done.stdout
-    # the void column cuts the background in two: 4 components
-    assert 'points_interior: 2.71 % labelled, 4.0 marks an image' in done.stdout
+    # The void column cuts the background in two, which makes 4 components.
+    assert 'points_interior: 2.71 % labeled, 4.0 shapes an image' in done.stdout
     assert float(done.stdout.split('purity ')[1]) > 0.99
     weak = cv2.imread(str(out / 'points_interior' / '0002.png'), cv2.IMREAD_UNCHANGED)
     assert weak.dtype == np.uint8
@@ -98,7 +91,7 @@ def test_tool_writes_all_kinds_with_statistics(ccp, tmp_path):
     assert len(np.unique(regions)) == regions.max() + 1
 
 
-def test_files_depend_on_seed_and_stem_only(ccp, tmp_path):
+def test_files_depend_on_seed_and_stem_only(ccp, tmp_path, monkeypatch):
     photographs = list_photographs('ccp', ccp)
     assert [photograph.stem for photograph in photographs] == list(STEMS)
 
@@ -114,11 +107,12 @@ def test_files_depend_on_seed_and_stem_only(ccp, tmp_path):
     other = prepare('d', photographs, seed=2, regions=REGIONS)
     assert other['points/0001.png'] != first['points/0001.png']
     assert other['regions/0001.png'] == first['regions/0001.png']
-    # equal masks, other stem: other points
+    # Equal masks of other stems get other points.
     assert first['points/0001.png'] != first['points/0002.png']
-    done = run('ccp', ccp, tmp_path / 'e', '--seed', 1, '--workers', 1,
-               '--scale', 50, '--sigma', 0.5, '--min-size', 20)  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    command = ['prepare_photographs', 'ccp', ccp, tmp_path / 'e', '--seed', 1]
+    command += ['--workers', 1, '--scale', 50, '--sigma', 0.5, '--min-size', 20]
+    monkeypatch.setattr(sys, 'argv', list(map(str, command)))
+    prepare_photographs.main()
     assert contents(tmp_path / 'e') == first
 
 
@@ -131,7 +125,7 @@ def test_camvid_layout_without_regions(camvid, tmp_path):
     ]
     assert list(contents(tmp_path / 'out')) == [f'points/{s}.png' for s in STEMS]
     assert statistics[0].strokes == {'points': 4}
-    assert 'regions' not in summarise(statistics)
+    assert 'regions' not in summarize(statistics)
 
 
 def test_errors_name_the_file(ccp, tmp_path):

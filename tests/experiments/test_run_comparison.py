@@ -1,21 +1,23 @@
-"""Cells of a comparison: what is run, what is kept, what the table says."""
+"""Tests of cells of a comparison: commands, kept files, and tables."""
 
 import json
 
 import pytest
 
-from mmseg_spml.evaluation import run_comparison
-from mmseg_spml.evaluation.run_comparison import (
+from experiments import run_comparison
+from experiments.result_tables import format_class_table, format_table
+from experiments.run_comparison import (
     Cell,
-    format_class_table,
-    format_table,
     load_results,
     predictors_of,
     run_cell,
 )
 
-CE, SPML = 'configs/demo/scribbles_ce.py', 'configs/demo/scribbles.py'
-BESIDE = 'configs/beside/segformer_head_b0_voc_scribbles.py'
+CE, SPML = (
+    'experiments/configs/demo/scribbles_ce.py',
+    'experiments/configs/demo/scribbles.py',
+)
+AUXILIARY = 'configs/auxiliary/segformer_head_b0_voc_scribbles.py'
 
 
 def fake_tools(monkeypatch, scores):
@@ -44,7 +46,7 @@ def fake_tools(monkeypatch, scores):
 def test_predictors():
     assert list(predictors_of(SPML)) == ['softmax', 'retrieval']
     assert predictors_of(CE) == {'softmax': []}
-    assert list(predictors_of(BESIDE)) == [
+    assert list(predictors_of(AUXILIARY)) == [
         'decode head',
         'SPML softmax',
         'SPML retrieval',
@@ -65,7 +67,7 @@ def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob('*.pth'))
 
     assert run_cell(cell, tmp_path / 'out', tmp_path / 'work') == result
-    assert len(calls) == 3  # read, not run again
+    assert len(calls) == 3  # the result was read, and nothing ran again
     assert load_results(tmp_path / 'out', [SPML]) == [result]
     assert load_results(tmp_path / 'out', [CE]) == []
     (tmp_path / 'out' / 'seeds.json').write_text('{"mIoU": 1.0}')
@@ -75,7 +77,9 @@ def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
 def test_results_of_another_config_are_refused(tmp_path, monkeypatch):
     fake_tools(monkeypatch, {'test softmax': 1.0, 'test retrieval': 1.0})
     run_cell(Cell(SPML, 0), tmp_path / 'out', tmp_path / 'work')
-    with pytest.raises(ValueError, match='result of configs/demo/scribbles.py, not of'):
+    with pytest.raises(
+        ValueError, match='result of experiments/configs/demo/scribbles.py, not of'
+    ):
         run_cell(Cell('other/scribbles.py', 0), tmp_path / 'out', tmp_path / 'work')
 
 

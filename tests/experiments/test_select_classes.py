@@ -1,23 +1,21 @@
-"""tools/select_classes.py on a few masks and tags."""
+"""Tests of the selection of classes on a few masks and tags."""
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.class_selection import read_tags, selected_mask, tag_shares
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from experiments import select_classes
+from experiments.class_selection import read_tags, selected_mask, tag_shares
+from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
-ROOT = Path(__file__).parents[2]
 CLASSES = ['background', 'skin', 'hat', 'bag', 'belt']
 
 
 @pytest.fixture
 def folder(tmp_path):
-    # skin on all, hat on 2 of 4, bag on 3 of 4, belt on none
+    # Skin is on all images, hat on 2 of 4, bag on 3 of 4, and belt on none.
     write_index_map(str(tmp_path / 'masks' / 'a.png'), np.array([[0, 1, 2, 3, 255]]))
     write_index_map(str(tmp_path / 'masks' / 'b.png'), np.array([[1, 1, 3, 0, 0]]))
     tags = {'c': [0, 1, 2, 3], 'd': [0, 1]}
@@ -25,19 +23,27 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, *arguments, fails=False):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / 'select_classes.py'), 'masks']
-        + ['tags.json', 'out', *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert bool(done.returncode) == fails, done.stderr
-    assert 'Traceback' not in done.stderr
-    return done.stdout + done.stderr
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """Function that calls the tool in the folder, and returns all output."""
+    monkeypatch.chdir(folder)
+
+    def call(*arguments, out='out', fails=False):
+        command = ['select_classes', 'masks', 'tags.json', out, *arguments]
+        monkeypatch.setattr(sys, 'argv', command)
+        message = ''
+        try:
+            select_classes.main()
+        except SystemExit as end:
+            message = end.code
+        assert bool(message) == fails, message
+        return ''.join([*capsys.readouterr(), message])
+
+    return call
 
 
-def test_classes_that_vary_are_kept(folder):
-    output = run(folder)
+def test_classes_that_vary_are_kept(run, folder):
+    output = run()
     assert read_index_map(str(folder / 'out/masks/a.png')).tolist() == [
         [0, 0, 1, 2, 255]
     ]
@@ -49,21 +55,17 @@ def test_classes_that_vary_are_kept(folder):
     assert 'skin                     100.0%  background' in output
 
 
-def test_named_classes_are_kept_in_the_order_of_their_ids(folder):
-    run(folder, '--keep', 'bag', 'skin')
+def test_named_classes_are_kept_in_the_order_of_their_ids(run, folder):
+    run('--keep', 'bag', 'skin')
     assert read_tags(folder / 'out' / 'tags.json')[0] == ('background', 'skin', 'bag')
 
 
-def test_mistakes(folder):
-    assert "'boot' is none of" in run(folder, '--keep', 'boot', fails=True)
+def test_mistakes(run, folder):
+    assert "'boot' is none of" in run('--keep', 'boot', fails=True)
     before = (folder / 'tags.json').read_bytes()
-    into = [sys.executable, str(ROOT / 'tools' / 'select_classes.py')]
-    done = subprocess.run(
-        [*into, 'masks', 'tags.json', '.'], cwd=folder, capture_output=True, text=True
-    )
-    assert 'write elsewhere' in done.stderr
+    assert 'write elsewhere' in run(out='.', fails=True)
     assert (folder / 'tags.json').read_bytes() == before
-    assert 'no class is on' in run(folder, '--share', '0.1', '0.2', fails=True)
+    assert 'no class is on' in run('--share', '0.1', '0.2', fails=True)
 
 
 def test_malformed_tag_files(tmp_path):

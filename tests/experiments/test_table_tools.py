@@ -1,4 +1,4 @@
-"""The tools that make tables of runs, of results that are there; the ONNX tool."""
+"""Tests of the tools that make tables of existing results, and of the ONNX tool."""
 
 import json
 import runpy
@@ -10,29 +10,29 @@ from integration import tiny
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmseg_spml.evaluation.method_table import TABLES
-from mmseg_spml.evaluation.run_comparison import Cell, predictors_of
+from experiments.method_table import TABLES
+from experiments.run_comparison import Cell, predictors_of
 
 ROOT = tiny.ROOT
-ABLATIONS = 'configs/ablations/ccp_points.py'
-CONFIG = 'configs/spml/efficientnet_lite0_ccp_points.py'
+ABLATIONS = 'experiments/configs/ablations/ccp_points.py'
+CONFIG = 'experiments/configs/spml/efficientnet_lite0_ccp_points.py'
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Calls a tool as from the command line."""
+    """Function that calls a tool as from the command line."""
     monkeypatch.chdir(ROOT)
 
     def call(tool, *arguments):
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        runpy.run_path(f'tools/{tool}', run_name='__main__')
+        runpy.run_path(tool, run_name='__main__')
         return capsys.readouterr().out
 
     return call
 
 
 def keep(folder, cell, score):
-    """A result as training would have left it."""
+    """Write a result file as a run would have left it."""
     scores = {predictor: score for predictor in predictors_of(cell.config)}
     content = dict(
         config=cell.config,
@@ -42,7 +42,9 @@ def keep(folder, cell, score):
         IoU={name: dict(cat=score) for name in scores},
         seconds_per_iteration=0.5,
     )
-    (folder / f'{cell.name}.json').write_text(json.dumps(content))
+    file = folder / f'{cell.name}.json'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content))
 
 
 def test_reproduce_tables(run, tmp_path):
@@ -51,7 +53,8 @@ def test_reproduce_tables(run, tmp_path):
     for seed in range(3):
         for cell in table.cells(['points'], [seed]):
             keep(tmp_path, cell, 40.0 + seed)
-    output = run('reproduce_tables.py', 'ccp', '--jobs', 0, '--out', tmp_path)
+    tool = 'experiments/reproduce_tables.py'
+    output = run(tool, 'ccp', '--jobs', 0, '--out', tmp_path)
     assert '| 41.0 ± 1.0 (82 %) |' in output
     assert output.splitlines()[0] in (tmp_path / 'table_ccp.md').read_text()
 
@@ -60,7 +63,8 @@ def test_ablate(run, tmp_path):
     keep(tmp_path, Cell(CONFIG, 0), 40.0)
     option = 'model.decode_head.memory.steps=0'
     keep(tmp_path, Cell(CONFIG, 0, (option,)), 38.5)
-    output = run('ablate.py', ABLATIONS, '--jobs', 0, '--out', tmp_path)
+    tool = 'experiments/ablate.py'
+    output = run(tool, ABLATIONS, '--jobs', 0, '--out', tmp_path)
     assert '| memory, steps | 0 | 38.5 | -1.5 | 38.5 | -1.5 | 0 |' in output
     assert (tmp_path / 'ablations_ccp_points.md').read_text().strip() in output
     assert (tmp_path / 'ablations_ccp_points.png').stat().st_size > 1000
@@ -69,16 +73,15 @@ def test_ablate(run, tmp_path):
 def test_compare_runs(run, tmp_path):
     for seed in range(2):
         keep(tmp_path, Cell(CONFIG, seed), 40.0 + seed)
-    output = run(
-        'compare_runs.py', CONFIG, '--seeds', 0, 1, '--out', tmp_path, '--per-class'
-    )
+    tool = 'experiments/compare_runs.py'
+    output = run(tool, CONFIG, '--seeds', 0, 1, '--out', tmp_path, '--per-class')
     assert '[2/2]' in output and 'about 0 min left' in output
     assert '| softmax | 2 | 40.0 / 41.0 | 40.5 ± 0.7 | 0.50 |' in output
     assert '| cat | 40.5 | 40.5 |' in output
 
 
 def test_export_onnx(run, tmp_path):
-    """A shipped config, by the command of the README."""
+    """A config is exported by the command of the README."""
     pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
     tiny.registered()
@@ -87,7 +90,8 @@ def test_export_onnx(run, tmp_path):
     checkpoint = tmp_path / 'model.pth'
     torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta={}), checkpoint)
     file = tmp_path / 'model.onnx'
-    output = run('export_onnx.py', CONFIG, checkpoint, file, '--size', 64, 48)
-    assert 'Translate the graph' in output  # says what it is at
+    tool = 'tools/export_onnx.py'
+    output = run(tool, CONFIG, checkpoint, file, '--size', 64, 48)
+    assert 'Translate the graph' in output  # the steps are shown
     assert 'largest difference from PyTorch' in output
     assert file.stat().st_size > 100_000

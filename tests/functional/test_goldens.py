@@ -13,29 +13,29 @@ import pytest
 import torch
 from goldens import Golden
 
-from mmseg_spml.functional.affinity import nearest_label_sets
-from mmseg_spml.functional.contrastive import (
+from mmseg_spml.functional.losses.contrastive import (
     pixel_to_segment_loss,
     pixel_to_segment_nll,
 )
-from mmseg_spml.functional.kmeans import (
+from mmseg_spml.functional.schedule import warmup_poly_lr
+from mmseg_spml.functional.segments.affinity import nearest_label_sets
+from mmseg_spml.functional.segments.kmeans import (
     grid_labels,
-    location_colour_features,
+    location_color_features,
     location_features,
     spherical_kmeans,
 )
-from mmseg_spml.functional.retrieval import (
-    class_frequencies,
-    majority_vote,
-    nearest_segments,
-)
-from mmseg_spml.functional.schedule import warmup_poly_lr
-from mmseg_spml.functional.segments import (
-    Segments,
+from mmseg_spml.functional.segments.pooling import (
     mean_direction,
     pool_segments,
     resize_labels,
 )
+from mmseg_spml.functional.segments.retrieval import (
+    class_frequencies,
+    majority_vote,
+    nearest_segments,
+)
+from mmseg_spml.functional.segments.segments import Segments
 
 CONCENTRATIONS = (6, 8, 12, 16)
 HARD = ('cancel', 'opposite', 'some_lonely', 'duplicates')
@@ -123,31 +123,31 @@ def test_location_features(case):
     close(wide, golden[f'loc{case}_float64'], 1e-12)
 
 
-def test_location_colour_features():
+def test_location_color_features():
     golden = Golden('common_small')
     size = tuple(golden['lcn_size'].tolist())
     images = golden.tensor('lcn_image')
-    out = location_colour_features(images, size, smoothing='distance')
+    out = location_color_features(images, size, smoothing='distance')
     place = location_features(size)
     for n in range(len(images)):
         close(place, golden['lcn_location_only'][n], 1e-6)
     close(out[..., :2], golden['lcn_location_only'], 1e-6)
-    # the stored float32 colours are themselves 1.1e-6 away from a float64 run
+    # the stored float32 colors are themselves 1.1e-6 away from a float64 run
     close(out, golden['lcn_location_color'], 2e-6)
     close(
-        location_colour_features(images.double(), size, smoothing='distance'),
+        location_color_features(images.double(), size, smoothing='distance'),
         golden['lcn_location_color'],
         2e-6,
     )
 
 
 def test_distance_kernel():
-    """An impulse of colour gives back the stored kernel."""
+    """An impulse of color gives back the stored kernel."""
     golden = Golden('common_small')
     kernel = golden['lcn_gauss_weight'][:, 0]
     image = torch.zeros(1, 3, 9, 9, dtype=torch.float64)
     image[:, :, 4, 4] = 1
-    out = location_colour_features(image, (5, 5), smoothing='distance')[0, ..., 2:]
+    out = location_color_features(image, (5, 5), smoothing='distance')[0, ..., 2:]
     expected = kernel[:, ::-1, ::-1].astype(np.float64)
     expected = expected - expected.mean((1, 2), keepdims=True)
     expected /= np.abs(expected).max((1, 2), keepdims=True)
@@ -168,7 +168,7 @@ def _as_image(vectors):
 
 
 @pytest.mark.parametrize('dtype, key', [('float32', ''), ('float64', '64')])
-def test_normalisation(dtype, key):
+def test_normalization(dtype, key):
     golden = Golden('common_small')
     vectors = golden.tensor('norm_in').to(getattr(torch, dtype))
     zero = torch.zeros(1, len(vectors), 1, dtype=torch.int64)
@@ -261,7 +261,7 @@ def test_kmeans(case, dtype, key):
     for iterations in (1, 2, 10):
         out = spherical_kmeans(points, initial, image, iterations, clusters)
         target = golden[f'{case}_labels{key}_it{iterations}']
-        # `ties` are bit-identical centres: the lowest number has to win every time
+        # `ties` are bit-identical centers: the lowest number has to win every time
         assert agreement(out, target) >= (1 if case == 'ties' else 0.999)
     protos = golden[f'{case}_protos{key}']
     if agreement(out, target) == 1:
@@ -474,7 +474,7 @@ def test_learning_rate(case):
 
 
 def test_sgd_trajectory():
-    from mmseg_spml.engine.optimizer import LRMomentumSGD
+    from mmseg_spml.engine.optimizers.lr_momentum_sgd import LRMomentumSGD
 
     golden = Golden('schedule')
     weight = torch.nn.Parameter(golden.tensor('sgd_w0'))
@@ -537,7 +537,7 @@ def _device_segments(golden, device, dtype):
         local_features=maps['local'],
         num_classes=21,
     )
-    return segments.shift_images(first)
+    return segments
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])

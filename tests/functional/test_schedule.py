@@ -36,11 +36,11 @@ def test_impossible_arguments_are_refused(iteration, total):
         warmup_poly_lr(iteration, 3e-3, total)
 
 
-# -------------------------------------------------------------------- optimiser
+# -------------------------------------------------------------------- optimizer
 
 
 def sgd(*arguments, **more):
-    from mmseg_spml.engine.optimizer import LRMomentumSGD
+    from mmseg_spml.engine.optimizers.lr_momentum_sgd import LRMomentumSGD
 
     return LRMomentumSGD(*arguments, **more)
 

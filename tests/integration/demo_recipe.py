@@ -4,8 +4,8 @@ from integration import tiny
 
 
 def demo_recipe(train: int, val: int) -> str:
-    """Text of configs/recipes/demo.py that generates so many scenes."""
-    text = (tiny.ROOT / 'configs' / 'recipes' / 'demo.py').read_text()
+    """Text of experiments/configs/recipes/demo.py that generates so many scenes."""
+    text = (tiny.ROOT / 'experiments/configs/recipes/demo.py').read_text()
     whole = "args=['{out}']"
     assert text.count(whole) == 1
     return text.replace(

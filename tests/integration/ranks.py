@@ -1,9 +1,9 @@
 """What each of several processes computes in test_two_ranks, and its emulation."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.distributed as dist
@@ -14,7 +14,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_spml.engine import launch
-from mmseg_spml.functional.segments import VOID, Segments
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.segments import Segments
 
 RANKS, STEPS, CLASSES, DIM, SIZE = 2, 3, 5, 12, (14, 12)
 RELATIONS = (
@@ -28,18 +29,18 @@ SCENES = {
     'equal': ((2, 2), None, None),
     'unequal': ((3, 1), None, None),
     'one_image': ((1, 2), None, None),
-    'unlabelled': ((2, 2), 1, None),
+    'unlabeled': ((2, 2), 1, None),
     'void': ((2, 2), None, 1),
     'void_first': ((1, 3), None, 0),
     'both_bad': ((2, 1), 0, 1),
 }
-LONELY_SCENES = ('unlabelled', 'void')
-Batch = Tuple[Tensor, List[SegDataSample]]
+LONELY_SCENES = ('unlabeled', 'void')
+Batch = tuple[Tensor, list[SegDataSample]]
 
 
 def batch(scene: str, step: int, rank: int) -> Batch:
     """Embedding maps and samples of a rank in a step."""
-    counts, unlabelled, void = SCENES[scene]
+    counts, unlabeled, void = SCENES[scene]
     key = 100 * list(SCENES).index(scene) + 10 * step + rank
     generator = torch.Generator().manual_seed(key)
     count = counts[rank]
@@ -49,7 +50,7 @@ def batch(scene: str, step: int, rank: int) -> Batch:
         labels = torch.randint(0, CLASSES + 1, SIZE, generator=generator)
         labels[torch.rand(SIZE, generator=generator) < 0.6] = CLASSES
         labels[:2, :3] = VOID
-        if rank == unlabelled:
+        if rank == unlabeled:
             labels[labels < CLASSES] = CLASSES
         if rank == void:
             labels[:] = VOID
@@ -67,7 +68,7 @@ def sample(labels: Tensor, regions: Tensor, tags: Tensor) -> SegDataSample:
     packed = SegDataSample()
     packed.gt_sem_seg = PixelData(data=labels[None])
     packed.region_map = PixelData(data=regions[None])
-    packed.gt_tags = LabelData(multi_hot=tags > 0, unknown=tags < 0)
+    packed.gt_tags = LabelData(label=tags.to(torch.int8))
     return packed
 
 
@@ -76,9 +77,9 @@ def build(
     reduction: str = 'rank_mean',
     classes: int = CLASSES,
     dim: int = DIM,
-    grid: Tuple[int, int] = (3, 3),
-    affinity: Optional[float] = 0.9,
-) -> Tuple[nn.Module, nn.Module]:
+    grid: tuple[int, int] = (3, 3),
+    affinity: float | None = 0.9,
+) -> tuple[nn.Module, nn.Module]:
     """Neck and head; in training, except for the classifier's BN and dropout."""
     tiny.registered()
     torch.set_num_threads(1)
@@ -108,7 +109,7 @@ def build(
     return neck, head
 
 
-def outcome(losses: Dict[str, Tensor], embeddings: Sequence[Tensor]) -> dict:
+def outcome(losses: dict[str, Tensor], embeddings: Sequence[Tensor]) -> dict:
     """Backward pass; losses and gradients as plain tensors."""
     sum(tiny.named_losses(losses)).backward()
     return dict(
@@ -119,7 +120,7 @@ def outcome(losses: Dict[str, Tensor], embeddings: Sequence[Tensor]) -> dict:
 
 def distributed_steps(
     scene: str, reduction: str = 'rank_mean', relations: Sequence[dict] = RELATIONS
-) -> List[dict]:
+) -> list[dict]:
     """What this rank computes in a scene, through the package alone."""
     neck, head = build(relations, reduction)
     results = []
@@ -146,7 +147,7 @@ def pixels_of(segments: Segments, first: int, count: int) -> Segments:
     return replace(segments, **{name: getattr(segments, name)[keep] for name in fields})
 
 
-def emulated_steps(scene: str, relations: Sequence[dict] = RELATIONS) -> List[dict]:
+def emulated_steps(scene: str, relations: Sequence[dict] = RELATIONS) -> list[dict]:
     """Mean of the per-rank losses, in one process that pools all images together."""
     neck, head = build(relations)
     results = []
@@ -157,7 +158,7 @@ def emulated_steps(scene: str, relations: Sequence[dict] = RELATIONS) -> List[di
         head.zero_grad()
         everything = neck.pool(torch.cat(embeddings), samples)
         memory = head.memory.segments(torch.device('cpu'))
-        total: Dict[str, Tensor] = {}
+        total: dict[str, Tensor] = {}
         first = 0
         for embedding, part in batches:
             losses = head.loss_by_feat(head.forward([embedding.detach()]), part)
@@ -169,7 +170,7 @@ def emulated_steps(scene: str, relations: Sequence[dict] = RELATIONS) -> List[di
             for name, value in losses.items():
                 total[name] = total.get(name, 0) + value / RANKS
             first += len(part)
-        head.memory.append(everything, len(samples))
+        head.memory.append(everything)
         found = outcome(total, embeddings)
         found['parameters'] = {
             name: parameter.grad for name, parameter in head.named_parameters()
@@ -179,7 +180,7 @@ def emulated_steps(scene: str, relations: Sequence[dict] = RELATIONS) -> List[di
     return results
 
 
-def joint_steps(scene: str) -> List[dict]:
+def joint_steps(scene: str) -> list[dict]:
     """One process that trains on all images at once."""
     neck, head = build()
     results = []
@@ -239,7 +240,7 @@ def golden_step(inputs: dict) -> dict:
     return found
 
 
-def parallel_training(folder: str) -> Dict[str, Tensor]:
+def parallel_training(folder: str) -> dict[str, Tensor]:
     """Parameters of the tiny model after steps under DDP as the tools set it up."""
     root = Path(folder) / f'config_{dist.get_rank()}'
     root.mkdir()
@@ -270,7 +271,7 @@ def parallel_training(folder: str) -> Dict[str, Tensor]:
     return {name: p.detach() for name, p in model.module.named_parameters()}
 
 
-def run_rank(rank: int, port: str, folder: str, golden: Optional[dict]) -> None:
+def run_rank(rank: int, port: str, folder: str, golden: dict | None) -> None:
     """Compute all scenes as one of ``RANKS`` processes and save what came out."""
     dist.init_process_group(
         'gloo',

@@ -7,8 +7,9 @@ Data and pretrained weights stand in for those that one has to get first.
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,8 +22,7 @@ from mmseg.registry import MODELS
 
 from mmseg_spml.annotations.formats import write_annotations
 from mmseg_spml.annotations.model import Stroke, WeakAnnotation
-from mmseg_spml.datasets.map_files import write_index_map
-from mmseg_spml.datasets.photographs import CamVidDataset, CCPDataset
+from mmseg_spml.io.index_maps import write_index_map
 
 SIDE = 64
 IMAGES = 6
@@ -36,9 +36,12 @@ VOC_LISTS = {
 
 def make_checkout(root: Path) -> None:
     """Fill an empty folder."""
-    shutil.copytree(tiny.ROOT / 'tools', root / 'tools')
+    ignored = shutil.ignore_patterns('results', 'configs', '__pycache__')
+    for folder in ('tools', 'experiments', 'benchmarks'):
+        shutil.copytree(tiny.ROOT / folder, root / folder, ignore=ignored)
     shutil.copy(tiny.ROOT / 'Makefile', root)
-    for folder in ('docs', 'results', 'pretrained'):
+    folders = 'docs', 'experiments/results', 'benchmarks/results', 'pretrained'
+    for folder in folders:
         (root / folder).mkdir()
     _write_configs(root)
     _write_weights(root)
@@ -46,22 +49,28 @@ def make_checkout(root: Path) -> None:
     _write_ccp(root / 'data' / 'ccp')
     _write_camvid(root / 'data' / 'camvid')
     _write_cats_and_dogs(root)
-    tiny.python(root, 'tools/make_demo_data.py', 'data/demo', '--train', 8, '--val', 2)
+    tiny.python(
+        root, '-m', 'experiments.demo.make_data', 'data/demo', '--train', 8, '--val', 2
+    )
 
 
 def _write_configs(root: Path) -> None:
-    for folder in ('recipes', 'ablations', '_base_'):
-        shutil.copytree(tiny.ROOT / 'configs' / folder, root / 'configs' / folder)
-    (root / 'configs/recipes/demo.py').write_text(demo_recipe(train=8, val=2))
     shutil.copy(
         tiny.ROOT / 'tests/integration/last_iterations.py', root / 'last_iterations.py'
     )
-    for folder in ('spml', 'baselines', 'beside', 'cam', 'demo'):
-        (root / 'configs' / folder).mkdir()
-        for path in (tiny.ROOT / 'configs' / folder).glob('*.py'):
+    for configs in ('configs', 'experiments/configs'):
+        for path in sorted((tiny.ROOT / configs).rglob('*.py')):
+            target = root / path.relative_to(tiny.ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            kind = path.relative_to(tiny.ROOT / configs).parts[0]
+            if kind in ('_base_', 'recipes', 'ablations'):
+                shutil.copy(path, target)
+                continue
             cfg = Config.fromfile(path)
             _shrink(cfg)
-            cfg.dump(root / 'configs' / folder / path.name)
+            cfg.dump(target)
+    recipe = root / 'experiments/configs/recipes/demo.py'
+    recipe.write_text(demo_recipe(train=8, val=2))
 
 
 def _shrink(cfg: Config) -> None:
@@ -109,15 +118,15 @@ def _write_weights(root: Path) -> None:
     torch.save(imagenet_names(state), root / 'resnet-101-cuhk.pth')
 
 
-def _scene(number: int, labels: Sequence[int]) -> Dict[str, np.ndarray]:
+def _scene(number: int, labels: Sequence[int]) -> dict[str, np.ndarray]:
     """Stripes of classes on the first of them: image, mask, weak labels, regions."""
     random = np.random.default_rng(number)
     mask = np.full((SIDE, SIDE), labels[0], np.uint8)
     width = SIDE // len(labels)
     for place, label in enumerate(labels[1:]):
         mask[8:-8, place * width : (place + 1) * width - 1] = label
-    colours = np.random.default_rng(0).integers(0, 200, (256, 3))
-    image = colours[mask] + random.integers(0, 50, (SIDE, SIDE, 3))
+    colors = np.random.default_rng(0).integers(0, 200, (256, 3))
+    image = colors[mask] + random.integers(0, 50, (SIDE, SIDE, 3))
     marked = random.random(mask.shape) < 0.2
     return dict(
         image=image.astype(np.uint8),
@@ -157,6 +166,11 @@ def _write_voc(root: Path) -> None:
     np.save(root / 'lists/cls_labels.npy', tags)
 
 
+def _classes_of_study(name: str) -> Sequence[str]:
+    config = tiny.ROOT / f'experiments/configs/_base_/datasets/{name}.py'
+    return Config.fromfile(config).metainfo.classes
+
+
 def _write_ccp(root: Path) -> None:
     """Skin, hair and footwear on all photographs, the others on every other one."""
     names = [f'{number:04d}' for number in range(IMAGES)]
@@ -179,12 +193,12 @@ def _write_ccp(root: Path) -> None:
         ('train_tags', names[4:]),
     ):
         (root / f'{file}.txt').write_text('\n'.join(part) + '\n')
-    classes = CCPDataset.METAINFO['classes']
+    classes = _classes_of_study('ccp')
     (root / 'tags.json').write_text(json.dumps(dict(classes=classes, tags=tags)))
 
 
 def _write_camvid(root: Path) -> None:
-    classes = CamVidDataset.METAINFO['classes']
+    classes = _classes_of_study('camvid')
     for number in range(IMAGES):
         split = 'train' if number < 4 else 'val'
         scene = _scene(number, range(len(classes)))
@@ -200,11 +214,11 @@ def _write_cats_and_dogs(root: Path) -> None:
     for number in range(2):
         name = f'{number}.jpg'
         _write_image(root / 'images' / name, _scene(number, range(3))['image'])
-        marks = [
+        shapes = [
             Stroke(label, [(5.0, 9.0 + 9 * row), (40.0, 9.0 + 9 * row)], 3)
             for row, label in enumerate(('background', 'cat', 'dog'))
         ]
-        strokes.append(WeakAnnotation(name, SIDE, SIDE, strokes=marks))
+        strokes.append(WeakAnnotation(name, SIDE, SIDE, strokes=shapes))
         rows.append(f'{name},1,1')
     write_annotations(strokes, root / 'cvat.xml', 'cvat')
     (root / 'tags.csv').write_text('\n'.join(['image,cat,dog', *rows]) + '\n')

@@ -6,7 +6,7 @@ from integration import tiny
 from mmengine.hooks import Hook
 
 from mmseg_spml.engine import launch
-from mmseg_spml.engine.amp import CPUAmpOptimWrapper
+from mmseg_spml.engine.optimizers.cpu_amp import CPUAmpOptimWrapper
 
 
 class Watch(Hook):

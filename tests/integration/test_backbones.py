@@ -20,7 +20,7 @@ SIZE = (64, 64)
 
 
 def tiny_config(name, root, work_dir):
-    """Model and optimiser of the config, data and loops of the tiny runs."""
+    """Model and optimizer of the config, data and loops of the tiny runs."""
     tiny.registered()
     real = Config.fromfile(tiny.ROOT / 'configs' / 'spml' / f'{name}_voc_scribbles.py')
     cfg = tiny.config(root, work_dir, max_iters=2)

@@ -108,7 +108,7 @@ def test_label_outside_the_classes(root, value, workers):
     options = dict(train_dataloader__num_workers=workers)
     with pytest.raises(ValueError) as caught:
         train(root, **options)
-    for word in (str(path), str(value), f'0..{tiny.CLASSES - 1}', 'unlabelled_value'):
+    for word in (str(path), str(value), f'0..{tiny.CLASSES - 1}', 'unlabeled_value'):
         assert word in str(caught.value)
 
 
@@ -155,7 +155,7 @@ def test_missing_file(root, folder):
     names(message(FileNotFoundError, train, root), path)
 
 
-def test_coloured_label_map(root):
+def test_colored_label_map(root):
     path = rewrite(root, 'weak', lambda labels: np.stack([labels] * 3, axis=-1))
     text = message(ValueError, train, root)
     names(text, path, '3 channels', 'Convert')
@@ -193,11 +193,11 @@ def retrieval(root, **options):
 
 
 def test_empty_bank(root):
-    """No pixel of the training images is labelled."""
+    """No pixel of the training images is labeled."""
     for path in (root / 'weak').glob('*.png'):
         cv2.imwrite(str(path), np.full((tiny.HEIGHT, tiny.WIDTH), tiny.CLASSES))
     text = message(ValueError, tiny.runner(retrieval(root)).test)
-    names(text, 'bank', '0 prototypes', 'labelled')
+    names(text, 'bank', '0 prototypes', 'labeled')
 
 
 def test_no_bank(root):

@@ -22,11 +22,12 @@ from mmseg.registry import (
 
 from mmseg_spml.engine import launch
 
-FOLDERS = ('spml', 'baselines', 'beside')
+FOLDERS = ('spml', 'baselines', 'auxiliary')
 CONFIGS = [
     path
+    for root in (tiny.ROOT, tiny.ROOT / 'experiments')
     for folder in FOLDERS
-    for path in sorted((tiny.ROOT / 'configs' / folder).glob('*.py'))
+    for path in sorted((root / 'configs' / folder).glob('*.py'))
 ]
 NAMES = [f'{path.parent.name}/{path.stem}' for path in CONFIGS]
 EXPECTED = {
@@ -96,7 +97,7 @@ def test_model_trains_and_predicts(path):
     classes = model.decode_head.num_classes
     images, samples = training_batch(classes)
     if cfg.model.type == 'EncoderDecoder':
-        # The pipelines of these configs make unlabelled pixels void.
+        # The pipelines of these configs make unlabeled pixels void.
         for one in samples:
             one.gt_sem_seg.data[one.gt_sem_seg.data == classes] = 255
     model.train()
@@ -105,7 +106,7 @@ def test_model_trains_and_predicts(path):
     assert torch.isfinite(total)
     total.backward()
 
-    # The optimiser and the schedule take this model.
+    # The optimizer and the schedule take this model.
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     for scheduler in cfg.param_scheduler:
         built = PARAM_SCHEDULERS.build(scheduler, default_args=dict(optimizer=wrapper))
@@ -126,12 +127,12 @@ def test_model_trains_and_predicts(path):
 
 
 class Four:
-    """Stand-in for a data set: two images with marks, two without."""
+    """Stand-in for a data set: two images with shapes, two without."""
 
     def __len__(self):
         return 4
 
-    def marked(self):
+    def labeled(self):
         return np.array([True, True, False, False])
 
 
@@ -169,7 +170,7 @@ def test_numbers_of_iterations_agree(path):
 def test_classes_agree(path):
     """Necks and heads count the same classes."""
     model = load(path).model
-    spml = model.get('spml', {})
+    spml = model.get('spml') or {}
     necks = [part for part in (model.get('neck'), spml.get('neck')) if part]
     heads = [part for part in (model.decode_head, spml.get('decode_head')) if part]
     assert len({part.num_classes for part in [*necks, *heads]}) == 1
@@ -197,7 +198,8 @@ def test_pipeline_without_labels(path, tmp_path):
 
 def test_inference_api(tmp_path):
     """The same through mmseg.apis, with the smallest of the networks."""
-    cfg = load(tiny.ROOT / 'configs' / 'spml' / 'efficientnet_lite0_ccp_scribbles.py')
+    path = 'experiments/configs/spml/efficientnet_lite0_ccp_scribbles.py'
+    cfg = load(tiny.ROOT / path)
     model = MODELS.build(cfg.model).eval()
     model.cfg = cfg
     found = inference_model(model, np.zeros((70, 50, 3), np.uint8))

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from mmseg_spml.engine import launch
-from mmseg_spml.functional.segments import VOID
+from mmseg_spml.functional.labels.values import VOID
 
 SIZE = (32, 40)
 
@@ -22,7 +22,7 @@ def ordinary(size, generator):
     return labels, regions, tags
 
 
-def unlabelled(labels, regions, tags):
+def unlabeled(labels, regions, tags):
     labels = torch.where(labels == VOID, VOID, tiny.CLASSES)
     return labels, regions, torch.zeros_like(tags)
 
@@ -52,7 +52,7 @@ def one_valid_pixel(labels, regions, tags):
 
 def nothing_at_all(labels, regions, tags):
     """Neither label nor region nor tag."""
-    return unlabelled(labels, torch.zeros_like(regions), tags)
+    return unlabeled(labels, torch.zeros_like(regions), tags)
 
 
 def every_pixel_a_region(labels, regions, tags):
@@ -62,7 +62,7 @@ def every_pixel_a_region(labels, regions, tags):
 CASES = {
     case.__name__: case
     for case in (
-        unlabelled,
+        unlabeled,
         one_region,
         all_void,
         void_with_tags,
@@ -83,7 +83,7 @@ def config(tmp_path):
 
 
 def train(cfg, batches, size=SIZE, constant=False):
-    """Optimiser steps on batches of cases; the losses of the last."""
+    """Optimizer steps on batches of cases; the losses of the last."""
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.init_weights()
@@ -146,15 +146,15 @@ def test_constant_image(config):
     train(config, [[plain] * 2, [*CASES.values()]], constant=True)
 
 
-@pytest.mark.parametrize('colour', ['distance', 'gaussian', 'none'])
-def test_colour_features_of_a_constant_image(config, colour):
-    config.model.neck.colour_features = colour
+@pytest.mark.parametrize('color', ['distance', 'gaussian', 'none'])
+def test_color_features_of_a_constant_image(config, color):
+    config.model.neck.color_features = color
     train(config, [[plain] * 2, [*CASES.values()]], constant=True)
 
 
 def test_global_mean(config):
     config.model.decode_head.reduction = 'global_mean'
-    train(config, [[*CASES.values()], [all_void] * 2, [unlabelled] * 2])
+    train(config, [[*CASES.values()], [all_void] * 2, [unlabeled] * 2])
 
 
 @pytest.mark.parametrize('case', [all_void, nothing_at_all], ids=lambda c: c.__name__)

@@ -11,7 +11,7 @@ import mmseg
 import pytest
 from integration import tiny
 
-from mmseg_spml.demo.voc_folder import write_lists, write_scene
+from experiments.demo.voc_folder import write_lists, write_scene
 
 OWN_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 ANALYSIS = OWN_TOOLS / 'analysis_tools'
@@ -109,7 +109,7 @@ def test_a_config_that_ships(tmp_path, monkeypatch):
         write_scene(job, root=data)
     write_lists(data, 8, 2)
     monkeypatch.setenv('DEMO_ROOT', str(tmp_path))
-    config = tiny.ROOT / 'configs' / 'demo' / 'scribbles.py'
+    config = tiny.ROOT / 'experiments/configs/demo/scribbles.py'
     short = ('train_cfg.max_iters=2', 'train_cfg.val_interval=2')
     tiny.python(
         tmp_path, OWN_TOOLS / 'train.py', config, '--work-dir', 'work',

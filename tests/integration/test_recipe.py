@@ -19,7 +19,7 @@ default_hooks.checkpoint.interval=5
 
 
 def small_recipe(folder):
-    """configs/recipes/demo.py with 12 scenes and 20 iterations."""
+    """experiments/configs/recipes/demo.py with 12 scenes and 20 iterations."""
     recipe = demo_recipe(train=12, val=4)
     text, count = re.subn(r'_often = .*', f'_often = {SMALL!r}', recipe)
     assert count == 1

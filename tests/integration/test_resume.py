@@ -17,7 +17,7 @@ def root(tmp_path_factory):
 
 
 def train(root, work_dir, stop=ITERATIONS, resume=None, hooks=(), **options):
-    """State of model and optimiser after ``stop`` iterations."""
+    """State of model and optimizer after ``stop`` iterations."""
     options.setdefault('default_hooks__checkpoint__interval', INTERRUPTED)
     options['train_cfg__max_iters'] = stop
     cfg = tiny.config(root, work_dir, **options)
@@ -28,7 +28,7 @@ def train(root, work_dir, stop=ITERATIONS, resume=None, hooks=(), **options):
     runner.train()
     return dict(
         model=runner.model.state_dict(),
-        optimiser=runner.optim_wrapper.state_dict(),
+        optimizer=runner.optim_wrapper.state_dict(),
         memory=[vars(kept) for kept in tiny.memory_of(runner.model)],
     )
 
@@ -70,7 +70,7 @@ def test_what_is_compared(uninterrupted):
     memory = uninterrupted['memory']
     assert len(memory) == 2
     assert all(len(kept['label']) for kept in memory)
-    assert uninterrupted['optimiser']['state']
+    assert uninterrupted['optimizer']['state']
     assert int(names['backbone.stem.1.num_batches_tracked']) == ITERATIONS
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from integration import tiny
 
-from mmseg_spml.datasets.map_files import read_index_map
-from mmseg_spml.functional.cam import load_cam
+from mmseg_spml.functional.seeds.cam_files import load_cam
+from mmseg_spml.io.index_maps import read_index_map
 
 TOOLS = tiny.ROOT / 'tools'
 IMAGES = 5
 CAM_CONFIG = """
 _base_ = './tiny.py'
-custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.classification'])
+custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.models.classifiers'])
 custom_hooks = [dict(type='ExactResumeHook')]
 model = dict(
     _delete_=True,
@@ -142,7 +142,7 @@ def test_pseudo_labels_of_the_trained_model(root, seeds, spml):
         root, TOOLS / 'make_pseudo_labels.py', root / 'tiny.py', checkpoint, out,
         '--truth', root / 'truth', '--cfg-options', *options,
         'pseudo_labels.evaluator.crf.iterations=2',
-        'pseudo_labels.evaluator.keep_marks=True',
+        'pseudo_labels.evaluator.keep_weak_labels=True',
         'test_dataloader.batch_size=2',
     )  # fmt: skip
     assert f'pseudo_labels/files: {IMAGES}' in output

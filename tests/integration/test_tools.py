@@ -81,7 +81,7 @@ def test_test(root, trained):
 
 def test_test_by_retrieval(root, trained):
     output = run_test(root, trained[1], *RETRIEVAL)
-    assert 'labelled segments' in output
+    assert 'labeled segments' in output
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_make_bank(root, trained):
     assert 'one origin' in refused and '[>' not in refused  # before any image
     bank = f'model.decode_head.retrieval.bank={path}'
     output = run_test(root, trained[1], *RETRIEVAL, bank)
-    assert 'labelled segments' not in output  # no other was built
+    assert 'labeled segments' not in output  # no other was built
     assert 'not weakly supervised' not in output
 
 
@@ -229,7 +229,7 @@ def test_two_processes(root, tmp_path, amp):
 
 
 def bank_size(output):
-    return re.search(r'Retrieval bank: (\d+) labelled segments', output).group(1)
+    return re.search(r'Retrieval bank: (\d+) labeled segments', output).group(1)
 
 
 def test_missing_checkpoint(root):
@@ -299,7 +299,7 @@ def test_draw_samples(root, trained):
 
 def test_profile_iteration(root):
     out = root / 'profile.json'
-    command = TOOLS / 'profile_iteration.py', root / 'tiny.py'
+    command = '-m', 'benchmarks.profile_iteration', root / 'tiny.py'
     output = tiny.python(
         root, *command, '--iterations', 3, '--warm-up', 1, '--out', out
     )

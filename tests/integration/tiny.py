@@ -5,8 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from torch import nn
 
 import mmseg_spml  # noqa: F401  (registers the package's modules)
 from mmseg_spml.engine import launch
-from mmseg_spml.functional.segments import Segments
+from mmseg_spml.functional.segments.segments import Segments
 from mmseg_spml.models import SegmentMemory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +64,7 @@ model = dict(
             dict(type='ImageSimilarityLoss', concentration=16, loss_weight=0.1),
             dict(type='FeatureAffinityLoss', concentration=12, loss_weight=0.5)],
         memory=dict(type='SegmentMemory', steps=2),
-        retrieval=dict(grid=(4, 4), iterations=4, neighbours=3)),
+        retrieval=dict(grid=(4, 4), iterations=4, neighbors=3)),
     train_cfg=dict(), test_cfg=dict(mode='whole'))
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
@@ -135,7 +136,7 @@ randomness = dict(seed=7)
 
 
 def write_data(root: Path, images: int = 8, seed: int = 0) -> Path:
-    """Images of coloured blocks, their truth, sparse weak labels and regions."""
+    """Images of colored blocks, their truth, sparse weak labels and regions."""
     generator = np.random.default_rng(seed)
     folders = 'JPEGImages', 'truth', 'weak', 'regions'
     for folder in (*folders, 'lists'):
@@ -144,7 +145,7 @@ def write_data(root: Path, images: int = 8, seed: int = 0) -> Path:
     for index in range(images):
         truth = np.zeros((HEIGHT, WIDTH), np.uint8)
         regions = np.zeros((HEIGHT, WIDTH), np.uint16)
-        # Neighbouring images share no class but the background.
+        # Neighboring images share no class but the background.
         for block in range(2):
             top, left = generator.integers(0, (HEIGHT - 20, WIDTH - 20))
             label = 1 + (index + block * (index % 2)) % (CLASSES - 1)
@@ -211,7 +212,7 @@ def finite_parameters(model: nn.Module) -> bool:
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
-def memory_of(model: nn.Module) -> List[Segments]:
+def memory_of(model: nn.Module) -> list[Segments]:
     """Segments of the earlier steps that a model keeps, oldest first."""
     (memory,) = (m for m in model.modules() if isinstance(m, SegmentMemory))
     return list(memory._kept)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):

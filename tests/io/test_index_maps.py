@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_spml.datasets import map_files
-from mmseg_spml.datasets.map_files import read_index_map, write_index_map
+from mmseg_spml.io import atomic_file
+from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
 
 @pytest.mark.parametrize('highest', [255, 256, 65535])
@@ -29,11 +29,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / 'a.png'
     write_index_map(str(path), np.array([[1]]))
 
-    def fail(file, *chunk):
-        file.write(b'half')
+    def fail(*paths):
         raise OSError('disk full')
 
-    monkeypatch.setattr(map_files, 'putchunk', fail)
+    monkeypatch.setattr(atomic_file.os, 'replace', fail)
     with pytest.raises(OSError, match='disk full'):
         write_index_map(str(path), np.array([[2]]))
     assert read_index_map(str(path)).tolist() == [[1]]

@@ -1,13 +1,14 @@
 """Ranks as threads of one process: collectives that autograd can run through."""
 
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Callable, List
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmseg_spml.models import segment_gather
+from mmseg_spml.models.decode_heads import segment_gather
 
 
 class Ranks:
@@ -23,13 +24,13 @@ class Ranks:
         self.collectives = [0] * count
         self._local = threading.local()
         self._barrier = threading.Barrier(count, timeout=60)
-        self._slots: List[Any] = [None] * count
+        self._slots: list[Any] = [None] * count
         fake = SimpleNamespace(all_gather=self.all_gather, all_reduce=self.all_reduce)
         monkeypatch.setattr(segment_gather, 'dist', fake)
         monkeypatch.setattr(segment_gather, 'get_rank', lambda: self._local.rank)
         monkeypatch.setattr(segment_gather, 'get_world_size', lambda: count)
 
-    def _exchange(self, value: Tensor) -> List[Tensor]:
+    def _exchange(self, value: Tensor) -> list[Tensor]:
         rank = self._local.rank
         self.collectives[rank] += 1
         self._slots[rank] = value.detach().clone()
@@ -40,7 +41,7 @@ class Ranks:
         return slots
 
     def all_gather(
-        self, received: List[Tensor], value: Tensor, async_op: bool = False
+        self, received: list[Tensor], value: Tensor, async_op: bool = False
     ) -> SimpleNamespace:
         for place, part in zip(received, self._exchange(value)):
             place.copy_(part)
@@ -49,7 +50,7 @@ class Ranks:
     def all_reduce(self, value: Tensor) -> None:
         value.copy_(torch.stack(self._exchange(value)).sum(0))
 
-    def run(self, work: Callable[[int], Any]) -> List[Any]:
+    def run(self, work: Callable[[int], Any]) -> list[Any]:
         """Results of ``work(rank)`` on all ranks."""
         results, errors = [None] * self.count, []
 

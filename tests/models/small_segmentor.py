@@ -1,6 +1,7 @@
 """Small segmentors, samples and segments with which the tests of models work."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
@@ -11,11 +12,12 @@ from mmseg.utils import register_all_modules
 from torch import Tensor, nn
 
 import mmseg_spml  # noqa: F401  (registers the package's modules)
-from mmseg_spml.functional.segments import Segments, pool_segments
+from mmseg_spml.functional.segments.pooling import pool_segments
+from mmseg_spml.functional.segments.segments import Segments
 
 C = 4
 D = 6
-UNLABELLED, VOID = C, 255
+UNLABELED, VOID = C, 255
 BN = dict(type='BN')
 FOUR_RELATIONS = [
     dict(type='SemanticAnnotationLoss', concentration=6, loss_weight=0.7),
@@ -36,17 +38,17 @@ def random(seed: int = 0) -> torch.Generator:
 
 
 def weak_maps(
-    count: int, size: Tuple[int, int], seed: int = 0
-) -> Tuple[Tensor, Tensor, Tensor]:
-    """Labels (with unlabelled and void), regions, tags of neighbouring images."""
+    count: int, size: tuple[int, int], seed: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels (with unlabeled and void), regions, tags of neighboring images."""
     generator = random(seed)
     labels = torch.randint(0, C, (count, *size), generator=generator)
-    labels[torch.rand(count, *size, generator=generator) < 0.5] = UNLABELLED
+    labels[torch.rand(count, *size, generator=generator) < 0.5] = UNLABELED
     labels[:, 0] = VOID
     # no two images share all their tags, some share none
     for n in range(count):
         absent = (labels[n] != 0) & (labels[n] < C) & (labels[n] % 2 != n % 2)
-        labels[n][absent] = UNLABELLED
+        labels[n][absent] = UNLABELED
     regions = torch.randint(0, 3, (count, *size), generator=generator)
     tags = torch.stack([(labels == c).flatten(1).any(1) for c in range(C)], dim=1)
     return labels, regions, tags
@@ -54,12 +56,12 @@ def weak_maps(
 
 def pooled(
     count: int = 3,
-    size: Tuple[int, int] = (6, 7),
+    size: tuple[int, int] = (6, 7),
     seed: int = 0,
-    maps: Optional[Tuple[Tensor, Tensor, Tensor]] = None,
+    maps: tuple[Tensor, Tensor, Tensor] | None = None,
     dtype: torch.dtype = torch.float64,
-    affinity_threshold: Optional[float] = 0.6,
-) -> Tuple[Tensor, Segments]:
+    affinity_threshold: float | None = 0.6,
+) -> tuple[Tensor, Segments]:
     """An embedding that takes a gradient, and its segments."""
     embedding = torch.randn(count, D, *size, generator=random(seed), dtype=dtype)
     embedding.requires_grad_()
@@ -80,8 +82,8 @@ def pooled(
 
 def sample(
     labels: Tensor,
-    regions: Optional[Tensor] = None,
-    tags: Optional[Tensor] = None,
+    regions: Tensor | None = None,
+    tags: Tensor | None = None,
     **metainfo: Any,
 ) -> SegDataSample:
     """A data sample; without regions and tags it has labels alone."""
@@ -90,21 +92,21 @@ def sample(
     if regions is not None:
         out.region_map = PixelData(data=regions[None].long())
     if tags is not None:
-        out.gt_tags = LabelData(multi_hot=tags)
+        out.gt_tags = LabelData(label=tags.to(torch.int8))
     out.set_metainfo(dict(img_shape=size, ori_shape=size, pad_shape=size, **metainfo))
     return out
 
 
 def batch(
-    count: int = 2, size: Tuple[int, int] = (32, 40), seed: int = 0
-) -> Tuple[Tensor, List[SegDataSample]]:
-    """Normalised images and their samples."""
+    count: int = 2, size: tuple[int, int] = (32, 40), seed: int = 0
+) -> tuple[Tensor, list[SegDataSample]]:
+    """Normalized images and their samples."""
     inputs = torch.randn(count, 3, *size, generator=random(seed))
     maps = weak_maps(count, size, seed)
     return inputs, [sample(*one) for one in zip(*maps)]
 
 
-def metas(inputs: Tensor) -> List[Dict[str, Any]]:
+def metas(inputs: Tensor) -> list[dict[str, Any]]:
     size = tuple(inputs.shape[2:])
     one = dict(img_shape=size, ori_shape=size, pad_shape=size)
     return [dict(one) for _ in inputs]
@@ -149,7 +151,7 @@ def config(relations: Sequence[dict] = FOUR_RELATIONS, **changes: Any) -> dict:
             dropout_ratio=0.0,
             relations=[dict(relation) for relation in relations],
             memory=dict(type='SegmentMemory', steps=2),
-            retrieval=dict(grid=(2, 2), iterations=3, neighbours=3),
+            retrieval=dict(grid=(2, 2), iterations=3, neighbors=3),
         ),
         train_cfg=dict(),
         test_cfg=dict(mode='whole'),

@@ -20,7 +20,7 @@ def sample(height, width, **fields):
     data.set_data(
         dict(
             region_map=PixelData(data=regions),
-            gt_tags=LabelData(multi_hot=torch.tensor([True, False])),
+            gt_tags=LabelData(label=torch.tensor([True, False]).to(torch.int8)),
             **fields,
         )
     )
@@ -51,7 +51,7 @@ def test_every_map_is_padded_in_training():
     assert second.region_map.data[0, :, 2].tolist() == [0] * 4
     assert second.gt_sem_seg.data[0, :, 2].tolist() == [255] * 4
     assert first.region_map.data.dtype == torch.int64
-    assert first.gt_tags.multi_hot.tolist() == [True, False]
+    assert first.gt_tags.label.tolist() == [True, False]
     assert first.metainfo['img_path'] == 'a.jpg'
     assert first.metainfo['padding_size'] == (0, 0, 0, 2)
     assert first.metainfo['pad_shape'] == (4, 3)

@@ -21,10 +21,11 @@ from mmseg.utils import register_all_modules
 from models.ranks_in_threads import Ranks
 from models.small_segmentor import sample
 
-from mmseg_spml.engine.optimizer_constructor import SPMLOptimWrapperConstructor
-from mmseg_spml.functional.kmeans import location_features
-from mmseg_spml.functional.segments import Segments, mean_direction, pool_segments
-from mmseg_spml.models.segment_gather import SegmentGather
+from mmseg_spml.engine.optimizers.constructor import SPMLOptimWrapperConstructor
+from mmseg_spml.functional.segments.kmeans import location_features
+from mmseg_spml.functional.segments.pooling import mean_direction, pool_segments
+from mmseg_spml.functional.segments.segments import Segments
+from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
 
 SINGLE = (
     'head_segsort_scribble',
@@ -186,6 +187,11 @@ class HeadCase:
         for step in range(self.config['memory_bank_size']):
             get = lambda n: self.golden.tensor(f'h_memory_prototype{n}_{step}')  # noqa: B023, E731
             none = torch.zeros(0, dtype=torch.int64)
+            total = self.images * self.devices
+            # The release raises the numbers of kept images by those of each step.
+            image = get('_batch_index') % total
+            tags = torch.zeros(total, self.classes, dtype=torch.int8)
+            tags[image] = get('_semantic_tag')[:, : self.classes].to(torch.int8)
             yield Segments(
                 pixels=torch.zeros(0, device_width, dtype=self.dtype),
                 pixels_loc=torch.zeros(0, local_width, dtype=self.dtype),
@@ -196,16 +202,13 @@ class HeadCase:
                 prototypes_loc=get('_with_loc').to(self.dtype),
                 label=get('_semantic_label'),
                 region=get('_instance_label'),
-                image=get('_batch_index'),
-                tags=get('_semantic_tag')[:, : self.classes].bool(),
+                image=image,
+                image_tags=tags,
             )
 
     def fill_memory(self, head):
-        total = self.images * self.devices
-        steps = self.config['memory_bank_size']
-        for number, kept in enumerate(self.memory(*self._widths())):
-            # every append raises all image numbers: undo what is to come
-            head.memory.append(kept.shift_images((number - steps) * total), total)
+        for kept in self.memory(*self._widths()):
+            head.memory.append(kept)
 
     def _widths(self):
         width = self.golden.tensor(self._input('emb')).shape[1]
@@ -219,10 +222,11 @@ class HeadCase:
             close(kept.prototypes_loc, stored.prototypes_loc)
 
     def check_memory_after(self, head):
-        """The oldest step left, this one came, all image numbers rose."""
+        """The oldest step left, this one came."""
+        total = self.images * self.devices
         for number, kept in enumerate(head.memory._kept):
             after = self.golden[f'h_after_memory_prototype_batch_index_{number}']
-            same(kept.image, after)
+            same(kept.image, after % total)
         assert len(head.memory._kept) == self.config['memory_bank_size']
         if len(head.memory._kept):
             close(head.memory._kept[-1].prototypes, self.golden['h_prototype'])
@@ -340,10 +344,10 @@ def test_head_on_two_devices(dtype, monkeypatch):
         case.check_gradient(grad, 'total', device)
         case.check_memory_after(heads[device])
 
-    joined = ranks.run(lambda rank: SegmentGather(inputs[rank][2], case.images).wait())
+    joined = ranks.run(lambda rank: SegmentGather(inputs[rank][2]).wait())
     for device in devices:
-        segments, images = joined[device]
-        assert images == case.images * case.devices
+        segments = joined[device]
+        assert segments.num_images == case.images * case.devices
         case.check_pixels(segments, device)
         case.check_segments(segments)
 
@@ -371,7 +375,7 @@ def _given_segments(golden, device, dtype):
         label=get('semantic')[first],
         region=get('instance')[first],
         image=image[first],
-        tags=torch.zeros(count, 21, dtype=torch.bool),
+        image_tags=torch.zeros(2, 21, dtype=torch.int8),
     )
 
 
@@ -381,10 +385,10 @@ def test_gather(devices, dtype, monkeypatch):
     golden = Golden('gather')
     parts = [_given_segments(golden, device, dtype) for device in range(devices)]
     ranks = Ranks(devices, monkeypatch)
-    results = ranks.run(lambda rank: SegmentGather(parts[rank], 2).wait())
+    results = ranks.run(lambda rank: SegmentGather(parts[rank]).wait())
     name = ('one', 'two')[devices - 1]
-    for rank, (joined, images) in enumerate(results):
-        assert images == 2 * devices
+    for rank, joined in enumerate(results):
+        assert joined.num_images == 2 * devices
         same(joined.pixel_segment, golden[f'{name}_dev{rank}_cluster_updated'])
         same(joined.pixel_image, golden[f'in_dev{rank}_batch'])
         close(joined.prototypes, golden[f'{name}_prototypes'])
@@ -462,7 +466,7 @@ def build_network(golden, monkeypatch):
                 num_classes=21,
                 norm_cfg=dict(type='BN'),
             ),
-            fixed=('backbone.stem', 'backbone.layer1'),
+            frozen_modules=('backbone.stem', 'backbone.layer1'),
             train_cfg=dict(),
             test_cfg=dict(mode='whole'),
         )

@@ -1,4 +1,4 @@
-"""From full masks to an annotation file and back, by the command line."""
+"""Tests of the tools that simulate, check and convert annotations."""
 
 import runpy
 import sys
@@ -49,7 +49,7 @@ def test_folder_of_masks(tool, masks, tmp_path, capsys):
     mask = np.asarray(Image.open(masks / 'sub/a.png'))
     labels = label_map(weak['sub/a.jpg'], CLASSES, point_radius=0, stroke_width=1)
     inner = (labels < 3) & (labels != mask)
-    # strokes are 3 pixels wide and may leave a component by one
+    # Strokes are 3 pixels wide and may leave a component by one pixel.
     assert (labels < 3).sum() > 60 and inner.sum() < 10
 
 

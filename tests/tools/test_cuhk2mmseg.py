@@ -1,4 +1,4 @@
-"""The ImageNet file of the release, converted by the command line."""
+"""Tests of converting the ImageNet file of the release."""
 
 import runpy
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_every_tensor_arrives(convert, backbone, tmp_path, capsys):
     assert f'{count} tensors written' in capsys.readouterr().out
     loaded = torch.load(target, weights_only=True)['state_dict']
     other = ResNetV1c(depth=50, stem_channels=128)
-    other.load_state_dict(loaded)  # strict
+    other.load_state_dict(loaded)  # strict: every name must match
     for name, tensor in backbone.state_dict().items():
         assert torch.equal(loaded[name], tensor), name
 

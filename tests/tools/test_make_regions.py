@@ -1,4 +1,4 @@
-"""Region maps by the command line: progress, bad images, a second run."""
+"""Tests of make_regions.py: progress, bad images, a second run."""
 
 import runpy
 import sys
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_spml.datasets.map_files import read_index_map
+from mmseg_spml.io.index_maps import read_index_map
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
-    """Runs the tool on the folder of images; exit code, both outputs."""
+    """Function that runs the tool, and returns its exit code and both outputs."""
 
     def run(*arguments):
         command = ['make_regions', tmp_path / 'images', tmp_path / 'out', *arguments]

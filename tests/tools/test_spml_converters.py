@@ -1,4 +1,4 @@
-"""Models of the release, converted there and back by the command line."""
+"""Tests of converting models to the names of the release and back."""
 
 import json
 import runpy
@@ -25,7 +25,7 @@ def convert(tool, *arguments):
 
 @pytest.fixture(scope='module', params=RUNS)
 def case(request, tmp_path_factory):
-    """Config, state of a fresh model, and its file as the release would have it."""
+    """Config, state of a new model, and the file of this model as in the release."""
     init_default_scope('mmseg')
     path = ROOT / 'configs' / 'spml' / f'{request.param}.py'
     cfg = Config.fromfile(path)
@@ -98,7 +98,7 @@ def test_other_files_and_networks(case, tmp_path):
 
 @pytest.mark.parametrize('name', ['network_deeplab', 'network_pspnet'])
 def test_names_of_the_release(name):
-    """The names that the release's own network has."""
+    """The names of the network of the release are converted."""
     shapes = json.loads(str(Golden(name)['state_dict']))
     tensors = {name: torch.zeros(shape) for name, shape in shapes.items()}
     renamed = rename_release(dict(embedding_model=tensors))

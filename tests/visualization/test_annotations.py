@@ -1,4 +1,4 @@
-"""Pictures of weak annotations."""
+"""Tests of the pictures of weak annotations."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ def layer_of(size=(20, 30), **parts):
     return annotation_layer(annotated(**parts), CLASSES, PALETTE, size)
 
 
-def test_marks_are_painted_and_the_rest_is_clear():
+def test_shapes_are_painted_and_the_rest_is_clear():
     layer = layer_of(
         points=[Point('cat', 10.5, 5.5)],
         strokes=[Stroke('background', [(2.5, 15.5), (20.5, 15.5)], 1)],
@@ -55,7 +55,7 @@ def test_boxes_are_outlines():
     outline[:2, :2] = True
     assert np.array_equal(layer[..., 3] > 0, outline)
     assert layer[5, 5].tolist() == [250, 0, 10, 255]
-    # complete boxes paint no background over the picture
+    # Complete boxes do not paint background over the picture.
     assert not layer_of(boxes_complete=True).any()
 
 
@@ -69,7 +69,7 @@ def test_smaller_pictures():
     assert shrink(np.zeros((10, 5, 3), np.uint8), 20).shape == (10, 5, 3)
 
 
-def test_marks_of_large_photographs_stay_visible():
+def test_shapes_of_large_photographs_stay_visible():
     weak = WeakAnnotation(
         'a.jpg', 3000, 4000, points=[Point('cat', 1999.5, 999.5)],
         strokes=[Stroke('cat', [(100, 2900), (3900, 2900)], 3)],

@@ -1,16 +1,16 @@
-"""Which images are drawn, and the drawing of a confusion matrix."""
+"""Tests of the choice of best and worst images, and of drawn confusion matrices."""
 
 import numpy as np
 import pytest
 
+from mmseg_spml.visualization.best_and_worst import draw_best_and_worst
 from mmseg_spml.visualization.confusion import draw_confusion
-from mmseg_spml.visualization.extremes import draw_extremes
 
 CLASSES, PALETTE = ('ground', 'cat'), [(0, 0, 0), (255, 0, 0)]
 
 
 def confusions(scores):
-    """Images of one class with a given part labelled rightly."""
+    """Make confusion matrices of one class with the given numbers of correct pixels."""
     return {
         name: np.array([[score, 10 - score, 0], [0, 0, 0]])
         for name, score in scores.items()
@@ -25,7 +25,7 @@ def drawn(found, count):
         image = np.zeros((4, 6, 3), np.uint8)
         return image, np.zeros((4, 6), np.uint8), np.full((4, 6), 255, np.uint8)
 
-    return names, draw_extremes(found, load, CLASSES, PALETTE, count)
+    return names, draw_best_and_worst(found, load, CLASSES, PALETTE, count)
 
 
 def test_best_first_then_worst():

@@ -1,4 +1,4 @@
-"""Pictures: exact colours and places where they can be known by hand."""
+"""Tests of pictures by exact colors and places that were computed by hand."""
 
 import cv2
 import numpy as np
@@ -6,35 +6,35 @@ import pytest
 
 from mmseg_spml.visualization import (
     class_legend,
-    colourise,
+    colorize,
     draw_segment_outlines,
     embedding_to_rgb,
+    image_grid,
     overlay_weak_labels,
-    panel_grid,
     write_picture,
 )
 
 PALETTE = ((10, 20, 30), (200, 0, 0))
 
 
-def test_colourise_every_kind_of_value():
+def test_colorise_every_kind_of_value():
     labels = np.array([[0, 1], [2, 255]], np.uint8)
     expected = [[PALETTE[0], PALETTE[1]], [(1, 2, 3), (9, 9, 9)]]
-    got = colourise(labels, PALETTE, unlabelled=(1, 2, 3), void=(9, 9, 9))
+    got = colorize(labels, PALETTE, unlabeled=(1, 2, 3), void=(9, 9, 9))
     np.testing.assert_array_equal(got, expected)
     assert got.dtype == np.uint8
     np.testing.assert_array_equal(
-        got, colourise(labels.astype(int), PALETTE, unlabelled=(1, 2, 3), void=(9,) * 3)
+        got, colorize(labels.astype(int), PALETTE, unlabeled=(1, 2, 3), void=(9,) * 3)
     )
 
 
 @pytest.mark.parametrize('value', [3, 254, -1])
-def test_colourise_refuses_foreign_values(value):
+def test_colorise_refuses_foreign_values(value):
     with pytest.raises(ValueError, match=rf'also holds \[{value}\]'):
-        colourise(np.array([[0, value]]), PALETTE)
+        colorize(np.array([[0, value]]), PALETTE)
 
 
-def test_overlay_marks_labelled_pixels_only():
+def test_overlay_shapes_labeled_pixels_only():
     image = np.full((5, 5, 3), 100, np.uint8)
     weak = np.full((5, 5), 2, np.uint8)
     weak[0, 0], weak[2, 3], weak[4, 4] = 255, 1, 0
@@ -43,14 +43,14 @@ def test_overlay_marks_labelled_pixels_only():
     assert got[4, 4].tolist() == [10, 20, 30]
     faded = np.ones((5, 5), bool)
     faded[2, 3] = faded[4, 4] = False
-    assert (got[faded] == 178).all()  # half-way from 100 to 255
+    assert (got[faded] == 178).all()  # halfway from 100 to 255
     assert (image == 100).all()
     np.testing.assert_array_equal(
         overlay_weak_labels(image, np.full((5, 5), 2), PALETTE, fade=0), image
     )
 
 
-def test_overlay_grows_marks_but_never_over_another_mark():
+def test_overlay_grows_shapes_but_never_over_another_shape():
     image = np.zeros((5, 9, 3), np.uint8)
     weak = np.full((5, 9), 2, np.uint8)
     weak[2, 3], weak[2, 4] = 1, 0
@@ -86,16 +86,16 @@ def test_embedding_components_follow_the_variance():
     rgb, components = embedding_to_rgb(embedding)
     assert rgb.shape == (40, 50, 3)
     assert rgb.dtype == np.uint8
-    assert components.axes[1, 0] > 0.99  # red: the axis of most variance
+    assert components.axes[1, 0] > 0.99  # red is the axis of the largest variance
     assert components.axes[3, 1] > 0.99
     assert components.axes[4, 2] > 0.9
     np.testing.assert_allclose(components.mean, embedding.mean(axis=(1, 2)))
-    # 2 % of the values at either end are clipped
+    # The lowest and the highest 2 % of the values are clipped.
     assert (rgb[..., 0] == 0).mean() == pytest.approx(0.02, abs=0.003)
     assert (rgb[..., 0] == 255).mean() == pytest.approx(0.02, abs=0.003)
     order = np.argsort(embedding[1].ravel())
     red = rgb[..., 0].ravel()[order].astype(int)
-    assert np.diff(red).min() > -25  # monotone but for the other axes' traces
+    assert np.diff(red).min() > -25  # monotone except for traces of the other axes
 
 
 def test_embedding_components_are_reused():
@@ -124,8 +124,8 @@ def test_embedding_edge_cases():
         embedding_to_rgb(np.ones((5, 3, 3)), components)
 
 
-def solid(height, width, colour):
-    return np.full((height, width, 3), colour, np.uint8)
+def solid(height, width, color):
+    return np.full((height, width, 3), color, np.uint8)
 
 
 def test_grid_places_scaled_pictures():
@@ -134,8 +134,8 @@ def test_grid_places_scaled_pictures():
         [('a', solid(10, 20, red)), ('b', solid(40, 40, blue))],
         [('', solid(10, 10, green))],
     ]
-    grid = panel_grid(rows, height=20, gap=5)
-    # widths: max(40, 20) and 20; heights: title 20 + 20, then 20 without title
+    grid = image_grid(rows, height=20, gap=5)
+    # The widths are max(40, 20) and 20, the heights 20 + 20 with a title and then 20.
     assert grid.shape == (5 + 40 + 5 + 20 + 5, 5 + 40 + 5 + 20 + 5, 3)
     assert (grid[25:45, 5:45] == red).all()
     assert (grid[25:45, 50:70] == blue).all()
@@ -147,7 +147,7 @@ def test_grid_places_scaled_pictures():
 
 def test_long_titles_stay_above_their_picture():
     picture = solid(10, 30, (0, 0, 0))
-    grid = panel_grid([[('a very long title indeed', picture), ('', picture)]],
+    grid = image_grid([[('a very long title indeed', picture), ('', picture)]],
                       height=10, gap=4)  # fmt: skip
     assert (grid[:24, :34] < 255).any()
     assert (grid[:24, 38:] == 255).all()
@@ -156,10 +156,10 @@ def test_long_titles_stay_above_their_picture():
 def test_grid_needs_pictures():
     for rows in ([], [[]], [[('a', solid(2, 2, 0))], []]):
         with pytest.raises(ValueError, match='at least one picture'):
-            panel_grid(rows)
+            image_grid(rows)
 
 
-def test_legend_shows_every_colour_and_wraps():
+def test_legend_shows_every_color_and_wraps():
     classes = [f'class {number}' for number in range(8)]
     palette = [(number * 30, 7, 99) for number in range(8)]
     wide, narrow = (
@@ -169,15 +169,15 @@ def test_legend_shows_every_colour_and_wraps():
     assert narrow.shape[1] == 150
     assert narrow.shape[0] > 3 * wide.shape[0]
     for legend in (wide, narrow):
-        for colour in palette:
-            assert (legend == colour).all(axis=2).sum() == 144  # 12 x 12
-    grid = panel_grid([[('', solid(9, 90, 0))]], height=9, legend=(classes, palette))
+        for color in palette:
+            assert (legend == color).all(axis=2).sum() == 144  # 12 x 12
+    grid = image_grid([[('', solid(9, 90, 0))]], height=9, legend=(classes, palette))
     assert (grid == palette[3]).all(axis=2).sum() == 144
-    with pytest.raises(ValueError, match='8 class names but 7 colours'):
+    with pytest.raises(ValueError, match='8 class names but 7 colors'):
         class_legend(classes, palette[1:], 200)
 
 
-def test_written_pictures_keep_their_colours(tmp_path):
+def test_written_pictures_keep_their_colors(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     write_picture(tmp_path / 'x.png', picture)
     assert (cv2.imread(str(tmp_path / 'x.png'))[..., ::-1] == picture).all()
@@ -187,7 +187,7 @@ def test_written_pictures_keep_their_colours(tmp_path):
 
 
 def test_pictures_survive_a_png(tmp_path):
-    grid = panel_grid([[('x', solid(9, 9, (1, 2, 3)))]])
+    grid = image_grid([[('x', solid(9, 9, (1, 2, 3)))]])
     cv2.imwrite(str(tmp_path / 'x.png'), grid[..., ::-1])
     back = cv2.imread(str(tmp_path / 'x.png'))[..., ::-1]
     np.testing.assert_array_equal(back, grid)

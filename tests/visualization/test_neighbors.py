@@ -1,5 +1,7 @@
-"""The page of nearest training segments."""
+"""Tests of the page of nearest training segments."""
 
+import runpy
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,13 +13,13 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from models import small_segmentor
 
-from mmseg_spml.functional.segments import pool_segments
+from mmseg_spml.functional.segments.pooling import SegmentPooler
 from mmseg_spml.models import SPMLDataPreProcessor
-from mmseg_spml.visualization.neighbours import (
-    Neighbour,
+from mmseg_spml.visualization.neighbors import (
+    Neighbor,
     index_segments,
     nearest,
-    neighbours_page,
+    neighbors_page,
     segment_at,
 )
 
@@ -25,29 +27,22 @@ CLASSES = ('sky', 'sea')
 PALETTE = ((0, 0, 250), (0, 250, 0))
 
 
-class ColourModel:
-    """Embeds each 2 x 2 block by its mean colour; one cluster an image half."""
+class ColorModel:
+    """Model that embeds 2 x 2 blocks by their mean color, one cluster for each half."""
 
     num_classes = 2
 
     def __init__(self):
         self.data_preprocessor = SPMLDataPreProcessor(test_cfg=dict(size_divisor=8))
-        self.spml_head = SimpleNamespace(pool_by_label=self.pool)
+        self.spml_head = SimpleNamespace(pooler=SegmentPooler(2, grid=(1, 2)))
 
     def embed(self, inputs):
         blocks = torch.nn.functional.avg_pool2d(inputs.float(), 2)
         return torch.nn.functional.normalize(blocks + 1, dim=1)
 
-    def pool(self, embedding, labels):
-        tags = labels.new_zeros(len(labels), 2)
-        regions = torch.zeros_like(labels)
-        return pool_segments(
-            embedding, labels, regions, tags, grid=(1, 2), num_classes=2
-        )
-
 
 def image(left, right, height=10, width=13):
-    """Two halves of one BGR colour each; the size is no multiple of 8."""
+    """Make an image of two halves of one BGR color; its size is no multiple of 8."""
     out = torch.zeros(3, height, width)
     out[:, :, : width // 2] = torch.tensor(left).float()[:, None, None]
     out[:, :, width // 2 :] = torch.tensor(right).float()[:, None, None]
@@ -55,13 +50,13 @@ def image(left, right, height=10, width=13):
 
 
 def item(left, right, label, name):
-    """The left half labelled, the right one not."""
+    """Make a sample whose left half is labeled and whose right half is not."""
     picture = image(left, right)
     labels = torch.full((1, *picture.shape[1:]), 2)
     labels[..., :6] = label
     sample = SegDataSample(
         gt_sem_seg=PixelData(data=labels),
-        gt_tags=LabelData(multi_hot=torch.zeros(2)),
+        gt_tags=LabelData(label=torch.zeros(2, dtype=torch.int8)),
         metainfo=dict(img_path=f'folder/{name}'),
     )
     return dict(inputs=picture, data_samples=sample)
@@ -76,9 +71,9 @@ DATA = [
 
 
 def test_nearest_segments_and_where_they_are():
-    model = ColourModel()
+    model = ColorModel()
     index = index_segments(model, DATA)
-    assert index.images.tolist() == [0, 1, 2]  # unlabelled halves are not listed
+    assert index.images.tolist() == [0, 1, 2]  # unlabeled halves are not listed
     assert index.labels.tolist() == [0, 1, 1]
     query, prototype = segment_at(model, image(BLUE, GREEN), 12, 9, 'query.png')
     assert not query.mask[:, :6].any() and query.mask[:, 6:].all()
@@ -94,21 +89,21 @@ def test_nearest_segments_and_where_they_are():
 
 def test_pixel_outside():
     with pytest.raises(ValueError, match=r'\(13, 0\) is outside of q.png.*13 pixels'):
-        segment_at(ColourModel(), image(RED, BLUE), 13, 0, 'q.png')
+        segment_at(ColorModel(), image(RED, BLUE), 13, 0, 'q.png')
 
 
-def test_nothing_labelled():
-    with pytest.raises(ValueError, match='labelled pixel'):
-        index_segments(ColourModel(), [item(RED, BLUE, 2, 'a.png')])
+def test_nothing_labeled():
+    with pytest.raises(ValueError, match='labeled pixel'):
+        index_segments(ColorModel(), [item(RED, BLUE, 2, 'a.png')])
 
 
 def test_page_counts_votes_and_escapes():
     mask = np.zeros((8, 9), bool)
     mask[2:5, 2:5] = True
     picture = np.full((8, 9, 3), 200, np.uint8)
-    query = Neighbour('<q>.png', picture, mask, -1, 1.0)
-    found = [Neighbour(f'{i}.png', picture, mask, i % 2, 0.9) for i in range(3)]
-    page = neighbours_page(query, found, CLASSES, PALETTE)
+    query = Neighbor('<q>.png', picture, mask, -1, 1.0)
+    found = [Neighbor(f'{i}.png', picture, mask, i % 2, 0.9) for i in range(3)]
+    page = neighbors_page(query, found, CLASSES, PALETTE)
     assert '&lt;q&gt;.png' in page and '<q>' not in page
     assert page.index('sky 2 of 3') < page.index('sea 1 of 3')
     assert page.count('<figure>') == 3
@@ -131,12 +126,31 @@ def test_segments_are_those_of_a_bank():
     items = [dict(inputs=i, data_samples=s) for i, s in zip(images, samples)]
     index = index_segments(model, items)
     data = model.data_preprocessor(dict(inputs=list(images), data_samples=samples))
-    prototypes, labels = model.labelled_segments(data['inputs'], samples)
+    prototypes, labels = model.labeled_segments(data['inputs'], samples)
     torch.testing.assert_close(index.prototypes, prototypes)
     assert torch.equal(index.labels, labels)
 
 
-def test_model_without_segments(tmp_path):
+@pytest.fixture
+def retrieve(monkeypatch, capsys):
+    """Function that calls the tool in a folder, and returns all output."""
+
+    def call(root, *arguments, fails=False):
+        monkeypatch.chdir(root)
+        tool = tiny.ROOT / 'tools' / 'retrieve.py'
+        monkeypatch.setattr(sys, 'argv', list(map(str, [tool, *arguments])))
+        message = ''
+        try:
+            runpy.run_path(str(tool), run_name='__main__')
+        except SystemExit as end:
+            message = end.code
+        assert bool(message) == fails, message
+        return ''.join([*capsys.readouterr(), message])
+
+    return call
+
+
+def test_model_without_segments(retrieve, tmp_path):
     root = tiny.write_data(tmp_path / 'data', images=2)
     tiny.registered()
     options = {'model.type': 'EncoderDecoder', 'model.decode_head.relations': []}
@@ -144,23 +158,23 @@ def test_model_without_segments(tmp_path):
     cfg.dump(tmp_path / 'plain.py')
     state = MODELS.build(cfg.model).state_dict()
     torch.save(dict(state_dict=state, meta={}), tmp_path / 'model.pth')
-    command = [tiny.ROOT / 'tools' / 'retrieve.py', tmp_path / 'plain.py']
-    command += [tmp_path / 'model.pth', root / 'JPEGImages' / '1.png', 1, 2]
-    output = tiny.python(root, *command, fails=True)
+    query = root / 'JPEGImages' / '1.png'
+    output = retrieve(
+        root, tmp_path / 'plain.py', tmp_path / 'model.pth', query, 1, 2, fails=True
+    )
     assert 'no SPML head' in output
 
 
-def test_tool(tmp_path):
+def test_tool(retrieve, tmp_path):
     root = tiny.write_data(tmp_path / 'data', images=4)
     tiny.registered()
     model = MODELS.build(tiny.config(root, tmp_path / 'work').model)
     torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'model.pth')
     query = root / 'JPEGImages' / '1.png'
     page = tmp_path / 'page.html'
-    command = [tiny.ROOT / 'tools' / 'retrieve.py', root / 'tiny.py']
-    command += [tmp_path / 'model.pth', query]
-    output = tiny.python(root, *command, 30, 20, '--out', page)
-    assert '20 of' in output
+    inputs = (root / 'tiny.py', tmp_path / 'model.pth', query)
+    output = retrieve(root, *inputs, 30, 20, '--out', page)
+    assert '20 of' in output and 'training images' in output
     assert page.read_text().count('<figure>') == 20
-    output = tiny.python(root, *command, 99, 0, fails=True)
+    output = retrieve(root, *inputs, 99, 0, fails=True)
     assert f'which is {tiny.WIDTH} pixels wide' in output

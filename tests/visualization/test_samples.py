@@ -1,4 +1,4 @@
-"""The picture of samples, with a stand-in for the model."""
+"""Tests of the grid of samples with a stand-in for the model."""
 
 from types import SimpleNamespace
 
@@ -8,17 +8,17 @@ import torch
 from mmengine.structures import LabelData, PixelData
 from mmseg.structures import SegDataSample
 
-from mmseg_spml.functional.segments import pool_segments, resize_labels
+from mmseg_spml.functional.segments.pooling import pool_segments, resize_labels
 from mmseg_spml.models import SPMLDataPreProcessor
-from mmseg_spml.visualization import sample_grid, sample_panels, segment_map
+from mmseg_spml.visualization import sample_grid, sample_images, segment_map
 from mmseg_spml.visualization.samples import loading_pipeline
 
 C = 2
 PALETTE = ((0, 0, 90), (250, 0, 0))
 
 
-class ColourModel:
-    """Embeds each 2 x 2 block by its mean colour and predicts red blocks."""
+class ColorModel:
+    """Model that embeds each 2 x 2 block by its mean color and predicts red blocks."""
 
     def __init__(self, size=None):
         self.data_preprocessor = SPMLDataPreProcessor(size=size, bgr_to_rgb=True)
@@ -36,16 +36,16 @@ class ColourModel:
             )
             for name in ('gt_sem_seg', 'region_map')
         ]
-        tags = torch.stack([s.gt_tags.multi_hot for s in samples])
+        tags = torch.stack([s.gt_tags.label for s in samples])
         return pool_segments(embedding, *maps, tags, grid=(2, 2), num_classes=C)
 
-    def test_step(self, data):
-        red = (data['inputs'][0][2] > 128).long()
+    def predict(self, inputs, data_samples, predictor=None):
+        red = (inputs[0][0] > 128).long()
         return [SegDataSample(pred_sem_seg=PixelData(data=red[None]))]
 
 
 def training_sample(height=12, width=16):
-    """Left half red with one labelled corner, right half blue; one void column."""
+    """Make a red and a blue half with a labeled corner each, and a void stripe."""
     image = torch.zeros(3, height, width, dtype=torch.uint8)  # BGR
     image[2, :, : width // 2] = 220
     image[0, :, width // 2 :] = 220
@@ -55,40 +55,40 @@ def training_sample(height=12, width=16):
     sample = SegDataSample(
         gt_sem_seg=PixelData(data=weak),
         region_map=PixelData(data=region),
-        gt_tags=LabelData(multi_hot=torch.ones(C, dtype=torch.bool)),
+        gt_tags=LabelData(label=torch.ones(C, dtype=torch.int8)),
         metainfo={'img_path': 'x.jpg', 'img_shape': (height, width)},
     )
     return image, sample
 
 
 @pytest.mark.parametrize('size', [None, (20, 24)])
-def test_panels_of_one_sample(size):
+def test_images_of_one_sample(size):
     image, sample = training_sample()
     truth = np.zeros((12, 16), np.uint8)
-    panels = sample_panels(ColourModel(size), image, sample, truth)
-    assert panels.image[0, 0].tolist() == [220, 0, 0]  # RGB
-    assert panels.weak.tolist() == sample.gt_sem_seg.data[0].tolist()
-    assert (panels.prediction[:, :8] == 1).all()
-    assert not panels.prediction[:, 8:].any()
-    assert panels.embedding.shape == (3, 6, 8)
-    segments = panels.segments
+    drawn = sample_images(ColorModel(size), image, sample, truth)
+    assert drawn.image[0, 0].tolist() == [220, 0, 0]  # RGB
+    assert drawn.weak.tolist() == sample.gt_sem_seg.data[0].tolist()
+    assert (drawn.prediction[:, :8] == 1).all()
+    assert not drawn.prediction[:, 8:].any()
+    assert drawn.embedding.shape == (3, 6, 8)
+    segments = drawn.segments
     assert segments.shape == (12, 16)
     assert (segments[:, 8:10] == -1).all()
     assert (np.delete(segments, (8, 9), axis=1) >= 0).all()
-    # labelled corners are segments of their own, unlike their surroundings
+    # Labeled corners are segments of their own, apart from their surroundings.
     assert len(np.unique(segments[:4, :4])) == len(np.unique(segments[-4:, -4:])) == 1
     assert not np.isin(segments[:4, :4], segments[4:]).any()
-    # blocks of 2 x 2 pixels, as in the embedding
+    # The segments have blocks of 2 x 2 pixels, as the embedding has.
     np.testing.assert_array_equal(segments[::2, ::2], segments[1::2, 1::2])
 
 
 def test_float_images_are_shown_as_they_are():
     image, sample = training_sample()
-    whole = sample_panels(ColourModel(), image, sample)
+    whole = sample_images(ColorModel(), image, sample)
     for shift in (0, 0.3):
-        panels = sample_panels(ColourModel(), image.float() + shift, sample)
-        np.testing.assert_array_equal(panels.image, whole.image)
-        assert panels.image.dtype == np.uint8
+        drawn = sample_images(ColorModel(), image.float() + shift, sample)
+        np.testing.assert_array_equal(drawn.image, whole.image)
+        assert drawn.image.dtype == np.uint8
 
 
 def test_segment_map_counts_pixels():
@@ -99,23 +99,23 @@ def test_segment_map_counts_pixels():
         segment_map(labels, torch.tensor([3, 5, 4]))
 
 
-def panels_of(truth):
+def sample_of(truth):
     image, sample = training_sample()
-    return sample_panels(ColourModel(), image, sample, truth)
+    return sample_images(ColorModel(), image, sample, truth)
 
 
 def test_grid_has_a_truth_column_only_where_there_is_truth():
     truth = np.ones((12, 16), np.uint8)
-    without = sample_grid([panels_of(None)] * 2, 'ab', PALETTE, height=24)
-    some = sample_grid([panels_of(None), panels_of(truth)], 'ab', PALETTE, height=24)
-    # a column is 32 wide (scaled from 16 x 12) and has a gap of 6
+    without = sample_grid([sample_of(None)] * 2, 'ab', PALETTE, height=24)
+    some = sample_grid([sample_of(None), sample_of(truth)], 'ab', PALETTE, height=24)
+    # A column is 32 pixels wide (scaled from 16 x 12), and its gap is 6 pixels.
     assert without.shape[1] == 6 + 5 * 38
     assert some.shape[1] == 6 + 6 * 38
     assert (some[-60:, -38:-6] == PALETTE[1]).all(axis=2).sum() == 24 * 32
 
 
-def test_grid_shares_the_colours_of_embeddings():
-    first, second = panels_of(None), panels_of(None)
+def test_grid_shares_the_colors_of_embeddings():
+    first, second = sample_of(None), sample_of(None)
     second = second._replace(embedding=second.embedding[:, :3])  # another extent
     grid = sample_grid([first, second], 'ab', PALETTE, height=24)
     column = slice(6 + 3 * 38, 6 + 3 * 38 + 32)

@@ -1,11 +1,11 @@
-"""Pictures of seeds."""
+"""Tests of the pictures of seeds."""
 
 import numpy as np
 
-from mmseg_spml.datasets.map_files import write_index_map
 from mmseg_spml.datasets.seed_files import SeedMaker
-from mmseg_spml.functional.cam import save_cam
-from mmseg_spml.visualization.panels import write_picture
+from mmseg_spml.functional.seeds.cam_files import save_cam
+from mmseg_spml.io.index_maps import write_index_map
+from mmseg_spml.visualization.image_grid import write_picture
 from mmseg_spml.visualization.seeds import draw_map, draw_seeds
 
 
@@ -34,6 +34,6 @@ def test_a_row_has_the_image_its_maps_its_seeds_and_its_truth(tmp_path):
     without = draw_seeds([sample], maker, names, palette)
     picture = draw_seeds([sample], maker, names, palette, str(tmp_path / 'truth'))
     assert picture.shape[1] > without.shape[1]
-    # left half of the seeds and all of the truth, each enlarged to 192 x 192
+    # The left half of the seeds and all of the truth, each enlarged to 192 x 192.
     blue = (picture == (0, 0, 255)).all(-1).sum()
     assert blue >= 1.5 * 192 * 192

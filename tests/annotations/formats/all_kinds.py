@@ -1,4 +1,4 @@
-"""An annotation with marks of every kind, and the file names of all formats."""
+"""An annotation with shapes of every kind, and the file names of all formats."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ OUT = {
     'whats_the_point': 'a.json', 'index_png': 'maps', 'labelme': 'folder',
     'qupath': 'folder', 'scribblesup': 'folder', 'voc_xml': 'folder',
 }  # fmt: skip
-# index PNGs of a data set's list, and MATLAB files, are not written
+# Index PNGs of a data set's list, and MATLAB files, are not written.
 READ_ONLY = {'list_file', 'sbd'}
 
 

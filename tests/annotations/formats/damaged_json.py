@@ -1,4 +1,4 @@
-"""JSON values with one place replaced by something unexpected."""
+"""JSON values in which one place is replaced by an unexpected value."""
 
 STRANGE = (
     None, True, -1, 0, 2, 255, 10**30, 1e308, float('nan'), '', 'x', '..', '\0', 'NaN',
@@ -7,7 +7,7 @@ STRANGE = (
 
 
 def mutated(value, rng):
-    """A copy of a JSON value in which ``rng`` replaced one place, at any depth."""
+    """Copy a JSON value, and replace one place at any depth."""
     if isinstance(value, (dict, list)) and value and rng.random() < 0.9:
         copy = value.copy()
         key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))

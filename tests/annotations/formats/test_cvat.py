@@ -1,14 +1,15 @@
-"""CVAT's XML: read as its documentation shows it, and refused by name if bad."""
+"""CVAT's XML is read as its documentation shows it; bad files are named errors."""
 
 import math
 import re
 
 import numpy as np
 import pytest
+from annotations.formats.cvat_example import DISC, EXAMPLE, SKELETON
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_spml.annotations import cvat
+from mmseg_spml.annotations.formats import cvat
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -19,78 +20,7 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.functional.rasterize import polygon_mask
-
-SKELETON = """<skeleton label="s1" source="manual" z_order="0">
-      <points label="1" occluded="0" source="manual" outside="0" points="54.47,94.81">
-      </points>
-    </skeleton>"""
-
-# The example of CVAT's documentation ("XML annotation format"), its data of the task,
-# its polygon and its skeleton shortened.
-EXAMPLE = """<?xml version="1.0" encoding="utf-8"?>
-<annotations>
-  <version>1.1</version>
-  <meta>
-    <task>
-      <id>4</id>
-      <name>segmentation</name>
-      <size>27</size>
-      <mode>annotation</mode>
-      <labels>
-        <label>
-          <name>car</name>
-          <attributes>
-          </attributes>
-        </label>
-      </labels>
-    </task>
-    <dumped>2018-09-25 11:38:28.799808+03:00</dumped>
-  </meta>
-  <image id="0" name="filename000.jpg" width="1600" height="1200">
-    <box label="plate" xtl="797.33" ytl="870.92" xbr="965.52" ybr="928.94" \
-occluded="0" z_order="4">
-    </box>
-    <polygon label="car" points="561.30,916.23;561.30,842.77;554.72,761.63;\
-553.62,716.67" occluded="0" z_order="1">
-    </polygon>
-    <polyline label="traffic_line" points="462.10,0.00;126.80,1200.00" occluded="0" \
-z_order="3">
-    </polyline>
-    <polyline label="traffic_line" points="1212.40,0.00;1568.66,1200.00" occluded="0" \
-z_order="2">
-    </polyline>
-    <points label="wheel" points="574.90,939.48;1170.16,907.90;1130.69,445.26;\
-600.16,459.48" occluded="0" z_order="5">
-    </points>
-    <tag label="good_frame" source="manual">
-    </tag>
-    <mask label="car" source="manual" occluded="0" rle="3, 5, 7, 7, 5, 9, 3, 11, 2, \
-11, 2, 12, 1, 12, 1, 26, 1, 12, 1, 12, 2, 11, 3, 9, 5, 7, 7, 5, 3" left="707" \
-top="888" width="13" height="15" z_order="0">
-    </mask>
-  </image>
-</annotations>
-"""
-
-# The rows of that mask, run by run.
-DISC = """
-...#####.....
-..#######....
-.#########...
-###########..
-###########..
-############.
-############.
-#############
-#############
-.############
-.############
-..###########
-...#########.
-....#######..
-.....#####...
-"""
+from mmseg_spml.functional.labels.rasterize import polygon_mask
 
 
 def file_of(*elements, size='width="10" height="8"'):
@@ -128,7 +58,7 @@ def test_the_example_of_the_documentation(tmp_path):
     annotation = read_one(tmp_path, EXAMPLE)
     mask = np.zeros((1200, 1600), bool)
     rows = [[character == '#' for character in row] for row in DISC.split()]
-    # runs go on from row to row
+    # Runs go on from row to row.
     counts = [int(n) for n in re.search(r'rle="([^"]*)"', EXAMPLE)[1].split(',')]
     assert [len(run) for run in re.findall(r'\.+|#+', ''.join(DISC.split()))] == counts
     mask[888:903, 707:720] = rows
@@ -145,7 +75,7 @@ def test_the_example_of_the_documentation(tmp_path):
             Point('wheel', 600.16, 459.48),
         ],
         strokes=[
-            # the lower z_order first
+            # The lower z_order comes first.
             Stroke('traffic_line', [(1212.40, 0), (1568.66, 1200)]),
             Stroke('traffic_line', [(462.10, 0), (126.80, 1200)]),
         ],
@@ -171,7 +101,7 @@ def test_all_that_cvat_has_survives(tmp_path):
     other = WeakAnnotation('b.jpg', 3, 4)
     assert cvat.write([FULL, other], file) == 0
     assert list(cvat.read(file)) == [FULL, other]
-    assert cvat.recognises(file, file.read_bytes())
+    assert cvat.recognizes(file, file.read_bytes())
 
 
 def test_what_cvat_has_not_is_counted(tmp_path):
@@ -206,7 +136,7 @@ def test_a_turned_box_is_a_polygon(tmp_path):
     assert read_one(tmp_path, file_of(box.format('0.00'))).boxes == [
         Box('cat', 2, 3, 6, 5)
     ]
-    # clockwise on the screen: the right end of a level box goes down
+    # The rotation is clockwise on the screen: the right end of a level box goes down.
     (polygon,) = read_one(tmp_path, file_of(box.format(30))).polygons
     right = (4 + 2 * math.cos(math.pi / 6), 4 + 2 * math.sin(math.pi / 6))
     middle = np.mean(polygon.rings[0][1:3], axis=0)
@@ -224,7 +154,7 @@ def test_an_ellipse_is_a_polygon_close_to_it(tmp_path):
     np.testing.assert_allclose(((x - 50) / 10) ** 2 + ((y - 60) / 30) ** 2, 1)
 
 
-def test_marks_cover_the_pixels_they_are_drawn_on(tmp_path):
+def test_shapes_cover_the_pixels_they_are_drawn_on(tmp_path):
     annotation = read_one(
         tmp_path,
         file_of(
@@ -237,7 +167,7 @@ def test_marks_cover_the_pixels_they_are_drawn_on(tmp_path):
     assert np.argwhere(annotation.masks[0].mask).tolist() == [[6, 9], [7, 8]]
 
 
-def test_recognises_its_files_only(tmp_path):
+def test_recognizes_its_files_only(tmp_path):
     file = tmp_path / 'a.xml'
     for head in (
         EXAMPLE,
@@ -245,7 +175,7 @@ def test_recognises_its_files_only(tmp_path):
         '<!-- a --><annotations><image id="0" ',
         '<annotations><track id="0" ',
     ):
-        assert cvat.recognises(file, head.encode())
+        assert cvat.recognizes(file, head.encode())
     for head in (
         '',
         '<annotation><image /></annotation>',
@@ -253,12 +183,12 @@ def test_recognises_its_files_only(tmp_path):
         '<a><annotations><image id="0" ',
         '{"shapes": "<annotations><image "}',
     ):
-        assert not cvat.recognises(file, head.encode())
+        assert not cvat.recognizes(file, head.encode())
 
 
-def test_recognising_takes_no_time_whatever_the_head():
+def test_recognizing_takes_no_time_whatever_the_head():
     for part in ('<??>', '<!---->', '<!-- -->\n', ' ', '<?', '<!--'):
-        assert not cvat.recognises(None, (part * 65_536)[:65_536].encode())
+        assert not cvat.recognizes(None, (part * 65_536)[:65_536].encode())
 
 
 def test_missing_file_and_folder(tmp_path):

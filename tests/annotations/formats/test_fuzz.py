@@ -1,4 +1,4 @@
-"""Damaged files of every format: annotations or an AnnotationError, and soon."""
+"""Damaged files of every format soon give annotations or an AnnotationError."""
 
 import datetime
 import random
@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
-from annotations.all_kinds import CLASSES, OUT, everything
+from annotations.formats.all_kinds import CLASSES, OUT, everything
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -44,7 +44,7 @@ BOMB = (
 
 
 def damaged_text(text, rng):
-    """Text with numbers, words or stretches replaced, or cut short."""
+    """Replace numbers, words or stretches of a text, or cut it short."""
     how = rng.choice(['number', 'number', 'word', 'word', 'stretch', 'cut', 'doctype'])
     if how in ('number', 'word'):
         pattern = (
@@ -65,7 +65,7 @@ def damaged_text(text, rng):
 
 
 def damaged_bytes(content, rng):
-    """Bytes with some replaced, left out or doubled, or cut short."""
+    """Replace, leave out or double some bytes, or cut them short."""
     content = bytearray(content)
     for _ in range(rng.choice([1, 1, 2, 8])):
         if content:
@@ -80,7 +80,7 @@ def damaged_bytes(content, rng):
 def damage(path, rng):
     """Damage a file in place."""
     if path.suffix == '.png' and rng.random() < 0.7:
-        # a changed byte hardly gets past the checksums: another picture instead
+        # A changed byte hardly passes the checksums, so another picture is written.
         size = rng.choice([(30, 20), (1, 1), (20, 30), (400, 3)])
         mode = rng.choice(['1', 'L', 'P', 'LA', 'RGB', 'RGBA', 'I;16'])
         pixels = Image.effect_noise(size, rng.choice([0, 5, 90]))
@@ -102,7 +102,7 @@ def damage(path, rng):
 
 
 def write_maps(folder):
-    """A list file of the authors' release, with its label maps."""
+    """Write a list file of the authors' release, with its label maps."""
     for name in ('images', 'maps'):
         (folder / name).mkdir()
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(folder / 'images/a.jpg')
@@ -112,7 +112,7 @@ def write_maps(folder):
 
 
 def write_mat(folder):
-    """A class map of the Semantic Boundaries Dataset."""
+    """Write a class map of the Semantic Boundaries Dataset."""
     labels = np.zeros((20, 30), np.uint8)
     labels[3:9, 4:12] = 8
     path = folder / 'a.mat'
@@ -122,7 +122,7 @@ def write_mat(folder):
 
 @pytest.fixture(scope='module')
 def originals(tmp_path_factory):
-    """For each format a folder of valid files, and the path of its annotations."""
+    """Write a folder of valid files for each format; return the annotation paths."""
     paths = {}
     for name in FORMATS:
         folder = tmp_path_factory.mktemp(name)
@@ -142,7 +142,7 @@ def originals(tmp_path_factory):
 
 
 def check_damaged(original, name, seed, tmp_path_factory):
-    """Damage a copy of the files, read it, draw what was read."""
+    """Damage a copy of the files, read it, and draw the annotations."""
     rng = random.Random(seed)
     folder = tmp_path_factory.getbasetemp() / f'damaged_{name}'
     shutil.rmtree(folder, ignore_errors=True)

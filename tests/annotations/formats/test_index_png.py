@@ -1,4 +1,4 @@
-"""Folders of index PNGs: values, names of images, and damaged files."""
+"""Folders of index PNGs: values, image names, and damaged files."""
 
 import io
 import random
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations import index_png
+from mmseg_spml.annotations.formats import index_png
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -31,11 +31,11 @@ def chunk(kind, content):
     )  # fmt: skip
 
 
-def png(rows, depth=8, colour=3, size=None):
-    """A PNG byte by byte, as the standard describes it (www.w3.org/TR/png)."""
+def png(rows, depth=8, color=3, size=None):
+    """Build a PNG byte by byte, as its standard describes it (www.w3.org/TR/png)."""
     height, width = size or (len(rows), 8 * len(rows[0]) // depth)
-    head = struct.pack('>IIBBBBB', width, height, depth, colour, 0, 0, 0)
-    palette = chunk(b'PLTE', bytes(range(256)) * 3) if colour == 3 else b''
+    head = struct.pack('>IIBBBBB', width, height, depth, color, 0, 0, 0)
+    palette = chunk(b'PLTE', bytes(range(256)) * 3) if color == 3 else b''
     pixels = zlib.compress(b''.join(b'\0' + bytes(row) for row in rows))
     return (
         b'\x89PNG\r\n\x1a\n'
@@ -58,10 +58,10 @@ def read(path, classes=CLASSES, **options):
     return list(index_png.read(path, classes=classes, **options))
 
 
-@pytest.mark.parametrize('colour', [0, 3])
-def test_values_of_a_palette_or_grey_file(colour, tmp_path):
+@pytest.mark.parametrize('color', [0, 3])
+def test_values_of_a_palette_or_gray_file(color, tmp_path):
     path = tmp_path / '2007_000032.png'
-    path.write_bytes(png([[0, 1, 2, 3], [254, 255, 1, 200]], colour=colour))
+    path.write_bytes(png([[0, 1, 2, 3], [254, 255, 1, 200]], color=color))
     labels = np.array([[0, 1, 2, 254], [254, 255, 1, 254]], np.uint8)
     expected = [
         WeakAnnotation('2007_000032.jpg', 2, 4, dense=DenseMap(CLASSES, labels))
@@ -69,12 +69,12 @@ def test_values_of_a_palette_or_grey_file(colour, tmp_path):
     assert read(tmp_path) == expected
     assert read(path) == expected  # one file
     for place in (tmp_path, path):
-        assert index_png.recognises(place, b'')
+        assert index_png.recognizes(place, b'')
 
 
 def test_few_bits(tmp_path):
     (tmp_path / 'a.png').write_bytes(png([[0b01_10_00_11]], depth=2))
-    (tmp_path / 'b.png').write_bytes(png([[0b0110_0000]], depth=1, colour=0))
+    (tmp_path / 'b.png').write_bytes(png([[0b0110_0000]], depth=1, color=0))
     two, one = read(tmp_path)
     assert two.dense.labels.tolist() == [[1, 2, 0, 254]]
     assert one.dense.labels.tolist() == [[0, 1, 1, 0, 0, 0, 0, 0]]
@@ -120,8 +120,8 @@ def test_there_and_back(tmp_path):
     assert index_png.write(both, tmp_path / 'new') == 0
     assert read(tmp_path / 'new') == both
     written = np.asarray(Image.open(tmp_path / 'new' / 'a.png'))
-    assert written.tolist() == [[0, 1, 2], [3, 255, 2]]  # unlabelled as C
-    assert index_png.recognises(tmp_path / 'new', b'')
+    assert written.tolist() == [[0, 1, 2], [3, 255, 2]]  # unlabeled as C
+    assert index_png.recognizes(tmp_path / 'new', b'')
 
 
 def test_254_classes(tmp_path):
@@ -146,7 +146,7 @@ def test_classes_in_another_order(tmp_path):
     other = dense('b.jpg', [[0, 0]], ['sheep'])
     with pytest.raises(AnnotationError, match=r"b\.png: .*'sheep' is none of"):
         index_png.write([annotation, other], tmp_path)
-    # a class that is not shown does no harm
+    # A class that is not shown does no harm.
     assert index_png.write([dense('c.jpg', [[1]])], tmp_path, classes=['cat']) == 0
 
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_written_is_counted(tmp_path):
     assert read(tmp_path / 'new') == [dense('a.jpg', [[1]])]
 
 
-def test_marks_are_drawn_as_training_draws_them(tmp_path):
+def test_shapes_are_drawn_as_training_draws_them(tmp_path):
     marked = WeakAnnotation(
         'a.jpg', 5, 9, points=[Point('dog', 1.5, 1.5), Point(None, 7.5, 3.5)],
         boxes=[Box('cat', 0, 0, 9, 4)], boxes_complete=True,
@@ -169,7 +169,7 @@ def test_marks_are_drawn_as_training_draws_them(tmp_path):
     assert set(written.ravel()) == {0, 2, 3, 255}
     with pytest.raises(AnnotationError, match='a.png: .*--classes'):
         index_png.write([marked], tmp_path / 'other')
-    # no class is the background: nothing is known outside of the boxes
+    # No class is the background: nothing is known outside of the boxes.
     assert index_png.write([marked], tmp_path / 'new', classes=CLASSES[1:]) == 1
     written = np.asarray(Image.open(tmp_path / 'new' / 'a.png'))
     assert set(written.ravel()) == {1, 2, 255}
@@ -208,10 +208,10 @@ BOMB = png(ROW, size=(60_000, 60_000))
         (png(ROW)[:40], 'cannot decode|truncated'),
         (png(ROW)[:-30], 'cannot decode'),
         (png(ROW).replace(b'IDAT', b'IDAX'), 'cannot decode'),
-        (png([[0, 1, 2] * 3], colour=2, size=(1, 3)), r'mode RGB \(3 channels\)'),
-        (png([[0, 1] * 3], colour=4, size=(1, 3)), r'mode LA \(2 channels\)'),
-        (png([[0x12]], depth=4, colour=0), '4-bit grey'),
-        (png([[1, 0, 0, 2]], depth=16, colour=0), r'values 2\.\.256.*regions'),
+        (png([[0, 1, 2] * 3], color=2, size=(1, 3)), r'mode RGB \(3 channels\)'),
+        (png([[0, 1] * 3], color=4, size=(1, 3)), r'mode LA \(2 channels\)'),
+        (png([[0x12]], depth=4, color=0), '4-bit gray'),
+        (png([[1, 0, 0, 2]], depth=16, color=0), r'values 2\.\.256.*regions'),
         (png(ROW, size=(0, 4)), 'height of an image'),
         (png(ROW, size=(4, 70_000)), 'width of an image'),
         (BOMB, 'more than 268435456 pixels'),
@@ -227,7 +227,7 @@ def test_malformed_files(content, what, tmp_path):
     with pytest.raises(AnnotationError, match=rf'(?s), x/b\.png: .*({what})') as caught:
         next(reader)
     assert str(caught.value).startswith(f'{tmp_path}, x/b.png: ')
-    assert not index_png.recognises(tmp_path / 'x', b'')
+    assert not index_png.recognizes(tmp_path / 'x', b'')
 
 
 def test_missing_arguments_and_files(tmp_path):
@@ -244,17 +244,17 @@ def test_missing_arguments_and_files(tmp_path):
         read(tmp_path, classes='cat')
 
 
-def test_photographs_are_not_recognised(tmp_path):
-    assert not index_png.recognises(tmp_path, b'')
-    assert not index_png.recognises(tmp_path / 'none', b'')
-    grey = np.random.default_rng(0).integers(0, 256, (30, 30))
-    save(tmp_path / 'grey' / 'a.png', grey)
-    save(tmp_path / 'colour' / 'a.png', np.zeros((4, 4, 3)))
-    assert not index_png.recognises(tmp_path / 'grey', b'')
-    assert not index_png.recognises(tmp_path / 'colour', b'')
+def test_photographs_are_not_recognized(tmp_path):
+    assert not index_png.recognizes(tmp_path, b'')
+    assert not index_png.recognizes(tmp_path / 'none', b'')
+    gray = np.random.default_rng(0).integers(0, 256, (30, 30))
+    save(tmp_path / 'gray' / 'a.png', gray)
+    save(tmp_path / 'color' / 'a.png', np.zeros((4, 4, 3)))
+    assert not index_png.recognizes(tmp_path / 'gray', b'')
+    assert not index_png.recognizes(tmp_path / 'color', b'')
     text = tmp_path / 'a.txt'
     text.write_text('a')
-    assert not index_png.recognises(text, b'a')
+    assert not index_png.recognizes(text, b'a')
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
@@ -265,7 +265,7 @@ def test_fuzzed_files_are_read_or_refused(seed, tmp_path_factory):
     stream = io.BytesIO()
     image = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10) % 5)
     image.save(stream, format='PNG', bits=8)
-    for original in (png(ROW), png(ROW, colour=0), stream.getvalue()):
+    for original in (png(ROW), png(ROW, color=0), stream.getvalue()):
         for _ in range(2):
             content = bytearray(original)
             for _ in range(rng.choice([1, 1, 2, 9])):
@@ -275,7 +275,7 @@ def test_fuzzed_files_are_read_or_refused(seed, tmp_path_factory):
             if rng.random() < 0.2:
                 content = content[: rng.randrange(len(content))]
             path.write_bytes(bytes(content))
-            index_png.recognises(path, bytes(content))
+            index_png.recognizes(path, bytes(content))
             try:
                 assert len(read(path)) == 1
             except AnnotationError:

@@ -1,4 +1,4 @@
-"""The canonical file: nothing lost, everything described, nothing else accepted."""
+"""JSON Lines lose nothing, follow their schema, and accept nothing else."""
 
 import base64
 import json
@@ -7,13 +7,13 @@ import zlib
 
 import numpy as np
 import pytest
-from annotations.damaged_json import mutated
+from annotations.formats.damaged_json import mutated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_spml.annotations import json_lines
 from mmseg_spml.annotations.formats import (
     detect_format,
+    json_lines,
     read_annotations,
     write_annotations,
 )
@@ -157,7 +157,7 @@ def test_a_line_as_documented(tmp_path):
         ({'size': [2]}, r'\[height, width\]'),
         ({'size': [2, 10**30]}, 'width'),
         ({'size': {'h': 2}}, 'size must be a list'),
-        ({'colour': 1}, "unknown \\['colour'\\]"),
+        ({'color': 1}, "unknown \\['color'\\]"),
         ({'tags': 'cat'}, 'tags must be a list'),
         ({'tags': [3]}, 'no class name'),
         ({'tags_complete': 1}, 'true or false'),

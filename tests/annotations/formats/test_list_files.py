@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations import list_files
+from mmseg_spml.annotations.formats import list_files
 from mmseg_spml.annotations.model import AnnotationError, DenseMap, WeakAnnotation
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
-# As README.md, "Data", shows the release's folders and lists.
+# The folders and lists are those of the release, as README.md shows them ("Data").
 LINE = (
     'VOC2012/JPEGImages/2007_000032.jpg VOC2012/scribble/dilate_3/2007_000032.png '
     'VOC2012/hed/2007_000032.png'
@@ -21,7 +21,7 @@ VALUES = [[0, 1, 20], [21, 254, 255]]
 
 
 def release(folder, text=LINE, name='train.txt'):
-    """A release of one image; the path of its list."""
+    """Write a release of one image, and return the path of its list."""
     for path, values in (('scribble/dilate_3', VALUES), ('hed', [[7] * 3] * 2)):
         place = folder / 'VOC2012' / path / '2007_000032.png'
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -35,9 +35,9 @@ def release(folder, text=LINE, name='train.txt'):
     return path
 
 
-def expected(classes=VOC_CLASSES, first_unlabelled=21):
+def expected(classes=VOC_CLASSES, first_unlabeled=21):
     labels = np.array(VALUES, np.uint8)
-    labels[(labels >= first_unlabelled) & (labels < 255)] = 254
+    labels[(labels >= first_unlabeled) & (labels < 255)] = 254
     return WeakAnnotation(
         'VOC2012/JPEGImages/2007_000032.jpg', 2, 3, dense=DenseMap(classes, labels)
     )
@@ -46,7 +46,7 @@ def expected(classes=VOC_CLASSES, first_unlabelled=21):
 @pytest.mark.parametrize('text', [LINE, f'\n{LINE}\r\n \n', f'\ufeff{LINE} \n'])
 def test_a_list_of_the_release(text, tmp_path):
     path = release(tmp_path, text)
-    assert list_files.recognises(path, text.encode())
+    assert list_files.recognizes(path, text.encode())
     (annotation,) = list_files.read(path)
     assert annotation == expected()
     assert annotation.dense.labels.tolist() == [[0, 1, 20], [254, 254, 255]]
@@ -153,8 +153,8 @@ def test_missing_lists(tmp_path):
         ('a.txt', b'\xff\xfe a.jpg'),
     ],
 )
-def test_other_files_are_not_recognised(name, head, tmp_path):
-    assert not list_files.recognises(tmp_path / name, head)
+def test_other_files_are_not_recognized(name, head, tmp_path):
+    assert not list_files.recognizes(tmp_path / name, head)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
@@ -176,7 +176,7 @@ def test_fuzzed_lists_are_read_or_refused(seed, tmp_path_factory):
                 [rng.randrange(256)]
             )
         path.write_bytes(content)
-        list_files.recognises(path, content)
+        list_files.recognizes(path, content)
         try:
             for annotation in list_files.read(path):
                 assert annotation.size == (2, 3)

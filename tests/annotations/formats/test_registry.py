@@ -1,8 +1,8 @@
-"""Each format's file is recognised as that format and as no other."""
+"""The file of each format is recognized as that format and as no other."""
 
 import numpy as np
 import pytest
-from annotations.all_kinds import CLASSES, OUT, READ_ONLY, everything
+from annotations.formats.all_kinds import CLASSES, OUT, READ_ONLY, everything
 from PIL import Image
 
 from mmseg_spml.annotations.formats import (
@@ -29,7 +29,7 @@ def test_all_formats_are_covered():
 
 
 @pytest.mark.parametrize('name', sorted(OUT))
-def test_written_files_are_recognised_and_read(name, images, tmp_path):
+def test_written_files_are_recognized_and_read(name, images, tmp_path):
     path = tmp_path / OUT[name]
     known = [everything('a.jpg'), everything('b.jpg')]
     left_out = write_annotations(known, path, name, classes=CLASSES)

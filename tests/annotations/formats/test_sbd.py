@@ -1,4 +1,4 @@
-"""MAT-files of the Semantic Boundaries Dataset: the map, and no bytes that crash."""
+"""MAT-files of the Semantic Boundaries Dataset, also damaged ones."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 from scipy.sparse import csc_matrix
 
-from mmseg_spml.annotations import sbd
+from mmseg_spml.annotations.formats import sbd
 from mmseg_spml.annotations.model import AnnotationError, DenseMap, WeakAnnotation
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
@@ -19,7 +19,7 @@ LABELS = np.array([[0, 1, 20, 255], [15, 15, 0, 0], [2, 3, 4, 5]], np.uint8)
 
 
 def mat_file(labels=LABELS, compressed=True, variable='GTcls', **changes):
-    """A file of the layout of the README of the data, written by scipy.io.savemat."""
+    """Write a file with the layout of the data's README by scipy.io.savemat."""
     boundaries = np.empty((20, 1), object)
     for category in range(20):
         boundaries[category, 0] = csc_matrix((3, 4), dtype=bool)
@@ -36,7 +36,7 @@ def mat_file(labels=LABELS, compressed=True, variable='GTcls', **changes):
 
 
 def element(order, kind, content):
-    """A data element by MathWorks' "MAT-File Format"."""
+    """Build a data element by MathWorks' "MAT-File Format"."""
     if 1 <= len(content) <= 4:
         tag = struct.pack(order + 'I', len(content) << 16 | kind)
         return tag + content.ljust(4, b'\0')
@@ -51,7 +51,7 @@ def array(order, kind, shape, name, *parts, flags=0):
 
 
 def hand_made(order='<', shape=(3, 4), name=b'GTcls', field=b'Segmentation', **matrix):
-    """A file with nothing but the map, whose bytes do not come from scipy."""
+    """Build a file with nothing but the map, without scipy."""
     values = matrix.get('values', LABELS.tobytes(order='F'))
     numbers = element(order, matrix.get('storage', 2), values)
     segmentation = array(
@@ -82,7 +82,7 @@ def test_a_file_in_the_layout_of_the_data_set(tmp_path, compressed):
     assert list(sbd.read(path)) == [
         WeakAnnotation('2008_000002.jpg', 3, 4, dense=DenseMap(VOC_CLASSES, LABELS))
     ]
-    # how published readers take the map
+    # Published readers take the map in this way.
     expected = loadmat(path)['GTcls'][0]['Segmentation'][0]
     np.testing.assert_array_equal(read_bytes(tmp_path, content).dense.labels, expected)
 
@@ -116,13 +116,13 @@ def test_other_classes(tmp_path):
     assert annotation.dense == DenseMap(('rest', 'road'), labels)
 
 
-def test_a_folder_is_read_in_order_and_recognised(tmp_path):
+def test_a_folder_is_read_in_order_and_recognized(tmp_path):
     for name in ('b', 'a'):
         saved(tmp_path, mat_file(), f'{name}.mat')
     assert [a.image for a in sbd.read(tmp_path)] == ['a.jpg', 'b.jpg']
-    assert not sbd.recognises(tmp_path, b'')  # its first variable is another
+    assert not sbd.recognizes(tmp_path, b'')  # its first variable is another
     saved(tmp_path, hand_made(), 'a.mat')
-    assert sbd.recognises(tmp_path, b'')
+    assert sbd.recognizes(tmp_path, b'')
 
 
 def test_writing_is_refused(tmp_path):
@@ -192,7 +192,7 @@ def test_a_missing_file_and_an_empty_folder(tmp_path):
 
 
 def plain(content):
-    """The same file with GTcls as the first variable."""
+    """Build the same file with GTcls as the first variable."""
     stream = io.BytesIO()
     savemat(stream, {'GTcls': content}, do_compression=True)
     return stream.getvalue()
@@ -210,11 +210,11 @@ def plain(content):
         (b'', False),
     ],
 )
-def test_only_files_of_this_format_are_recognised(tmp_path, content, expected):
+def test_only_files_of_this_format_are_recognized(tmp_path, content, expected):
     path = saved(tmp_path, content)
-    assert sbd.recognises(path, content) is expected
-    assert sbd.recognises(tmp_path, b'') is expected
-    assert not sbd.recognises(tmp_path / 'a.bin', content)
+    assert sbd.recognizes(path, content) is expected
+    assert sbd.recognizes(tmp_path, b'') is expected
+    assert not sbd.recognizes(tmp_path / 'a.bin', content)
 
 
 FILES = (mat_file(compressed=False), plain({'Segmentation': LABELS}), hand_made('>'))
@@ -237,7 +237,7 @@ def test_mutated_files_give_annotations_or_an_annotation_error(
     for place, value in changes:
         data[120 + place % (len(data) - 120)] = value
     path = saved(tmp_path_factory.mktemp('mutated'), bytes(data[:end]))
-    sbd.recognises(path, path.read_bytes())
+    sbd.recognizes(path, path.read_bytes())
     try:
         annotations = list(sbd.read(path))
     except AnnotationError as error:

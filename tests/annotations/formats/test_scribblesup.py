@@ -1,4 +1,4 @@
-"""ScribbleSup's XML: strokes to the pixel, and no file that breaks the reader."""
+"""ScribbleSup's XML: exact pixels of strokes, and files that must not crash."""
 
 import random
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations import scribblesup, voc_xml
+from mmseg_spml.annotations.formats import scribblesup, voc_xml
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -19,8 +19,8 @@ from mmseg_spml.annotations.model import (
 )
 
 # The data set is not at hand. This is the layout that its own reader (readspots.m of
-# the release) and published ones expect: filename, size, segmented, and polygons of a
-# tag and whole numbers X, Y, some of them outside of the image.
+# the release) and published readers expect: filename, size, segmented, and polygons of
+# a tag and whole numbers X, Y, some of them outside of the image.
 SCRIBBLES = """<annotation>
   <folder>VOC2012</folder>
   <filename>2007_000032.jpg</filename>
@@ -107,8 +107,8 @@ def test_pixels_are_those_of_readspots(tmp_path):
     text = SMALL.replace('<point><X>1</X><Y>2</Y></point>', inner)
     (annotation,) = read_text(tmp_path, text)
     for (x, y), (read_x, read_y) in zip(points, annotation.strokes[0].path):
-        # readspots.m: x = max(min(X + 1, w), 1), where the centre of the first pixel
-        # is 1, so that it covers [0.5, 1.5)
+        # readspots.m uses x = max(min(X + 1, w), 1), so that the center of the first
+        # pixel is 1 and the pixel covers [0.5, 1.5).
         assert read_x == max(min(x + 1, width), 1) - 0.5
         assert read_y == max(min(y + 1, height), 1) - 0.5
 
@@ -166,7 +166,8 @@ def test_what_cannot_be_written_is_counted(tmp_path):
         strokes=[Stroke('cat', ((1.9, 0.2),), width=3), Stroke(None, ((0, 0),))],
         dense=DenseMap(('cat',), np.zeros((2, 3), np.uint8)),
     )
-    # box, point, void stroke, dense map; the tag dog; that there is no car
+    # These are a box, a point, a void stroke, a dense map, the tag dog, and the absent
+    # class car.
     assert scribblesup.write([annotation], tmp_path / 'out') == 4 + 1 + 1
     (read,) = scribblesup.read(tmp_path / 'out')
     assert read.strokes == [Stroke('cat', ((1.5, 0.5),))]
@@ -221,18 +222,18 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
         ('', False),
     ],
 )
-def test_only_files_of_this_format_are_recognised(tmp_path, text, expected):
+def test_only_files_of_this_format_are_recognized(tmp_path, text, expected):
     path = saved(tmp_path, text)
-    assert scribblesup.recognises(path, text.encode()) is expected
-    assert scribblesup.recognises(tmp_path, b'') is expected
-    assert not (expected and voc_xml.recognises(path, text.encode()))
+    assert scribblesup.recognizes(path, text.encode()) is expected
+    assert scribblesup.recognizes(tmp_path, b'') is expected
+    assert not (expected and voc_xml.recognizes(path, text.encode()))
 
 
 JUNK = ('', 'nan', '-1e400', '9' * 5000, '../..', '<b/>', '&x;', '\x00', '1e-999', '-7')
 
 
 def mutated(text, seed):
-    """The bytes of a text with texts replaced, elements doubled, bytes lost."""
+    """Return the bytes of a text with replaced, doubled and lost parts."""
     rng = random.Random(seed)
     for _ in range(rng.randint(1, 3)):
         gaps = [i + 1 for i, character in enumerate(text) if character == '>']
@@ -253,7 +254,7 @@ def mutated(text, seed):
 def test_mutated_files_give_annotations_or_an_annotation_error(tmp_path_factory, seed):
     folder = tmp_path_factory.mktemp('mutated')
     path = saved(folder, mutated(SCRIBBLES, seed))
-    scribblesup.recognises(path, path.read_bytes())
+    scribblesup.recognizes(path, path.read_bytes())
     try:
         annotations = list(scribblesup.read(path, images=folder))
     except (

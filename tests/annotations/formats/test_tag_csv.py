@@ -1,4 +1,4 @@
-"""Tables of tags: lists and multi-hot rows, and what each claims to know."""
+"""Tables of tags: lists and multi-hot rows, and the completeness of both."""
 
 import random
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations import tag_csv
+from mmseg_spml.annotations.formats import tag_csv
 from mmseg_spml.annotations.label_map import known_tags
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -22,7 +22,7 @@ NAMES = ['a.jpg', 'b.jpg', 'c.jpg', 'x/ä b.png', 'train_0.jpg', 'train_1.JPG']
 
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
-    """Pictures 6 wide and 4 high."""
+    """Write pictures 6 wide and 4 high."""
     folder = tmp_path_factory.mktemp('images')
     (folder / 'x').mkdir()
     for name in [*NAMES, '000005.jpg', '000009.jpg', 'a b.jpg', 'twice.jpg']:
@@ -50,19 +50,19 @@ def read(path, images):
     return list(tag_csv.read(path, images=images))
 
 
-def recognised(path):
-    return tag_csv.recognises(path, path.read_bytes()[:65536])
+def recognized(path):
+    return tag_csv.recognizes(path, path.read_bytes()[:65536])
 
 
 def test_a_list_as_kaggle_writes_it(tmp_path, images):
-    # train_v2.csv of "Planet: Understanding the Amazon from Space"
+    # This is train_v2.csv of "Planet: Understanding the Amazon from Space".
     path = table(
         tmp_path,
         'image_name,tags\n'
         'train_0,haze primary\n'
         'train_1,agriculture clear primary water\n',
     )
-    assert recognised(path)
+    assert recognized(path)
     assert read(path, images) == [
         of('train_0.jpg', 'haze', 'primary'),
         of('train_1.JPG', 'agriculture', 'clear', 'primary', 'water'),
@@ -70,12 +70,12 @@ def test_a_list_as_kaggle_writes_it(tmp_path, images):
 
 
 def test_a_list_as_fastai_writes_it(tmp_path, images):
-    # train.csv of fastai's PASCAL_2007
+    # This is train.csv of fastai's PASCAL_2007.
     path = table(
         tmp_path,
         'fname,labels,is_valid\n000005.jpg,chair,True\n000009.jpg,horse person,True\n',
     )
-    assert recognised(path)
+    assert recognized(path)
     assert read(path, images) == [
         of('000005.jpg', 'chair'),
         of('000009.jpg', 'horse', 'person'),
@@ -100,7 +100,7 @@ def test_multi_hot_rows(tmp_path, images):
         tmp_path,
         'Filename, cat, dog\na.jpg, 1, 0\nb.jpg, 0.0, 0\nc.jpg, -1, 1\ntrain_0, ,0\n',
     )
-    assert recognised(path)
+    assert recognized(path)
     assert read(path, images) == [
         complete('a.jpg', 'cat'),
         complete('b.jpg'),
@@ -128,7 +128,7 @@ def test_lists_are_written_where_nothing_is_excluded(tmp_path, images):
     assert (
         path.read_text() == 'image,tags\na.jpg,cat dog\nb.jpg,traffic light;\nc.jpg,\n'
     )
-    assert recognised(path)
+    assert recognized(path)
     assert read(path, images) == annotations
 
 
@@ -140,7 +140,7 @@ def test_multi_hot_rows_are_written_otherwise(tmp_path, images):
     assert path.read_text(encoding='utf-8') == (
         'image,dog,cat\na.jpg,0,1\nx/ä b.png,-1,1\nc.jpg,0,0\n'
     )
-    assert recognised(path)
+    assert recognized(path)
     assert read(path, images) == annotations
 
 
@@ -157,7 +157,7 @@ def test_multi_hot_rows_are_written_otherwise(tmp_path, images):
 def test_no_more_is_claimed_than_was_known(annotations, tmp_path, images):
     path = tmp_path / 'tags.csv'
     assert tag_csv.write(annotations, path) == 0
-    assert recognised(path)
+    assert recognized(path)
     assert read(path, images) == annotations
 
 
@@ -181,11 +181,11 @@ def test_knowledge_survives_a_round_trip(data, tmp_path_factory, images):
         for known, read_again in zip(
             known_tags(one, classes), known_tags(other, classes)
         ):
-            # of a complete list, only an absent background may be forgotten
+            # A complete list may forget an absent background, but nothing else.
             assert (known == read_again)[1:].all()
 
 
-def test_labels_of_marks_are_tags_and_marks_are_left_out(tmp_path, images):
+def test_labels_of_shapes_are_tags_and_shapes_are_left_out(tmp_path, images):
     annotation = of(
         'a.jpg',
         'cat',
@@ -275,9 +275,9 @@ def test_missing_folders_and_files(tmp_path, images):
     ],
 )
 def test_tables_of_something_else(text, tmp_path):
-    assert not recognised(table(tmp_path, text))
-    assert not tag_csv.recognises(tmp_path, b'')
-    assert not tag_csv.recognises(tmp_path / 'a.txt', b'image,tags\na.jpg,cat\n')
+    assert not recognized(table(tmp_path, text))
+    assert not tag_csv.recognizes(tmp_path, b'')
+    assert not tag_csv.recognizes(tmp_path / 'a.txt', b'image,tags\na.jpg,cat\n')
 
 
 STRANGE = [
@@ -313,7 +313,7 @@ def test_damaged_tables_are_read_or_refused(seed, tmp_path_factory, images):
     data = '\n'.join(','.join(row) for row in rows).encode()
     path = tmp_path_factory.getbasetemp() / 'damaged.csv'
     path.write_bytes(data[: rng.randint(0, 2 * len(data))])
-    recognised(path)
+    recognized(path)
     try:
         read(path, images)
     except AnnotationError as error:

@@ -5,12 +5,12 @@ import random
 
 import numpy as np
 import pytest
-from annotations.damaged_json import mutated
+from annotations.formats.damaged_json import mutated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations import tag_json
+from mmseg_spml.annotations.formats import tag_json
 from mmseg_spml.annotations.model import AnnotationError, Point, WeakAnnotation
 
 VALID = {
@@ -48,7 +48,7 @@ def test_round_trip(images, tmp_path):
         WeakAnnotation('sub/b.png', 4, 5, absent={'cat'}),
     ]
     assert tag_json.write(known, path, classes=VALID['classes']) == 2
-    assert tag_json.recognises(path, path.read_bytes())
+    assert tag_json.recognizes(path, path.read_bytes())
     assert list(tag_json.read(path, images=images)) == [
         WeakAnnotation('a.jpg', 2, 3, tags={'cat', 'dog'}),
         WeakAnnotation('sub/b.png', 4, 5),

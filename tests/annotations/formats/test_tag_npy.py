@@ -1,4 +1,4 @@
-"""Pickled multi-hot rows: the files of the literature, and files that mean harm."""
+"""Pickled multi-hot rows: files of the literature, and hostile files."""
 
 import os
 import pickle
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations import tag_npy
+from mmseg_spml.annotations.formats import tag_npy
 from mmseg_spml.annotations.model import AnnotationError, Box, WeakAnnotation
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
@@ -21,7 +21,7 @@ HEADER = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }"
 
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
-    """Pictures 6 wide and 4 high."""
+    """Write pictures 6 wide and 4 high."""
     folder = tmp_path_factory.mktemp('images')
     (folder / 'x').mkdir()
     names = ['2007_000032.jpg', '2007_000039.jpg', 'x/a.b.png', 'twice.jpg']
@@ -41,7 +41,7 @@ def saved(path, content):
 
 
 def wrapped(path, pickled):
-    """What numpy.save writes around a pickle."""
+    """Write a pickle as numpy.save would."""
     header = HEADER.ljust(117) + b'\n'
     head = b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header))
     path.write_bytes(head + header + pickled)
@@ -49,7 +49,7 @@ def wrapped(path, pickled):
 
 
 def pickled(content, protocol=2, numpy=1):
-    """As numpy 1 did; until 1.16 it used protocol 2."""
+    """Pickle as numpy 1 did, which used protocol 2 until version 1.16."""
     array = np.empty((), object)
     array[()] = content
     data = pickle.dumps(array, protocol=protocol)
@@ -67,14 +67,14 @@ def of(image, *tags):
 
 
 def test_a_file_as_the_literature_writes_it(tmp_path, images):
-    # AffinityNet's voc12/make_cls_labels.py: a dict of zeros((20,), float32) with ones
+    # AffinityNet's voc12/make_cls_labels.py fills ones into zeros((20,), float32).
     rows = {'2007_000032': np.zeros(20, np.float32)}
     rows['2007_000032'][[0, 14]] = 1.0
     path = saved(tmp_path / 'cls_labels.npy', rows)
     assert read(path, images, VOC_CLASSES) == [
         of('2007_000032.jpg', 'aeroplane', 'person')
     ]
-    assert tag_npy.recognises(path, path.read_bytes())
+    assert tag_npy.recognizes(path, path.read_bytes())
 
 
 @pytest.mark.parametrize('number', [int, np.int32, np.int64])
@@ -115,7 +115,7 @@ def test_files_of_older_versions(protocol, numpy, tmp_path, images):
 
 
 def test_a_file_of_python_2(tmp_path, images):
-    # strings of Python 2 are bytes: SHORT_BINSTRING, 'U'
+    # The strings of Python 2 are bytes (SHORT_BINSTRING, 'U').
     def text(value):
         return b'U' + bytes([len(value)]) + value
 
@@ -201,12 +201,12 @@ def test_what_cannot_be_written(tmp_path):
         ({'2007_000032': row(-1, 0)}, r'got \[-1.0\]'),
         ({'2007_000032': [1, 0]}, "image '2007_000032': .*got list"),
         ({'2007_000032': None}, 'got NoneType'),
-        ({'2007_000032': np.array(['a', 'b'])}, 'row of numbers, got shape'),
+        ({'2007_000032': np.array(['a', 'b'])}, 'array of numbers, got .*U1'),
         ({'2007_000032': np.array([None])}, 'array of numbers'),
-        ({'2007_000032': np.zeros((1, 2))}, 'no row of numbers'),
+        ({'2007_000032': np.zeros((1, 2))}, 'row of numbers, got shape'),
         ({'2007_000032': np.array(1.0)}, 'row of numbers'),
-        ({'2007_000032': np.zeros(2, 'f4,f4')}, 'no row of numbers|damaged'),
-        ({'2007_000032': np.zeros(2, 'M8[s]')}, 'no row of numbers|of type'),
+        ({'2007_000032': np.zeros(2, 'f4,f4')}, 'no array of numbers|damaged'),
+        ({'2007_000032': np.zeros(2, 'M8[s]')}, 'array of numbers, got .*M8'),
         ({(1, 2): row(1, 0)}, 'key, got tuple'),
         ({-1: row(1, 0)}, 'key, got int'),
         ({10**5000: row(1, 0)}, 'key, got int'),
@@ -238,16 +238,16 @@ def test_other_files(tmp_path, images):
     path = saved(tmp_path / 'tags.npy', np.zeros((3, 3)))
     with pytest.raises(AnnotationError, match='tags.npy: .*got an array'):
         read(path, images)
-    assert not tag_npy.recognises(path, path.read_bytes())
+    assert not tag_npy.recognizes(path, path.read_bytes())
     path.write_text('image,tags\n')
     with pytest.raises(AnnotationError, match='tags.npy: .*got another file'):
         read(path, images)
-    assert not tag_npy.recognises(path, path.read_bytes())
-    assert not tag_npy.recognises(tmp_path, b'')
+    assert not tag_npy.recognizes(path, path.read_bytes())
+    assert not tag_npy.recognizes(tmp_path, b'')
 
 
 class Harm:
-    """Unpickled, it makes a file."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path

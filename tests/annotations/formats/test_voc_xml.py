@@ -1,14 +1,15 @@
-"""PASCAL VOC XML: boxes to the pixel, and no file that breaks the reader."""
+"""PASCAL VOC XML: exact pixels of boxes, and files that must not crash."""
 
 import random
 import time
 
 import numpy as np
 import pytest
+from annotations.formats.voc_xml_files import LAYOUT, VOC2012, WRITER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_spml.annotations import voc_xml
+from mmseg_spml.annotations.formats import voc_xml
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -19,134 +20,6 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-
-# VOCdevkit/VOC2012/Annotations/2007_000032.xml, as released.
-VOC2012 = """<annotation>
-	<folder>VOC2012</folder>
-	<filename>2007_000032.jpg</filename>
-	<source>
-		<database>The VOC2007 Database</database>
-		<annotation>PASCAL VOC2007</annotation>
-		<image>flickr</image>
-	</source>
-	<size>
-		<width>500</width>
-		<height>281</height>
-		<depth>3</depth>
-	</size>
-	<segmented>1</segmented>
-	<object>
-		<name>aeroplane</name>
-		<pose>Frontal</pose>
-		<truncated>0</truncated>
-		<difficult>0</difficult>
-		<bndbox>
-			<xmin>104</xmin>
-			<ymin>78</ymin>
-			<xmax>375</xmax>
-			<ymax>183</ymax>
-		</bndbox>
-	</object>
-	<object>
-		<name>aeroplane</name>
-		<pose>Left</pose>
-		<truncated>0</truncated>
-		<difficult>0</difficult>
-		<bndbox>
-			<xmin>133</xmin>
-			<ymin>88</ymin>
-			<xmax>197</xmax>
-			<ymax>123</ymax>
-		</bndbox>
-	</object>
-	<object>
-		<name>person</name>
-		<pose>Rear</pose>
-		<truncated>0</truncated>
-		<difficult>0</difficult>
-		<bndbox>
-			<xmin>195</xmin>
-			<ymin>180</ymin>
-			<xmax>213</xmax>
-			<ymax>229</ymax>
-		</bndbox>
-	</object>
-	<object>
-		<name>person</name>
-		<pose>Rear</pose>
-		<truncated>0</truncated>
-		<difficult>0</difficult>
-		<bndbox>
-			<xmin>26</xmin>
-			<ymin>189</ymin>
-			<xmax>44</xmax>
-			<ymax>238</ymax>
-		</bndbox>
-	</object>
-</annotation>
-"""
-
-# 2008_003483.xml of VOC2012, which has fractions and the parts of the layout task;
-# shortened, and `difficult` set.
-LAYOUT = """<annotation>
-	<folder>VOC2008</folder>
-	<filename>2008_003483.jpg</filename>
-	<owner><flickrid>n/a</flickrid><name>n/a</name></owner>
-	<size><width>500</width><height>500</height><depth>3</depth></size>
-	<segmented>0</segmented>
-	<object>
-		<name>person</name>
-		<pose>Frontal</pose>
-		<truncated>0</truncated>
-		<occluded>0</occluded>
-		<bndbox>
-			<xmin>304.1916</xmin>
-			<ymin>118.2635</ymin>
-			<xmax>482.0359</xmax>
-			<ymax>500</ymax>
-		</bndbox>
-		<difficult>1</difficult>
-		<part>
-			<name>head</name>
-			<bndbox>
-				<xmin>391.1026</xmin>
-				<ymin>120.3603</ymin>
-				<xmax>433.1332</xmax>
-				<ymax>171.6703</ymax>
-			</bndbox>
-		</part>
-	</object>
-</annotation>
-"""
-
-# What pascal-voc-writer 0.1.4 writes for Writer('path/to/img.jpg', 800, 598) and
-# addObject('cat', 100, 100, 200, 200), but for the absolute path.
-WRITER = """<annotation>
-    <folder>to</folder>
-    <filename>img.jpg</filename>
-    <path>path/to/img.jpg</path>
-    <source>
-        <database>Unknown</database>
-    </source>
-    <size>
-        <width>800</width>
-        <height>598</height>
-        <depth>3</depth>
-    </size>
-    <segmented>0</segmented>
-    <object>
-        <name>cat</name>
-        <pose>Unspecified</pose>
-        <truncated>0</truncated>
-        <difficult>0</difficult>
-        <bndbox>
-            <xmin>100</xmin>
-            <ymin>100</ymin>
-            <xmax>200</xmax>
-            <ymax>200</ymax>
-        </bndbox>
-    </object>
-</annotation>"""
 
 SMALL = (
     '<annotation><filename>a.jpg</filename><size><width>6</width><height>4</height>'
@@ -204,12 +77,12 @@ def test_the_first_pixel_is_1_and_the_last_is_inside(tmp_path):
     assert annotation.boxes == [Box('cat', 0, 0, 1, 1)]
 
 
-def test_a_folder_is_read_in_order_and_recognised(tmp_path):
+def test_a_folder_is_read_in_order_and_recognized(tmp_path):
     saved(tmp_path, SMALL.replace('a.jpg', 'b.jpg'), 'b.xml')
     saved(tmp_path, SMALL)
     (tmp_path / 'readme.txt').write_text('no annotation')
     assert [a.image for a in voc_xml.read(tmp_path)] == ['a.jpg', 'b.jpg']
-    assert voc_xml.recognises(tmp_path, b'')
+    assert voc_xml.recognizes(tmp_path, b'')
 
 
 def test_written_files_are_read_back_exactly(tmp_path):
@@ -231,7 +104,7 @@ def test_written_files_are_read_back_exactly(tmp_path):
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(x=st.floats(-1e4, 1e4), y=st.floats(-1e4, 1e4), side=st.floats(0.01, 1e4))
 def test_any_box_is_read_back(tmp_path_factory, x, y, side):
-    # decimals of 28 digits hold any float that is no less than 1e-11
+    # Decimals of 28 digits hold any float of 1e-11 or more.
     x, y = round(x, 9), round(y, 9)
     folder = tmp_path_factory.mktemp('boxes')
     annotation = WeakAnnotation('a.jpg', 4, 6, boxes=[Box('c', x, y, x + side, y + 1)])
@@ -253,7 +126,7 @@ def test_what_cannot_be_written_is_counted(tmp_path):
         masks=[Mask('cat', np.ones((2, 3), bool))],
         dense=DenseMap(('cat',), np.zeros((2, 3), np.uint8)),
     )
-    # the void box, five other marks, the tags dog and cow, and that there is no car
+    # These are the void box, five other shapes, the tags dog and cow, and no car.
     assert voc_xml.write([annotation], tmp_path / 'out') == 1 + 5 + 2 + 1
     (read,) = voc_xml.read(tmp_path / 'out')
     assert read == WeakAnnotation('a.jpg', 2, 3, boxes=[Box('cat', 0, 0, 1, 1)])
@@ -362,22 +235,22 @@ def test_long_and_deep_files_end_soon(tmp_path):
         ('', False),
     ],
 )
-def test_only_files_of_this_format_are_recognised(tmp_path, text, expected):
+def test_only_files_of_this_format_are_recognized(tmp_path, text, expected):
     path = saved(tmp_path, text)
-    assert voc_xml.recognises(path, text.encode()) is expected
-    assert voc_xml.recognises(tmp_path, b'') is expected
-    assert not voc_xml.recognises(tmp_path / 'a.txt', text.encode())
+    assert voc_xml.recognizes(path, text.encode()) is expected
+    assert voc_xml.recognizes(tmp_path, b'') is expected
+    assert not voc_xml.recognizes(tmp_path / 'a.txt', text.encode())
 
 
-def test_an_empty_folder_is_not_recognised(tmp_path):
-    assert not voc_xml.recognises(tmp_path, b'')
+def test_an_empty_folder_is_not_recognized(tmp_path):
+    assert not voc_xml.recognizes(tmp_path, b'')
 
 
 JUNK = ('', 'nan', '-1e400', '9' * 5000, '../..', '<b/>', '&x;', '\x00', '1e-999', '-7')
 
 
 def mutated(text, seed):
-    """The bytes of a text with texts replaced, elements doubled, bytes lost."""
+    """Return the bytes of a text with replaced, doubled and lost parts."""
     rng = random.Random(seed)
     for _ in range(rng.randint(1, 3)):
         gaps = [i + 1 for i, character in enumerate(text) if character == '>']
@@ -399,7 +272,7 @@ def mutated(text, seed):
 @given(seed=st.integers(0, 2**32))
 def test_mutated_files_give_annotations_or_an_annotation_error(tmp_path_factory, seed):
     path = saved(tmp_path_factory.mktemp('mutated'), mutated(VOC2012, seed))
-    voc_xml.recognises(path, path.read_bytes())
+    voc_xml.recognizes(path, path.read_bytes())
     try:
         annotations = list(voc_xml.read(path))
     except AnnotationError as error:

@@ -1,4 +1,4 @@
-"""Clicks of "What's the Point": to the pixel, and no file that breaks the reader."""
+"""Clicks of "What's the Point": exact pixels, and files that must not crash."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations import whats_the_point
+from mmseg_spml.annotations.formats import whats_the_point
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -19,8 +19,8 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
 )
 
-# The data are not at hand. This is the layout of their README: ids of PASCAL VOC 2012
-# images, and clicks of x and y from 0, cls 1-20 in alphabetical order, and a rank.
+# The data are not at hand. This is the layout in their README: ids of PASCAL VOC 2012
+# images, and clicks with x and y from 0, cls 1-20 in alphabetical order, and a rank.
 CLICKS = """{"2007_000032": [{"y": 131, "x": 241, "cls": 1, "rank": 1},
  {"y": 205, "x": 204, "cls": 15, "rank": 1}, {"y": 212, "x": 35, "cls": 15, "rank": 2}],
  "2007_000027": [], "2007_000033": [{"y": 0, "x": 0, "cls": 20, "rank": 1}]}"""
@@ -80,7 +80,7 @@ def test_other_classes_other_suffixes_fractions_and_clicks_outside(tmp_path, ima
     path = saved(tmp_path, {'b': clicks})
     names = ('rest', 'road', 'car')
     (annotation,) = whats_the_point.read(path, images=images, classes=names)
-    # int(2.9) is the pixel that published readers take
+    # Published readers take the pixel int(2.9).
     points = [Point('road', 2.5, 3.5), Point('car', 99.5, -0.5)]
     assert annotation == WeakAnnotation('b.png', 4, 6, points=points)
 
@@ -108,7 +108,7 @@ def test_written_files_are_read_back(tmp_path, images):
         'cls': 12,
         'rank': 2,
     }
-    assert whats_the_point.recognises(path, path.read_bytes())
+    assert whats_the_point.recognizes(path, path.read_bytes())
 
 
 def test_a_click_is_written_as_the_pixel_that_it_fell_on(tmp_path, images):
@@ -130,7 +130,7 @@ def test_what_cannot_be_written_is_counted(tmp_path, images):
         points=[Point('cat', 1, 1), Point(None, 1, 1), Point('background', 1, 1)],
         dense=DenseMap(('cat',), np.zeros((4, 6), np.uint8)),
     )
-    # box, two points, dense map; the tag dog; that there is no car
+    # These are a box, two points, a dense map, the tag dog, and the absent class car.
     assert whats_the_point.write([annotation], tmp_path / 'out.json') == 4 + 1 + 1
     (read,) = whats_the_point.read(tmp_path / 'out.json', images=images)
     assert read.points == [Point('cat', 1.5, 1.5)]
@@ -229,19 +229,19 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
         ('', False),
     ],
 )
-def test_only_files_of_this_format_are_recognised(tmp_path, content, expected):
+def test_only_files_of_this_format_are_recognized(tmp_path, content, expected):
     path = saved(tmp_path, content)
     head = path.read_bytes()[:65_536]
-    assert whats_the_point.recognises(path, head) is expected
-    assert not whats_the_point.recognises(tmp_path / 'clicks.txt', head)
-    assert not whats_the_point.recognises(tmp_path, b'')
+    assert whats_the_point.recognizes(path, head) is expected
+    assert not whats_the_point.recognizes(tmp_path / 'clicks.txt', head)
+    assert not whats_the_point.recognizes(tmp_path, b'')
 
 
 JUNK = (None, True, -1, 0.5, 1e999, float('nan'), 10**400, '7', '../..', [], {}, [[1]])
 
 
 def mutated(seed):
-    """The bytes of the file with values replaced, keys lost, bytes lost."""
+    """Return the bytes of the file with replaced values, lost keys and lost bytes."""
     rng = random.Random(seed)
     content = json.loads(CLICKS)
     for _ in range(rng.randint(1, 3)):
@@ -270,7 +270,7 @@ def test_mutated_files_give_annotations_or_an_annotation_error(
     tmp_path_factory, images, seed
 ):
     path = saved(tmp_path_factory.mktemp('mutated'), mutated(seed))
-    whats_the_point.recognises(path, path.read_bytes())
+    whats_the_point.recognizes(path, path.read_bytes())
     try:
         annotations = list(whats_the_point.read(path, images=images))
     except (AnnotationError, FileNotFoundError) as error:  # an id without an image

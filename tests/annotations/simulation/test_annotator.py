@@ -1,18 +1,17 @@
-"""Simulated annotators: what they write, and the mistakes they make."""
+"""Simulated annotators: their annotations and their mistakes."""
 
 import numpy as np
 import pytest
 
 from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.model import Box
-from mmseg_spml.annotations.simulate_annotation import Annotator
+from mmseg_spml.annotations.simulation.annotator import Annotator
 
-pytest.importorskip('skimage')
 CLASSES = ('background', 'cat', 'dog', 'cow')
 
 
 def scene():
-    """Two cats, a dog, a void rim, and a speck of a cow."""
+    """Draw two cats, a dog, a void rim, and a speck of a cow."""
     mask = np.zeros((40, 60), np.uint8)
     mask[5:15, 5:20] = 1
     mask[20:35, 5:15] = 1
@@ -53,8 +52,8 @@ def test_nothing_is_complete_if_a_speck_was_overlooked():
     assert annotated(kinds=['tags'], min_area=3).tags == {'cat', 'dog', 'cow'}
 
 
-@pytest.mark.parametrize('place', ['stroke', 'interior', 'centre'])
-def test_marks_lie_on_their_class(place):
+@pytest.mark.parametrize('place', ['stroke', 'interior', 'center'])
+def test_shapes_lie_on_their_class(place):
     mask = scene()
     weak = annotated(mask, kinds=['points', 'strokes'], points=3, place=place, width=1)
     assert len(weak.points) == 3 * 4 and len(weak.strokes) == 4
@@ -63,9 +62,9 @@ def test_marks_lie_on_their_class(place):
     assert np.array_equal(labels[labels < 4], mask[labels < 4])
 
 
-def test_background_marks_are_a_choice():
-    weak = annotated(kinds=['points', 'strokes'], mark_background=False)
-    assert {mark.label for mark in weak.marks()} == {'cat', 'dog'}
+def test_background_shapes_are_a_choice():
+    weak = annotated(kinds=['points', 'strokes'], annotate_background=False)
+    assert {shape.label for shape in weak.shapes()} == {'cat', 'dog'}
     everything = annotated(kinds=['tags', 'boxes'], background=None, min_area=3)
     assert everything.tags == set(CLASSES)
 
@@ -97,12 +96,12 @@ def test_mistakes_happen_as_often_as_asked():
 
 
 def test_a_shaking_hand_stays_in_the_image():
-    right = annotated(kinds=['points'], place='centre')
+    right = annotated(kinds=['points'], place='center')
     offsets = []
     for seed in range(200):
-        weak = annotated(seed=seed, jitter=3, place='centre')
-        for mark in weak.points:
-            assert 0 <= mark.x < 60 and 0 <= mark.y < 40
+        weak = annotated(seed=seed, jitter=3, place='center')
+        for shape in weak.points:
+            assert 0 <= shape.x < 60 and 0 <= shape.y < 40
         for box in weak.boxes:
             assert 0 <= box.x0 + 1e-3 and box.x0 < 60 and box.x1 < 60
         offsets += [a.x - b.x for a, b in zip(weak.points[1:], right.points[1:])]
@@ -114,7 +113,7 @@ def test_a_shaking_hand_stays_in_the_image():
     'mistakes', [dict(wrong_class=0.2), dict(missed=0.2), dict(missed=0.2, jitter=5)]
 )
 def test_mistakes_never_contradict_each_other(mistakes):
-    """A file that contradicts itself could not be trained on."""
+    """Training refuses a file that contradicts itself."""
     complete = 0
     for seed in range(100):
         weak = annotated(without_speck(), seed, **mistakes)

@@ -1,14 +1,16 @@
-"""Simulated points and scribbles: where marks may lie, and how many there are."""
+"""Simulated points and scribbles: the places and numbers of their shapes."""
 
 import cv2
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.simulate import (
-    _squared_depth,
-    longest_skeleton_path,
+from mmseg_spml.annotations.simulation.label_maps import (
     simulate_points,
     simulate_scribbles,
+)
+from mmseg_spml.annotations.simulation.skeleton import (
+    _squared_depth,
+    longest_skeleton_path,
 )
 
 VOID = 255
@@ -22,7 +24,6 @@ def points(mask, seed=0, num_classes=3, place='interior', **options):
 
 
 def scribbles(mask, seed=0, num_classes=3, **options):
-    pytest.importorskip('skimage')
     rng = np.random.default_rng(seed)
     return simulate_scribbles(mask, num_classes=num_classes, rng=rng, **options)
 
@@ -31,7 +32,7 @@ BOTH = pytest.mark.parametrize('simulate', [points, scribbles])
 
 
 def blobs(seed, size=(60, 80)):
-    """A random mask of smooth blobs in three classes, with void between some."""
+    """Draw a random mask of smooth blobs in three classes, with void between some."""
     rng = np.random.default_rng(seed)
     noise = cv2.GaussianBlur(rng.standard_normal(size), (0, 0), 4)
     mask = np.digitize(noise, np.quantile(noise, [0.3, 0.6])).astype(np.uint8)
@@ -40,7 +41,7 @@ def blobs(seed, size=(60, 80)):
 
 
 def components(mask, label):
-    """List of (H, W) bool, by a flood fill that shares no code with the package."""
+    """Return (H, W) bool masks by a flood fill without code of the package."""
     left, found = set(map(tuple, np.argwhere(mask == label))), []
     while left:
         front, part = [left.pop()], np.zeros(mask.shape, bool)
@@ -78,23 +79,23 @@ def test_a_point_is_one_disc_around_one_pixel_of_its_component(seed):
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]]
     for label in range(3):
         for part in components(mask, label):
-            mark = part & (weak == label)
+            shape = part & (weak == label)
             discs = (
                 part & ((y - cy) ** 2 + (x - cx) ** 2 <= 9)
-                for cy, cx in np.argwhere(mark)
+                for cy, cx in np.argwhere(shape)
             )
-            assert not mark.any() or any((disc == mark).all() for disc in discs)
+            assert not shape.any() or any((disc == shape).all() for disc in discs)
 
 
 def test_points_lie_whole_inside_where_there_is_room():
     mask = np.full((40, 40), VOID, np.uint8)
     mask[10:20, 5:35] = 1
-    centres = set()
+    centers = set()
     for seed in range(40):
         marked = points(mask, seed) == 1
         assert marked.sum() == 13  # y^2 + x^2 <= 4
-        centres.add(tuple(np.argwhere(marked).mean(axis=0)))
-    assert len(centres) > 25  # random places
+        centers.add(tuple(np.argwhere(marked).mean(axis=0)))
+    assert len(centers) > 25  # random places
 
 
 def test_points_keep_away_from_the_image_border():
@@ -104,7 +105,6 @@ def test_points_keep_away_from_the_image_border():
 
 
 def test_points_on_strokes_lie_on_the_scribble():
-    pytest.importorskip('skimage')
     mask = blobs(1)
     clicked = set()
     for seed in range(30):
@@ -114,11 +114,11 @@ def test_points_on_strokes_lie_on_the_scribble():
     assert len(clicked) > 3 * marked.sum()  # anywhere on it
 
 
-def test_points_in_the_centre_are_at_the_deepest_pixel():
+def test_points_in_the_center_are_at_the_deepest_pixel():
     mask = np.full((40, 40), VOID, np.uint8)
     cv2.circle(mask, (15, 20), 9, 1, -1)
     for seed in range(5):
-        marked = points(mask, seed, place='centre', radius=0) == 1
+        marked = points(mask, seed, place='center', radius=0) == 1
         assert np.argwhere(marked).tolist() == [[20, 15]]
 
 
@@ -225,7 +225,6 @@ def test_the_path_of_a_ring_runs_around_the_hole():
 
 
 def test_path_is_connected_and_on_the_component():
-    pytest.importorskip('skimage')
     for seed in range(3):
         for part in components(blobs(seed), 1):
             inside = np.pad(part, 1)
@@ -287,7 +286,7 @@ def test_min_area(simulate):
 
 
 @BOTH
-def test_diagonal_neighbours_are_one_component(simulate):
+def test_diagonal_neighbors_are_one_component(simulate):
     mask = np.full((20, 20), VOID, np.uint8)
     np.fill_diagonal(mask, 1)
     assert (simulate(mask, min_area=20) == 1).any()
@@ -297,7 +296,7 @@ def test_diagonal_neighbours_are_one_component(simulate):
 def test_edge_cases(simulate):
     void = np.full((8, 9), VOID, np.uint8)
     assert set(np.unique(simulate(void))) == {3}
-    assert set(np.unique(simulate(void, unlabelled=255))) == {255}
+    assert set(np.unique(simulate(void, unlabeled=255))) == {255}
     one = np.zeros((1, 1), np.uint8)
     assert simulate(one).tolist() == [[3]]
     assert simulate(one, min_area=1).tolist() == [[0]]
@@ -318,8 +317,8 @@ def test_refused_arguments(simulate):
     mask[0, 0] = 3
     with pytest.raises(ValueError, match=r'also holds \[3\]'):
         simulate(mask)
-    with pytest.raises(ValueError, match='unlabelled'):
-        simulate(mask, num_classes=4, unlabelled=2)
+    with pytest.raises(ValueError, match='unlabeled'):
+        simulate(mask, num_classes=4, unlabeled=2)
     with pytest.raises(ValueError, match='num_classes'):
         simulate(mask, num_classes=255)
     with pytest.raises(ValueError, match='min_area'):

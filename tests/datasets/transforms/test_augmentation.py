@@ -6,7 +6,7 @@ from mmseg.registry import TRANSFORMS
 from mmseg_spml.datasets import (
     PadToCropSize,
     RandomGaussianBlur5,
-    RandomGrey,
+    RandomGray,
     RandomResizeOfImage,
     WeakRandomFlip,
 )
@@ -118,7 +118,7 @@ class TestWeakRandomFlip:
         assert results['flip'] is True
         assert results['flip_direction'] == 'horizontal'
 
-    def test_void_and_unlabelled_stay(self):
+    def test_void_and_unlabeled_stay(self):
         results = dict(
             img=np.zeros((1, 3, 3)),
             gt_seg_map=np.array([[0, 2, 255]], np.uint8),
@@ -154,19 +154,19 @@ class TestWeakRandomFlip:
             WeakRandomFlip(prob=2)
 
 
-class TestColour:
-    def test_grey_weights_by_channel_order(self):
+class TestColor:
+    def test_gray_weights_by_channel_order(self):
         image = np.array([[[200, 100, 50]]], np.uint8)
-        grey = RandomGrey(1.0)(dict(img=image))['img']
-        assert grey.tolist() == [[[96] * 3]]  # .11 200 + .59 100 + .3 50
-        grey = RandomGrey(1.0, channel_order='rgb')(dict(img=image))['img']
-        assert grey.tolist() == [[[124] * 3]]  # 124.5, to even
-        grey = RandomGrey(1.0)(dict(img=image.astype(np.float32)))['img']
-        assert grey.dtype == np.float32
+        gray = RandomGray(1.0)(dict(img=image))['img']
+        assert gray.tolist() == [[[96] * 3]]  # .11 200 + .59 100 + .3 50
+        gray = RandomGray(1.0, channel_order='rgb')(dict(img=image))['img']
+        assert gray.tolist() == [[[124] * 3]]  # 124.5, to even
+        gray = RandomGray(1.0)(dict(img=image.astype(np.float32)))['img']
+        assert gray.dtype == np.float32
 
-    def test_grey_never(self):
+    def test_gray_never(self):
         image = np.array([[[200, 100, 50]]], np.uint8)
-        assert RandomGrey(0.0)(dict(img=image))['img'] is image
+        assert RandomGray(0.0)(dict(img=image))['img'] is image
 
     def test_blur_kernel(self):
         kernel = RandomGaussianBlur5.kernel(1.5)
@@ -195,7 +195,7 @@ class TestColour:
 
 @pytest.mark.parametrize(
     'name',
-    ['RandomResizeOfImage', 'WeakRandomFlip', 'RandomGrey']
+    ['RandomResizeOfImage', 'WeakRandomFlip', 'RandomGray']
     + ['RandomGaussianBlur5', 'PadToCropSize'],
 )
 def test_registered_and_printable(name):

@@ -13,8 +13,12 @@ from mmseg.models import SegTTAModel
 from models.small_segmentor import C, batch, build, pooled, sample, weak_maps
 from torch import nn
 
-from mmseg_spml.engine import ExactResumeHook, SegmentBankHook, SegmentMemoryHook
-from mmseg_spml.engine import hooks as module
+from mmseg_spml.engine import (
+    ExactResumeHook,
+    SegmentBankHook,
+    SegmentMemoryHook,
+    unwrapping,
+)
 from mmseg_spml.engine.bank_building import training_images, training_step
 from mmseg_spml.models import SegmentBank
 
@@ -68,7 +72,7 @@ def test_seeding_comes_before_other_hooks():
 def training(iteration, accumulative_counts=1):
     model = build()
     memory = model.decode_head.memory
-    memory.append(pooled(2, dtype=torch.float32)[1], 2)
+    memory.append(pooled(2, dtype=torch.float32)[1])
     sgd = torch.optim.SGD(model.parameters(), lr=0.1)
     wrapper = OptimWrapper(sgd, accumulative_counts=accumulative_counts)
     SegmentMemoryHook().before_train(
@@ -111,7 +115,7 @@ class Weak(torch.utils.data.Dataset):
 
 
 def retrieving(**retrieval):
-    options = dict(grid=(2, 2), iterations=3, neighbours=3)
+    options = dict(grid=(2, 2), iterations=3, neighbors=3)
     return build(
         head__predictor='retrieval',
         head__retrieval={**options, **retrieval},
@@ -139,7 +143,7 @@ def loader(monkeypatch):
 
 
 @pytest.mark.parametrize('event', ['before_val_epoch', 'before_test_epoch'])
-def test_bank_of_the_labelled_segments(event, loader):
+def test_bank_of_the_labeled_segments(event, loader):
     model = retrieving().train()
     hook = SegmentBankHook(dataloader=dict(batch_size=1))
     getattr(hook, event)(runner_of(model))
@@ -149,7 +153,7 @@ def test_bank_of_the_labelled_segments(event, loader):
     for index in range(2):
         item = Weak()[index]
         expected.append(
-            model.labelled_segments(item['inputs'][None], [item['data_samples']])
+            model.labeled_segments(item['inputs'][None], [item['data_samples']])
         )
     prototypes, labels = (torch.cat(part) for part in zip(*expected))
     assert torch.allclose(bank.prototypes, prototypes, atol=1e-6)
@@ -210,7 +214,9 @@ def test_a_wrapped_model(loader, monkeypatch):
             super().__init__()
             self.module = inner
 
-    monkeypatch.setattr(module, 'is_model_wrapper', lambda m: isinstance(m, Wrapper))
+    monkeypatch.setattr(
+        unwrapping, 'is_model_wrapper', lambda model: isinstance(model, Wrapper)
+    )
     model = retrieving()
     SegmentBankHook(dataloader=dict(batch_size=1)).before_val_epoch(
         runner_of(Wrapper(model))
@@ -273,7 +279,7 @@ def test_default_images_are_the_training_set_as_validation_reads_it(event, loade
 def test_loading_is_that_of_the_training():
     cfg = config()
     cfg.val_dataloader.dataset.pipeline.insert(0, dict(type='Resize', scale=(9, 9)))
-    load = dict(type='LoadWeakAnnotations', unlabelled_value=255)
+    load = dict(type='LoadWeakAnnotations', unlabeled_value=255)
     cfg.train_dataloader.dataset.pipeline = [load, dict(type='WeakRandomFlip')]
     resize, found = training_images(cfg)['dataset']['pipeline']
     assert found == dict(load, after_resize=True)

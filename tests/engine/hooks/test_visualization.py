@@ -6,8 +6,8 @@ import pytest
 import torch
 from integration import tiny
 
-from mmseg_spml.visualization import SPMLVisualizationHook
-from mmseg_spml.visualization.panels import fit_colours
+from mmseg_spml.engine import SPMLVisualizationHook
+from mmseg_spml.visualization.embedding_colors import fit_colors
 
 
 def train(
@@ -106,18 +106,18 @@ def test_bad_options(option):
         SPMLVisualizationHook(**option)
 
 
-def test_colours_follow_a_rotated_embedding():
-    """The embedding turns and moves: the colours of each pixel stay."""
+def test_colors_follow_a_rotated_embedding():
+    """The embedding turns and moves: the colors of each pixel stay."""
     rng = np.random.default_rng(0)
     points = rng.normal(size=(200, 6)) * (5, 4.9, 4.8, 1, 0.5, 0.1)
     turned = points @ np.linalg.qr(rng.normal(size=(6, 6)))[0] + rng.normal(size=6)
-    first = fit_colours(points)
+    first = fit_colors(points)
     earlier = points @ first.axes
-    second = fit_colours(turned, earlier)
+    second = fit_colors(turned, earlier)
     moved = turned @ second.axes
     np.testing.assert_allclose(
         moved - moved.mean(0), earlier - earlier.mean(0), atol=1e-9
     )
     np.testing.assert_allclose(second.axes.T @ second.axes, np.eye(3), atol=1e-12)
     with pytest.raises(ValueError, match='earlier projections'):
-        fit_colours(turned, earlier[1:])
+        fit_colors(turned, earlier[1:])

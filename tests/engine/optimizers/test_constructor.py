@@ -60,7 +60,7 @@ def test_factors_of_the_config():
 
 
 def test_fixed_parameters_are_in_no_group():
-    model = build(fixed=('backbone.stem', 'backbone.layer1'))
+    model = build(frozen_modules=('backbone.stem', 'backbone.layer1'))
     found = settings(model, construct(model))
     held = {n for n, p in model.named_parameters() if not p.requires_grad}
     assert held and not held & set(found)
@@ -106,7 +106,7 @@ def test_through_the_config_of_a_run():
     assert isinstance(wrapper.optimizer, torch.optim.SGD)
 
 
-def test_an_optimiser_without_decay():
+def test_an_optimizer_without_decay():
     model = build()
     constructor = SPMLOptimWrapperConstructor(
         dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=LR))

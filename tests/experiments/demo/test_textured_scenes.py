@@ -1,4 +1,4 @@
-"""The demo scenes: seeded, in VOC's layout, and not solvable by colour."""
+"""Tests that demo scenes are seeded, in VOC's layout, and not solvable by color."""
 
 import json
 from functools import partial
@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mmseg_spml.demo import CLASSES, PALETTE, draw_scene, write_lists, write_scene
-from mmseg_spml.demo.textured_scenes import SIDES, outline
-from mmseg_spml.demo.textures import BACKGROUND_TEXTURES, OBJECT_TEXTURES
-from mmseg_spml.demo.voc_folder import scene_rng, scribbles
+from experiments.demo import CLASSES, PALETTE, draw_scene, write_lists, write_scene
+from experiments.demo.textured_scenes import SIDES, outline
+from experiments.demo.textures import BACKGROUND_TEXTURES, OBJECT_TEXTURES
+from experiments.demo.voc_folder import scene_rng, scribbles
 
 C = len(CLASSES)
 
@@ -21,12 +21,12 @@ def scenes():
     return [draw_scene(scene_rng(0, 'train', index)) for index in range(80)]
 
 
-def colour_bins(scenes, levels=16):
-    """(P,) colour bin and (P,) class of all pixels."""
+def color_bins(scenes, levels=16):
+    """Return the color bin (P,) and the class (P,) of all pixels."""
     bins, labels = [], []
     for image, mask in scenes:
-        quantised = image.astype(np.int64) * levels // 256
-        bins.append((quantised @ [levels**2, levels, 1]).ravel())
+        quantized = image.astype(np.int64) * levels // 256
+        bins.append((quantized @ [levels**2, levels, 1]).ravel())
         labels.append(mask.ravel())
     return np.concatenate(bins), np.concatenate(labels)
 
@@ -78,25 +78,25 @@ def test_one_texture_per_object_class_and_others_for_the_background():
     assert len(PALETTE) == len(set(PALETTE)) == C
 
 
-def test_colour_alone_does_not_give_the_class_away(scenes):
-    """The best class of every colour bin, learnt on 60 scenes: close to chance."""
-    bins, labels = colour_bins(scenes[:60])
+def test_color_alone_does_not_give_the_class_away(scenes):
+    """The best class of each color bin, learned on 60 scenes, is close to chance."""
+    bins, labels = color_bins(scenes[:60])
     counts = np.bincount(bins * C + labels, minlength=16**3 * C).reshape(-1, C)
-    bins, labels = colour_bins(scenes[60:])
+    bins, labels = color_bins(scenes[60:])
     trivial = mean_iou(np.zeros_like(bins), labels)
     assert mean_iou(counts.argmax(axis=1)[bins], labels) < trivial + 2
-    # without the prior: mean recall of the most typical class per colour
+    # Without the prior: the mean recall of the most typical class of each color.
     balanced = (counts / counts.sum(axis=0)).argmax(axis=1)[bins]
     recalls = [(balanced[labels == label] == label).mean() for label in range(C)]
     assert np.mean(recalls) < 1 / C + 0.08
 
 
-def test_pixels_of_all_classes_have_one_mean_colour(scenes):
+def test_pixels_of_all_classes_have_one_mean_color(scenes):
     means = np.zeros((C, 3))
     for label in range(C):
         surfaces = [i[m == label].mean(axis=0) for i, m in scenes if (m == label).any()]
         means[label] = np.mean(surfaces, axis=0)
-    # a surface's base colour spreads by 39 levels; at least 15 surfaces a class
+    # The base color of a surface spreads by 39 levels, over 15 surfaces or more.
     assert np.abs(means - means.mean(axis=0)).max() < 4 * 45 / np.sqrt(15)
 
 

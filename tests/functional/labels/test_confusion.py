@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_spml.functional.confusion import class_scores, confusion_matrix, mean_iou
+from mmseg_spml.functional.labels.confusion import (
+    class_scores,
+    confusion_matrix,
+    mean_iou,
+)
 
 C = 3
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from skimage.measure import points_in_poly
 
-from mmseg_spml.functional import rasterize
-from mmseg_spml.functional.rasterize import (
+from mmseg_spml.functional.labels import rasterize
+from mmseg_spml.functional.labels.rasterize import (
     box_mask,
     disc_mask,
     polygon_mask,
@@ -14,20 +14,20 @@ from mmseg_spml.functional.rasterize import (
 
 
 def picture(*rows):
-    return np.array([[mark == '#' for mark in row] for row in rows])
+    return np.array([[shape == '#' for shape in row] for row in rows])
 
 
-def test_box_takes_the_pixels_whose_centres_it_holds():
+def test_box_takes_the_pixels_whose_centers_it_holds():
     assert np.array_equal(
         box_mask((3, 4), (1, 1, 3, 3)), picture('....', '.##.', '.##.')
     )
-    # centres at .5: the left edge belongs to the box, the right one does not
+    # centers at .5: the left edge belongs to the box, the right one does not
     assert np.array_equal(box_mask((1, 4), (0.5, 0, 2.5, 1)), picture('##..'))
     assert np.array_equal(box_mask((1, 4), (0.51, 0, 2.51, 1)), picture('.##.'))
 
 
 @pytest.mark.parametrize('box', [(-5, -5, 0.4, 9), (9, 0, 12, 3), (1, 1, 1.3, 1.3)])
-def test_box_without_a_centre(box):
+def test_box_without_a_center(box):
     assert not box_mask((3, 4), box).any()
 
 
@@ -39,9 +39,9 @@ def test_disc():
     assert np.array_equal(disc_mask((2, 2), (0, 0), 1), picture('##', '#.'))
 
 
-@pytest.mark.parametrize('centre', [(-0.01, 1), (1, 2), (3, 0), (1e6, 1e6)])
-def test_click_outside_of_the_image(centre):
-    assert not disc_mask((2, 3), centre, 5).any()
+@pytest.mark.parametrize('center', [(-0.01, 1), (1, 2), (3, 0), (1e6, 1e6)])
+def test_click_outside_of_the_image(center):
+    assert not disc_mask((2, 3), center, 5).any()
 
 
 def test_stroke_ends_are_round():
@@ -51,7 +51,7 @@ def test_stroke_ends_are_round():
     assert np.array_equal(stroke_mask((5, 7), [(2.5, 2.5), (4.5, 2.5)], 2.8), expected)
 
 
-def test_a_thin_stroke_marks_its_vertices_at_least():
+def test_a_thin_stroke_shapes_its_vertices_at_least():
     mask = stroke_mask((3, 6), [(0.1, 0.1), (5.9, 2.9)], 0.01)
     assert mask[0, 0] and mask[2, 5]
 
@@ -72,8 +72,8 @@ def test_stroke_against_distances_to_samples_of_the_line(seed):
         [a + np.linspace(0, 1, 4001)[:, None] * (b - a) for a, b in zip(path, path[1:])]
     )
     y, x = np.mgrid[: size[0], : size[1]] + 0.5
-    centres = np.stack([x, y], -1).reshape(-1, 1, 2)
-    distance = np.array([np.hypot(*(fine - c).T).min() for c in centres])
+    centers = np.stack([x, y], -1).reshape(-1, 1, 2)
+    distance = np.array([np.hypot(*(fine - c).T).min() for c in centers])
     distance = distance.reshape(size)
     mask = stroke_mask(size, path, width)
     assert mask[distance < width / 2 - 1e-2].all()
@@ -91,8 +91,8 @@ def test_polygon_on_pixel_edges():
     assert np.array_equal(polygon_mask((3, 4), [square[::-1]]), expected)
 
 
-def test_neighbouring_polygons_share_no_pixel_and_leave_none_out():
-    """A centre on the common edge belongs to exactly one of them."""
+def test_neighboring_polygons_share_no_pixel_and_leave_none_out():
+    """A center on the common edge belongs to exactly one of them."""
     left = [(0, 0), (2.5, 0), (1.5, 4), (0, 4)]
     right = [(2.5, 0), (5, 0), (5, 4), (1.5, 4)]
     masks = polygon_mask((4, 5), [left]), polygon_mask((4, 5), [right])

@@ -10,8 +10,8 @@ from contrastive_problems import make, reference_losses
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mmseg_spml.functional import contrastive_sweep
-from mmseg_spml.functional.contrastive import (
+from mmseg_spml.functional.losses import contrastive_blockwise
+from mmseg_spml.functional.losses.contrastive import (
     pixel_to_segment_loss,
     pixel_to_segment_nll,
 )
@@ -593,6 +593,28 @@ def test_wrong_shapes_are_named(change):
     assert any(name in text for name in (*arguments, *change)), text
 
 
+@pytest.mark.parametrize('function', [pixel_to_segment_loss, pixel_to_segment_nll])
+@pytest.mark.parametrize(
+    'place, value, error, message',
+    [
+        (4, lambda table: table > 0, TypeError, 'comparison must be int8.*torch.bool'),
+        (4, lambda table: table.float(), TypeError, 'comparison must be int8'),
+        (2, lambda own: own - 1, ValueError, r'own must hold integers in \[0, 9\).*-1'),
+        (2, lambda own: own + 1, ValueError, r'own must hold integers in \[0, 9\).*9'),
+        (2, lambda own: own > 3, TypeError, 'own must hold integers, got torch.bool'),
+        (3, lambda row: row - 1, ValueError, r'row must hold integers in \[0, 4\).*-1'),
+        (3, lambda row: row.float(), TypeError, 'row must hold integers'),
+    ],
+)
+def test_wrong_indices_and_tables_are_refused(function, place, value, error, message):
+    problem = list(make(60, 9, 4, 4))
+    problem[2][:2] = torch.tensor([0, 8])
+    problem[3][0] = 0
+    problem[place] = value(problem[place])
+    with pytest.raises(error, match=message):
+        function(*problem, 6.0)
+
+
 @pytest.mark.parametrize('factor', [0.0, 1.0, -2.5])
 def test_upstream_gradient(factor):
     problem = (*make(15, 6, 4, 3), 6.0)
@@ -779,13 +801,13 @@ def test_where_nothing_repels_nothing_is_computed(monkeypatch):
     comparison[1] = comparison[1].abs()
     expected = dense(pixels, prototypes, own, row, comparison, 6.0)
     chunks = []
-    chunk = contrastive_sweep._Sweep._chunk
+    chunk = contrastive_blockwise._Blockwise._chunk
 
-    def counted(sweep, pixels, *rest):
+    def counted(blockwise, pixels, *rest):
         chunks.extend(row[pixels].unique().tolist())
-        chunk(sweep, pixels, *rest)
+        chunk(blockwise, pixels, *rest)
 
-    monkeypatch.setattr(contrastive_sweep._Sweep, '_chunk', counted)
+    monkeypatch.setattr(contrastive_blockwise._Blockwise, '_chunk', counted)
     out = pixel_to_segment_nll(pixels, prototypes, own, row, comparison, 6.0)
     assert torch.allclose(out, expected)
     assert (out[row == 1] == 0).all()

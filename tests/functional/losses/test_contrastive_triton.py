@@ -11,13 +11,13 @@ import pytest
 import torch
 from contrastive_problems import make, reference_losses
 
-from mmseg_spml.functional import contrastive, contrastive_sweep
-from mmseg_spml.functional.contrastive_sweep import Problem
-from mmseg_spml.functional.dense_reference import dense_pixel_to_segment_loss
+from benchmarks.dense_reference import dense_pixel_to_segment_loss
+from mmseg_spml.functional.losses import contrastive, contrastive_blockwise
+from mmseg_spml.functional.losses.contrastive_blockwise import Problem
 
 pytest.importorskip('triton', reason='the kernels need Triton: pip install triton')
 
-from mmseg_spml.functional import contrastive_triton  # noqa: E402
+from mmseg_spml.functional.losses import contrastive_triton  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     'ignore:(divide by zero|overflow|invalid value):RuntimeWarning'
@@ -40,13 +40,13 @@ def error(found, expected):
 
 
 def check(problem, concentration, tolerance=1e-5):
-    """Against the sweep in float64, which is checked against loops elsewhere."""
+    """Compare with the blockwise code in float64, tested elsewhere against loops."""
     problem = as_float32(*problem)
     weight = torch.rand(len(problem[0]), generator=torch.Generator().manual_seed(0))
     kernels = contrastive_triton.loss_and_gradients(
         Problem(*problem, concentration), weight
     )
-    expected = contrastive_sweep.loss_and_gradients(
+    expected = contrastive_blockwise.loss_and_gradients(
         Problem(*as_float64(*problem), concentration), weight.double()
     )
     for found, correct in zip(kernels, expected):
@@ -127,7 +127,7 @@ def test_gradients_are_as_exact_as_those_of_whole_matrices(concentration):
     _, *kernels = contrastive_triton.loss_and_gradients(
         Problem(*problem, concentration), weight
     )
-    _, *expected = contrastive_sweep.loss_and_gradients(
+    _, *expected = contrastive_blockwise.loss_and_gradients(
         Problem(*as_float64(*problem), concentration), weight.double()
     )
     leaves = [tensor.clone().requires_grad_() for tensor in problem[:2]]
@@ -141,7 +141,33 @@ def test_gradients_are_as_exact_as_those_of_whole_matrices(concentration):
         assert error(found, correct) <= 3 * error(other, correct)
 
 
-def test_the_loss_takes_the_kernels_where_they_run(monkeypatch):
+@pytest.fixture
+def triton_backend():
+    contrastive.set_loss_backend('triton')
+    yield
+    contrastive.set_loss_backend('torch')
+
+
+def test_plain_pytorch_is_the_default(monkeypatch):
+    """Also where kernels would run: no run on a GPU has been recorded."""
+    monkeypatch.setattr(contrastive, '_kernels_run_on', lambda device: True)
+    monkeypatch.setattr(contrastive_triton, 'loss_and_gradients', None)
+    problem = as_float32(*make(9, 5, 4, 3))
+    assert contrastive.get_loss_backend() == 'torch'
+    assert contrastive.pixel_to_segment_loss(*problem, 6.0) > 0
+
+
+def test_kernels_that_cannot_run_are_refused(triton_backend):
+    problem = as_float32(*make(9, 5, 4, 3))
+    for options in ({}, dict(backend='triton')):
+        with pytest.raises(ValueError, match="'triton' needs a CUDA device.*on cpu"):
+            contrastive.pixel_to_segment_loss(*problem, 6.0, **options)
+    assert contrastive.pixel_to_segment_loss(*problem, 6.0, backend='torch') > 0
+    with pytest.raises(ValueError, match="must be one of.*got 'cuda'"):
+        contrastive.set_loss_backend('cuda')
+
+
+def test_the_loss_takes_the_kernels_where_they_run(monkeypatch, triton_backend):
     problem = as_float32(*make(40, 20, 4, 3))
     called = []
 
@@ -156,6 +182,7 @@ def test_the_loss_takes_the_kernels_where_they_run(monkeypatch):
     contrastive.pixel_to_segment_loss(pixels, *problem[1:], 6.0).backward()
     assert called
     monkeypatch.undo()
+    contrastive.set_loss_backend('torch')
     again = problem[0].clone().requires_grad_()
     contrastive.pixel_to_segment_loss(again, *problem[1:], 6.0).backward()
     assert torch.allclose(pixels.grad, again.grad, atol=1e-6)
@@ -167,7 +194,7 @@ import inspect
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from mmseg_spml.functional import contrastive_triton as kernels
+from mmseg_spml.functional.losses import contrastive_triton as kernels
 
 integers = dict(own='*i64', row='*i64', alone='*i8', repelled='*i32', comparison='*i8',
                 num_pixels='i32', num_segments='i32', dimension='i32',

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from mmseg_spml.functional.pairwise_energy import dense_crf_energy, gated_crf_energy
+from mmseg_spml.functional.losses.pairwise import dense_crf_energy, gated_crf_energy
 
 
 def scene(seed=0, size=(5, 6), number=2, classes=3, dtype=torch.float64):
-    """Probabilities that take a gradient, images of few colours, a mask."""
+    """Probabilities that take a gradient, images of few colors, a mask."""
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(number, classes, *size, generator=generator, dtype=dtype)
     coarse = torch.rand(number, 3, 2, 2, generator=generator)
@@ -30,9 +30,9 @@ def pairs(images, valid, sigma_xy, sigma_rgb, window=None):
                 apart = max(abs(a[0] - b[0]), abs(a[1] - b[1]))
                 if window is not None and not 0 < apart <= window:
                     continue
-                colour = (images[n, :, a[0], a[1]] - images[n, :, b[0], b[1]]).double()
+                color = (images[n, :, a[0], a[1]] - images[n, :, b[0], b[1]]).double()
                 squared = (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
-                exponent = squared / sigma_xy**2 + float(colour @ colour) / sigma_rgb**2
+                exponent = squared / sigma_xy**2 + float(color @ color) / sigma_rgb**2
                 yield n, a, b, math.exp(-exponent / 2)
 
 
@@ -105,7 +105,7 @@ def test_certain_and_uniform_predictions(one):
     assert (uniform.grad == 0).all()
 
 
-def test_border_of_colours_is_cheaper_than_a_border_elsewhere():
+def test_border_of_colors_is_cheaper_than_a_border_elsewhere():
     images = torch.zeros(1, 3, 4, 8)
     images[..., 4:] = 255
     valid = torch.ones(1, 4, 8, dtype=torch.bool)

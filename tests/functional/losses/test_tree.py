@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from functional.tree_paths import affinities, kruskal
+from functional.losses.tree_paths import affinities, kruskal
 
-from mmseg_spml.functional.tree_filter import spanning_forest, tree_filter
+from mmseg_spml.functional.losses.tree import spanning_forest, tree_filter
 
 
 def random_maps(size, seed=0, number=2, ties=False):

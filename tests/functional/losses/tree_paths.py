@@ -40,16 +40,16 @@ def kruskal(features):
 def affinities(features, sigma):
     """(HW, HW): exp(-length of the path / sigma), found by walking from each pixel."""
     height, width = features.shape[1:]
-    neighbours = {p: [] for p in itertools.product(range(height), range(width))}
+    neighbors = {p: [] for p in itertools.product(range(height), range(width))}
     for weight, a, b in kruskal(features):
-        neighbours[a].append((b, weight))
-        neighbours[b].append((a, weight))
+        neighbors[a].append((b, weight))
+        neighbors[b].append((a, weight))
     out = torch.zeros(height * width, height * width, dtype=torch.float64)
-    for start in neighbours:
+    for start in neighbors:
         walk, lengths = [start], {start: 0.0}
         while walk:
             here = walk.pop()
-            for there, weight in neighbours[here]:
+            for there, weight in neighbors[here]:
                 if there not in lengths:
                     lengths[there] = lengths[here] + weight
                     walk.append(there)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.dense_crf import dense_crf, dense_crf_of_images
-from mmseg_spml.functional.permutohedral import build_lattice, filter_values
+from mmseg_spml.functional.refinement.dense_crf import dense_crf, dense_crf_of_images
+from mmseg_spml.functional.refinement.permutohedral import build_lattice, filter_values
 
 
 def noisy_case(size, classes, seed=0):
-    """An image of two colours and uncertain probabilities."""
+    """An image of two colors and uncertain probabilities."""
     rng = np.random.default_rng(seed)
     image = np.full((*size, 3), 60)
     image[:, size[1] // 2 :] = (180, 120, 40)
@@ -31,13 +31,13 @@ def brute_force(image, probabilities, iterations, kernels):
     height, width = image.shape[:2]
     y, x = np.divmod(np.arange(height * width), width)
     place = np.stack([x, y], axis=1)
-    colour = image.reshape(-1, 3).astype(float)
+    color = image.reshape(-1, 3).astype(float)
     unary = -np.log(
         np.clip(probabilities.numpy().reshape(len(probabilities), -1), 1e-5, 1)
     )
     matrices = []
     for weight, xy, rgb in kernels:
-        features = place / xy if rgb is None else np.hstack([place / xy, colour / rgb])
+        features = place / xy if rgb is None else np.hstack([place / xy, color / rgb])
         matrix = kernel_matrix(features)
         scale = 1 / np.sqrt(matrix.sum(axis=1))
         matrices.append(weight * scale[:, None] * matrix * scale)
@@ -71,7 +71,7 @@ def test_kernels_of_weight_zero_are_left_out():
     assert np.allclose(one.numpy(), expected, atol=1e-4)
 
 
-def test_noise_inside_of_a_colour_is_removed():
+def test_noise_inside_of_a_color_is_removed():
     image, _ = noisy_case((24, 32), 2)
     truth = np.zeros((24, 32), int)
     truth[:, 16:] = 1

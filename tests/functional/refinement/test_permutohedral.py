@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.permutohedral import build_lattice, filter_values
+from mmseg_spml.functional.refinement.permutohedral import build_lattice, filter_values
 
 
 def elevated(point):

@@ -1,11 +1,14 @@
-"""Pseudo-label maps: confidence, marks, void, ties, mistakes; scores of segments."""
+"""Pseudo-label maps: confidence, shapes, void, ties, mistakes; scores of segments."""
 
 import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.pseudo_labels import nearest_label_scores, pseudo_label_map
-from mmseg_spml.functional.segments import pool_segments
+from mmseg_spml.functional.refinement.pseudo_labels import (
+    nearest_label_scores,
+    pseudo_label_map,
+)
+from mmseg_spml.functional.segments.pooling import pool_segments
 
 SCORES = np.array([[[0.6, 0.5, 0.1, 0.0]], [[0.4, 0.5, 0.3, 0.0]]])
 
@@ -20,14 +23,14 @@ def test_the_largest_score_and_the_lowest_class_of_ties():
     'least, expected', [(0.6, [0, 2, 1, 2]), (0.76, [2, 2, 2, 2]), (0, [0, 0, 1, 2])]
 )
 def test_confidence_is_a_part_of_the_sum(least, expected):
-    assert pseudo_label_map(SCORES, least_confidence=least).tolist() == [expected]
+    assert pseudo_label_map(SCORES, min_confidence=least).tolist() == [expected]
 
 
-def test_marks_and_void_of_the_weak_map():
+def test_shapes_and_void_of_the_weak_map():
     weak = np.array([[1, 255, 2, 0]])
     plain = pseudo_label_map(SCORES, weak=weak)
     assert plain.tolist() == [[0, 255, 1, 2]]
-    kept = pseudo_label_map(SCORES, weak=weak, keep_marks=True)
+    kept = pseudo_label_map(SCORES, weak=weak, keep_weak_labels=True)
     assert kept.tolist() == [[1, 255, 1, 0]]
     free = pseudo_label_map(SCORES, weak=weak, keep_void=False)
     assert free.tolist() == [[0, 0, 1, 2]]
@@ -46,8 +49,8 @@ def test_mistakes():
         pseudo_label_map(SCORES, extents=np.ones((2, 1, 3), bool))
     with pytest.raises(ValueError, match='weak labels'):
         pseudo_label_map(SCORES, weak=np.zeros((2, 4)))
-    with pytest.raises(ValueError, match='least_confidence'):
-        pseudo_label_map(SCORES, least_confidence=1.5)
+    with pytest.raises(ValueError, match='min_confidence'):
+        pseudo_label_map(SCORES, min_confidence=1.5)
 
 
 def pooled(seed, classes=3, images=2, size=(7, 9)):
@@ -69,12 +72,12 @@ def pooled(seed, classes=3, images=2, size=(7, 9)):
 def test_nearest_label_scores_by_a_loop(seed):
     segments = pooled(seed)
     scores = nearest_label_scores(segments)
-    labelled = (segments.label < 3).nonzero().squeeze(1).tolist()
-    assert labelled
+    labeled = (segments.label < 3).nonzero().squeeze(1).tolist()
+    assert labeled
     shares = torch.zeros(len(segments), 3)
     for pixel, segment in zip(segments.pixels, segments.pixel_segment.tolist()):
         if segments.image[segment] == 0:
-            nearest = max(labelled, key=lambda s: float(pixel @ segments.prototypes[s]))
+            nearest = max(labeled, key=lambda s: float(pixel @ segments.prototypes[s]))
             shares[segment, segments.label[nearest]] += 1
     for row, segment in zip(scores, segments.pixel_segment.tolist()):
         expected = shares[segment] / shares[segment].sum().clamp(min=1)

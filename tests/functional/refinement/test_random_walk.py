@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from goldens import Golden
 
-from mmseg_spml.functional.cam import scores_of_cams
-from mmseg_spml.functional.random_walk import class_normalised, propagate
+from mmseg_spml.functional.refinement.random_walk import class_normalized, propagate
+from mmseg_spml.functional.seeds.cam import scores_of_cams
 
 
 def by_squaring(embeddings, scores, temperature=5, power=20, squarings=6):
@@ -27,9 +27,9 @@ def by_squaring(embeddings, scores, temperature=5, power=20, squarings=6):
 def random_case(views, classes, grid, seed=0, spread=0.3):
     generator = torch.Generator().manual_seed(seed)
     # near each other, so that the walk gets somewhere
-    centre = torch.randn(8, 1, 1, generator=generator)
+    center = torch.randn(8, 1, 1, generator=generator)
     embeddings = [
-        centre + spread * torch.randn(8, *grid, generator=generator)
+        center + spread * torch.randn(8, *grid, generator=generator)
         for _ in range(views)
     ]
     return embeddings, torch.rand(classes, *grid, generator=generator)
@@ -97,16 +97,16 @@ def test_half_precision_is_computed_in_single(dtype):
     assert propagate(zero, torch.rand(2, 3, 4).to(dtype), power=50).isfinite().all()
 
 
-def test_class_normalised():
+def test_class_normalized():
     scores = torch.rand(3, 4, 5)
     scores[2] = 0
     present = torch.tensor([True, False, True])
-    normalised = class_normalised(scores, present)
-    assert torch.equal(normalised[0], scores[0] / scores[0].max())
-    assert not normalised[1:].any()
-    kept = class_normalised(scores, present, floor=0.15, keep_absent=True)
+    normalized = class_normalized(scores, present)
+    assert torch.equal(normalized[0], scores[0] / scores[0].max())
+    assert not normalized[1:].any()
+    kept = class_normalized(scores, present, floor=0.15, keep_absent=True)
     assert torch.equal(kept[1], scores[1])
-    faint = class_normalised(0.01 * scores, present, floor=0.15)
+    faint = class_normalized(0.01 * scores, present, floor=0.15)
     assert torch.allclose(faint[0], 0.01 * scores[0] / 0.15)
 
 
@@ -166,7 +166,7 @@ def test_the_authors_scores_of_a_classifier():
         for view in views
     ]
     mean = (grids[0].softmax(0) + grids[1].softmax(0).flip(-1)) / 2
-    scores = class_normalised(mean, golden.tensor('tags'))
+    scores = class_normalized(mean, golden.tensor('tags'))
     assert relative_error(scores, golden['sm_low_in_64']) < 1e-5
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_spml.functional.contours import (
+from mmseg_spml.functional.regions.contours import (
     contour_normals,
     gradient_contours,
     ucm_regions,
@@ -133,7 +133,7 @@ def test_gradient_of_a_step():
     assert np.allclose(contours, contours[:, ::-1], atol=1e-5)
 
 
-def test_gradient_sees_colours_of_one_lightness():
+def test_gradient_sees_colors_of_one_lightness():
     image = np.zeros((20, 40, 3), np.uint8)
     image[:, :20] = (200, 100, 100)
     image[:, 20:] = (20, 150, 140)

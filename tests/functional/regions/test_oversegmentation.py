@@ -3,7 +3,7 @@ import builtins
 import numpy as np
 import pytest
 
-from mmseg_spml.functional.oversegmentation import (
+from mmseg_spml.functional.regions.oversegmentation import (
     expand_labels_to_regions,
     felzenszwalb_regions,
     renumber_regions,
@@ -31,7 +31,7 @@ def test_expand_by_hand():
     out = expand_labels_to_regions(labels, regions, num_classes=3)
     expected = [
         [2, 2, 2, 1],  # majority 2; the 1 keeps its label
-        [2, 255, 3, 3],  # void stays; a region without labels stays unlabelled
+        [2, 255, 3, 3],  # void stays; a region without labels stays unlabeled
         [0, 1, 0, 0],  # a tie goes to the lowest id
     ]
     assert out.tolist() == expected
@@ -64,7 +64,7 @@ def test_regions_follow_strong_edges(method):
     image = np.zeros((64, 64, 3), np.uint8)
     image[:, 32:] = (255, 40, 0)
     image[40:, :32] = (0, 0, 255)
-    colour = image.astype(int) @ [1, 256, 65536]
+    color = image.astype(int) @ [1, 256, 65536]
     regions = method(image)
     assert regions.shape == (64, 64)
     assert regions.dtype == np.int32
@@ -72,7 +72,7 @@ def test_regions_follow_strong_edges(method):
     assert ids.tolist() == list(range(len(ids)))
     assert len(ids) >= 3
     for region in ids:
-        assert len(np.unique(colour[regions == region])) == 1
+        assert len(np.unique(color[regions == region])) == 1
 
 
 def test_felzenszwalb_min_size_is_kept():

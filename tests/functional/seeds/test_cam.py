@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.cam import (
+from mmseg_spml.functional.seeds.cam import (
     class_activations,
-    find_cam,
-    load_cam,
-    normalised_maps,
+    normalized_maps,
     region_mean_map,
-    save_cam,
     seeds_of_boxes,
     seeds_of_tags,
     top_mean,
 )
+from mmseg_spml.functional.seeds.cam_files import find_cam, load_cam, save_cam
 
 C = 21
 
@@ -71,9 +69,9 @@ def test_shares_out_of_range(share):
 
 
 @pytest.mark.parametrize('scale', [1e-30, 1e-6, 1, 1e6, 1e30])
-def test_normalised_maps_stay_in_range(scale):
+def test_normalized_maps_stay_in_range(scale):
     maps = scale * torch.rand(4, 9, 7, generator=torch.Generator().manual_seed(0))
-    stretched = normalised_maps(maps)
+    stretched = normalized_maps(maps)
     assert (stretched.amin((1, 2)) == 0).all()
     assert stretched.max() <= 1
     if scale > 1e-7:  # below, a map counts as flat
@@ -101,7 +99,7 @@ def test_region_means_of_a_full_map_do_not_exceed_it():
 @pytest.mark.parametrize('classes', [(15,), (3, 7), (20, 1, 9), ()])
 def test_tags_by_loops(classes, alpha, threshold):
     cams = {label: smooth((9, 13), label) for label in classes}
-    options = dict(alpha=alpha, threshold=threshold, unlabelled=C)
+    options = dict(alpha=alpha, threshold=threshold, unlabeled=C)
     seeds = seeds_of_tags(cams, (9, 13), **options)
     assert seeds.dtype == np.uint8
     assert (seeds == by_loops(cams, (9, 13), alpha, threshold)).all()
@@ -109,7 +107,7 @@ def test_tags_by_loops(classes, alpha, threshold):
 
 def test_the_methods_own_values_label_every_pixel():
     values = np.linspace(0, 1, 100_001)[None]
-    seeds = seeds_of_tags({5: values}, values.shape, unlabelled=C)
+    seeds = seeds_of_tags({5: values}, values.shape, unlabeled=C)
     assert set(seeds.ravel()) == {0, 5}
     scores = np.maximum((1 - values) ** 6, values)
     assert scores.min() == pytest.approx(0.2219, abs=1e-3)
@@ -117,7 +115,7 @@ def test_the_methods_own_values_label_every_pixel():
 
 def test_ties_go_to_the_background_then_to_the_lowest_class():
     half = np.full((1, 1), 0.5)
-    tags = dict(size=(1, 1), threshold=0, unlabelled=C)
+    tags = dict(size=(1, 1), threshold=0, unlabeled=C)
     assert seeds_of_tags({9: half, 4: half}, alpha=1, **tags) == 0
     assert seeds_of_tags({9: half, 4: half}, alpha=2, **tags) == 4
 
@@ -125,19 +123,19 @@ def test_ties_go_to_the_background_then_to_the_lowest_class():
 def test_boxes_by_hand():
     cam = np.array([[0.9, 0.2, 0.3, 0.6, 0.2, 0.9]])
     # inside of pixels 1 to 3 the map becomes 0, .25, 1
-    seeds = seeds_of_boxes({8: cam}, [(8, 1, 0, 4, 1)], (1, 6), unlabelled=C)
+    seeds = seeds_of_boxes({8: cam}, [(8, 1, 0, 4, 1)], (1, 6), unlabeled=C)
     assert seeds.tolist() == [[0, 0, C, 8, 0, 0]]
     # one more box of the class, whose map becomes 0, 1: the larger value counts
     boxes = [(8, 1, 0, 4, 1), (8, 1, 0, 3, 1)]
-    assert seeds_of_boxes({8: cam}, boxes, (1, 6), unlabelled=C).tolist() == [
+    assert seeds_of_boxes({8: cam}, boxes, (1, 6), unlabeled=C).tolist() == [
         [0, 0, 8, 8, 0, 0]
     ]
 
 
-def test_boxes_without_a_usable_map_are_unlabelled():
+def test_boxes_without_a_usable_map_are_unlabeled():
     flat = np.full((2, 4), 0.7)
     boxes = [(8, 0, 0, 2, 1), (9, 2, 0, 4, 1)]
-    seeds = seeds_of_boxes({8: flat}, boxes, (2, 4), unlabelled=C)
+    seeds = seeds_of_boxes({8: flat}, boxes, (2, 4), unlabeled=C)
     assert seeds.tolist() == [[C] * 4, [0] * 4]
 
 
@@ -145,15 +143,15 @@ def test_overlapping_boxes_of_two_classes():
     left = np.array([[0.0, 1.0, 2.0, 3.0]])
     right = np.array([[0.0, 3.0, 1.0, 0.0]])
     boxes = [(3, 0, 0, 3, 1), (5, 1, 0, 4, 1)]
-    seeds = seeds_of_boxes({3: left, 5: right}, boxes, (1, 4), unlabelled=C)
+    seeds = seeds_of_boxes({3: left, 5: right}, boxes, (1, 4), unlabeled=C)
     # stretched: class 3 has 0, .5, 1 and class 5 has 1, 1/3, 0 at pixels 1 to 3
     assert seeds.tolist() == [[0, 5, 3, 0]]
 
 
 def test_no_box_is_background_alone():
-    assert not seeds_of_boxes({}, [], (3, 4), unlabelled=C).any()
+    assert not seeds_of_boxes({}, [], (3, 4), unlabeled=C).any()
     outside = [(3, 9, 9, 12, 12)]
-    assert not seeds_of_boxes({3: np.ones((3, 4))}, outside, (3, 4), unlabelled=C).any()
+    assert not seeds_of_boxes({3: np.ones((3, 4))}, outside, (3, 4), unlabeled=C).any()
 
 
 @pytest.mark.parametrize('suffix', ['npy', 'npz'])
@@ -204,20 +202,20 @@ def test_damaged_and_missing_files(tmp_path):
 
 
 @pytest.mark.parametrize('cam', [np.full((2, 2), 1.1), np.full((2, 2), -0.1)])
-def test_maps_that_are_not_normalised(cam):
-    with pytest.raises(ValueError, match=r'in \[0, 1\] for class 3.*normalise'):
-        seeds_of_tags({3: cam}, (2, 2), unlabelled=C)
+def test_maps_that_are_not_normalized(cam):
+    with pytest.raises(ValueError, match=r'in \[0, 1\] for class 3.*normalize'):
+        seeds_of_tags({3: cam}, (2, 2), unlabeled=C)
     with pytest.raises(ValueError, match=r'size \(2, 3\), got \(2, 2\) for class 3'):
-        seeds_of_tags({3: np.zeros((2, 2))}, (2, 3), unlabelled=C)
+        seeds_of_tags({3: np.zeros((2, 2))}, (2, 3), unlabeled=C)
 
 
 @pytest.mark.parametrize('options', [dict(threshold=5), dict(alpha=0), dict(alpha=-1)])
 def test_options_out_of_range(options):
     with pytest.raises(ValueError, match=next(iter(options))):
-        seeds_of_tags({1: np.zeros((2, 2))}, (2, 2), unlabelled=C, **options)
+        seeds_of_tags({1: np.zeros((2, 2))}, (2, 2), unlabeled=C, **options)
     with pytest.raises(ValueError, match=next(iter(options))):
         cams = {1: np.eye(2)}
-        seeds_of_boxes(cams, [(1, 0, 0, 2, 2)], (2, 2), unlabelled=C, **options)
+        seeds_of_boxes(cams, [(1, 0, 0, 2, 2)], (2, 2), unlabeled=C, **options)
 
 
 @pytest.mark.parametrize('key', [None, 'cat', float('nan'), 1.5, True, b'1'])

@@ -3,7 +3,10 @@ import pytest
 import reference
 import torch
 
-from mmseg_spml.functional.affinity import affinity_label_sets, nearest_label_sets
+from mmseg_spml.functional.segments.affinity import (
+    affinity_label_sets,
+    nearest_label_sets,
+)
 
 CLASSES = 5
 
@@ -33,7 +36,7 @@ def by_loops(problem, **more):
 @pytest.mark.parametrize('threshold', [-1.0, 0.0, 0.5, 0.95, 1.1])
 @pytest.mark.parametrize('queries, segments', [(1, 1), (40, 30), (25, 4), (6, 90)])
 def test_against_loops(queries, segments, k, threshold):
-    """K beyond the labelled segments of an image takes those that there are."""
+    """K beyond the labeled segments of an image takes those that there are."""
     problem = make(queries, segments, seed=queries)
     out = nearest_label_sets(**problem, k=k, threshold=threshold)
     assert out.shape == (queries, CLASSES) and out.dtype == torch.bool
@@ -47,7 +50,7 @@ def test_defaults_are_top_1_and_095():
     assert out.any() and not out.any(1).all()
 
 
-def test_other_images_and_unlabelled_segments_are_no_neighbours():
+def test_other_images_and_unlabeled_segments_are_no_neighbors():
     vectors = torch.eye(2)[[0, 0, 0]]
     problem = dict(
         queries=vectors[:1],
@@ -79,7 +82,7 @@ def test_nothing(queries, segments):
     assert not out.any()
 
 
-def test_nothing_labelled():
+def test_nothing_labeled():
     problem = make(7, 9)
     problem['label'][:] = CLASSES
     assert not nearest_label_sets(**problem, k=3, threshold=-1.0).any()
@@ -146,7 +149,7 @@ def test_non_contiguous():
 
 @pytest.mark.parametrize('seed', range(3))
 def test_filled_sets(seed):
-    """Empty sets become all classes; a labelled segment finds itself."""
+    """Empty sets become all classes; a labeled segment finds itself."""
     problem = make(1, 40, seed=seed)
     squeezed, label, image = (problem[n] for n in ('prototypes', 'label', 'image'))
     label[image == 2] = CLASSES

@@ -3,11 +3,11 @@ import pytest
 import reference
 import torch
 
-from mmseg_spml.functional import kmeans
-from mmseg_spml.functional.kmeans import (
+from mmseg_spml.functional.segments import kmeans
+from mmseg_spml.functional.segments.kmeans import (
     compact_grid_labels,
     grid_labels,
-    location_colour_features,
+    location_color_features,
     location_features,
     spherical_kmeans,
 )
@@ -97,12 +97,12 @@ def test_location(size):
 
 @pytest.mark.parametrize('size', [(5, 4), (9, 13), (20, 3), (1, 1)])
 @pytest.mark.parametrize('smoothing', ['distance', 'none'])
-def test_colours(size, smoothing):
+def test_colors(size, smoothing):
     g = torch.Generator().manual_seed(0)
     images = torch.randn(2, 3, 14, 17, generator=g, dtype=torch.float64)
     before = images.clone()
-    out = location_colour_features(images, size, smoothing=smoothing)
-    expected = reference.location_colour_features(
+    out = location_color_features(images, size, smoothing=smoothing)
+    expected = reference.location_color_features(
         images.numpy(), size, smoothing == 'distance'
     )
     assert out.shape == (2, *size, 5)
@@ -111,47 +111,47 @@ def test_colours(size, smoothing):
     assert np.abs(out.numpy() - expected).max() <= 1e-10
     assert torch.equal(images, before)
     if size != (1, 1):
-        narrow = location_colour_features(images.float(), size, smoothing=smoothing)
+        narrow = location_color_features(images.float(), size, smoothing=smoothing)
         assert narrow.dtype == torch.float32
         assert np.abs(narrow.numpy() - expected).max() <= 1e-5
 
 
 @pytest.mark.parametrize('smoothing', ['distance', 'gaussian', 'none'])
 @pytest.mark.parametrize('value', [0.0, 1.0, -2.25])
-def test_colours_of_a_flat_image_are_finite(smoothing, value):
+def test_colors_of_a_flat_image_are_finite(smoothing, value):
     images = torch.full((1, 3, 12, 12), value)
-    out = location_colour_features(images, (4, 5), smoothing=smoothing)
+    out = location_color_features(images, (4, 5), smoothing=smoothing)
     assert torch.isfinite(out).all()
     assert out.abs().max() <= 1
 
 
-def test_colours_are_per_image_and_channel():
+def test_colors_are_per_image_and_channel():
     images = torch.randn(2, 3, 12, 12)
-    both = location_colour_features(images, (6, 6))
-    alone = location_colour_features(images[1:], (6, 6))
+    both = location_color_features(images, (6, 6))
+    alone = location_color_features(images[1:], (6, 6))
     assert torch.allclose(both[1:], alone, atol=1e-6)
     factor = torch.tensor([1.0, 7.0, 0.1])[:, None, None]
-    scaled = location_colour_features(images * factor + 3, (6, 6))
+    scaled = location_color_features(images * factor + 3, (6, 6))
     assert torch.allclose(scaled, both, atol=1e-4)
 
 
 def test_gaussian_kernel_peaks_in_the_middle():
     image = torch.zeros(1, 3, 9, 9)
     image[:, :, 4, 4] = 1
-    out = location_colour_features(image, (5, 5), smoothing='gaussian')[0, ..., 2]
+    out = location_color_features(image, (5, 5), smoothing='gaussian')[0, ..., 2]
     assert out.argmax() == 12
     assert torch.allclose(out, out.t(), atol=1e-6)
     assert torch.allclose(out, out.flip(0), atol=1e-6)
     assert out[2, 2] > out[2, 1] > out[2, 0] > out[0, 0]
-    distance = location_colour_features(image, (5, 5), smoothing='distance')[0, ..., 2]
+    distance = location_color_features(image, (5, 5), smoothing='distance')[0, ..., 2]
     assert distance.argmin() == 12
 
 
-def test_colour_errors():
+def test_color_errors():
     with pytest.raises(ValueError, match='median'):
-        location_colour_features(torch.rand(1, 3, 9, 9), (3, 3), smoothing='median')
+        location_color_features(torch.rand(1, 3, 9, 9), (3, 3), smoothing='median')
     with pytest.raises(ValueError, match='4'):
-        location_colour_features(torch.rand(1, 3, 4, 9), (3, 3))
+        location_color_features(torch.rand(1, 3, 4, 9), (3, 3))
 
 
 # ---------------------------------------------------------------------- k-means
@@ -209,17 +209,17 @@ def test_all_images_at_once(count, rows, monkeypatch):
 
 
 def test_ties_go_to_the_lowest_cluster():
-    """Exact vectors: clusters 0, 1, 2 have the same centre, 3 another."""
+    """Exact vectors: clusters 0, 1, 2 have the same center, 3 another."""
     points = torch.eye(4)[[0, 0, 0, 1, 2]]
     initial = torch.tensor([1, 2, 4, 3, 0])
     out = spherical_kmeans(points, initial, torch.zeros(5, dtype=torch.int64), 1)
     assert out.tolist() == [1, 1, 1, 3, 0]
 
 
-def test_a_point_equally_near_to_two_centres():
+def test_a_point_equally_near_to_two_centers():
     points = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
     initial = torch.tensor([1, 0, 2])
-    # the third point's own centre wins; without it clusters 0 and 1 tie
+    # the third point's own center wins; without it clusters 0 and 1 tie
     zero = torch.zeros(3, dtype=torch.int64)
     assert spherical_kmeans(points, initial, zero, 1).tolist() == [1, 0, 2]
     points = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
@@ -227,7 +227,7 @@ def test_a_point_equally_near_to_two_centres():
 
 
 def test_an_empty_cluster_wins_opposed_points():
-    """Its centre is zero, so it beats negative dot products."""
+    """Its center is zero, so it beats negative dot products."""
     points = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
     initial = torch.zeros(3, dtype=torch.int64)
     zero = torch.zeros(3, dtype=torch.int64)
@@ -247,7 +247,7 @@ def test_zero_and_duplicate_points():
 
 
 def test_cancelling_cluster():
-    """Members that sum to zero leave a zero centre, not NaN."""
+    """Members that sum to zero leave a zero center, not NaN."""
     points = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     initial = torch.tensor([0, 0, 1])
     out = spherical_kmeans(points, initial, torch.zeros(3, dtype=torch.int64), 1)
@@ -343,6 +343,6 @@ def test_large_batch_with_unequal_images():
     out = spherical_kmeans(points, initial, image, 1, 36)
     for n in range(3):
         mine = image == n
-        centres = torch.stack([points[mine & (initial == k)].sum(0) for k in range(36)])
-        centres = centres / centres.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        assert torch.equal(out[mine], (points[mine] @ centres.t()).argmax(1))
+        centers = torch.stack([points[mine & (initial == k)].sum(0) for k in range(36)])
+        centers = centers / centers.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        assert torch.equal(out[mine], (points[mine] @ centers.t()).argmax(1))

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_spml.functional import pixel_pooling
-from mmseg_spml.functional.pixel_pooling import pool_pixels, unit_pixels
-from mmseg_spml.functional.segments import mean_direction
+from mmseg_spml.functional.segments import _pixel_gradients as pixel_pooling
+from mmseg_spml.functional.segments._pixel_gradients import pool_pixels, unit_pixels
+from mmseg_spml.functional.segments.pooling import mean_direction
 
 
 def inputs(kept=9, seed=0):

@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mmseg_spml.functional.retrieval import (
+from mmseg_spml.functional.segments.retrieval import (
     class_counts,
     class_frequencies,
     majority_vote,
@@ -30,7 +30,7 @@ def test_against_loops(queries, bank, k):
     assert np.array_equal(out, expected)
 
 
-def test_equal_neighbours_are_all_found():
+def test_equal_neighbors_are_all_found():
     """Which of them comes first is another test's matter."""
     bank = torch.eye(3)[[2, 0, 1, 0, 0, 1, 0]]
     out = nearest_segments(torch.eye(3)[:2], bank, 4)
@@ -79,7 +79,7 @@ def test_backends(monkeypatch):
         nearest_segments(query, bank, 1, backend='faiss')
 
 
-def test_float32_neighbours_are_as_near():
+def test_float32_neighbors_are_as_near():
     """Up to products within 1e-6 of each other."""
     query, bank = unit(200, 32, 0), unit(5_000, 32, 1)
     out = nearest_segments(query.float(), bank.float(), 20)
@@ -97,7 +97,7 @@ def test_vectors_need_not_be_unit():
     assert np.array_equal(out, expected)
 
 
-def test_negative_products_are_neighbours_too():
+def test_negative_products_are_neighbors_too():
     bank = -unit(1, 3, 0).repeat(4, 1) * torch.tensor([[1.0], [0.5], [0.25], [2.0]])
     assert nearest_segments(unit(1, 3, 0), bank, 4).tolist() == [[2, 1, 0, 3]]
 

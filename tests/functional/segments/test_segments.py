@@ -3,12 +3,13 @@ import pytest
 import reference
 import torch
 
-from mmseg_spml.functional.segments import (
-    Segments,
+from mmseg_spml.functional.segments.pooling import (
+    SegmentPooler,
     mean_direction,
     pool_segments,
     resize_labels,
 )
+from mmseg_spml.functional.segments.segments import Segments
 
 FLOATS = ('pixels', 'pixels_loc', 'prototypes', 'prototypes_loc')
 TABLES = ('pixel_label', 'pixel_segment', 'pixel_image', 'label', 'region', 'image')
@@ -64,8 +65,8 @@ def test_against_loops(size, grid):
 def test_which_start_clusters_are_empty(void):
     """Numbers that the grid skips are no clusters; a cell full of void is one.
 
-    The opposed pixels go to an empty cluster (centre zero) if there is one, otherwise
-    to the least opposed centre, where they join other pixels.
+    The opposed pixels go to an empty cluster (center zero) if there is one, otherwise
+    to the least opposed center, where they join other pixels.
     """
     embedding = torch.ones(1, 2, 12, 3, dtype=torch.float64)
     embedding[:, 1] = 0.3 * torch.rand(
@@ -109,7 +110,7 @@ def test_given_local_features(width):
 @pytest.mark.parametrize('squeeze', [0.1, 1.0])
 def test_label_sets(threshold, squeeze):
     embedding, labels, regions, tags = maps(3, 6, 6, seed=2)
-    labels[2] = torch.where(labels[2] == 255, 255, CLASSES)  # nothing labelled
+    labels[2] = torch.where(labels[2] == 255, 255, CLASSES)  # nothing labeled
     problem = (embedding, labels, regions, tags)
     more = dict(
         grid=(3, 3),
@@ -123,9 +124,9 @@ def test_label_sets(threshold, squeeze):
     assert not out.label_sets.requires_grad
     assert out.label_sets.any(1).all()
     assert out.label_sets[out.image == 2].all()
-    labelled = out.label < CLASSES
-    own = torch.nn.functional.one_hot(out.label[labelled], CLASSES).bool()
-    assert torch.equal(out.label_sets[labelled], own)  # each finds itself
+    labeled = out.label < CLASSES
+    own = torch.nn.functional.one_hot(out.label[labeled], CLASSES).bool()
+    assert torch.equal(out.label_sets[labeled], own)  # each finds itself
 
 
 @pytest.mark.parametrize('kind', ['all', 'first', 'last', 'none', 'one pixel'])
@@ -159,10 +160,10 @@ def test_another_void_value():
     agree(pool_segments(*problem, **more), by_loops(*problem, **more))
 
 
-def test_unlabelled_pixels_stay_and_have_segments_of_their_own():
+def test_unlabeled_pixels_stay_and_have_segments_of_their_own():
     embedding, labels, regions, tags = maps(2, 6, 6, void=0)
     labels[:] = CLASSES
-    labels[0, :3] = 200  # any value of C..254 is unlabelled
+    labels[0, :3] = 200  # any value of C..254 is unlabeled
     problem = (embedding, labels, regions, tags)
     more = dict(grid=(2, 2), num_classes=CLASSES)
     out = pool_segments(*problem, **more)
@@ -229,7 +230,7 @@ def test_same_result_alone_and_in_a_batch():
             regions[n : n + 1],
             tags[n : n + 1],
             **more,
-        ).shift_images(n)
+        )
         for n in range(3)
     ]
     joined = Segments.concat(parts)
@@ -344,7 +345,6 @@ def test_inputs_stay_as_they_are():
         local_features=local,
         affinity_threshold=0.9,
     )
-    out.shift_images(5)
     out.to_memory()
     for tensor, copy, version in zip((*problem, local), copies, versions):
         assert torch.equal(tensor, copy) and tensor._version == version
@@ -402,18 +402,19 @@ def pooled(seed=0, sets=True):
 
 
 def test_concat_renumbers_segments_and_keeps_gradient():
-    parts = [pooled(seed).shift_images(10 * seed) for seed in range(3)]
+    parts = [pooled(seed) for seed in range(3)]
     parts[1].prototypes = parts[1].prototypes.clone().requires_grad_()
     joined = Segments.concat(parts)
-    before = 0
-    start = 0
+    before = start = images = 0
     for part in parts:
         end = start + len(part.pixels)
         own = joined.pixel_segment[start:end]
         assert torch.equal(own, part.pixel_segment + before)
-        assert torch.equal(joined.pixel_image[start:end], part.pixel_image)
+        assert torch.equal(joined.pixel_image[start:end], part.pixel_image + images)
+        assert torch.equal(joined.tags[own], part.tags[part.pixel_segment])
         assert torch.equal(joined.label[own], part.pixel_label)
         before += len(part.label)
+        images += part.num_images
         start = end
     assert len(joined.pixels) == start and len(joined.label) == before
     assert joined.label_sets.shape == (before, CLASSES)
@@ -464,12 +465,50 @@ def test_memory_holds_detached_segments_without_pixels():
     assert len(joined.label) == 2 * len(segments.label)
 
 
-def test_shift_images_makes_new_segments():
-    segments = pooled()
-    shifted = segments.shift_images(16)
-    assert torch.equal(shifted.image, segments.image + 16)
-    assert torch.equal(shifted.pixel_image, segments.pixel_image + 16)
-    assert segments.image.max() == 1
+@pytest.mark.parametrize(
+    'label, region', [(300, 0), (2**40, -1), (7, 2**33), (255, 0), (4, -(2**62))]
+)
+def test_labels_and_regions_of_any_size(label, region):
+    """Values beyond the bits of the quick key split segments all the same."""
+    embedding, labels, regions, tags = maps(2, 6, 6, void=0)
+    labels[:, 1::2, 1] = label
+    regions[:, 2::3, 2] = region
+    more = dict(grid=(2, 2), num_classes=CLASSES, void=254)
+    problem = (embedding, labels, regions, tags)
+    agree(pool_segments(*problem, **more), by_loops(*problem, **more))
+
+
+def test_negative_labels_are_refused():
+    embedding, labels, regions, tags = maps(1, 4, 4)
+    labels[0, 2, 2] = -1
+    with pytest.raises(ValueError, match='labels must be 0 or more, got -1'):
+        pool_segments(
+            embedding, labels, regions, tags, grid=(2, 2), num_classes=CLASSES
+        )
+
+
+@pytest.mark.parametrize('name', ['labels', 'regions'])
+def test_maps_must_be_integers(name):
+    arguments = dict(zip(('embedding', 'labels', 'regions', 'tags'), maps(1, 4, 4)))
+    arguments[name] = arguments[name].float()
+    with pytest.raises(ValueError, match=f'{name} must be integers'):
+        pool_segments(**arguments, grid=(2, 2), num_classes=CLASSES)
+
+
+def test_a_pooler_is_the_function_with_its_options():
+    embedding, labels, regions, tags = maps(2, 6, 6, dtype=torch.float32)
+    pooler = SegmentPooler(CLASSES, (2, 3), 4, 0.9, 0.2)
+    expected = pool_segments(
+        embedding, labels, regions, tags, grid=(2, 3), iterations=4,
+        num_classes=CLASSES, affinity_threshold=0.9, affinity_squeeze=0.2,
+    )  # fmt: skip
+    found = pooler(embedding, labels, regions, tags)
+    for name, value in expected.tensors().items():
+        assert torch.equal(getattr(found, name), value), name
+    large = labels.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    bare = pooler(embedding, large)
+    assert not bare.image_tags.any() and not bare.region.any()
+    assert torch.equal(bare.pixel_label, expected.pixel_label)
 
 
 # ---------------------------------------------------------------- small blocks
@@ -485,7 +524,7 @@ def test_mean_direction(count, groups):
         total = sum(
             (vectors[i].numpy() for i in range(count) if group[i] == s), np.zeros(4)
         )
-        assert np.abs(out[s].numpy() - reference.normalise(total)).max() <= 1e-12
+        assert np.abs(out[s].numpy() - reference.normalize(total)).max() <= 1e-12
 
 
 def test_mean_direction_of_a_cancelling_group():

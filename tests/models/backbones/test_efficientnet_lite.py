@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from mmseg_spml.models import EfficientNetLite
-from mmseg_spml.models.efficientnet_lite import _SamePadConv
+from mmseg_spml.models.backbones.efficientnet_lite import _SamePadConv
 
 CHANNELS, STRIDES = (16, 24, 40, 112, 320), (2, 4, 8, 16, 32)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -48,7 +48,7 @@ def test_blocks_after_the_last_output_are_not_built():
 @pytest.mark.parametrize('kernel, stride', [(3, 1), (3, 2), (5, 1), (5, 2), (1, 1)])
 @pytest.mark.parametrize('size', [(8, 8), (9, 8), (7, 9)])
 def test_same_padding(kernel, stride, size):
-    """As TensorFlow at even sizes; cell i is centred on the same pixel at any size."""
+    """As TensorFlow at even sizes; cell i is centered on the same pixel at any size."""
     conv = _SamePadConv(2, 3, kernel, stride, bias=False)
     x = torch.rand(1, 2, *size)
     pads = []

@@ -8,10 +8,15 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 
-import mmseg_spml.classification  # noqa: F401
+import mmseg_spml.models.classifiers  # noqa: F401
 from mmseg_spml.datasets.seed_files import SeedMaker
 
-CONFIGS = sorted((Path(__file__).parents[2] / 'configs' / 'cam').glob('*.py'))
+ROOT = Path(__file__).parents[3]
+CONFIGS = [
+    path
+    for folder in (ROOT / 'configs', ROOT / 'experiments/configs')
+    for path in sorted((folder / 'cam').glob('*.py'))
+]
 
 
 def load(path):

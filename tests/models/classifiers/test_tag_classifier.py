@@ -10,8 +10,9 @@ from mmengine.structures import LabelData
 from mmseg.registry import METRICS, MODELS
 from mmseg.structures import SegDataSample
 
-from mmseg_spml.classification import CamWriter, TagClassifier
-from mmseg_spml.functional.cam import load_cam
+from mmseg_spml.evaluation import CamWriter
+from mmseg_spml.functional.seeds.cam_files import load_cam
+from mmseg_spml.models.classifiers import TagClassifier
 
 K = 3
 
@@ -40,7 +41,7 @@ def classifier(**options):
 def tagged(tags, **metainfo):
     tags = torch.tensor(tags)
     sample = SegDataSample(metainfo=metainfo)
-    sample.gt_tags = LabelData(multi_hot=tags > 0, unknown=tags < 0)
+    sample.gt_tags = LabelData(label=tags.to(torch.int8))
     return sample
 
 
@@ -188,7 +189,7 @@ def test_registered_for_configs():
 IMPORT = """
 import importlib.util, sys
 missing = importlib.util.find_spec('torchvision') is None
-import mmseg_spml.classification
+import mmseg_spml.models.classifiers
 from mmpretrain.registry import MODELS
 assert 'ResNet' in MODELS
 if missing:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from mmseg_spml.atomic_file import atomic_file
+from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.models import SegmentBank
-from mmseg_spml.models import segment_bank as module
+from mmseg_spml.models.decode_heads import segment_bank as module
 
 
 def bank():
@@ -18,7 +18,7 @@ def bank():
 
 def test_frequencies_of_the_nearest():
     queries = torch.tensor([[1.0, 0], [0, 1], [-1, 0]])
-    out = bank().class_frequencies(queries, neighbours=2, num_classes=3)
+    out = bank().class_frequencies(queries, neighbors=2, num_classes=3)
     # the nearest of the last one are its own segment and the upright one
     expected = [[0, 0, 1], [0.5, 0, 0.5], [0.5, 0.5, 0]]
     assert out.tolist() == expected

@@ -7,9 +7,9 @@ import torch
 from models.ranks_in_threads import Ranks
 from models.small_segmentor import pooled
 
-from mmseg_spml.functional.segments import Segments
-from mmseg_spml.models.relation_losses import SemanticCooccurrenceLoss
-from mmseg_spml.models.segment_gather import SegmentGather
+from mmseg_spml.functional.segments.segments import Segments
+from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
+from mmseg_spml.models.losses.relations import SemanticCooccurrenceLoss
 
 RANKS = 8
 
@@ -25,8 +25,8 @@ def test_eight_ranks_are_one(affinity_threshold, monkeypatch):
     ranks = Ranks(RANKS, monkeypatch)
 
     def step(rank):
-        joined, images = SegmentGather(parts[rank][1], counts[rank]).wait()
-        assert images == sum(counts)
+        joined = SegmentGather(parts[rank][1]).wait()
+        assert joined.num_images == sum(counts)
         value = loss(joined)
         (gradient,) = torch.autograd.grad(value, parts[rank][0], retain_graph=True)
         return value, gradient / RANKS
@@ -34,13 +34,9 @@ def test_eight_ranks_are_one(affinity_threshold, monkeypatch):
     found = ranks.run(step)
     assert ranks.collectives == [3] * RANKS  # lengths, tables, gradients
 
-    first, shifted = 0, []
-    for count, (_, segments) in zip(counts, parts):
-        shifted.append(segments.shift_images(first))
-        first += count
-    everything = Segments.concat(shifted)
+    everything = Segments.concat([segments for _, segments in parts])
     place, values = 0, []
-    for segments in shifted:
+    for _, segments in parts:
         pixels = slice(place, place + len(segments.pixels))
         fields = ('pixels', 'pixels_loc', 'pixel_label', 'pixel_segment', 'pixel_image')
         kept = {name: getattr(everything, name)[pixels] for name in fields}

@@ -7,7 +7,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from models.small_segmentor import C, D, batch, build, pooled
 from torch import nn
 
-from mmseg_spml.functional.segments import Segments
+from mmseg_spml.functional.segments.segments import Segments
 from mmseg_spml.models import SegmentMemory
 
 CPU = torch.device('cpu')
@@ -22,7 +22,7 @@ def step(seed, count=2):
 def filled(steps=2, appended=3):
     memory = SegmentMemory(steps)
     for seed in range(appended):
-        memory.append(step(seed), 2)
+        memory.append(step(seed))
     return memory
 
 
@@ -34,7 +34,7 @@ def equal(first, second, fields=(*FIELDS, 'label_sets')):
 
 def test_oldest_first_and_oldest_leaves():
     memory = filled(steps=2, appended=3)
-    expected = [step(1).shift_images(4), step(2).shift_images(2)]
+    expected = [step(1), step(2)]
     kept = memory.segments(CPU)
     assert equal(kept, Segments.concat(expected))
     assert len(kept) == len(expected[0]) + len(expected[1])
@@ -42,20 +42,31 @@ def test_oldest_first_and_oldest_leaves():
 
 def test_kept_images_never_equal_current_ones():
     memory = SegmentMemory(2)
-    memory.append(step(0), 2)
-    memory.append(step(1, count=3), 3)
-    # the older two images rose by 2 + 3, the newer three by 3
-    older, newer = memory._kept
-    assert older.image.unique().tolist() == [5, 6]
-    assert newer.image.unique().tolist() == [3, 4, 5]
-    assert memory.segments(CPU).image.min() == 3
+    memory.append(step(0))
+    memory.append(step(1, count=3))
+    everything = Segments.concat([step(2), memory.segments(CPU)])
+    current = len(step(2))
+    assert everything.image[:current].unique().tolist() == [0, 1]
+    assert everything.image[current:].unique().tolist() == [2, 3, 4, 5, 6]
+    tags = torch.cat([step(n, c).image_tags for n, c in ((2, 2), (0, 2), (1, 3))])
+    assert torch.equal(everything.image_tags, tags)
+
+
+def test_state_of_an_earlier_version_is_refused():
+    memory = filled()
+    kept = [dict(kept.tensors(), tags=kept.tags) for kept in memory._kept]
+    buffer = io.BytesIO()
+    torch.save(dict(kept=kept, pending=[]), buffer)
+    state = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+    with pytest.raises(ValueError, match='an earlier version of mmseg_spml'):
+        SegmentMemory(2).set_extra_state(state)
 
 
 def test_only_segments_are_kept_and_detached():
     memory = SegmentMemory(1)
     segments = step(0)
     assert segments.prototypes.requires_grad
-    memory.append(segments, 2)
+    memory.append(segments)
     kept = memory.segments(CPU)
     assert len(kept.pixels) == len(kept.pixel_segment) == len(kept.pixel_image) == 0
     assert kept.pixels.shape[1] == D
@@ -81,17 +92,17 @@ def test_negative_steps():
 def test_accumulated_forwards_form_one_step():
     memory = SegmentMemory(1)
     memory.forwards_per_step = 2
-    memory.append(step(0), 2)
+    memory.append(step(0))
     assert memory.segments(CPU) is None
-    memory.append(step(1), 2)
-    expected = [step(0).shift_images(4), step(1).shift_images(2)]
+    memory.append(step(1))
+    expected = [step(0), step(1)]
     assert equal(memory.segments(CPU), Segments.concat(expected))
-    memory.append(step(2), 2)
-    # the third forward waits for the fourth; what is kept moves on
-    expected = [step(0).shift_images(6), step(1).shift_images(4)]
+    memory.append(step(2))
+    # the third forward waits for the fourth
+    expected = [step(0), step(1)]
     assert equal(memory.segments(CPU), Segments.concat(expected))
-    memory.append(step(3), 2)
-    expected = [step(2).shift_images(4), step(3).shift_images(2)]
+    memory.append(step(3))
+    expected = [step(2), step(3)]
     assert equal(memory.segments(CPU), Segments.concat(expected))
 
 
@@ -121,19 +132,19 @@ def test_state_survives_a_file():
     assert restored.segments(CPU).num_classes == C
     # and it goes on as if nothing had happened
     for one in (memory, restored):
-        one.append(step(9), 2)
+        one.append(step(9))
     assert equal(restored.segments(CPU), memory.segments(CPU))
 
 
 def test_pending_forwards_survive_a_file():
     memory = SegmentMemory(1)
     memory.forwards_per_step = 2
-    memory.append(step(0), 2)
+    memory.append(step(0))
     restored = SegmentMemory(1)
     restored.forwards_per_step = 2
     restored.load_state_dict(through_a_file(memory.state_dict()))
     for one in (memory, restored):
-        one.append(step(1), 2)
+        one.append(step(1))
     assert equal(restored.segments(CPU), memory.segments(CPU))
 
 
@@ -153,18 +164,18 @@ def test_a_longer_memory_is_cut_to_the_newest_steps():
     source = filled(steps=2, appended=2)
     target = SegmentMemory(1)
     target.load_state_dict(source.state_dict())
-    assert equal(target.segments(CPU), step(1).shift_images(2))
+    assert equal(target.segments(CPU), step(1))
 
 
 def test_memory_without_label_sets():
     memory = SegmentMemory(1)
     segments = pooled(2, affinity_threshold=None, dtype=torch.float32)[1]
-    memory.append(segments, 2)
+    memory.append(segments)
     restored = SegmentMemory(1)
     restored.load_state_dict(through_a_file(memory.state_dict()))
     kept = restored.segments(CPU)
     assert kept.label_sets is None
-    assert equal(kept, segments.shift_images(2), FIELDS)
+    assert equal(kept, segments, FIELDS)
 
 
 def few_segments_of_many_pixels():
@@ -175,14 +186,14 @@ def few_segments_of_many_pixels():
 
 def test_state_holds_no_pixels():
     memory = SegmentMemory(2)
-    memory.append(few_segments_of_many_pixels(), 2)
+    memory.append(few_segments_of_many_pixels())
     assert len(memory.get_extra_state()) < 20_000
 
 
 def test_state_of_pending_forwards_holds_no_pixels():
     memory = SegmentMemory(2)
     memory.forwards_per_step = 2
-    memory.append(few_segments_of_many_pixels(), 2)
+    memory.append(few_segments_of_many_pixels())
     assert len(memory.get_extra_state()) < 20_000
 
 
@@ -212,7 +223,7 @@ def test_head_appends_in_training_only():
     assert memory.segments(CPU) is None
     model.loss(inputs, samples)
     kept = memory.segments(CPU)
-    assert kept.image.unique().tolist() == [2, 3]
+    assert kept.image.unique().tolist() == [0, 1]
 
 
 def test_head_appends_after_comparing():

@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from functional.tree_paths import affinities
+from functional.losses.tree_paths import affinities
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
-from models.small_segmentor import BN, UNLABELLED, VOID, C, batch, config, sample
+from models.small_segmentor import BN, UNLABELED, VOID, C, batch, config, sample
 
-from mmseg_spml.functional.pairwise_energy import dense_crf_energy, gated_crf_energy
-from mmseg_spml.functional.tree_filter import tree_filter
-from mmseg_spml.models.pairwise_losses import ImageBatch
-from mmseg_spml.models.weak_labels import without_unlabelled
+from mmseg_spml.functional.losses.pairwise import dense_crf_energy, gated_crf_energy
+from mmseg_spml.functional.losses.tree import tree_filter
+from mmseg_spml.models.losses.pairwise import ImageBatch
+from mmseg_spml.models.weak_labels import without_unlabeled
 
 LOSSES = ('DenseCRFLoss', 'GatedCRFLoss', 'TreeEnergyLoss')
 CE = dict(type='CrossEntropyLoss', avg_non_ignore=True)
@@ -65,7 +65,7 @@ def test_they_see_the_image_the_mask_and_the_features():
     ]
     model = weak_model(*losses).eval()
     inputs, (first, second) = batch()
-    first.gt_sem_seg.data[:, 8:16] = UNLABELLED
+    first.gt_sem_seg.data[:, 8:16] = UNLABELED
     second.gt_sem_seg.data[:, 16:] = VOID
     found = model.loss(inputs, [first, second])
 
@@ -75,8 +75,8 @@ def test_they_see_the_image_the_mask_and_the_features():
     pool = torch.nn.AdaptiveAvgPool2d((8, 10))
     resized = torch.nn.functional.interpolate(logits, labels.shape[1:], mode='bilinear')
     probabilities = pool(resized.softmax(1))
-    colours = inputs * torch.tensor(STD)[:, None, None]
-    images = pool(colours + torch.tensor(MEAN)[:, None, None])
+    colors = inputs * torch.tensor(STD)[:, None, None]
+    images = pool(colors + torch.tensor(MEAN)[:, None, None])
     cells = labels.view(2, 8, 4, 10, 4).transpose(2, 3).flatten(3)
     valid = (cells != VOID).all(-1)
     assert valid.any() and not valid.all()
@@ -87,10 +87,10 @@ def test_they_see_the_image_the_mask_and_the_features():
     filtered = tree_filter(probabilities, images / 255, 0.02, valid)
     features = torch.nn.functional.interpolate(features[1], (8, 10), mode='bilinear')
     filtered = tree_filter(filtered, features, valid=valid)
-    unlabelled = (cells == UNLABELLED).all(-1)
-    assert unlabelled.any()
+    unlabeled = (cells == UNLABELED).all(-1)
+    assert unlabeled.any()
     difference = (probabilities - filtered).abs().sum(1)
-    expected = 2 * difference[unlabelled].mean()
+    expected = 2 * difference[unlabeled].mean()
     torch.testing.assert_close(found['decode.loss_tree_energy'], expected)
 
 
@@ -100,13 +100,11 @@ def test_tree_energy_by_loops_over_pixels():
     logits = torch.randn(shape, generator=generator, requires_grad=True)
     images = 255 * torch.rand(2, 3, 4, 5, generator=generator)
     features = torch.rand(2, 6, 4, 5, generator=generator)
-    labels = torch.full((2, 4, 5), UNLABELLED)
+    labels = torch.full((2, 4, 5), UNLABELED)
     labels[0, 0] = 1
     labels[1, :, 3:] = VOID
     loss = MODELS.build(dict(type='TreeEnergyLoss', scale_factor=1.0, sigma=0.3))
-    lent = ImageBatch(images, labels < C, labels != VOID, [features])
-    with loss.lent(lent):
-        found = loss(logits, labels)
+    found = loss(logits, ImageBatch(images, labels, C), [features])
 
     total, count = 0, 0
     for number in range(2):
@@ -117,7 +115,7 @@ def test_tree_energy_by_loops_over_pixels():
             near = affinities(maps, sigma) * seen
             filtered = torch.stack([row @ filtered / row.sum() for row in near])
         for row, other, label in zip(rows, filtered, labels[number].flatten()):
-            if label == UNLABELLED:
+            if label == UNLABELED:
                 total, count = total + (row - other).abs().sum(), count + 1
     expected = 0.4 * total / count
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-7)
@@ -167,12 +165,12 @@ def test_in_a_branch_the_features_are_its_embedding():
     spml = dict(neck=branch['neck'], decode_head=branch['decode_head'])
     model = weak_model(spml=spml).eval()
     seen = []
-    loss = model.spml.decode_head.loss_decode[1]
-    loss.energy = lambda p, images, lent: seen.append(lent) or p.sum()
+    (loss,) = model.spml.decode_head.pairwise_losses
+    loss.energy = lambda p, batch, features: seen.append(features) or p.sum()
     inputs, samples = batch()
     model.loss(inputs, samples)
-    (lent,) = seen
-    torch.testing.assert_close(lent.features[0], model.embedding(inputs))
+    ((embedding,),) = seen
+    torch.testing.assert_close(embedding, model.embedding(inputs))
 
 
 @pytest.mark.parametrize('name', LOSSES)
@@ -189,17 +187,17 @@ def test_autocast(name):
 
 def test_one_channel_is_refused():
     model = weak_model(dict(type='GatedCRFLoss'))
-    loss = model.decode_head.loss_decode[1]
-    lent = ImageBatch(*(torch.zeros(1).bool(),) * 3, features=())
-    with loss.lent(lent), pytest.raises(ValueError, match='score for each class'):
-        loss(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4).long())
+    (loss,) = model.decode_head.pairwise_losses
+    batch = ImageBatch(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4).long(), C)
+    with pytest.raises(ValueError, match='score for each class'):
+        loss(torch.zeros(1, 1, 4, 4), batch)
 
 
-def test_needs_a_model_that_lends_images():
+def test_needs_a_model_that_has_images():
     model = weak_model(dict(type='GatedCRFLoss'), type='EncoderDecoder')
     inputs, samples = batch()
     with pytest.raises(ValueError, match='WeakEncoderDecoder'):
-        model.loss(inputs, without_unlabelled(samples, C))
+        model.loss(inputs, without_unlabeled(samples, C))
 
 
 @pytest.mark.parametrize('name', LOSSES)

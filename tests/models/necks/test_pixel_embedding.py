@@ -8,7 +8,7 @@ from mmseg_spml.models import (
     LateralEmbedding,
     PSPEmbedding,
 )
-from mmseg_spml.models.pixel_embedding import _upsample
+from mmseg_spml.models.necks.pixel_embedding import _upsample
 
 BN = dict(type='BN')
 

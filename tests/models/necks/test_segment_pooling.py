@@ -3,16 +3,15 @@ import operator
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.structures import LabelData, PixelData
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from models.small_segmentor import C, D, batch, sample, weak_maps
 
-from mmseg_spml.functional.kmeans import location_colour_features
-from mmseg_spml.functional.segments import VOID, pool_segments, resize_labels
+from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.segments.kmeans import location_color_features
+from mmseg_spml.functional.segments.pooling import pool_segments, resize_labels
 from mmseg_spml.models import weak_labels
-from mmseg_spml.models.segment_pooling import stack_weak_annotations
+from mmseg_spml.models.necks.segment_pooling import stack_weak_annotations
 
 
 def neck(**options):
@@ -90,12 +89,12 @@ def test_pool_without_affinity_has_no_label_sets():
 
 
 @pytest.mark.parametrize('smoothing', ['distance', 'gaussian', 'none'])
-def test_colours_join_the_local_features(smoothing):
+def test_colors_join_the_local_features(smoothing):
     inputs, samples = batch(2, (32, 40))
     embedding = torch.randn(2, D, 8, 10)
-    segments = neck(colour_features=smoothing).pool(embedding, samples, inputs)
+    segments = neck(color_features=smoothing).pool(embedding, samples, inputs)
     assert segments.pixels_loc.shape[1] == D + 5
-    local = location_colour_features(inputs, (8, 10), smoothing)
+    local = location_color_features(inputs, (8, 10), smoothing)
     labels = resize_labels(stack_weak_annotations(samples)[0], (8, 10))
     local = local[labels != 255]
     joined = F.normalize(torch.cat([segments.pixels, local], 1), dim=1)
@@ -103,7 +102,7 @@ def test_colours_join_the_local_features(smoothing):
 
 
 def test_pool_is_float32_under_autocast():
-    one = neck(colour_features='distance', affinity_threshold=0.9)
+    one = neck(color_features='distance', affinity_threshold=0.9)
     inputs, samples = batch(2, (32, 40))
     embedding = torch.randn(2, D, 8, 10)
     plain = one.pool(embedding, samples, inputs)
@@ -141,21 +140,7 @@ def test_missing_annotation_is_named(name):
         neck().pool(torch.randn(2, D, 8, 8), samples)
 
 
-def test_tags_that_the_data_set_ignores_are_left_out():
-    samples = []
-    for ignored in ((0,), ()):
-        sample = SegDataSample(metainfo=dict(ignore_tags=ignored))
-        maps = torch.zeros(1, 4, 4, dtype=torch.long)
-        sample.gt_sem_seg = PixelData(data=maps)
-        sample.region_map = PixelData(data=maps)
-        sample.gt_tags = LabelData(multi_hot=torch.tensor([True, True, False]))
-        samples.append(sample)
-    _, _, tags = stack_weak_annotations(samples)
-    assert tags.tolist() == [[False, True, False], [True, True, False]]
-    assert samples[0].gt_tags.multi_hot.tolist() == [True, True, False]
-
-
-def test_unlabelled_pixels_are_watched_in_training():
+def test_unlabeled_pixels_are_watched_in_training():
     module, seen = neck(), []
     module._watch.see = seen.append
     inputs, samples = batch()
@@ -168,18 +153,16 @@ def test_unlabelled_pixels_are_watched_in_training():
 
 
 @pytest.mark.parametrize('value, warned', [(0, True), (C, False), (VOID, True)])
-def test_maps_without_unlabelled_pixels_are_pointed_out_once(
-    value, warned, monkeypatch
-):
+def test_maps_without_unlabeled_pixels_are_pointed_out_once(value, warned, monkeypatch):
     seen = []
     monkeypatch.setattr(weak_labels, 'print_log', lambda text, **_: seen.append(text))
     monkeypatch.setattr(weak_labels, '_WATCH_STEPS', 2)
-    watch = weak_labels.UnlabelledWatch()
+    watch = weak_labels.UnlabeledWatch()
     for step in range(4):
         watch.see(torch.full((1, 2, 2), value) == C)
         assert len(seen) == (warned and step >= 1)
     if warned:
-        assert 'unlabelled_value=255' in seen[0]
+        assert 'unlabeled_value=255' in seen[0]
 
 
 def test_level_that_the_backbone_does_not_give():

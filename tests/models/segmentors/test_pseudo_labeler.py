@@ -7,12 +7,13 @@ import torch.nn.functional as F
 from mmengine.structures import LabelData, PixelData
 from models.small_segmentor import C, D, build, metas, sample
 
-from mmseg_spml.functional.cam import save_cam, scores_of_cams
-from mmseg_spml.functional.pseudo_labels import nearest_label_scores
-from mmseg_spml.functional.random_walk import class_normalised, propagate
-from mmseg_spml.functional.segments import pool_segments
-from mmseg_spml.models import PseudoLabeller, SegmentBank
-from mmseg_spml.models.pseudo_labeller import present_classes
+from mmseg_spml.functional.refinement.pseudo_labels import nearest_label_scores
+from mmseg_spml.functional.refinement.random_walk import class_normalized, propagate
+from mmseg_spml.functional.seeds.cam import scores_of_cams
+from mmseg_spml.functional.seeds.cam_files import save_cam
+from mmseg_spml.functional.segments.pooling import pool_segments
+from mmseg_spml.models import PseudoLabeler, SegmentBank
+from mmseg_spml.models.segmentors.pseudo_labeler import present_classes
 
 SIZE = (32, 48)
 
@@ -28,7 +29,8 @@ def segmentor():
 def weak_sample(labels=None, tags=(True,) * C, unknown=(False,) * C, **meta):
     labels = torch.full(SIZE, C) if labels is None else labels
     out = sample(labels, **meta)
-    out.gt_tags = LabelData(multi_hot=torch.tensor(tags), unknown=torch.tensor(unknown))
+    states = torch.tensor(tags).to(torch.int8) - torch.tensor(unknown).to(torch.int8)
+    out.gt_tags = LabelData(label=states)
     return out
 
 
@@ -38,9 +40,9 @@ def image(seed=0, size=SIZE):
 
 
 def scores_of(model, picture, weak, **options):
-    labeller = PseudoLabeller(model, **options)
+    labeler = PseudoLabeler(model, **options)
     data = dict(inputs=[picture], data_samples=[weak])
-    (out,) = labeller.test_step(data)
+    (out,) = labeler.test_step(data)
     return out.pseudo_scores.data
 
 
@@ -64,7 +66,7 @@ def test_views_by_hand(walk):
     for one in (picture, large):
         views.append(tuple(m.flip(-1) for m in view(model, one.flip(-1), grid)))
     mean = torch.stack([probabilities for _, probabilities in views]).mean(0)
-    expected = class_normalised(mean, torch.tensor([True, False, True, True]))
+    expected = class_normalized(mean, torch.tensor([True, False, True, True]))
     if walk:
         expected = propagate([e for e, _ in views], expected, steps=8)
     expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
@@ -102,11 +104,11 @@ def test_frequencies_of_nearest_segments():
     model.decode_head.bank = SegmentBank(prototypes, torch.arange(12) % C)
     weak = weak_sample(tags=(True, True, False, False))
     scores = scores_of(model, picture, weak, source='retrieval')
-    assert model.decode_head.predictor == 'retrieval'
+    assert model.decode_head.predictor == 'softmax'
     meta = dict(img_padding_size=(0, 0, 0, 0))
     with torch.no_grad():
-        plain = model.inference(picture[None], [meta])[0].exp()
-        mirrored = model.inference(picture[None].flip(-1), [meta])[0].exp().flip(-1)
+        plain = model.class_frequencies(picture[None], [meta])[0]
+        mirrored = model.class_frequencies(picture[None].flip(-1), [meta])[0].flip(-1)
     expected = (plain + mirrored) / 2
     for label in (0, 1):
         expected[label] /= expected[label].max().clamp(min=0.15)
@@ -115,7 +117,7 @@ def test_frequencies_of_nearest_segments():
 
 @pytest.mark.parametrize('flip', [False, True])
 def test_labels_of_the_nearest_segments(flip):
-    """By hand: segments of half the image, their labels on the grid, normalised."""
+    """By hand: segments of half the image, their labels on the grid, normalized."""
     model, picture, grid = segmentor(), image(3), (4, 6)
     labels = torch.full(SIZE, C)
     labels[4:12, 4:12] = 1
@@ -141,7 +143,7 @@ def test_labels_of_the_nearest_segments(flip):
         scores = nearest_label_scores(segments).T.reshape(1, C, 16, 24)
         found.append(F.interpolate(scores, grid, mode='bilinear')[0])
     present = torch.tensor([False, True, True, False])
-    expected = class_normalised(torch.stack(found).mean(0), present)
+    expected = class_normalized(torch.stack(found).mean(0), present)
     expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
     scores = scores_of(
         model, picture, weak, source='nearest_labels', walk=False, flip=flip
@@ -164,9 +166,9 @@ def test_activation_maps(tmp_path):
 
 def test_mistakes(tmp_path):
     with pytest.raises(ValueError, match='source'):
-        PseudoLabeller(segmentor(), source='bank')
+        PseudoLabeler(segmentor(), source='bank')
     with pytest.raises(ValueError, match='cams'):
-        PseudoLabeller(segmentor(), source='cam')
+        PseudoLabeler(segmentor(), source='cam')
     with pytest.raises(FileNotFoundError, match='activation maps'):
         scores_of(
             segmentor(), image(), weak_sample(img_path='x/b.jpg'),

@@ -8,11 +8,11 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from models.small_segmentor import C, D, batch, build, metas, sample, weak_maps
 
-from mmseg_spml.functional.segments import resize_labels
+from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.models import SegmentBank
-from mmseg_spml.models.spml_head import log_frequencies
+from mmseg_spml.models.segmentors.prediction import log_probabilities
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 SLIDE = dict(mode='slide', crop_size=(32, 40), stride=(20, 24))
 
 
@@ -92,7 +92,7 @@ def test_embedding_of_a_whole_image():
 
 
 def test_embedding_at_its_own_resolution():
-    options = dict(grid=(2, 2), iterations=3, neighbours=3, resolution='embedding')
+    options = dict(grid=(2, 2), iterations=3, neighbors=3, resolution='embedding')
     model = retrieving(dict(mode='whole'), head__retrieval=options)
     inputs = images()
     with torch.no_grad():
@@ -104,9 +104,9 @@ def test_embedding_at_its_own_resolution():
     assert out.shape[2:] == (8, 10)
     # as the classifier's logits, but frequencies and not their logarithms
     expected = F.interpolate(
-        coarse.exp(), scale_factor=4, mode='bilinear', align_corners=False
+        coarse, scale_factor=4, mode='bilinear', align_corners=False
     )
-    assert torch.allclose(scores, log_frequencies(expected), atol=1e-4)
+    assert torch.allclose(scores, log_probabilities(expected), atol=1e-4)
     assert (scores[..., 1:, 1:] != scores[..., :-1, :-1]).any()
 
 
@@ -150,8 +150,10 @@ def test_retrieval_inference():
         out = model.inference(inputs, metas(inputs))
         valid = torch.ones(2, 32, 40, dtype=torch.bool)
         expected = model.decode_head.retrieve(model.embed(inputs), valid)
-    assert torch.equal(out, expected)
+    assert torch.equal(out, log_probabilities(expected))
     assert out.argmax(1).unique().numel() > 1
+    # a softmax gives the frequencies back
+    assert torch.allclose(out.softmax(1), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('key', ['img_padding_size', 'padding_size'])
@@ -165,14 +167,14 @@ def test_padding_is_in_no_segment(key):
         valid = torch.ones(2, 32, 40, dtype=torch.bool)
         valid[0, 26:] = valid[0, :, :3] = valid[0, :, 32:] = False
         expected = model.decode_head.retrieve(model.embed(inputs), valid)
-    assert torch.equal(out, expected)
+    assert torch.equal(out, log_probabilities(expected))
     # no class has been seen on padding, some class elsewhere
     assert (out[0, :, 26:] < -13).all() and (out[0, :, :, :3] < -13).all()
     assert (out[0, :, :26, 3:32] > -2).any(0).all()
 
 
 @pytest.mark.parametrize('scale', [1.0, 1.5])
-def test_labelled_segments_of_a_batch(scale):
+def test_labeled_segments_of_a_batch(scale):
     """Labels of the file's size follow the image; padding is that of a test."""
     preprocessor = dict(type='SPMLDataPreProcessor', test_cfg=dict(size=(48, 40)))
     model = retrieving(data_preprocessor=preprocessor)
@@ -187,9 +189,9 @@ def test_labelled_segments_of_a_batch(scale):
     views = F.interpolate(inputs[..., :20], scale_factor=scale, mode='bilinear')
     views = F.pad(views, (0, 40 - width, 0, 48 - height))
     with torch.no_grad():
-        prototypes, labels = model.labelled_segments(inputs, samples, scale)
+        prototypes, labels = model.labeled_segments(inputs, samples, scale)
         expected = [
-            model.decode_head.labelled_segments(model.embed(view[None]), map_[None])
+            model.decode_head.labeled_segments(model.embed(view[None]), map_[None])
             for view, map_ in zip(views, canvas)
         ]
     assert torch.allclose(prototypes, torch.cat([p for p, _ in expected]), atol=1e-6)
@@ -200,7 +202,7 @@ def test_labelled_segments_of_a_batch(scale):
 def test_padding_has_no_class():
     """Of a bank of one class, nothing else appears where padding is near."""
     preprocessor = dict(type='SPMLDataPreProcessor', test_cfg=dict(size_divisor=32))
-    options = dict(grid=(2, 2), iterations=3, neighbours=3, resolution='embedding')
+    options = dict(grid=(2, 2), iterations=3, neighbors=3, resolution='embedding')
     model = retrieving(data_preprocessor=preprocessor, head__retrieval=options)
     model.decode_head.bank = SegmentBank(bank().prototypes, torch.ones(12))
     sample_ = sample(torch.zeros(37, 41))
@@ -215,7 +217,7 @@ def test_padding_has_no_class():
 
 
 def test_fixed_weights_stay_and_their_statistics_move():
-    model = build(fixed=('backbone.stem', 'backbone.layer1')).train()
+    model = build(frozen_modules=('backbone.stem', 'backbone.layer1')).train()
     stem = model.backbone.stem
     before = [stem[1].running_mean.clone(), stem[1].weight.detach().clone()]
     losses = model.loss(*batch())
@@ -229,8 +231,8 @@ def test_fixed_weights_stay_and_their_statistics_move():
 
 
 def test_fixed_names_must_exist():
-    with pytest.raises(ValueError, match=r"fixed names 'backbone\.layer9'"):
-        build(fixed=('backbone.stem', 'backbone.layer9'))
+    with pytest.raises(ValueError, match=r"frozen_modules names 'backbone\.layer9'"):
+        build(frozen_modules=('backbone.stem', 'backbone.layer9'))
 
 
 def test_frozen_embedding():
@@ -260,7 +262,7 @@ def test_without_relations_nothing_is_pooled(monkeypatch):
     assert set(losses) == {'decode.loss_ce', 'decode.acc_seg'}
 
 
-def test_ordinary_auxiliary_heads_see_unlabelled_pixels_as_void():
+def test_ordinary_auxiliary_heads_see_unlabeled_pixels_as_void():
     auxiliary = dict(
         type='FCNHead',
         in_channels=D,
@@ -284,9 +286,10 @@ def test_retrieval_resizes_frequencies_and_not_their_logarithms():
     """Halfway between two segments a class that is rare in both does not win."""
     model = retrieving()
     frequencies = torch.tensor([[0.95, 0.05, 0, 0], [0, 0.05, 0.95, 0]])
-    scores = log_frequencies(frequencies).t()[None, :, None, :]  # 1 x C x 1 x 2
+    frequencies = frequencies.t()[None, :, None, :]  # 1 x C x 1 x 2
+    model.class_frequencies = lambda *_: frequencies
     sample = SegDataSample(metainfo=dict(ori_shape=(1, 6)))
-    (result,) = model.postprocess_result(scores, [sample])
+    (result,) = model.predict(torch.zeros(1, 3, 1, 2), [sample])
     assert result.pred_sem_seg.data.flatten().tolist() == [0, 0, 0, 2, 2, 2]
     middle = result.seg_logits.data[:, 0].exp()
     assert torch.allclose(middle.sum(0), torch.ones(6), atol=1e-4)

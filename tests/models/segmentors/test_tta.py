@@ -8,7 +8,7 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel
 from models.small_segmentor import C, build, sample
 
-from mmseg_spml.functional.dense_crf import dense_crf
+from mmseg_spml.functional.refinement.dense_crf import dense_crf
 from mmseg_spml.models import SPMLTTAModel
 
 SIZE = (12, 16)

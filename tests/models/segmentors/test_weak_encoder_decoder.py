@@ -7,7 +7,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
 from models.small_segmentor import (
     BN,
-    UNLABELLED,
+    UNLABELED,
     VOID,
     C,
     D,
@@ -16,7 +16,8 @@ from models.small_segmentor import (
     metas,
 )
 
-from mmseg_spml.models import SegmentBank, weak_encoder_decoder
+from mmseg_spml.models import SegmentBank
+from mmseg_spml.models.segmentors import weak_encoder_decoder
 
 HEAD = dict(
     type='FCNHead',
@@ -58,16 +59,16 @@ def beside(cascade=False, **changes):
     return MODELS.build(ConfigDict(model))
 
 
-def test_own_head_learns_as_before_from_labelled_pixels():
+def test_own_head_learns_as_before_from_labeled_pixels():
     model = beside(spml=None)
     inputs, samples = batch()
     found = model.eval().loss(inputs, samples)['decode.loss_ce']
     labels = torch.cat([one.gt_sem_seg.data for one in samples])
-    assert (labels == UNLABELLED).any()
+    assert (labels == UNLABELED).any()
     logits = torch.nn.functional.interpolate(
         model.decode_head(model.backbone(inputs)), labels.shape[1:], mode='bilinear'
     )
-    labels = labels.masked_fill(labels == UNLABELLED, VOID)
+    labels = labels.masked_fill(labels == UNLABELED, VOID)
     expected = torch.nn.functional.cross_entropy(logits, labels, ignore_index=VOID)
     torch.testing.assert_close(found, expected)
 

@@ -1,18 +1,14 @@
-"""labelme's files: read as labelme itself writes and draws them, and refused if bad."""
+"""labelme's files are read as labelme writes and draws them."""
 
-import base64
-import copy
-import io
 import json
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from annotations.formats.labelme.documents import BOXES, document, png, read_one, shape
 from PIL import Image
 
-from mmseg_spml.annotations import labelme
+from mmseg_spml.annotations.formats import labelme
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -23,63 +19,7 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
-from mmseg_spml.functional.rasterize import polygon_mask
-
-# examples/bbox_detection/data_annotated/2011_000003.json of labelme
-BOXES = """{
-  "version": "4.0.0",
-  "flags": {},
-  "shapes": [
-    {
-      "label": "person",
-      "points": [[191.0, 107.36900369003689], [313.0, 329.36900369003695]],
-      "group_id": null,
-      "shape_type": "rectangle",
-      "flags": {}
-    },
-    {
-      "label": "person",
-      "points": [[365.0, 83.0], [500.0, 333.0]],
-      "group_id": null,
-      "shape_type": "rectangle",
-      "flags": {}
-    }
-  ],
-  "imagePath": "2011_000003.jpg",
-  "imageData": null,
-  "imageHeight": 338,
-  "imageWidth": 500
-}"""
-
-
-def png(array):
-    stream = io.BytesIO()
-    Image.fromarray(array).save(stream, format='PNG')
-    return base64.b64encode(stream.getvalue()).decode()
-
-
-def shape(kind, points, label='cat', **more):
-    return {'label': label, 'points': points, 'shape_type': kind, **more}
-
-
-def document(*shapes, **more):
-    return {
-        'flags': {},
-        'shapes': list(shapes),
-        'imagePath': 'a.jpg',
-        'imageHeight': 8,
-        'imageWidth': 10,
-        **more,
-    }
-
-
-def read_one(folder, value, name='a.json', **options):
-    file = folder / name
-    file.parent.mkdir(exist_ok=True, parents=True)
-    file.write_text(value if isinstance(value, str) else json.dumps(value))
-    (annotation,) = labelme.read(file, **options)
-    return annotation
-
+from mmseg_spml.functional.labels.rasterize import polygon_mask
 
 FULL = WeakAnnotation(
     'sub/船.jpg',
@@ -110,7 +50,7 @@ def test_an_example_of_labelme_gives_its_boxes(tmp_path):
 
 
 def test_what_labelme_writes_is_read(tmp_path):
-    # written by labelme 6.3
+    # labelme 6.3 writes the file.
     tool = pytest.importorskip('labelme', exc_type=ImportError)
     crop = np.array([[1, 0, 1], [0, 1, 1]], np.uint8)
     tool.LabelFile().save(
@@ -165,7 +105,7 @@ def test_all_that_labelme_has_survives(tmp_path):
     assert labelme.write([FULL], tmp_path) == 0
     assert (tmp_path / 'sub' / '船.json').is_file()
     assert list(labelme.read(tmp_path)) == [FULL]
-    assert labelme.recognises(tmp_path, b'')
+    assert labelme.recognizes(tmp_path, b'')
 
 
 def test_what_labelme_has_not_is_counted(tmp_path):
@@ -207,13 +147,13 @@ def test_rectangles_are_boxes_if_axis_parallel(tmp_path, kind):
     assert annotation.polygons == [Polygon('cat', [rhomb])]
 
 
-def test_marks_cover_the_pixels_they_are_drawn_on(tmp_path):
-    # continuous coordinates: a square from 2 to 4 covers the pixels 2 and 3
+def test_shapes_cover_the_pixels_they_are_drawn_on(tmp_path):
+    # Coordinates are continuous: a square from 2 to 4 covers the pixels 2 and 3.
     square = [[2, 1], [4, 1], [4, 3], [2, 3]]
     annotation = read_one(tmp_path, document(shape(None, square)))
     covered = polygon_mask(annotation.size, annotation.polygons[0].rings)
     assert np.argwhere(covered).tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
-    # the second point of a mask names its last pixel
+    # The second point of a mask names its last pixel.
     code = png(np.ones((1, 2), bool))
     annotation = read_one(
         tmp_path, document(shape('mask', [[8.0, 7.0], [9.0, 7.0]], mask=code))
@@ -283,12 +223,12 @@ def test_a_missing_size_is_that_of_the_image(tmp_path):
         read_one(tmp_path, value)
 
 
-def test_recognises_its_files_only(tmp_path):
-    assert labelme.recognises(tmp_path / 'a.json', BOXES.encode())
-    assert labelme.recognises(tmp_path / 'a.json', b'\xef\xbb\xbf' + BOXES.encode())
+def test_recognizes_its_files_only(tmp_path):
+    assert labelme.recognizes(tmp_path / 'a.json', BOXES.encode())
+    assert labelme.recognizes(tmp_path / 'a.json', b'\xef\xbb\xbf' + BOXES.encode())
     for head in (b'', b'{"images": [], "annotations": []}', b'<annotations>', b'[1]'):
-        assert not labelme.recognises(tmp_path / 'a.json', head)
-    assert not labelme.recognises(tmp_path, b'')
+        assert not labelme.recognizes(tmp_path / 'a.json', head)
+    assert not labelme.recognizes(tmp_path, b'')
 
 
 def test_missing_file_and_empty_folder(tmp_path):
@@ -296,124 +236,3 @@ def test_missing_file_and_empty_folder(tmp_path):
         list(labelme.read(tmp_path / 'none.json'))
     with pytest.raises(AnnotationError, match='no .json file'):
         list(labelme.read(tmp_path))
-
-
-BAD = {
-    'truncated': (BOXES[:300], 'not a JSON file'),
-    'nested': ('[' * 100_000, 'not a JSON file'),
-    'a list': ([], 'not a file of labelme'),
-    'of another tool': ({'images': []}, 'not a file of labelme'),
-    'no shapes': (document(shapes=None), 'shapes must be a list'),
-    'image': (document(imagePath=7), 'imagePath must be text'),
-    'outside': (document(imagePath='..'), 'needs a file name|leads out'),
-    'no image': (document(imagePath=''), 'needs a file name'),
-    'size': (document(imageHeight='8'), 'height'),
-    'huge size': (document(imageWidth=10**30), 'width'),
-    'fractional size': (document(imageWidth=9.5), 'width'),
-    'flags': (document(flags=['cat']), 'flags must be'),
-    'flag': (document(flags={'cat': 1}), 'flags must be'),
-    'empty flag': (document(flags={' ': True}), 'class name'),
-}
-SQUARE = [[1, 1], [3, 1], [3, 3]]
-BAD_SHAPES = {
-    'no object': ([], 'a shape must be an object'),
-    'label': (shape('polygon', SQUARE, 5), 'the label must be text'),
-    'empty label': (shape('polygon', SQUARE, ''), 'class name'),
-    'cuboid': (shape('cuboid', SQUARE), "shape_type 'cuboid'"),
-    'unhashable': (shape(['polygon'], SQUARE), 'shape_type'),
-    'points': (shape('polygon', {}), 'expected a list, got'),
-    'none': (shape('point', []), 'with 0 points'),
-    'a pair': (shape('polygon', SQUARE[:2]), 'at least 3'),
-    'three': (
-        shape('point', [[1, 2, 3]]),
-        r'the shape has a vertex that is no \(x, y\)',
-    ),
-    'text': (shape('point', [['1', 2]]), 'a coordinate is a number'),
-    'nan': (shape('point', [[math.nan, 2]]), 'a coordinate must lie within'),
-    'huge': (shape('circle', [[0, 0], [10**400, 2]]), 'a coordinate must lie'),
-    'bool': (shape('point', [[True, 2]]), 'a coordinate is a number'),
-    'flat': (shape('rectangle', [[1, 2], [5, 2]]), 'a box needs'),
-    'circle': (shape('circle', [[1, 2], [1, 2]]), 'radii above 0'),
-    'no mask': (shape('mask', [[1, 1], [2, 2]]), 'cannot be decoded'),
-    'mask': (shape('mask', [[1, 1], [2, 2]], mask='AAAA'), 'cannot be decoded'),
-    'cut mask': (
-        shape('mask', [[0, 0], [9, 7]], mask=png(np.eye(8, 10, dtype=bool))[:88]),
-        'cannot be decoded',
-    ),
-    'wide mask': (
-        shape('mask', [[1, 1], [3, 2]], mask=png(np.ones((2, 2), bool))),
-        'a mask must be',
-    ),
-    'colour mask': (
-        shape('mask', [[1, 1], [2, 2]], mask=png(np.ones((2, 2, 3), np.uint8))),
-        'a mask must be',
-    ),
-    'mask outside': (
-        shape('mask', [[9, 1], [10, 2]], mask=png(np.ones((2, 2), bool))),
-        'lies outside',
-    ),
-}
-
-
-@pytest.mark.parametrize('name', BAD)
-def test_bad_files_are_named(tmp_path, name):
-    value, message = BAD[name]
-    with pytest.raises(AnnotationError, match=rf'^\S*a\.json: .*({message})'):
-        read_one(tmp_path, value)
-
-
-@pytest.mark.parametrize('name', BAD_SHAPES)
-def test_bad_shapes_are_named(tmp_path, name):
-    value, message = BAD_SHAPES[name]
-    good = shape('point', [[1, 2]])
-    with pytest.raises(
-        AnnotationError, match=rf'^\S*a\.json, shapes\[1\]: .*{message}'
-    ):
-        read_one(tmp_path, document(good, value))
-
-
-def test_text_that_is_not_utf_8(tmp_path):
-    (tmp_path / 'a.json').write_bytes(b'{"imagePath": "\xff"}')
-    with pytest.raises(AnnotationError, match=r'a\.json: not a JSON file'):
-        list(labelme.read(tmp_path))
-
-
-VALID = document(
-    shape('rectangle', [[1, 2], [3, 4]]),
-    shape('polygon', SQUARE),
-    shape('circle', [[1, 2], [3, 4]]),
-    shape('mask', [[1, 1], [2, 2]], mask=png(np.ones((2, 2), bool))),
-    flags={'cat': True},
-)
-VALUES = st.sampled_from(
-    [None, True, 0, -1, 1e308, 10**400, math.nan, math.inf, 'nan', '', [], {}, [[1]]]
-)
-
-
-def places(value, path=()):
-    yield path
-    if isinstance(value, (dict, list)):
-        keys = value if isinstance(value, dict) else range(len(value))
-        for key in keys:
-            yield from places(value[key], (*path, key))
-
-
-@given(st.sampled_from(sorted(places(VALID), key=str)), VALUES, st.integers(0, 2000))
-@settings(max_examples=50, deadline=None, derandomize=True)
-def test_any_damage_gives_annotations_or_a_named_error(
-    tmp_path_factory, place, value, end
-):
-    damaged = copy.deepcopy(VALID)
-    inner = damaged
-    for key in place[:-1]:
-        inner = inner[key]
-    if place:
-        inner[place[-1]] = value
-    file = tmp_path_factory.mktemp('damaged') / 'a.json'
-    text = json.dumps(damaged).encode()
-    for data in (text, text[:end]):
-        file.write_bytes(data)
-        try:
-            assert all(isinstance(a, WeakAnnotation) for a in labelme.read(file))
-        except AnnotationError as error:
-            assert error.file == file

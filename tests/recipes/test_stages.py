@@ -1,0 +1,77 @@
+"""Tests of recipes that are read from config files."""
+
+from pathlib import Path
+
+import pytest
+from recipes.small_recipe import RECIPE, calls, run
+
+from mmseg_spml.recipes import read_recipe, run_recipe
+
+
+@pytest.mark.parametrize(
+    'text, what',
+    [
+        ('stages = []', 'no `stages`'),
+        ("stages = [dict(name='a')]", 'expected `name`, `tool`'),
+        ("stages = [dict(name='a', tool='t', arg=1)]", 'expected `name`, `tool`'),
+        ("stages = [dict(name='a b', tool='t')]", 'cannot be a name'),
+        ("stages = [dict(name='out', tool='t')]", 'cannot be a name'),
+        ("stages = [dict(name='report', tool='t')]", 'cannot be a name'),
+        (
+            "stages = [dict(name='a', tool='t')]\ntests = [dict(model='a')]",
+            'in each of',
+        ),
+        ("stages = [dict(name='a', tool='t')] * 2", 'another'),
+        ("stages = [dict(name='a', tool='t', args=['{b}'])]", r"mentions \['b'\]"),
+    ],
+)
+def test_malformed_recipes(folder, text, what):
+    (folder / 'recipe.py').write_text(text)
+    with pytest.raises(ValueError, match=what):
+        read_recipe(folder / 'recipe.py')
+
+
+def test_variables(folder):
+    text = RECIPE.replace('second', '{kind}') + "variables = dict(kind='scribbles')\n"
+    run(folder, text)
+    assert 'scribbles None' in calls(folder)
+    recipe = read_recipe('recipe.py', 'work', dict(kind='points'))
+    run_recipe(recipe, folder / 'tools')
+    assert 'points None' in calls(folder)
+    with pytest.raises(ValueError, match=r"variables \['kind'\], not \['sort'\]"):
+        read_recipe('recipe.py', 'work', dict(sort='points'))
+
+
+def test_models_are_tested(folder):
+    text = RECIPE + "tests = [dict(model='one', config='c.py', title='the one')]\n"
+    (folder / 'recipe.py').write_text(text)
+    recipe = read_recipe(folder / 'recipe.py')
+    names = [stage.name for stage in recipe.stages]
+    assert names[3:] == ['one_test', 'one_crf', 'one_scales', 'one_scales_crf']
+    last = recipe.stages[-1]
+    assert last.tool == 'test.py' and last.needs == ('one',)
+    assert {'--tta', '--crf', '--report'} <= set(last.args)
+    assert last.title == 'the one, several scales, CRF'
+
+
+RECIPES = sorted(
+    path
+    for folder in ('configs', 'experiments/configs')
+    for path in (Path(__file__).parents[2] / folder / 'recipes').glob('*.py')
+)
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_recipes_of_the_repository(path):
+    root = Path(__file__).parents[2]
+    recipe = read_recipe(path)
+    for stage in recipe.stages:
+        makes_data = stage.tool == 'experiments.demo.make_data'
+        assert makes_data or (root / 'tools' / stage.tool).is_file()
+        configs = [
+            argument
+            for argument in stage.args
+            if argument.startswith(('configs/', 'experiments/configs/'))
+        ]
+        assert len(configs) == (not makes_data)
+        assert all((root / config).is_file() for config in configs)
