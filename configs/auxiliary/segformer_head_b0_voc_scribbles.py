@@ -1,5 +1,5 @@
-# MMSegmentation's SegFormer-B0 on VOC 2012 scribbles, with SPML as an auxiliary loss. To
-# add SPML to an EncoderDecoder, set `type`, `data_preprocessor.type` and `spml`, and
+# MMSegmentation's SegFormer-B0 on VOC 2012 scribbles, with SPML as an auxiliary loss.
+# To add SPML to an EncoderDecoder, set `type`, `data_preprocessor.type` and `spml`, and
 # load weak labels and regions in the pipeline.
 #
 # `model.predict_with=spml` predicts with the branch: with its classifier, or with

@@ -1,8 +1,8 @@
-# Class activation maps of VOC 2012: MMPretrain's ResNet-50 (output stride 16) is trained
-# on the tags of the 10,582 training images for five epochs. Required files, in addition
-# to the images: lists/train_aug.txt (image names), lists/cls_labels.npy (tags: a dict of
-# vectors by image name, as used by other weakly supervised methods), and the weights of
-# MMPretrain's ResNet-50.
+# Class activation maps of VOC 2012: MMPretrain's ResNet-50 (output stride 16) is
+# trained on the tags of the 10,582 training images for five epochs. In addition to the
+# images it needs lists/train_aug.txt (image names), lists/cls_labels.npy (tags: a dict
+# of vectors by image name, as used by other weakly supervised methods), and the weights
+# of MMPretrain's ResNet-50.
 _base_ = ['../_base_/default_runtime.py']
 custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.models.classifiers'])
 custom_hooks = [dict(type='ExactResumeHook')]

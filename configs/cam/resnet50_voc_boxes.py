@@ -1,5 +1,5 @@
-# The classifier of resnet50_voc.py, for seeds inside the boxes of VOC's annotations. The
-# threshold is higher, because the maps are rescaled to [0, 1] in each box.
+# The classifier of resnet50_voc.py, for seeds inside the boxes of VOC's annotations.
+# The threshold is higher, because the maps are rescaled to [0, 1] in each box.
 _base_ = './resnet50_voc.py'
 test_dataloader = dict(
     dataset=dict(

@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/schedules/schedule_classifier.py',
     '../_base_/default_runtime.py',
 ]
-# Test without flipping, because MMSegmentation's test-time augmentation flips the scores
-# back but does not swap left and right parts.
+# Test without flipping, because MMSegmentation's test-time augmentation flips the
+# scores back but does not swap left and right parts.
 tta_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(

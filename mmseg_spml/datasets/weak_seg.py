@@ -145,7 +145,7 @@ class WeakSegDataset(BaseSegDataset):
             ignore_tags = known.get('ignore_tags')
         if ignore_tags is None:
             ignore_tags = (0,)
-            if list_format == 'annotations':  # which name the background, if any
+            if list_format == 'annotations':  # found by name
                 ignore_tags = [i for i, c in enumerate(classes) if c == 'background']
         self.ignore_tags = tuple(ignore_tags)
         if any(not 0 <= tag < self.num_classes for tag in self.ignore_tags):
@@ -167,7 +167,7 @@ class WeakSegDataset(BaseSegDataset):
             ann_file=ann_file,
             data_prefix={k: v for k, v in prefix.items() if v is not None},
             metainfo={**(metainfo or {}), 'ignore_tags': self.ignore_tags},
-            # Built here, so that names resolve without a default scope too.
+            # Build here, so that names resolve even without a default scope.
             pipeline=[
                 TRANSFORMS.build(step) if isinstance(step, dict) else step
                 for step in pipeline

@@ -1,4 +1,4 @@
-"""The public names, which ``__init__.py`` loads when they are first asked for."""
+"""Public names, which ``__init__.py`` loads lazily on first access."""
 
 from .labels.confusion import (
     class_scores as class_scores,

@@ -1,5 +1,5 @@
-# An SPML branch for a model with an EfficientNet-lite0 backbone and another decode head.
-# The config of the model adds it by `model = dict(spml={{_base_.spml_branch}})`.
+# An SPML branch for a model with an EfficientNet-lite0 backbone and another decode
+# head. The config of the model adds it by `model = dict(spml={{_base_.spml_branch}})`.
 spml_branch = dict(
     neck=dict(
         type='SegmentPoolingNeck',

@@ -1,6 +1,6 @@
 # The network of efficientnet_lite0_spml.py trained with cross-entropy only: an
-# MMSegmentation head with the layers of SPML's classifier. The cross-entropy also trains
-# the embedding.
+# MMSegmentation head with the layers of SPML's classifier. The cross-entropy trains the
+# embedding, too.
 norm_cfg = dict(type='BN')
 embedding_dim = 64
 num_classes = 10

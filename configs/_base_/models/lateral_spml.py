@@ -1,6 +1,6 @@
-# SPML on any backbone with outputs at several levels. Lateral convolutions of all levels
-# are summed at the size of the finest level and embedded. A config adds `backbone` and
-# `neck.projection.in_channels`, the numbers of channels of its outputs.
+# SPML on any backbone with outputs at several levels. The lateral convolutions of all
+# levels are summed at the size of the finest level and embedded. A config adds
+# `backbone` and `neck.projection.in_channels`, the numbers of channels of its outputs.
 num_classes = 21
 embedding_dim = 64
 norm_cfg = dict(type='SyncBN')

@@ -18,7 +18,7 @@ model = dict(
         ),
         grid=(12, 12),
         num_classes=num_classes,
-        # The authors' 5 x 5 kernel, whose weights grow with the distance from the center.
+        # The authors' 5 x 5 kernel, whose weights grow with distance from the center.
         color_features='distance',
     ),
     decode_head=dict(

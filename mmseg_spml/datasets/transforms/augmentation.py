@@ -206,7 +206,7 @@ class RandomGray(BaseTransform):
         self.channel_order = channel_order
 
     def transform(self, results: dict) -> dict:
-        """Replace ``img``, or leave it alone."""
+        """Convert ``img`` with probability ``prob``."""
         if np.random.uniform() < self.prob:
             image = results['img']
             weights = np.array([0.3, 0.59, 0.11], np.float32)
@@ -257,7 +257,7 @@ class RandomGaussianBlur5(BaseTransform):
         return weights / weights.sum()
 
     def transform(self, results: dict) -> dict:
-        """Replace ``img``, or leave it alone."""
+        """Blur ``img`` with probability ``prob``."""
         if np.random.uniform() < self.prob:
             kernel = self.kernel(np.random.uniform(*self.sigma))
             results['img'] = cv2.filter2D(

@@ -13,7 +13,7 @@ class UnlabeledToVoid(BaseTransform):
     """Make unlabeled pixels void, for losses that ignore only the value 255.
 
     Args:
-        num_classes: C. None: as the data set says.
+        num_classes: C. None: the value of the data set.
 
     Example:
         >>> labels = np.array([[0, 2]], np.uint8)
@@ -45,7 +45,7 @@ class ExpandLabelsToRegions(BaseTransform):
     :func:`mmseg_spml.functional.regions.oversegmentation.expand_labels_to_regions`.
 
     Args:
-        num_classes: C. None: as the data set says.
+        num_classes: C. None: the value of the data set.
 
     Example:
         >>> spread = ExpandLabelsToRegions(num_classes=2)

@@ -1,4 +1,4 @@
-"""SGD with the learning rate inside the momentum buffer."""
+"""SGD with the learning rate applied inside the momentum buffer."""
 
 from collections.abc import Callable, Iterable
 

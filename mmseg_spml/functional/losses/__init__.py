@@ -1,1 +1,1 @@
-"""The contrastive core, the four relations, and losses of pairs of pixels."""
+"""Pixel-to-segment contrastive losses, the four relations, and pairwise losses."""

@@ -100,7 +100,7 @@ def _uses_kernels(pixels: Tensor, backend: str | None) -> bool:
 def _solve(
     problem: Problem, weight: Tensor | None, kernels: bool
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Losses and gradients, by Triton kernels or in plain PyTorch."""
+    """Compute losses and gradients with Triton kernels or in plain PyTorch."""
     if kernels:
         from mmseg_spml.functional.losses import contrastive_triton  # imports Triton
 

@@ -36,8 +36,8 @@ class Problem:
         comparison: Table ``(R, S)`` int8: 1 same, -1 different, 0 not compared.
         concentration: Factor on the similarities.
         group: ``(R,)`` or None; rows with the same number compare the same segments.
-        alone: Whether no segment other than the pixel's own is marked as same,
-            ``(P,)`` bool. The only positive is then the own segment.
+        alone: Whether only the own segment is positive, ``(P,)`` bool, because no other
+            segment is marked as same.
         left_out: Whether the own segment is marked as same and excluded, because other
             segments are the positives, ``(P,)`` bool.
         unlisted: Whether the own segment is the only positive but is not marked as

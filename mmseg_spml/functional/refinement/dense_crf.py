@@ -221,14 +221,14 @@ def _mean_field(
 def _kernel(
     features: Tensor, weight: float, near_in_order: bool, group: Tensor
 ) -> Lattice:
-    """A weighted Gaussian kernel, normalized symmetrically."""
+    """Build a weighted Gaussian kernel, normalized symmetrically."""
     lattice = build_lattice(features, near_in_order, group)
     response = filter_values(features.new_ones(len(features), 1), lattice)
     return scaled_lattice(lattice, (response[:, 0] + 1e-20).rsqrt(), weight)
 
 
 def pixel_positions(size: tuple, device: torch.device) -> Tensor:
-    """(N, 2): column and row of each pixel."""
+    """Column and row of each pixel, (N, 2)."""
     rows, columns = torch.meshgrid(
         *(torch.arange(length, device=device) for length in size), indexing='ij'
     )

@@ -87,7 +87,7 @@ def build_lattice(
     starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     splat = _csr(starts, order // corners, weights[order], (size, number))
     rows = torch.arange(number + 1, device=features.device) * corners
-    # the normalization of Krähenbühl and Koltun's code
+    # The normalization is that of Krähenbühl and Koltun's code.
     sliced = _csr(rows, vertices, weights / (1 + 2.0 ** (1 - corners)), (number, size))
     blurs = _blurs(unique, rank, strides, weights.dtype)
     return Lattice(splat, _in_pairs(blurs), sliced)
@@ -204,7 +204,7 @@ def _pack(base: Tensor, rank: Tensor, group: Tensor | None) -> tuple[Tensor, lis
     for extent in extents:
         strides.append(total)
         total *= extent
-    groups = 1 if group is None else int(group.max()) + 1  # empty ones included
+    groups = 1 if group is None else int(group.max()) + 1  # including empty groups
     if total * groups >= 2**63:
         raise ValueError(
             f'the features spread over {extents} cells of the lattice in each of '

@@ -1,4 +1,4 @@
-"""HED, holistically-nested edge detection (Xie and Tu, ICCV 2015), in plain PyTorch."""
+"""Holistically-nested edge detection (HED; Xie and Tu, ICCV 2015) in plain PyTorch."""
 
 import importlib.util
 from pathlib import Path

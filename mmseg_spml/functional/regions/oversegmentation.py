@@ -33,7 +33,7 @@ def _skimage_segmentation(name: str) -> Callable:
 
 
 def renumber_regions(regions: np.ndarray) -> np.ndarray:
-    """Region ids renumbered to 0..R-1 in the order of the old ids.
+    """Renumber region ids to 0..R-1, in the order of the old ids.
 
     Args:
         regions: (H, W) integer ids.
@@ -149,11 +149,11 @@ def regions_of_masks(masks: Sequence[np.ndarray], size: tuple[int, int]) -> np.n
 def expand_labels_to_regions(
     labels: np.ndarray, regions: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Spread the labels of a region over its unlabeled pixels.
+    """Expand the labels of each region to its unlabeled pixels.
 
-    An unlabeled pixel takes the most frequent label among the labeled pixels
-    of its region (ties: the lowest class id). Labeled and void pixels stay as
-    they are, and so do regions without any labeled pixel.
+    An unlabeled pixel takes the most frequent label among the labeled pixels of its
+    region (ties: the lowest class id). Labeled and void pixels do not change, and
+    regions without a labeled pixel stay unlabeled.
 
     Args:
         labels: (H, W) canonical labels: 0..C-1, C unlabeled, 255 void.
@@ -161,7 +161,7 @@ def expand_labels_to_regions(
         num_classes: C.
 
     Returns:
-        ndarray: (H, W), dtype of ``labels``; the inputs are left alone.
+        ndarray: (H, W), dtype of ``labels``; a new array.
 
     Raises:
         ValueError: If the two maps differ in shape.

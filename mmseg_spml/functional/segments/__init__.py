@@ -1,1 +1,1 @@
-"""Pixels to segments: k-means, pooling, label sets, retrieval."""
+"""Pooling of pixels into segments: k-means, prototypes, label sets, retrieval."""

@@ -18,7 +18,7 @@ _EPS = 1e-12
 def unit_pixels(
     embedding: Tensor, keep: Tensor, local: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Unit embeddings of the kept pixels, alone and with local features.
+    """Unit embeddings of the kept pixels, without and with local features.
 
     Args:
         embedding: ``(N, D, H, W)``, not normalized.

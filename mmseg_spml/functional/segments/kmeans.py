@@ -64,7 +64,7 @@ def compact_grid_labels(
     grid: tuple[int, int],
     device: torch.device | None = None,
 ) -> tuple[Tensor, int]:
-    """:func:`grid_labels` renumbered to ``0..K-1``, and ``K`` (cached)."""
+    """Cached :func:`grid_labels`, renumbered to ``0..K-1``, and ``K``."""
     numbers, labels = grid_labels(size, grid).unique(return_inverse=True)
     return labels.to(device), len(numbers)
 
@@ -213,10 +213,10 @@ def spherical_kmeans(
         return labels.clone()
     if num_clusters is None:
         num_clusters = int(labels.max()) + 1
-    # The products of autocast would be too imprecise to tell clusters apart.
     if num_images is None:
         num_images = int(image.max()) + 1
     cluster = _cluster_together if points.is_cuda else _cluster_each
+    # Under autocast, products would be too imprecise to distinguish clusters.
     with torch.autocast(points.device.type, enabled=False):
         return cluster(points, labels, image, iterations, num_clusters, num_images)
 

@@ -1,1 +1,1 @@
-"""Backbones that MMSegmentation lacks."""
+"""Backbones that are not in MMSegmentation."""

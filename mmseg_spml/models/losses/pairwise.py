@@ -162,7 +162,7 @@ class DenseCRFLoss(PairwiseLoss):
     def energy(
         self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
-        """The loss without its weight."""
+        """Unweighted loss."""
         return dense_crf_loss(
             logits,
             batch.images,
@@ -207,7 +207,7 @@ class GatedCRFLoss(PairwiseLoss):
     def energy(
         self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
-        """The loss without its weight."""
+        """Unweighted loss."""
         return gated_crf_loss(
             logits,
             batch.images,
@@ -257,7 +257,7 @@ class TreeEnergyLoss(PairwiseLoss):
     def energy(
         self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
-        """The loss without its weight."""
+        """Unweighted loss."""
         return tree_energy_loss(
             logits,
             batch.images,

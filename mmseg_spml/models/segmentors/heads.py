@@ -67,6 +67,6 @@ class HeadLosses(BaseSegmentor):
             )
             losses.update({f'{prefix}.{k}': value for k, value in found.items()})
             if number < len(heads):
-                # As in MMSegmentation, which runs each head of a cascade twice.
+                # As in MMSegmentation, all heads but the last one run twice.
                 previous = (head.forward(features, *previous),)
         return losses

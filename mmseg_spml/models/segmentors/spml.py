@@ -67,16 +67,16 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
 
     @property
     def spml_head(self) -> SPMLHead:
-        """The decode head."""
+        """Decode head."""
         return self.decode_head
 
     @property
     def spml_neck(self) -> SegmentPoolingNeck:
-        """The neck."""
+        """Neck."""
         return self.neck
 
     def embedding(self, inputs: Tensor) -> Tensor:
-        """The neck's output, ``(N, D, h, w)``."""
+        """Output of the neck, ``(N, D, h, w)``."""
         return self.extract_feat(inputs)[0]
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
