@@ -67,15 +67,17 @@ class RegionMaker:
         Raises:
             FileNotFoundError: If a folder or the weight file is missing.
             ImportError: If a package is not installed.
+            TypeError, ValueError: If an option is unknown or out of range.
         """
         for folder in (self.contours, self.masks):
             if folder is not None and not os.path.isdir(folder):
                 raise FileNotFoundError(f'there is no folder {folder}')
         if self.method == 'hed-owt-ucm' and self.contours is None:
             _hed(self.weights, self.device)
-        if self.method != 'masks':
-            tiny = RegionMaker(self.method.removeprefix('hed-'), self.options)
-            tiny.regions(np.zeros((2, 2, 3), np.uint8), '')
+        if self.method == 'hed-owt-ucm':
+            ucm_regions(np.zeros((2, 2)), **self.options)
+        elif self.method != 'masks':
+            self.regions(np.zeros((2, 2, 3), np.uint8), '')
 
     def source(self, name: str) -> Path | None:
         """File of the contours or masks of the image ``name``, or None."""

@@ -220,3 +220,5 @@ def test_bad_choices(tmp_path):
         RegionMaker(contours='none').check()
     with pytest.raises(ValueError, match='most_regions'):
         RegionMaker('owt-ucm', {'most_regions': 0}).check()
+    with pytest.raises(TypeError, match='sigma'):  # an option of owt-ucm alone
+        RegionMaker('hed-owt-ucm', {'sigma': 1.0}, contours=str(tmp_path)).check()

@@ -48,7 +48,7 @@ def set_loss_backend(name: str) -> None:
         'torch'
     """
     global _chosen_backend
-    _chosen_backend = _checked_backend(name)
+    _chosen_backend = checked_loss_backend(name)
 
 
 def get_loss_backend() -> str:
@@ -61,7 +61,8 @@ def get_loss_backend() -> str:
     return _chosen_backend
 
 
-def _checked_backend(name: str) -> str:
+def checked_loss_backend(name: str) -> str:
+    """The name of a backend, or a ``ValueError`` if there is none of this name."""
     if name not in LOSS_BACKENDS:
         raise ValueError(
             f'the loss backend must be one of {LOSS_BACKENDS}, got {name!r}'
@@ -85,7 +86,7 @@ def _uses_kernels(pixels: Tensor, backend: str | None) -> bool:
     Raises:
         ValueError: If Triton is selected but cannot run on the device of the pixels.
     """
-    name = _chosen_backend if backend is None else _checked_backend(backend)
+    name = _chosen_backend if backend is None else checked_loss_backend(backend)
     if name == 'torch' or pixels.dtype != torch.float32:
         return False
     if not _kernels_run_on(pixels.device):

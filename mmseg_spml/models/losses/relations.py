@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmseg_spml.functional.losses.contrastive import checked_loss_backend
 from mmseg_spml.functional.losses.relations import (
     TAGLESS,
     Comparison,
@@ -56,7 +57,7 @@ class RelationLoss(nn.Module):
             :func:`~mmseg_spml.functional.losses.contrastive.set_loss_backend`.
 
     Raises:
-        ValueError: If ``reduction`` is unknown.
+        ValueError: If ``reduction`` or ``backend`` is unknown.
     """
 
     uses_other_images = True
@@ -79,7 +80,7 @@ class RelationLoss(nn.Module):
         self.loss_weight = loss_weight
         self.reduction = reduction
         self.loss_name = loss_name
-        self.backend = backend
+        self.backend = backend if backend is None else checked_loss_backend(backend)
 
     def extra_repr(self) -> str:
         """Text that ``print(model)`` shows in the parentheses."""

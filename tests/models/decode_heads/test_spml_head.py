@@ -393,6 +393,9 @@ def test_a_bank_of_more_classes(tmp_path):
 
 
 def test_unknown_backend():
+    relation = dict(type='SemanticAnnotationLoss', concentration=6)
+    with pytest.raises(ValueError, match='loss backend'):
+        head(relations=[relation], loss_backend='tritn')
     with pytest.raises(ValueError, match=r'retrieval\.backend'):
         head(retrieval=dict(backend='annoy'))
 
