@@ -8,8 +8,7 @@ training.
 Letters: H, W image size, L vertices.
 """
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, fields
 
 import numpy as np

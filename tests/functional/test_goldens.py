@@ -13,29 +13,23 @@ import pytest
 import torch
 from goldens import Golden
 
-from mmseg_spml.functional.losses.contrastive import (
-    pixel_to_segment_loss,
-    pixel_to_segment_nll,
-)
-from mmseg_spml.functional.schedule import warmup_poly_lr
-from mmseg_spml.functional.segments.affinity import nearest_label_sets
-from mmseg_spml.functional.segments.kmeans import (
+from mmseg_spml.functional import (
+    Segments,
+    class_frequencies,
     grid_labels,
     location_color_features,
     location_features,
-    spherical_kmeans,
-)
-from mmseg_spml.functional.segments.pooling import (
+    majority_vote,
     mean_direction,
+    nearest_label_sets,
+    nearest_segments,
+    pixel_to_segment_loss,
+    pixel_to_segment_nll,
     pool_segments,
     resize_labels,
+    spherical_kmeans,
+    warmup_poly_lr,
 )
-from mmseg_spml.functional.segments.retrieval import (
-    class_frequencies,
-    majority_vote,
-    nearest_segments,
-)
-from mmseg_spml.functional.segments.segments import Segments
 
 CONCENTRATIONS = (6, 8, 12, 16)
 HARD = ('cancel', 'opposite', 'some_lonely', 'duplicates')

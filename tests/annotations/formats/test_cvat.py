@@ -6,8 +6,7 @@ import re
 import numpy as np
 import pytest
 from annotations.formats.cvat_example import DISC, EXAMPLE, SKELETON
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmseg_spml.annotations.formats import cvat
 from mmseg_spml.annotations.model import (

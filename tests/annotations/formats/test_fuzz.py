@@ -9,8 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 from annotations.formats.all_kinds import CLASSES, OUT, everything
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from scipy.io import savemat
 

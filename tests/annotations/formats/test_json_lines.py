@@ -8,8 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from annotations.formats.damaged_json import mutated
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmseg_spml.annotations.formats import (
     detect_format,

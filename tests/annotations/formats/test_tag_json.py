@@ -6,8 +6,7 @@ import random
 import numpy as np
 import pytest
 from annotations.formats.damaged_json import mutated
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from mmseg_spml.annotations.formats import tag_json

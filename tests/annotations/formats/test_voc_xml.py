@@ -6,8 +6,7 @@ import time
 import numpy as np
 import pytest
 from annotations.formats.voc_xml_files import LAYOUT, VOC2012, WRITER
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmseg_spml.annotations.formats import voc_xml
 from mmseg_spml.annotations.model import (

@@ -6,8 +6,7 @@ import random
 import pytest
 from annotations.formats.coco.documents import document, read, saved, some_annotations
 from annotations.formats.damaged_json import mutated
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmseg_spml.annotations.formats import coco
 from mmseg_spml.annotations.model import AnnotationError

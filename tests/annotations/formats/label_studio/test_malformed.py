@@ -12,8 +12,7 @@ from annotations.formats.label_studio.documents import (
     rectangle,
     task,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmseg_spml.annotations.formats import label_studio
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation

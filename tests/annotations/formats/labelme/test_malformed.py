@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 from annotations.formats.labelme.documents import BOXES, document, png, read_one, shape
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmseg_spml.annotations.formats import labelme
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation

@@ -15,8 +15,7 @@ from annotations.formats.qupath.documents import (
     geometry,
     read_one,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 
