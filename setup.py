@@ -37,6 +37,7 @@ setup(
         'matplotlib',
         'numpy',
         'opencv-python>=4.11',
+        'packaging',
         'pillow',
         'pycocotools',
         'rich',

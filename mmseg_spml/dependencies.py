@@ -5,6 +5,8 @@ import importlib.util
 import sys
 import warnings
 
+from packaging.version import Version
+
 ONEDL = 'pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation'
 ORIGINAL = 'pip install mmengine==0.10.7 mmcv==2.1.0 mmsegmentation==1.2.2'
 
@@ -14,34 +16,6 @@ MINIMUM_VERSIONS = {'mmengine': '0.10.0', 'mmcv': '2.1.0', 'mmseg': '1.2.0'}
 # The modules that `import mmseg_spml` needs, in the order in which they fail
 # most tellingly: mmseg.models is the first to need the operators of mmcv.
 _NEEDED = ('mmengine', 'mmcv', 'mmseg', 'mmseg.models', 'mmseg.datasets')
-
-
-def version_tuple(version: str) -> tuple[int, ...]:
-    """Leading numbers of a version string.
-
-    Args:
-        version: A version such as ``'0.10.12'`` or ``'2.1.0rc1'``.
-
-    Returns:
-        Its leading dotted integers.
-
-    Example:
-        >>> version_tuple('1.2.2rc1')
-        (1, 2, 2)
-    """
-    numbers = []
-    for part in version.split('+')[0].split('.'):
-        digits = ''
-        for character in part:
-            if not character.isdigit():
-                break
-            digits += character
-        if not digits:
-            break
-        numbers.append(int(digits))
-        if digits != part:
-            break
-    return tuple(numbers)
 
 
 def openmmlab_is_usable() -> bool:
@@ -133,7 +107,8 @@ def _advice(name: str, error: ImportError) -> str:
 
 
 def _check_version(name: str, installed: str, minimum: str) -> None:
-    if version_tuple(installed) < version_tuple(minimum):
+    # release leaves out what follows the numbers, as in 2.1.0rc1
+    if Version(installed).release < Version(minimum).release:
         raise ImportError(
             f'mmseg_spml needs {name} >= {minimum}, but version {installed} is '
             f'installed: run `{ONEDL}` or `{ORIGINAL}`.'
