@@ -26,8 +26,10 @@ $(STAMP): setup.py Makefile
 demo: $(STAMP)
 	$(BIN)/python -m experiments.demo
 
+# A test file stays on one worker, with its fixtures; a worker computes on one thread.
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto \
+	    --maxprocesses 8 --dist loadfile
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

