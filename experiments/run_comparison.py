@@ -218,7 +218,17 @@ def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) 
         out: The folder of result files.
         work_root: The folder of logs and checkpoints.
         jobs: The number of runs at the same time, 1 or more.
+
+    Raises:
+        ValueError: If two cells have the same name.
     """
+    names = [cell.name for cell in cells]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(
+            f'different options have the same short name: {repeated}; run them one '
+            'after the other with another --out'
+        )
     start = time.time()
     with JobBars() as bars, ThreadPoolExecutor(jobs) as pool:
 
@@ -240,8 +250,9 @@ def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) 
 def load_results(out: Path, configs: Sequence[str] | None = None) -> list[dict]:
     """Read the result files in ``out``, only those of the configs if any are given.
 
-    Other JSON files, such as the scores of seed label maps, are left out.
+    Other JSON files, such as logs and the scores of seed label maps, are left out.
     """
-    files = [json.loads(path.read_text()) for path in sorted(out.rglob('*.json'))]
+    paths = sorted(out.rglob('seed*.json'))
+    files = [json.loads(path.read_text()) for path in paths]
     results = [r for r in files if isinstance(r, dict) and 'config' in r]
     return [r for r in results if configs is None or r['config'] in configs]

@@ -33,7 +33,7 @@ def openmmlab_is_usable() -> bool:
         ImportError: MMEngine is in use, but the installation is unfit; the message is
             one sentence.
     """
-    in_use = 'mmengine' in sys.modules
+    in_use = sys.modules.get('mmengine') is not None
     if not in_use and not any(map(_is_installed, MINIMUM_VERSIONS)):
         return False
     try:

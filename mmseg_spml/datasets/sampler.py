@@ -130,8 +130,8 @@ def check_wrappers(dataset: Any) -> None:
         members = list(inner) if name == 'datasets' else [inner]
         recorders = [_Recorder(len(member)) for member in members]
         probe = copy.copy(dataset)
-        setattr(probe, name, recorders if name == 'datasets' else recorders[0])
         try:
+            setattr(probe, name, recorders if name == 'datasets' else recorders[0])
             probe[Draw(0, draw=0, seed=0)]
         except Exception:  # the wrapper does more than look up an index
             asked: list[int] = [0]

@@ -59,9 +59,11 @@ class WeakSegDataset(BaseSegDataset):
             classes in the whole label map.
         undeclared_tags: Tag of classes that are neither shown nor declared absent by
             annotations: ``'absent'``, as in the paper, or ``'unknown'``.
-        ignore_tags: Classes that co-occurrence does not use as tags, such as the
-            background. None: those of ``metainfo``; without any, the class
-            'background' (if it exists) for annotations, and (0,) otherwise.
+        ignore_tags: Classes that are no tags of any image, such as the background, for
+            co-occurrence, classifiers of tags and pseudo labels. To leave a class out
+            of co-occurrence alone, use the ``ignore_tags`` of that loss. None: those of
+            ``metainfo``; without any, the class 'background' (if it exists) for
+            annotations, and (0,) otherwise.
         metainfo: Dict with ``classes`` and optionally ``palette``.
         **kwargs: Keyword arguments of MMSegmentation's ``BaseSegDataset``.
 

@@ -70,7 +70,8 @@ def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
     assert len(calls) == 3  # the result was read, and nothing ran again
     assert load_results(tmp_path / 'out', [SPML]) == [result]
     assert load_results(tmp_path / 'out', [CE]) == []
-    (tmp_path / 'out' / 'seeds.json').write_text('{"mIoU": 1.0}')
+    (tmp_path / 'out' / 'tag_seeds.json').write_text('{"mIoU": 1.0}')
+    (tmp_path / 'out' / 'scalars.json').write_text('{"lr": 1}\n{"lr": 2}\n')
     assert load_results(tmp_path / 'out') == [result]
 
 
@@ -81,6 +82,12 @@ def test_results_of_another_config_are_refused(tmp_path, monkeypatch):
         ValueError, match='result of experiments/configs/demo/scribbles.py, not of'
     ):
         run_cell(Cell('other/scribbles.py', 0), tmp_path / 'out', tmp_path / 'work')
+
+
+def test_options_that_look_alike_are_refused(tmp_path):
+    cells = [Cell(SPML, 0, (f'dataset.label_dir={root}/points',)) for root in 'ab']
+    with pytest.raises(ValueError, match=r'label_dir=points/seed0'):
+        run_comparison.run_cells(cells, tmp_path / 'out', tmp_path / 'work')
 
 
 def test_a_failed_tool_names_its_log(tmp_path):

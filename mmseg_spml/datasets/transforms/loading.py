@@ -40,6 +40,13 @@ def _check_size(
         )
 
 
+def without_ignored_tags(tags: np.ndarray, results: dict) -> np.ndarray:
+    """Copy of the tags (C,) as int8, absent for the ``ignore_tags`` of a sample."""
+    kept = np.array(tags, np.int8)
+    kept[list(results.get('ignore_tags', (0,)))] = 0
+    return kept
+
+
 def _load_index_map(path: str, what: str, backend_args: dict | None) -> np.ndarray:
     """:func:`read_index_map` from any storage that MMEngine supports."""
     try:
@@ -140,9 +147,7 @@ class LoadWeakAnnotations(BaseTransform):
         if tags is None:
             tags = occurring
         results['gt_seg_map'] = labels
-        tags = np.array(tags, np.int8)
-        tags[list(results.get('ignore_tags', (0,)))] = 0
-        results['tags'] = tags
+        results['tags'] = without_ignored_tags(tags, results)
         results['num_classes'] = num_classes
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results

@@ -8,6 +8,7 @@ from mmengine.structures import LabelData, PixelData
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
+from mmseg_spml.datasets.transforms.loading import without_ignored_tags
 from mmseg_spml.functional.labels.values import tags_of
 
 
@@ -72,14 +73,11 @@ class PackWeakSegInputs(PackSegInputs):
         tags = results.get('tags')
         if self.tags_from_crop and 'gt_seg_map' in results:
             in_crop = tags_of(results['gt_seg_map'], results['num_classes'])
-            tags = in_crop if tags is None else _tags_in_crop(np.asarray(tags), in_crop)
+            in_crop = without_ignored_tags(in_crop, results)
+            unknown = np.zeros_like(in_crop) if tags is None else np.minimum(tags, 0)
+            tags = np.where(in_crop, 1, unknown)
         if tags is not None:
             tags = torch.from_numpy(np.array(tags, np.int8))
             fields['gt_tags'] = LabelData(label=tags)
         packed['data_samples'].set_data(fields)
         return packed
-
-
-def _tags_in_crop(tags: np.ndarray, in_crop: np.ndarray) -> np.ndarray:
-    """Tags of the whole image, with present tags that the crop lacks set to absent."""
-    return np.where(in_crop & (tags != 0), 1, np.minimum(tags, 0))

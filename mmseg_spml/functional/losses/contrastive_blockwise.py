@@ -8,7 +8,6 @@ the loss and both gradients; no tensor of size P x S is ever allocated.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -269,7 +268,7 @@ class _Blockwise:
         largest = [float(vectors.norm(dim=1).max()) for vectors in both]
         return self.scale * largest[0] * largest[1] <= _LARGEST_EXPONENT
 
-    def _give_back(self, near: Optional['_Compared']) -> None:
+    def _give_back(self, near: '_Compared | None') -> None:
         """Add the gradient of the compared segments to that of all segments."""
         if near is not None and self.weight is not None:
             self.grad_prototypes.index_add_(

@@ -83,10 +83,11 @@ def dense_crf_loss(
         >>> 0 <= float(loss.detach()) <= 1
         True
     """
-    probabilities, small = pairwise_inputs(logits, images, scale_factor)
-    valid = valid_cells(labels, images, small.shape[2:])
-    sigma_xy = sigma_xy * scale_factor
-    return dense_crf_energy(probabilities, small, valid, sigma_xy, sigma_rgb)
+    with torch.autocast(logits.device.type, enabled=False):
+        probabilities, small = pairwise_inputs(logits, images, scale_factor)
+        valid = valid_cells(labels, images, small.shape[2:])
+        sigma_xy = sigma_xy * scale_factor
+        return dense_crf_energy(probabilities, small, valid, sigma_xy, sigma_rgb)
 
 
 def gated_crf_loss(
@@ -129,9 +130,12 @@ def gated_crf_loss(
         >>> bool(loss >= 0)
         True
     """
-    probabilities, small = pairwise_inputs(logits, images, scale_factor)
-    valid = valid_cells(labels, images, small.shape[2:])
-    return gated_crf_energy(probabilities, small, valid, radius, sigma_xy, sigma_rgb)
+    with torch.autocast(logits.device.type, enabled=False):
+        probabilities, small = pairwise_inputs(logits, images, scale_factor)
+        valid = valid_cells(labels, images, small.shape[2:])
+        return gated_crf_energy(
+            probabilities, small, valid, radius, sigma_xy, sigma_rgb
+        )
 
 
 def pairwise_inputs(

@@ -13,6 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.losses.relations import (
     affinity_comparison,
     annotation_comparison,
@@ -175,6 +176,8 @@ def image_similarity_loss(
         >>> bool(image_similarity_loss(embedding, labels, regions, num_classes=2) > 0)
         True
     """
+    if regions is None:
+        raise ValueError('image similarity needs regions (N, H, W), got None')
     segments = _pooled(embedding, labels, regions, None, num_classes, grid, iterations)
     return similarity_loss(segments, concentration, located=located)
 
@@ -248,6 +251,8 @@ def shown_classes(labels: Tensor, num_classes: int) -> Tensor:
         tensor([[ True, False,  True]])
     """
     flat = labels.flatten(1).long().clamp(max=num_classes)
+    # A negative label, which pool_segments refuses, must not be an index.
+    flat = flat.where(flat >= 0, num_classes)
     shown = torch.zeros(
         len(flat), num_classes + 1, dtype=torch.bool, device=labels.device
     )
@@ -264,5 +269,7 @@ def _pooled(
     iterations: int,
     **affinity: float,
 ) -> Segments:
+    if not 1 <= num_classes < VOID:
+        raise ValueError(f'num_classes must be in [1, {VOID - 1}], got {num_classes}')
     pooler = SegmentPooler(num_classes, grid, iterations, **affinity)
     return pooler(embedding, labels, regions, tags)

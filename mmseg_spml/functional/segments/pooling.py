@@ -85,7 +85,7 @@ class SegmentPooler:
             tags = labels.new_zeros(len(labels), self.num_classes)
         with torch.autocast(embedding.device.type, enabled=False):
             return pool_segments(
-                embedding.float(),
+                embedding,
                 labels,
                 resize_labels(regions, size),
                 tags,

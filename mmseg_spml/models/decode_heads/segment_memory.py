@@ -1,9 +1,11 @@
 """Memory of segments from previous training steps."""
 
 import io
+import logging
 from collections import deque
 
 import torch
+from mmengine.logging import print_log
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -76,8 +78,8 @@ class SegmentMemory(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         """Restore what :meth:`get_extra_state` returned.
 
-        Raises:
-            ValueError: If the state was saved by an earlier version of the package.
+        The memory stays empty, with a warning, if an earlier version of the package
+        saved the state: a test does not need the memory, and a training fills it again.
         """
         buffer = io.BytesIO(state.cpu().numpy().tobytes())
         content = torch.load(buffer, map_location='cpu', weights_only=True)
@@ -86,9 +88,12 @@ class SegmentMemory(nn.Module):
                 (Segments(**kept) for kept in content['kept']), self.steps
             )
             self._pending = [Segments(**kept) for kept in content['pending']]
-        except TypeError as error:
-            raise ValueError(
-                'the checkpoint holds a segment memory of an earlier version of '
-                f'mmseg_spml ({error}): start the training anew, or load its weights '
-                'by load_from instead of resuming'
-            ) from error
+        except TypeError:
+            self.clear()
+            print_log(
+                'The checkpoint holds a segment memory of an earlier version of '
+                'mmseg_spml, which is left out: a resumed training starts with an '
+                'empty memory and differs from an uninterrupted one.',
+                logger='current',
+                level=logging.WARNING,
+            )

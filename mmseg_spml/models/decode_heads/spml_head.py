@@ -23,6 +23,7 @@ from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
 from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
 from mmseg_spml.models.losses.pairwise import (
     ImageBatch,
+    add_losses,
     pairwise_losses,
     split_off_pairwise_losses,
 )
@@ -245,7 +246,7 @@ class SPMLHead(BaseDecodeHead):
         gather = self._gather(segments)
         logits = self.forward([embedding.detach() if self.detach else embedding])
         losses = self.loss_by_feat(logits, batch_data_samples)
-        losses.update(pairwise_losses(self, logits, batch, inputs))
+        add_losses(losses, pairwise_losses(self, logits, batch, inputs))
         if segments is not None and gather is not None:
             losses.update(self._relation_losses(segments, gather))
         return losses

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.decode_heads.enc_head import EncHead
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -275,8 +276,8 @@ def split_off_pairwise_losses(head: BaseDecodeHead) -> None:
         head: Decode head, modified in place.
 
     Raises:
-        ValueError: If the head overrides ``loss``, so that the pairwise losses would be
-            skipped.
+        ValueError: If the head computes its losses in its own way, which would skip the
+            pairwise losses.
     """
     if not hasattr(head, 'pairwise_losses'):
         head.pairwise_losses = nn.ModuleList()
@@ -286,8 +287,7 @@ def split_off_pairwise_losses(head: BaseDecodeHead) -> None:
     if not pairwise:
         return
     head.pairwise_losses.extend(pairwise)
-    ordinary = (BaseDecodeHead.loss, BaseCascadeDecodeHead.loss)
-    if type(head).loss not in ordinary and not getattr(head, 'takes_images', False):
+    if not _computes_ordinary_losses(head):
         raise ValueError(
             f'{type(head).__name__} computes its losses in its own way: remove '
             f'{", ".join(type(loss).__name__ for loss in pairwise)} '
@@ -296,6 +296,15 @@ def split_off_pairwise_losses(head: BaseDecodeHead) -> None:
     head.loss_decode = nn.ModuleList(
         [loss for loss in members if not isinstance(loss, PairwiseLoss)]
     )
+
+
+def _computes_ordinary_losses(head: BaseDecodeHead) -> bool:
+    if getattr(head, 'takes_images', False):
+        return True
+    return type(head).loss in (
+        BaseDecodeHead.loss,
+        BaseCascadeDecodeHead.loss,
+    ) and type(head).loss_by_feat in (BaseDecodeHead.loss_by_feat, EncHead.loss_by_feat)
 
 
 def pairwise_losses(
@@ -327,10 +336,16 @@ def pairwise_losses(
         mode='bilinear',
         align_corners=head.align_corners,
     )
-    return {
-        loss.loss_name: loss(seg_logits, batch, features)
-        for loss in head.pairwise_losses
-    }
+    losses: dict[str, Tensor] = {}
+    for loss in head.pairwise_losses:
+        add_losses(losses, {loss.loss_name: loss(seg_logits, batch, features)})
+    return losses
+
+
+def add_losses(losses: dict[str, Tensor], more: dict[str, Tensor]) -> None:
+    """Add losses in place; those of one name are summed, as in MMSegmentation."""
+    for name, value in more.items():
+        losses[name] = losses[name] + value if name in losses else value
 
 
 def head_losses(
@@ -338,7 +353,7 @@ def head_losses(
     features: Sequence[Tensor],
     data_samples: Sequence[SegDataSample],
     train_cfg: dict,
-    batch: ImageBatch,
+    batch: ImageBatch | None,
     *previous: Tensor,
 ) -> dict[str, Tensor]:
     """All losses of an ordinary MMSegmentation head, including pairwise losses.
@@ -348,11 +363,14 @@ def head_losses(
         features: Input maps of the head.
         data_samples: Samples with labels.
         train_cfg: Training config of the model.
-        batch: Images and labels.
+        batch: Images and labels; may be None if the head has no pairwise losses.
         *previous: Output of the previous head of a cascade.
     """
     if not len(head.pairwise_losses):
         return head.loss(features, *previous, data_samples, train_cfg)
-    seg_logits = head.forward(features, *previous)
-    losses = head.loss_by_feat(seg_logits, data_samples)
-    return {**losses, **pairwise_losses(head, seg_logits, batch, features)}
+    output = head.forward(features, *previous)
+    losses = head.loss_by_feat(output, data_samples)
+    # EncHead returns the logits of the classes of the image as well.
+    seg_logits = output[0] if isinstance(output, tuple) else output
+    add_losses(losses, pairwise_losses(head, seg_logits, batch, features))
+    return losses

@@ -209,8 +209,8 @@ class SemanticCooccurrenceLoss(RelationLoss):
                 f'Only {share:.2%} of the segment pairs come from images that share '
                 'no tag for certain: SemanticCooccurrenceLoss has next to nothing to '
                 'repel. '
-                "Add the tags that nearly every image carries to the data set's or the "
-                "loss's ignore_tags, declare absent classes if undeclared ones are "
+                "Add the tags that nearly every image carries to the loss's "
+                'ignore_tags, declare absent classes if undeclared ones are '
                 'taken as unknown, or leave the loss out.',
                 logger='current',
                 level=logging.WARNING,

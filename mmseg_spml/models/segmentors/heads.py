@@ -26,6 +26,17 @@ class HeadLosses(BaseSegmentor):
         for _, head in self._named_heads():
             split_off_pairwise_losses(head)
 
+    def image_batch(
+        self, inputs: Tensor, data_samples: Sequence[SegDataSample]
+    ) -> ImageBatch | None:
+        """Images and labels for pairwise losses; None if no head has such losses."""
+        heads = [*self._named_heads()]
+        if self.spml_head is not None:
+            heads.append(('spml', self.spml_head))
+        if not any(len(head.pairwise_losses) for _, head in heads):
+            return None
+        return ImageBatch.of(self, inputs, data_samples)
+
     def _named_heads(self) -> Iterator[tuple[str, BaseDecodeHead]]:
         """Yield log prefixes and heads, in the order of MMSegmentation."""
         for prefix, heads in (
@@ -41,7 +52,7 @@ class HeadLosses(BaseSegmentor):
         self,
         features: Sequence[Tensor],
         data_samples: Sequence[SegDataSample],
-        batch: ImageBatch,
+        batch: ImageBatch | None,
     ) -> dict[str, Tensor]:
         """Losses of the auxiliary heads."""
         losses = {}
@@ -55,7 +66,7 @@ class HeadLosses(BaseSegmentor):
         self,
         features: Sequence[Tensor],
         data_samples: Sequence[SegDataSample],
-        batch: ImageBatch,
+        batch: ImageBatch | None,
     ) -> dict[str, Tensor]:
         """Losses of the decode head, or of the heads of a cascade."""
         losses: dict[str, Tensor] = {}

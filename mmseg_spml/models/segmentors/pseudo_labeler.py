@@ -62,7 +62,7 @@ class PseudoLabeler(BaseModel):
 
     def __init__(
         self,
-        module: dict,
+        module: dict | nn.Module,
         source: str = 'softmax',
         scales: Sequence[float] = (1.0,),
         flip: bool = True,
@@ -78,9 +78,11 @@ class PseudoLabeler(BaseModel):
             raise ValueError(f'`source` must be one of {_SOURCES}, got {source!r}')
         if (source == 'cam') != (cams is not None):
             raise ValueError("source='cam', and no other, needs `cams`, a folder")
-        self.module = MODELS.build(module) if isinstance(module, dict) else module
-        # Checkpoints are saved by the segmentor, without the prefix "module.".
-        self.register_load_state_dict_pre_hook(_prefix_names)
+        if isinstance(module, dict):
+            given = {'data_preprocessor': data_preprocessor, **module}
+            self.module: Any = MODELS.build(given)
+        else:
+            self.module = module
         self.source = source
         mirrorings = (False, True) if flip else (False,)
         self.views = [(scale, mirrored) for scale in scales for mirrored in mirrorings]
@@ -94,6 +96,16 @@ class PseudoLabeler(BaseModel):
     def retrieves(self) -> bool:
         """Whether the scores come from a bank of segments."""
         return self.source == 'retrieval'
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any
+    ) -> None:
+        # Checkpoints are saved by the segmentor, without the prefix "module.".
+        for name in [*state_dict]:
+            own = name.removeprefix(prefix)
+            if name.startswith(prefix) and not own.startswith('module.'):
+                state_dict[f'{prefix}module.{own}'] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the segmentor."""
@@ -220,14 +232,6 @@ class _View(NamedTuple):
     def embedding(self) -> Tensor:
         """Embedding at the size of the view, (D, height, width)."""
         return self.within(self.features[0].float())
-
-
-def _prefix_names(
-    module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *unused: Any
-) -> None:
-    """Add the prefix ``module.`` to the tensor names of a segmentor."""
-    for name in [name for name in state_dict if not name.startswith('module.')]:
-        state_dict[f'module.{name}'] = state_dict.pop(name)
 
 
 def present_classes(sample: SegDataSample) -> Tensor:

@@ -10,7 +10,6 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_spml.models.decode_heads.spml_head import SPMLHead
-from mmseg_spml.models.losses.pairwise import ImageBatch
 from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
 from mmseg_spml.models.segmentors.heads import HeadLosses
 from mmseg_spml.models.segmentors.prediction import SPMLPrediction
@@ -109,7 +108,7 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
         if not self.freeze_embedding:
             self.decode_head.check_embedding_is_trained()
         features = self.extract_feat(inputs)
-        batch = ImageBatch.of(self, inputs, data_samples)
+        batch = self.image_batch(inputs, data_samples)
         segments = None
         if len(self.decode_head.relations):
             segments = self.neck.pool(features[0], data_samples, inputs)

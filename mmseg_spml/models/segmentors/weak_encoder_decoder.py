@@ -44,7 +44,7 @@ class SPMLBranch(BaseModule):
         embedding: Sequence[Tensor],
         data_samples: Sequence[SegDataSample],
         inputs: Tensor,
-        batch: ImageBatch,
+        batch: ImageBatch | None,
     ) -> dict[str, Tensor]:
         """Relation losses, and the loss of the branch's classifier.
 
@@ -130,7 +130,7 @@ class _WeakLabels(HeadLosses, SPMLPrediction):
         features = self.backbone(inputs)
         decoded = self.neck(features) if self.with_neck else features
         samples = without_unlabeled(data_samples, self.num_classes)
-        batch = ImageBatch.of(self, inputs, data_samples)
+        batch = self.image_batch(inputs, data_samples)
         losses = self.decode_losses(decoded, samples, batch)
         if self.with_auxiliary_head:
             losses.update(self.auxiliary_losses(decoded, samples, batch))

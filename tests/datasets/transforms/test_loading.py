@@ -320,14 +320,24 @@ def test_ignored_tags_are_cleared_once_where_they_are_loaded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'from_crop, present', [(False, [-1, 1, -1]), (True, [1, 0, -1])]
+    'from_crop, present', [(False, [-1, 1, -1]), (True, [-1, 0, 1])]
 )
 def test_a_crop_makes_no_unknown_tag_known(from_crop, present):
     pack = PackWeakSegInputs(tags_from_crop=from_crop)
-    labels = np.zeros((4, 4), np.uint8)
+    labels = np.full((4, 4), 2, np.uint8)
     results = dict(img=np.zeros((4, 4, 3)), gt_seg_map=labels, num_classes=3)
     tags = pack({**results, 'tags': np.array([-1, 1, -1])})['data_samples'].gt_tags
     assert tags.label.tolist() == present
+
+
+@pytest.mark.parametrize('tags', [None, [0, 1, 0], [0, 0, -1]])
+def test_tags_of_a_crop(tags):
+    labels = np.array([[0, 1, 2, 3]], np.uint8)
+    results = dict(img=np.zeros((1, 4, 3)), gt_seg_map=labels, num_classes=3)
+    if tags is not None:
+        results['tags'] = np.array(tags)
+    sample = PackWeakSegInputs(tags_from_crop=True)(results)['data_samples']
+    assert sample.gt_tags.label.tolist() == [0, 1, 1]  # background is no tag
 
 
 @pytest.mark.parametrize(

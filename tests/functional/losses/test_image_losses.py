@@ -70,6 +70,14 @@ def test_tree_energy_takes_only_unlabeled_pixels():
 
 
 @pytest.mark.parametrize('loss', [dense_crf_loss, gated_crf_loss, tree_energy_loss])
+def test_autocast(loss):
+    logits, images, labels = scene()
+    plain = loss(logits, images, labels)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert loss(logits, images, labels) == plain
+
+
+@pytest.mark.parametrize('loss', [dense_crf_loss, gated_crf_loss, tree_energy_loss])
 def test_mistakes_are_named(loss):
     logits, images, labels = scene()
     with pytest.raises(ValueError, match='at least two classes, got 1'):

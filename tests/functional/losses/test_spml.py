@@ -133,6 +133,35 @@ def test_regions_split_segments_only_where_they_are_given():
     assert without == one != split
 
 
+@pytest.mark.parametrize('name', LOSSES)
+def test_double_precision(name):
+    embedding, *maps = scene(dtype=torch.float64)
+    found = call(name, embedding, *maps)
+    assert found.dtype == torch.float64
+    single = call(name, embedding.float(), *maps)
+    torch.testing.assert_close(found.float(), single, rtol=1e-4, atol=0)
+
+
+def test_gradcheck():
+    labels = torch.tensor([[[0, 1, 2], [2, 255, 0], [1, 1, 2]]])
+    generator = torch.Generator().manual_seed(0)
+    embedding = torch.randn(1, 3, 3, 3, dtype=torch.float64, generator=generator)
+    assert torch.autograd.gradcheck(
+        lambda maps: semantic_annotation_loss(maps, labels, num_classes=2),
+        embedding.requires_grad_(),
+    )
+
+
+def test_bad_classes_and_missing_regions():
+    embedding, labels, regions, _ = scene()
+    with pytest.raises(ValueError, match='label'):
+        semantic_cooccurrence_loss(embedding, labels - 1, num_classes=C)
+    with pytest.raises(ValueError, match='num_classes'):
+        semantic_annotation_loss(embedding, labels, num_classes=300)
+    with pytest.raises(ValueError, match='needs regions'):
+        image_similarity_loss(embedding, labels, None, num_classes=C)
+
+
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision(dtype):
     embedding, labels, regions, _ = scene(dtype=torch.float32)

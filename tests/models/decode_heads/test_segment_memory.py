@@ -9,6 +9,7 @@ from torch import nn
 
 from mmseg_spml.functional.segments.segments import Segments
 from mmseg_spml.models import SegmentMemory
+from mmseg_spml.models.decode_heads import segment_memory
 
 CPU = torch.device('cpu')
 FIELDS = ('prototypes', 'prototypes_loc', 'label', 'region', 'image', 'tags')
@@ -52,14 +53,20 @@ def test_kept_images_never_equal_current_ones():
     assert torch.equal(everything.image_tags, tags)
 
 
-def test_state_of_an_earlier_version_is_refused():
+def test_state_of_an_earlier_version_is_left_out(monkeypatch):
+    """It must not keep a model from being tested, or from being trained further."""
     memory = filled()
     kept = [dict(kept.tensors(), tags=kept.tags) for kept in memory._kept]
     buffer = io.BytesIO()
     torch.save(dict(kept=kept, pending=[]), buffer)
     state = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
-    with pytest.raises(ValueError, match='an earlier version of mmseg_spml'):
-        SegmentMemory(2).set_extra_state(state)
+    warnings = []
+    monkeypatch.setattr(
+        segment_memory, 'print_log', lambda message, **_: warnings.append(message)
+    )
+    load_state_dict(memory, dict(_extra_state=state), strict=True)
+    assert memory.segments(CPU) is None
+    assert 'an earlier version of mmseg_spml' in warnings[0]
 
 
 def test_only_segments_are_kept_and_detached():

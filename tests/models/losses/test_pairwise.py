@@ -15,6 +15,7 @@ from mmseg_spml.models.weak_labels import without_unlabeled
 
 LOSSES = ('DenseCRFLoss', 'GatedCRFLoss', 'TreeEnergyLoss')
 CE = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+SE = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2)
 MEAN, STD = [120.0, 110.0, 100.0], [50.0, 60.0, 70.0]
 
 
@@ -183,6 +184,56 @@ def test_autocast(name):
         found = model.loss(inputs, samples)[key]
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, plain, rtol=0.02, atol=0)
+
+
+def test_losses_of_one_name_are_summed():
+    """As MMSegmentation does, also with the cross-entropy."""
+    crf = dict(type='GatedCRFLoss', scale_factor=0.5)
+    inputs, samples = batch()
+    single, double, joined = (
+        weak_model(*losses).loss(inputs, samples)
+        for losses in ([crf], [crf, crf], [dict(crf, loss_name='loss_ce')])
+    )
+    value = single['decode.loss_gated_crf']
+    torch.testing.assert_close(double['decode.loss_gated_crf'], 2 * value)
+    torch.testing.assert_close(
+        joined['decode.loss_ce'], single['decode.loss_ce'] + value
+    )
+
+
+def test_a_head_that_returns_more_than_logits():
+    head = weak_model().decode_head
+    model = weak_model(
+        decode_head=dict(
+            type='EncHead',
+            in_channels=[8, head.in_channels],
+            in_index=(0, 1),
+            channels=8,
+            num_codes=4,
+            norm_cfg=BN,
+            num_classes=C,
+            loss_se_decode=dict(SE),
+            loss_decode=[CE, dict(type='GatedCRFLoss', scale_factor=0.5)],
+        )
+    )
+    losses = model.loss(*batch())
+    assert {'decode.loss_gated_crf', 'decode.loss_se'} < set(losses)
+    assert losses['decode.loss_gated_crf'] > 0
+
+
+def test_heads_with_losses_of_their_own_are_refused():
+    with pytest.raises(ValueError, match='DDRHead computes its losses in its own way'):
+        weak_model(
+            decode_head=dict(
+                type='DDRHead',
+                in_channels=16,
+                in_index=1,
+                channels=8,
+                norm_cfg=BN,
+                num_classes=C,
+                loss_decode=[CE, CE, dict(type='GatedCRFLoss')],
+            )
+        )
 
 
 def test_one_channel_is_refused():

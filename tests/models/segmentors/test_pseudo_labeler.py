@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.structures import LabelData, PixelData
-from models.small_segmentor import C, D, build, metas, sample
+from models.small_segmentor import C, D, build, config, metas, sample
 
 from mmseg_spml.functional.refinement.pseudo_labels import nearest_label_scores
 from mmseg_spml.functional.refinement.random_walk import class_normalized, propagate
@@ -13,6 +13,7 @@ from mmseg_spml.functional.seeds.cam import scores_of_cams
 from mmseg_spml.functional.seeds.cam_files import save_cam
 from mmseg_spml.functional.segments.pooling import pool_segments
 from mmseg_spml.models import PseudoLabeler, SegmentBank
+from mmseg_spml.models.data_preprocessor import SPMLDataPreProcessor
 from mmseg_spml.models.segmentors.pseudo_labeler import present_classes
 
 SIZE = (32, 48)
@@ -174,3 +175,21 @@ def test_mistakes(tmp_path):
             segmentor(), image(), weak_sample(img_path='x/b.jpg'),
             source='cam', cams=str(tmp_path),
         )  # fmt: skip
+
+
+def test_checkpoints_and_preprocessor_are_those_of_the_segmentor():
+    model = segmentor()
+    labeler = PseudoLabeler(segmentor())
+    for name in ('', 'outer.'):
+        state = {f'{name}{k}': v.clone() for k, v in model.state_dict().items()}
+        for value in state.values():
+            value += value.is_floating_point()
+        parent = labeler if not name else torch.nn.ModuleDict(dict(outer=labeler))
+        parent.load_state_dict(state)
+        for key, value in labeler.module.state_dict().items():
+            if value.is_floating_point():
+                assert torch.equal(value, state[f'{name}{key}']), key
+    built = PseudoLabeler(
+        config(), data_preprocessor=dict(type='SPMLDataPreProcessor', size_divisor=1)
+    )
+    assert isinstance(built.module.data_preprocessor, SPMLDataPreProcessor)
