@@ -12,7 +12,7 @@ ablations = {
         ],
         'without image similarity': [f'{_relations}.1.loss_weight=0.0'],
         'with co-occurrence': dict(config=_cooccurrence),
-        # Those that more than 60 % of the photographs carry.
+        # Tags that more than 60 % of the photographs carry.
         'with co-occurrence, common tags ignored': dict(
             config=_cooccurrence,
             options=[f'{_data}.ignore_tags=[0,1,2,4,7,8,9]'],

@@ -1,4 +1,4 @@
-# A plain head under cross-entropy and the DenseCRF loss, and SPML beside it, Clothing
+# A plain head under cross-entropy and the DenseCRF loss, and an SPML branch, Clothing
 # Co-Parsing with simulated scribbles.
 _base_ = [
     '../baselines/efficientnet_lite0_ccp_dense_crf.py',

@@ -1,4 +1,4 @@
-# SegFormer's head on EfficientNet-lite0 and SPML beside it, Clothing Co-Parsing with
+# SegFormer's head on EfficientNet-lite0 and an SPML branch, Clothing Co-Parsing with
 # simulated scribbles.
 _base_ = [
     './segformer_head_ccp_scribbles_ce.py',

@@ -39,7 +39,7 @@ seeds = dict(
     method='tags',
     alpha=6,
     threshold=0.4,
-    # Of tools/make_regions.py.
+    # Written by tools/make_regions.py.
     regions=varying_root + '/regions',
 )
 # Eight times through the photographs.

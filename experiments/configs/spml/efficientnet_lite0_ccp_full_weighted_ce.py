@@ -4,7 +4,7 @@ _base_ = './efficientnet_lite0_ccp_full_ce.py'
 model = dict(
     decode_head=dict(
         loss_decode=dict(
-            # Of the training masks, over their mean.
+            # Weights of the classes in the training masks, over their mean.
             class_weight=[0.14, 0.75, 1.14, 3.25, 0.68, 0.6, 0.65, 0.63, 1.22, 0.94],
             # With class weights MMSegmentation leaves void out of the mean anyway, and
             # fails if this is set.

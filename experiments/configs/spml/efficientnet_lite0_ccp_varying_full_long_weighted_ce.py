@@ -5,7 +5,7 @@ max_iters = 1800
 model = dict(
     decode_head=dict(
         loss_decode=dict(
-            # Of the training masks, over their mean.
+            # Weights of the classes in the training masks, over their mean.
             class_weight=[0.14, 3.31, 0.69, 0.61, 0.66, 0.64, 0.96],
             # See efficientnet_lite0_ccp_full_weighted_ce.py.
             avg_non_ignore=False,

@@ -88,7 +88,8 @@ def dense_crf_of_images(
             classes.
 
     Returns:
-        List[Tensor]: (C, H, W) float32 for each image, sums to 1 over the classes.
+        list[Tensor]: (C, H, W) float32 for each image, which sums to 1
+            over the classes.
 
     Raises:
         ValueError: If the numbers of images and probabilities differ, an image is not
