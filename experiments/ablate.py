@@ -18,7 +18,7 @@ from experiments.ablation import (
     plot_ablations,
     read_ablations,
 )
-from experiments.run_comparison import load_results, run_cells
+from experiments.run_comparison import add_run_arguments, load_results, run_cells
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,31 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--groups', nargs='+', help='groups of variants to run (default: all)'
     )
-    parser.add_argument(
-        '--seeds',
-        nargs='+',
-        type=int,
-        default=[0, 1, 2],
-        help='random seeds of the runs (default: 0 1 2)',
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path('experiments/results'),
-        help='folder of the results (default: experiments/results)',
-    )
-    parser.add_argument(
-        '--work-root',
-        type=Path,
-        default=Path('work_dirs/compare'),
-        help='folder of logs and checkpoints (default: work_dirs/compare)',
-    )
-    parser.add_argument(
-        '--jobs',
-        type=int,
-        default=1,
-        help='number of runs at the same time, 0 for no runs (default: 1)',
-    )
+    add_run_arguments(parser)
     return parser.parse_args()
 
 

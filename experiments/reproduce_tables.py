@@ -11,7 +11,6 @@ Example:
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from experiments.method_table import (
     FOLDER_VARIABLES,
@@ -19,7 +18,7 @@ from experiments.method_table import (
     TABLES,
     missing_labels,
 )
-from experiments.run_comparison import load_results, run_cells
+from experiments.run_comparison import add_run_arguments, load_results, run_cells
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,31 +35,7 @@ def parse_args() -> argparse.Namespace:
         help='columns of the table: names of folders of weak labels, such as points, '
         'or "full masks" (default: all)',
     )
-    parser.add_argument(
-        '--seeds',
-        nargs='+',
-        type=int,
-        default=[0, 1, 2],
-        help='random seeds of the runs (default: 0 1 2)',
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path('experiments/results'),
-        help='folder of the results (default: experiments/results)',
-    )
-    parser.add_argument(
-        '--work-root',
-        type=Path,
-        default=Path('work_dirs/compare'),
-        help='folder of logs and checkpoints (default: work_dirs/compare)',
-    )
-    parser.add_argument(
-        '--jobs',
-        type=int,
-        default=1,
-        help='number of runs at the same time, 0 for no runs (default: 1)',
-    )
+    add_run_arguments(parser)
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """Runs of configs under several seeds, and files of their results."""
 
+import argparse
 import json
 import shutil
 import statistics
@@ -206,6 +207,35 @@ def _read_result(path: Path, cell: Cell) -> dict:
             "the config's and the options' names; move one of them"
         )
     return result
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of :func:`run_cells` and the seeds to a command line."""
+    parser.add_argument(
+        '--seeds',
+        nargs='+',
+        type=int,
+        default=[0, 1, 2],
+        help='random seeds of the runs (default: 0 1 2)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('experiments/results'),
+        help='folder of the results (default: experiments/results)',
+    )
+    parser.add_argument(
+        '--work-root',
+        type=Path,
+        default=Path('work_dirs/compare'),
+        help='folder of logs and checkpoints (default: work_dirs/compare)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        help='number of runs at the same time, 0 for no runs (default: 1)',
+    )
 
 
 def run_cells(cells: Sequence[Cell], out: Path, work_root: Path, jobs: int = 1) -> None:
