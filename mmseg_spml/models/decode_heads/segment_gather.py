@@ -12,6 +12,9 @@ from torch.autograd.function import once_differentiable
 from mmseg_spml.functional.segments.segments import Segments
 
 
+_LARGEST_LABEL = 2**31 - 1
+
+
 class _VectorsOfAllRanks(torch.autograd.Function):
     """Replaces this rank's vectors by those of all ranks; backward sums over ranks."""
 
@@ -68,7 +71,9 @@ class SegmentGather:
     def _integers(self) -> list[Tensor]:
         """Integer tables with a row for each segment."""
         segments = self._segments
-        tables = [torch.stack([segments.label, segments.region, segments.image], 1)]
+        # Sent as 32 bits: a larger label must stay an unlabeled one.
+        label = segments.label.clamp(max=_LARGEST_LABEL)
+        tables = [torch.stack([label, segments.region, segments.image], 1)]
         if segments.label_sets is not None:
             tables.append(segments.label_sets)
         return tables
