@@ -1,8 +1,8 @@
 r"""Train configs under several seeds and print a table of the results.
 
-
-
-
+The results of finished runs are kept in the output folder, and these runs are not
+repeated, so that a table can be filled in parts. `--jobs 0` only prints the table of
+the existing results.
 
 Example:
     python -m experiments.compare_runs CONFIG ... --seeds 0 1 2 \

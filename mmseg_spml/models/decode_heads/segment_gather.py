@@ -11,7 +11,6 @@ from torch.autograd.function import once_differentiable
 
 from mmseg_spml.functional.segments.segments import Segments
 
-
 _LARGEST_LABEL = 2**31 - 1
 
 
