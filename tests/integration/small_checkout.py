@@ -168,7 +168,7 @@ def _write_voc(root: Path) -> None:
 
 def _classes_of_study(name: str) -> Sequence[str]:
     config = tiny.ROOT / f'experiments/configs/_base_/datasets/{name}.py'
-    return Config.fromfile(config).metainfo.classes
+    return Config.fromfile(config).train_dataloader.dataset.metainfo.classes
 
 
 def _write_ccp(root: Path) -> None:
