@@ -26,7 +26,7 @@ from mmseg_spml.annotations.simulation.skeleton import (
 from mmseg_spml.functional.labels.values import VOID
 
 KINDS = ('tags', 'boxes', 'points', 'strokes')
-_LEAST_SIDE = 1e-3
+_MIN_SIDE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class _Hand:
             float,
         )
         low, high = np.sort(self._shaken(corners), axis=0)
-        low = np.minimum(low, high - _LEAST_SIDE)  # a shaken box keeps an area
+        low = np.minimum(low, high - _MIN_SIDE)  # a shaken box keeps an area
         return Box(self.label(self.classes[part.label]), *low, *high)
 
     def point(self, part: Component) -> Point:

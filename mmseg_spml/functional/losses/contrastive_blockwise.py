@@ -17,7 +17,7 @@ from torch import Tensor
 # enough to keep matrix products (on CUDA: kernels) efficient.
 _CHUNK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 25}
 # With fewer rows, re-reading the segments for each chunk would dominate the products.
-_LEAST_ROWS = 256
+_MIN_ROWS = 256
 _LN_2 = math.log(2)
 # Up to this exponent, powers of 2 and sums of 2^60 of them are normal float32 numbers.
 _LARGEST_EXPONENT = 64
@@ -281,7 +281,7 @@ class _Blockwise:
     def _block(self, block: _Block, near: '_Compared') -> None:
         problem, vectors = self.problem, near.vectors
         device = 'cuda' if vectors.is_cuda else 'cpu'
-        height = max(_LEAST_ROWS, _CHUNK_ELEMENTS[device] // len(vectors))
+        height = max(_MIN_ROWS, _CHUNK_ELEMENTS[device] // len(vectors))
         # All chunks reuse one buffer, which stays in the cache.
         values = vectors.new_empty(min(height, len(block.pixels)), len(vectors))
         unlisted = bool(problem.unlisted[block.pixels].any())

@@ -20,7 +20,7 @@ from mmseg_spml.functional.refinement.permutohedral import (
 from mmseg_spml.functional.regions.oversegmentation import checked_rgb
 
 # Probabilities are clamped to at least this value, so that no class is ever ruled out.
-LEAST_PROBABILITY = 1e-5
+MIN_PROBABILITY = 1e-5
 # Pixels of the images that a GPU filters together; up to 3 GB with 21 classes.
 _PIXELS_TOGETHER = 1_000_000
 
@@ -185,7 +185,7 @@ def _mean_field(
     device = probabilities[0].device
     logits = torch.cat(  # (N, C)
         [
-            scores.float().clamp(LEAST_PROBABILITY, 1).log().flatten(1).T
+            scores.float().clamp(MIN_PROBABILITY, 1).log().flatten(1).T
             for scores in probabilities
         ]
     )

@@ -20,7 +20,7 @@ def grabcut_seeds(
     unlabeled: int,
     iterations: int = 5,
     margin: float = 0.25,
-    least_share: float = 0.1,
+    min_share: float = 0.1,
 ) -> np.ndarray:
     """Seed label map of an image in which every object has a box, by GrabCut per box.
 
@@ -37,7 +37,7 @@ def grabcut_seeds(
         unlabeled: Value of unlabeled pixels, C..254.
         iterations: Number of iterations of fitting and cutting, >= 1.
         margin: Width of the frame around a box, relative to its longer side.
-        least_share: Smallest fraction of a box that must be object pixels; otherwise
+        min_share: Smallest fraction of a box that must be object pixels; otherwise
             the box stays unlabeled, because its colors do not separate the object from
             its surroundings.
 
@@ -55,10 +55,10 @@ def grabcut_seeds(
         [80, 88, 600]
     """
     image = checked_rgb(image)
-    if iterations < 1 or margin <= 0 or not 0 <= least_share <= 1:
+    if iterations < 1 or margin <= 0 or not 0 <= min_share <= 1:
         raise ValueError(
-            'expected iterations >= 1, margin > 0 and least_share in [0, 1], got '
-            f'{iterations}, {margin} and {least_share}'
+            'expected iterations >= 1, margin > 0 and min_share in [0, 1], got '
+            f'{iterations}, {margin} and {min_share}'
         )
     size = image.shape[:2]
     seeds = np.zeros(size, np.uint8)
@@ -70,7 +70,7 @@ def grabcut_seeds(
         found = np.zeros(size, bool)
         found[window] = _object(image[window], inside[window], iterations)
         seeds[inside] = unlabeled
-        if found.sum() >= max(least_share * inside.sum(), 1):
+        if found.sum() >= max(min_share * inside.sum(), 1):
             seeds[found] = label
     return seeds
 

@@ -45,6 +45,13 @@ class SegmentGather:
 
     def __init__(self, segments: Segments) -> None:
         self._segments = segments
+        self._vector_widths = [
+            segments.prototypes.shape[1],
+            segments.prototypes_loc.shape[1],
+        ]
+        self._table_widths = [3]  # label, region, image
+        if segments.label_sets is not None:
+            self._table_widths.append(segments.num_classes)
         self._work = None
         if get_world_size() > 1:
             self._start()
@@ -79,7 +86,7 @@ class SegmentGather:
 
     def _length(self, num_segments: int, num_images: int) -> int:
         """Number of elements sent by a rank with so many segments and images."""
-        width = self._vectors().shape[1] + sum(t.shape[1] for t in self._integers())
+        width = sum(self._vector_widths) + sum(self._table_widths)
         return num_segments * width + num_images * self._segments.num_classes
 
     def packed(self) -> Tensor:
@@ -120,16 +127,16 @@ class SegmentGather:
     def _unpacked(self, numbers: Tensor, sizes: list[int]) -> Segments:
         """Unpack the segments of one rank, without its pixels."""
         own, (count, images) = self._segments, sizes
-        widths = [own.prototypes.shape[1], own.prototypes_loc.shape[1]]
-        end = count * sum(widths)
+        width = sum(self._vector_widths)
+        end = count * width
         prototypes, prototypes_loc = (
-            numbers[:end].view(count, sum(widths)).split(widths, dim=1)
+            numbers[:end].view(count, width).split(self._vector_widths, dim=1)
         )
         integers = numbers[end:].view(_integer(numbers))
         tables = []
-        for table in self._integers():
-            end = count * table.shape[1]
-            tables.append(integers[:end].view(count, table.shape[1]).long())
+        for width in self._table_widths:
+            end = count * width
+            tables.append(integers[:end].view(count, width).long())
             integers = integers[end:]
         tags = integers[: images * own.num_classes].view(images, own.num_classes)
         label, region, image = tables[0].unbind(1)

@@ -15,9 +15,9 @@ from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
 from mmseg_spml.models.segmentors.views import resized, view_of
 
 # Smallest interpolation weight of the pixels without padding.
-_LEAST_SHARE = 1e-3
+_MIN_SHARE = 1e-3
 # Smallest probability, which keeps logarithms finite.
-_LEAST_PROBABILITY = 1e-6
+_MIN_PROBABILITY = 1e-6
 
 
 class SPMLPrediction(BaseSegmentor):
@@ -134,7 +134,7 @@ class SPMLPrediction(BaseSegmentor):
         frequencies = self._head.retrieve(embedding, valid)
         if frequencies.shape[2:] == size:
             return frequencies
-        inside = resized(valid[:, None].float(), size).clamp_min(_LEAST_SHARE)
+        inside = resized(valid[:, None].float(), size).clamp_min(_MIN_SHARE)
         return resized(frequencies, size) / inside
 
     def embed(self, inputs: Tensor) -> Tensor:
@@ -220,7 +220,7 @@ def _meta_information(
 
 def log_probabilities(probabilities: Tensor) -> Tensor:
     """Logarithms of probabilities, clamped to be finite."""
-    return probabilities.clamp_min(_LEAST_PROBABILITY).log()
+    return probabilities.clamp_min(_MIN_PROBABILITY).log()
 
 
 def _windows(

@@ -19,7 +19,7 @@ from mmseg_spml.models.segmentors.views import resized, view_of
 
 _SOURCES = ('softmax', 'cam', 'nearest_labels', 'retrieval')
 # Smallest divisor of frequencies: a lower maximum does not indicate the class.
-_LEAST_FREQUENCY = 0.15
+_MIN_FREQUENCY = 0.15
 
 
 @MODELS.register_module()
@@ -191,7 +191,7 @@ class PseudoLabeler(BaseModel):
         return class_normalized(
             total / len(self.views),
             present.to(image.device),
-            floor=_LEAST_FREQUENCY,
+            floor=_MIN_FREQUENCY,
             keep_absent=True,
         )
 

@@ -9,7 +9,7 @@ from mmseg.models.segmentors import SegTTAModel
 from mmseg.registry import MODELS
 
 from mmseg_spml.functional.refinement.dense_crf import (
-    LEAST_PROBABILITY,
+    MIN_PROBABILITY,
     dense_crf_of_images,
 )
 from mmseg_spml.io.images import decode_image
@@ -57,7 +57,7 @@ class SPMLTTAModel(SegTTAModel):
             images = [_image_of(sample.metainfo.get('img_path')) for sample in samples]
             probabilities = dense_crf_of_images(images, probabilities, **self.crf)
         for sample, of_sample in zip(samples, probabilities):
-            log = of_sample.clamp_min(LEAST_PROBABILITY).log()
+            log = of_sample.clamp_min(MIN_PROBABILITY).log()
             sample.seg_logits = PixelData(data=log)
             sample.pred_sem_seg = PixelData(data=of_sample.argmax(dim=0, keepdim=True))
         return samples

@@ -51,7 +51,7 @@ def test_smaller_boxes_cover_larger_ones_in_any_order():
 def test_boxes_that_tell_nothing_are_unlabeled():
     image, noise = scene()
     plain = photograph(image, noise)
-    seeds = grabcut_seeds(plain, [(3, 10, 10, 30, 30)], unlabeled=C, least_share=1)
+    seeds = grabcut_seeds(plain, [(3, 10, 10, 30, 30)], unlabeled=C, min_share=1)
     assert set(seeds[10:30, 10:30].ravel()) == {C}
     whole = grabcut_seeds(plain, [(3, -5, -5, 99, 99)], unlabeled=C)
     assert (whole == C).all()
@@ -80,6 +80,6 @@ def test_bad_input():
     image = photograph(*scene())
     with pytest.raises(ValueError, match='RGB'):
         grabcut_seeds(image[..., 0], [], unlabeled=C)
-    for options in (dict(iterations=0), dict(margin=0), dict(least_share=1.5)):
+    for options in (dict(iterations=0), dict(margin=0), dict(min_share=1.5)):
         with pytest.raises(ValueError, match='iterations >= 1'):
             grabcut_seeds(image, [], unlabeled=C, **options)
