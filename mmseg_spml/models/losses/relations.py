@@ -196,7 +196,10 @@ class SemanticCooccurrenceLoss(RelationLoss):
             segments.pixel_image, segments.image, tags, self.tagless
         )
         if self.training and len(self._watched) < self.watch_steps:
-            self._watched.append((found.table < 0).float().mean())
+            # Rows of images without tags compare nothing; 0/0 is left out below.
+            rows = (found.table != 0).any(dim=1)
+            shares = (found.table < 0).float().mean(dim=1)
+            self._watched.append((shares * rows).sum() / rows.sum())
             self._warn_if_inert()
         return found
 
