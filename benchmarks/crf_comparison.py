@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from mmseg_spml.functional.refinement.dense_crf import LEAST_PROBABILITY, dense_crf
+from mmseg_spml.functional.refinement.dense_crf import MIN_PROBABILITY, dense_crf
 
 
 def uncertain_scores(size: tuple, num_classes: int, seed: int) -> torch.Tensor:
@@ -38,7 +38,7 @@ def crf_of_the_authors() -> Callable[[np.ndarray, np.ndarray], np.ndarray] | Non
     def marginals(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         num_classes, height, width = probabilities.shape
         crf = densecrf.DenseCRF2D(width, height, num_classes)
-        energy = -np.log(np.clip(probabilities, LEAST_PROBABILITY, 1))
+        energy = -np.log(np.clip(probabilities, MIN_PROBABILITY, 1))
         crf.setUnaryEnergy(np.ascontiguousarray(energy.reshape(num_classes, -1)))
         crf.addPairwiseGaussian(sxy=1, compat=3)
         picture = np.ascontiguousarray(image)
