@@ -301,10 +301,9 @@ def split_off_pairwise_losses(head: BaseDecodeHead) -> None:
 def _computes_ordinary_losses(head: BaseDecodeHead) -> bool:
     if getattr(head, 'takes_images', False):
         return True
-    return type(head).loss in (
-        BaseDecodeHead.loss,
-        BaseCascadeDecodeHead.loss,
-    ) and type(head).loss_by_feat in (BaseDecodeHead.loss_by_feat, EncHead.loss_by_feat)
+    whole = (BaseDecodeHead.loss, BaseCascadeDecodeHead.loss)
+    by_feat = (BaseDecodeHead.loss_by_feat, EncHead.loss_by_feat)
+    return type(head).loss in whole and type(head).loss_by_feat in by_feat
 
 
 def pairwise_losses(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmseg_spml.models.losses.pairwise import (
     ImageBatch,
+    PairwiseLoss,
     head_losses,
     split_off_pairwise_losses,
 )
@@ -29,11 +30,8 @@ class HeadLosses(BaseSegmentor):
     def image_batch(
         self, inputs: Tensor, data_samples: Sequence[SegDataSample]
     ) -> ImageBatch | None:
-        """Images and labels for pairwise losses; None if no head has such losses."""
-        heads = [*self._named_heads()]
-        if self.spml_head is not None:
-            heads.append(('spml', self.spml_head))
-        if not any(len(head.pairwise_losses) for _, head in heads):
+        """Images and labels for pairwise losses; None if the model has none."""
+        if not any(isinstance(module, PairwiseLoss) for module in self.modules()):
             return None
         return ImageBatch.of(self, inputs, data_samples)
 
