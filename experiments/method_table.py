@@ -19,7 +19,14 @@ _SPML = 'experiments/configs/spml/efficientnet_lite0'
 _BASELINES = 'experiments/configs/baselines/efficientnet_lite0'
 _LABEL_DIR = 'train_dataloader.dataset.label_dir'
 # Environment variables by which the configs find data in other folders.
-FOLDER_VARIABLES = ('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK')
+FOLDER_VARIABLES = (
+    'CCP_ROOT',
+    'CCP_WEAK',
+    'CAMVID_ROOT',
+    'CAMVID_WEAK',
+    'VOC_ROOT',
+    'VOC_WEAK',
+)
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,20 @@ The module reads the training split of a small data set and writes, for each ima
 simulated points, simulated scribbles and an over-segmentation. Known layouts:
 
 * ``ccp``: Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014):
-  ``images/*.jpg``, ``masks/*.png``, ``tags.json``, ``train_masks.txt``.
+  ``images/*.jpg``, ``masks/*.png``, ``tags.json``, ``train_masks.txt``, ``val.txt``.
 * ``camvid``: CamVid (Brostow et al., 2009) as in the SegNet tutorial:
-  ``images/train/*.jpg``, ``masks/train/*.png``, ``classes.json``.
+  ``images/{train,val}/*.jpg``, ``masks/{train,val}/*.png``, ``classes.json``.
+* ``voc_animals``: people, five animals and background of PASCAL VOC 2012 (Everingham et
+  al., 2010; masks of Hariharan et al., 2011) in the layout of the authors' release:
+  ``VOC2012/JPEGImages/*.jpg``, ``VOC2012/segcls/*.png``, and ``lists/{train,val}.txt``
+  with a line ``image mask ...`` for each image. Other classes are void.
 
 Letters: H, W image size, C classes, S regions.
 """
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +29,9 @@ from mmseg_spml.annotations.simulation.label_maps import (
     simulate_points,
     simulate_scribbles,
 )
+from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.index_maps import read_index_map
 
 _SIMULATIONS: dict[str, Callable[..., np.ndarray]] = {
     'points': simulate_points,
@@ -41,16 +47,35 @@ KINDS = tuple(_SIMULATIONS)
 REGION_OPTIONS = {
     'ccp': {'scale': 100.0, 'sigma': 0.8, 'min_size': 60},
     'camvid': {'scale': 80.0, 'sigma': 0.8, 'min_size': 60},
+    'voc_animals': {'scale': 100.0, 'sigma': 0.8, 'min_size': 85},
+}
+SPLITS = ('train', 'val')
+
+VOC_ANIMALS = ('background', 'cat', 'cow', 'dog', 'horse', 'person', 'sheep')
+# The label of each value of a mask of VOC.
+_VOC_ANIMAL_LABELS = {
+    **dict.fromkeys((*range(len(VOC_CLASSES)), VOID), VOID),
+    **{VOC_CLASSES.index(name): label for label, name in enumerate(VOC_ANIMALS)},
 }
 
 
 class Photograph(NamedTuple):
-    """One training image, its full mask, and the number of classes of the mask."""
+    """One image and its full mask.
+
+    Attributes:
+        stem: The name of the files that are written.
+        image: The image.
+        mask: The full mask.
+        num_classes: The number of classes, C.
+        labels: The label (0..C-1 or 255) of each value of the mask. None: the mask
+            holds labels.
+    """
 
     stem: str
     image: Path
     mask: Path
     num_classes: int
+    labels: Mapping[int, int] | None = None
 
 
 class PhotographStatistics(NamedTuple):
@@ -70,39 +95,40 @@ class PhotographStatistics(NamedTuple):
     purity: float
 
 
-def list_photographs(name: str, root: str | Path) -> list[Photograph]:
-    """List the training images with masks of a known data set, sorted by stem.
+def list_photographs(
+    name: str, root: str | Path, split: str = 'train'
+) -> list[Photograph]:
+    """List the images with masks of one split of a known data set, sorted by stem.
 
     Args:
-        name: The data set, ``'ccp'`` or ``'camvid'``.
+        name: The data set, one of ``DATA_SETS``.
         root: A folder in the layout described at the top of this module.
+        split: ``'train'`` or ``'val'``.
 
     Raises:
-        ValueError: The name is unknown, or the split is empty.
+        ValueError: The name or the split is unknown, the split is empty, or a line of a
+            list cannot be used.
         FileNotFoundError: A file is missing; the message names the first one.
     """
-    root = Path(root)
-    if name == 'ccp':
-        classes = json.loads(_existing(root / 'tags.json').read_text())['classes']
-        stems = _existing(root / 'train_masks.txt').read_text().split()
-        images, masks = root / 'images', root / 'masks'
-    elif name == 'camvid':
-        classes = json.loads(_existing(root / 'classes.json').read_text())['classes']
-        images, masks = root / 'images' / 'train', root / 'masks' / 'train'
-        stems = [path.stem for path in _existing(masks).glob('*.png')]
-    else:
-        raise ValueError(f"data set must be 'ccp' or 'camvid', got {name!r}")
-    if not stems:
-        raise ValueError(f'{root} lists no training image with a mask')
-    return [
-        Photograph(
-            stem,
-            _existing(images / f'{stem}.jpg'),
-            _existing(masks / f'{stem}.png'),
-            len(classes),
-        )
-        for stem in sorted(stems)
-    ]
+    if name not in DATA_SETS:
+        raise ValueError(f'data set must be one of {DATA_SETS}, got {name!r}')
+    if split not in SPLITS:
+        raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
+    photographs = _LAYOUTS[name](Path(root), split)
+    photographs.sort(key=lambda photograph: photograph.stem)
+    if not photographs:
+        raise ValueError(f'{root} lists no image with a mask for the split {split!r}')
+    for photograph in photographs:
+        _existing(photograph.image)
+        _existing(photograph.mask)
+    return photographs
+
+
+def write_list(photographs: Sequence[Photograph], out: str | Path, split: str) -> None:
+    """Write the stems of a split, one a line, to ``out/<split>.txt``."""
+    Path(out).mkdir(parents=True, exist_ok=True)
+    lines = [f'{photograph.stem}\n' for photograph in photographs]
+    (Path(out) / f'{split}.txt').write_text(''.join(lines), encoding='utf-8')
 
 
 def prepare_photograph(
@@ -117,8 +143,10 @@ def prepare_photograph(
     """Write the weak labels and the regions of one photograph.
 
     ``out/<kind>/<stem>.png`` is 8-bit gray: 0..C-1 labeled, C unlabeled.
-    ``out/regions/<stem>.png`` is 16-bit gray with the ids 0..S-1. Each file depends
-    only on the seed, the stem and the kind, not on the order or on other files.
+    ``out/regions/<stem>.png`` is 16-bit gray with the ids 0..S-1. A mask with other
+    labels than its file has is written to ``out/masks/<stem>.png``, 8-bit gray: 0..C-1
+    and 255 (void). Each file depends only on the seed, the stem and the kind, not on
+    the order or on other files.
 
     Args:
         photograph: The photograph to read.
@@ -135,7 +163,9 @@ def prepare_photograph(
     Raises:
         ValueError: The mask or the image cannot be used; the message names the file.
     """
-    mask = _read(photograph.mask, cv2.IMREAD_GRAYSCALE)
+    mask = _read_mask(photograph)
+    if photograph.labels is not None:
+        _write(Path(out) / 'masks' / f'{photograph.stem}.png', mask)
     labeled, strokes = {}, {}
     for kind in kinds:
         options = {'length': length} if kind == 'scribbles' else {}
@@ -195,6 +225,74 @@ def summarize(statistics: Sequence[PhotographStatistics]) -> str:
             f'({min(counts)} to {max(counts)}), purity {purity:.3f}'
         )
     return '\n'.join(lines)
+
+
+def _list_ccp(root: Path, split: str) -> list[Photograph]:
+    classes = json.loads(_existing(root / 'tags.json').read_text())['classes']
+    file = root / {'train': 'train_masks.txt', 'val': 'val.txt'}[split]
+    stems = _existing(file).read_text().split()
+    return _photographs(root / 'images', root / 'masks', stems, len(classes))
+
+
+def _list_camvid(root: Path, split: str) -> list[Photograph]:
+    classes = json.loads(_existing(root / 'classes.json').read_text())['classes']
+    masks = root / 'masks' / split
+    stems = [path.stem for path in _existing(masks).glob('*.png')]
+    return _photographs(root / 'images' / split, masks, stems, len(classes))
+
+
+def _photographs(
+    images: Path, masks: Path, stems: Sequence[str], num_classes: int
+) -> list[Photograph]:
+    return [
+        Photograph(stem, images / f'{stem}.jpg', masks / f'{stem}.png', num_classes)
+        for stem in stems
+    ]
+
+
+def _list_voc_animals(root: Path, split: str) -> list[Photograph]:
+    file = _existing(root / 'lists' / f'{split}.txt')
+    photographs = []
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        columns = line.split()
+        if len(columns) == 1:
+            raise ValueError(
+                f'{file}, line {number}: {line!r} has 1 column, expected an image and '
+                'its mask, such as "VOC2012/JPEGImages/a.jpg VOC2012/segcls/a.png"'
+            )
+        if columns:
+            image, mask = (root / path for path in columns[:2])
+            photographs.append(
+                Photograph(
+                    image.stem, image, mask, len(VOC_ANIMALS), _VOC_ANIMAL_LABELS
+                )
+            )
+    return photographs
+
+
+_LAYOUTS: dict[str, Callable[[Path, str], list[Photograph]]] = {
+    'ccp': _list_ccp,
+    'camvid': _list_camvid,
+    'voc_animals': _list_voc_animals,
+}
+DATA_SETS = tuple(_LAYOUTS)
+
+
+def _read_mask(photograph: Photograph) -> np.ndarray:
+    if photograph.labels is None:
+        return _read(photograph.mask, cv2.IMREAD_GRAYSCALE)
+    # By value: with OpenCV, a palette as in VOC's own masks would give colors.
+    values = read_index_map(photograph.mask, 'mask')
+    foreign = np.setdiff1d(values, list(photograph.labels))
+    if len(foreign):
+        raise ValueError(
+            f'{photograph.mask} holds {foreign.tolist()}, which are no class ids of '
+            'its data set: replace the file'
+        )
+    table = np.full(max(photograph.labels) + 1, VOID, np.uint8)
+    for value, label in photograph.labels.items():
+        table[value] = label
+    return table[values]
 
 
 def _simulate(

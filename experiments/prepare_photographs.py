@@ -1,4 +1,7 @@
-"""Simulate weak labels and compute regions for the CCP and CamVid photographs.
+"""Simulate weak labels and compute regions for the photographs of small data sets.
+
+For VOC-animals, the tool also writes the masks with the labels of its classes, masks/,
+and lists of the images, train.txt and val.txt.
 
 Example:
     python -m experiments.prepare_photographs ccp data/ccp data/ccp_weak
@@ -6,17 +9,23 @@ Example:
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import cv2
 from mmengine.utils import track_parallel_progress, track_progress
 
 from experiments.photographs import (
+    DATA_SETS,
     KINDS,
     REGION_OPTIONS,
+    SPLITS,
+    Photograph,
+    PhotographStatistics,
     list_photographs,
     prepare_photograph,
     summarize,
+    write_list,
 )
 
 
@@ -25,9 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        'dataset', choices=('ccp', 'camvid'), help='data set to prepare'
-    )
+    parser.add_argument('dataset', choices=DATA_SETS, help='data set to prepare')
     parser.add_argument('data_root', help='folder of the data set')
     parser.add_argument(
         'out', help='folder to write to, which gets a folder for each kind and regions/'
@@ -77,8 +84,13 @@ def main() -> None:
         given = {name: getattr(args, name) for name in ('scale', 'sigma', 'min_size')}
         given = {name: value for name, value in given.items() if value is not None}
         regions = {**REGION_OPTIONS[args.dataset], **given}
+    # The other data sets come with masks and lists that can be used as they are.
+    splits = SPLITS if args.dataset == 'voc_animals' else ('train',)
     try:
-        photographs = list_photographs(args.dataset, args.data_root)
+        found = {
+            split: list_photographs(args.dataset, args.data_root, split)
+            for split in splits
+        }
     except (ValueError, FileNotFoundError) as error:
         sys.exit(str(error))
     prepare = partial(
@@ -90,13 +102,23 @@ def main() -> None:
         regions=regions,
     )
     cv2.setNumThreads(1)  # the processes already share the cores
-    if args.workers > 1:
-        statistics = track_parallel_progress(
-            prepare, photographs, args.workers, chunksize=4
-        )
-    else:
-        statistics = track_progress(prepare, photographs)
-    print('\n' + summarize(statistics))
+    print('\n' + summarize(run(prepare, found['train'], args.workers)))
+    if 'val' in found:
+        masks_alone = partial(prepare_photograph, out=args.out, kinds=())
+        run(masks_alone, found['val'], args.workers)
+        for split, photographs in found.items():
+            write_list(photographs, args.out, split)
+
+
+def run(
+    prepare: Callable[[Photograph], PhotographStatistics],
+    photographs: Sequence[Photograph],
+    workers: int,
+) -> list[PhotographStatistics]:
+    """Prepare photographs in several processes, or in this one, with a progress bar."""
+    if workers > 1:
+        return track_parallel_progress(prepare, photographs, workers, chunksize=4)
+    return track_progress(prepare, photographs)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,10 @@ RUNS = sorted(
     for p in folder.glob('[!_]*/*.py')
     if p.parent.name not in ('recipes', 'ablations')
 )
-FOLDERS = ('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK', 'DEMO_ROOT')
+FOLDERS = (
+    *('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK', 'VOC_ROOT', 'VOC_WEAK'),
+    'DEMO_ROOT',
+)
 
 # Per run: (weight, concentration) of annotation, co-occurrence, image similarity and
 # feature affinity.
@@ -88,6 +91,17 @@ def test_config_stands_alone(path, monkeypatch):
             inside += part.get('data_prefix', {}).values()
             for text in filter(None, inside):
                 assert not text.startswith('data/'), f'below data_root: {text}'
+
+
+def test_voc_animals_are_those_of_the_prepared_labels():
+    from experiments.photographs import VOC_ANIMALS
+    from mmseg_spml.datasets import VOCWeakDataset
+
+    file = ROOT / 'experiments/configs/_base_/datasets/voc_animals.py'
+    metainfo = Config.fromfile(str(file)).metainfo
+    assert tuple(metainfo.classes) == VOC_ANIMALS
+    names, colors = (VOCWeakDataset.METAINFO[key] for key in ('classes', 'palette'))
+    assert metainfo.palette == [colors[names.index(name)] for name in VOC_ANIMALS]
 
 
 def test_names_are_unique():

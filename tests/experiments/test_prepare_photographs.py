@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments import prepare_photographs
 from experiments.photographs import (
     KINDS,
+    VOC_ANIMALS,
     list_photographs,
     prepare_photograph,
     region_purity,
@@ -58,6 +60,28 @@ def camvid(tmp_path):
     root = tmp_path / 'camvid'
     write(root, 'images/train', 'masks/train', STEMS)
     (root / 'classes.json').write_text(json.dumps({'classes': CLASSES}))
+    return root
+
+
+@pytest.fixture
+def voc(tmp_path):
+    """In VOC's ids, the two shapes are a cat and a person, or a bird and a sheep."""
+    root, palette = tmp_path / 'voc', np.random.default_rng(0).integers(0, 256, 768)
+    (root / 'lists').mkdir(parents=True)
+    write(root, 'VOC2012/JPEGImages', 'VOC2012/segcls', STEMS)
+    for number, stem in enumerate(STEMS):
+        ids = np.array([0, 3, 17] if number == 1 else [0, 8, 15], np.uint8)
+        mask = draw(number)[1]
+        image = Image.fromarray(np.where(mask == 255, mask, ids[mask % 3]), 'P')
+        image.putpalette(palette.tolist())  # as VOC's own masks
+        image.save(root / f'VOC2012/segcls/{stem}.png')
+    for split, stems in (('train', STEMS[1::-1]), ('val', STEMS[2:])):
+        lines = [
+            f'VOC2012/JPEGImages/{stem}.jpg VOC2012/segcls/{stem}.png '
+            f'VOC2012/hed/{stem}.png\n'
+            for stem in stems
+        ]
+        (root / f'lists/{split}.txt').write_text(''.join(lines))
     return root
 
 
@@ -126,6 +150,78 @@ def test_camvid_layout_without_regions(camvid, tmp_path):
     assert list(contents(tmp_path / 'out')) == [f'points/{s}.png' for s in STEMS]
     assert statistics[0].strokes == {'points': 4}
     assert 'regions' not in summarize(statistics)
+
+
+def test_validation_images_of_each_layout(ccp, camvid):
+    (ccp / 'val.txt').write_text('0009\n')
+    assert [p.stem for p in list_photographs('ccp', ccp, 'val')] == ['0009']
+    write(camvid, 'images/val', 'masks/val', ('0004',))
+    (photograph,) = list_photographs('camvid', camvid, 'val')
+    assert photograph.image == camvid / 'images/val/0004.jpg'
+    assert photograph.mask == camvid / 'masks/val/0004.png'
+    with pytest.raises(ValueError, match="'val'.*got 'test'"):
+        list_photographs('camvid', camvid, 'test')
+
+
+def test_voc_animals_gets_masks_and_lists_too(voc, tmp_path, monkeypatch, capsys):
+    out = tmp_path / 'out'
+    command = ['prepare_photographs', 'voc_animals', voc, out, '--workers', 1]
+    monkeypatch.setattr(sys, 'argv', list(map(str, [*command, '--min-size', 20])))
+    prepare_photographs.main()
+    assert (out / 'train.txt').read_text() == '0001\n0002\n'
+    assert (out / 'val.txt').read_text() == '0003\n'
+    folders = sorted([*KINDS, 'regions'])
+    names = [f'{folder}/{stem}.png' for folder in folders for stem in STEMS[:2]]
+    names += [f'masks/{stem}.png' for stem in STEMS]
+    assert list(contents(out)) == sorted(names)
+    printed = capsys.readouterr().out
+    assert '2 images' in printed
+    # The bird is void: two parts of the background and one or two animals.
+    assert 'points_interior: 2.37 % labeled, 3.5 shapes an image' in printed
+
+    cat, person, sheep = (
+        VOC_ANIMALS.index(name) for name in ('cat', 'person', 'sheep')
+    )
+    for stem, shapes in zip(STEMS, ((cat, person), (255, sheep), (cat, person))):
+        drawn = draw(0)[1]
+        expected = np.where(drawn == 255, 255, np.array([0, *shapes])[drawn % 3])
+        mask = cv2.imread(str(out / f'masks/{stem}.png'), cv2.IMREAD_UNCHANGED)
+        assert mask.dtype == np.uint8
+        np.testing.assert_array_equal(mask, expected)
+    weak = cv2.imread(str(out / 'scribbles/0002.png'), cv2.IMREAD_UNCHANGED)
+    assert set(np.unique(weak)) == {0, sheep, len(VOC_ANIMALS)}
+
+
+def test_voc_animals_in_which_no_class_is_scored_are_background(voc, tmp_path):
+    photograph = list_photographs('voc_animals', voc)[0]
+    mask = np.zeros((40, 48), np.uint8)
+    mask[10:20, 10:20] = 3
+    cv2.imwrite(str(photograph.mask), mask)
+    statistics = prepare_photograph(photograph, tmp_path / 'out', kinds=('points',))
+    assert statistics.strokes == {'points': 1}
+
+
+def test_errors_of_voc_animals_name_the_file(voc, tmp_path):
+    photograph = list_photographs('voc_animals', voc)[0]
+    cv2.imwrite(str(photograph.mask), np.full((40, 48), 21, np.uint8))
+    with pytest.raises(ValueError, match=r'0001\.png holds \[21\]'):
+        prepare_photograph(photograph, tmp_path / 'out')
+    photograph.mask.write_bytes(b'no picture')
+    with pytest.raises(ValueError, match=r'mask .*0001\.png'):
+        prepare_photograph(photograph, tmp_path / 'out')
+    photograph.mask.unlink()
+    with pytest.raises(FileNotFoundError, match=r'segcls/0001\.png is missing'):
+        list_photographs('voc_animals', voc)
+    file = voc / 'lists/val.txt'
+    file.write_text('\n')
+    with pytest.raises(ValueError, match="no image with a mask.*'val'"):
+        list_photographs('voc_animals', voc, 'val')
+    file.write_text('\n0003\n')
+    with pytest.raises(ValueError, match=r"val\.txt, line 2: '0003' has 1 column"):
+        list_photographs('voc_animals', voc, 'val')
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r'lists/val\.txt'):
+        list_photographs('voc_animals', voc, 'val')
 
 
 def test_errors_name_the_file(ccp, tmp_path):

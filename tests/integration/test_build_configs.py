@@ -37,8 +37,11 @@ EXPECTED = {
     'classifier_densepose_points',
     *(
         f'efficientnet_lite0_{name}'
-        for kind in ('ccp_points', 'ccp_scribbles', 'camvid_scribbles')
-        for name in (kind, f'{kind}_ce', f'{kind.split("_")[0]}_full_ce')
+        for kind in (
+            *('ccp_points', 'ccp_scribbles', 'camvid_scribbles'),
+            *('voc_animals_points', 'voc_animals_scribbles'),
+        )
+        for name in (kind, f'{kind}_ce', f'{kind.rpartition("_")[0]}_full_ce')
     ),
 }
 SIZE = (65, 65)

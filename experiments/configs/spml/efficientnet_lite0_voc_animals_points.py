@@ -1,0 +1,21 @@
+# SPML, EfficientNet-lite0, VOC-animals with simulated points.
+_base_ = [
+    '../../../configs/_base_/models/efficientnet_lite0_spml.py',
+    '../_base_/datasets/voc_animals.py',
+    '../_base_/schedules/voc_animals.py',
+    '../../../configs/_base_/pseudo_labels.py',
+    '../../../configs/_base_/default_runtime.py',
+]
+num_classes = 7
+model = dict(
+    neck=dict(num_classes=num_classes), decode_head=dict(num_classes=num_classes)
+)
+train_dataloader = dict(
+    dataset=dict(
+        label_dir='{{$VOC_WEAK:data/voc_animals_weak}}/points',
+    ),
+)
+pseudo_labels = dict(
+    model=dict(stride=4),
+    evaluator=dict(keep_weak_labels=True),
+)
