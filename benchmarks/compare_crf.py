@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from benchmarks.crf_comparison import compare_crf
-from mmseg_spml.cli.progress import watched
 from mmseg_spml.io.atomic_file import write_json
 from mmseg_spml.io.images import decode_image, list_images
+from mmseg_spml.io.progress import watched
 
 
 def parse_args() -> argparse.Namespace:

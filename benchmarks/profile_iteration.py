@@ -18,8 +18,8 @@ from mmengine.config import Config, DictAction
 
 from benchmarks.iteration_profile import profile_iterations
 from benchmarks.machine import describe, named
-from mmseg_spml.cli.progress import watched
 from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.io.progress import watched
 
 
 def parse_args() -> argparse.Namespace:

@@ -18,8 +18,8 @@ import torch
 from mmengine.config import Config
 
 from benchmarks.machine import describe
-from mmseg_spml.cli.progress import JobBars, Report
 from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.io.progress import JobBars, Report
 from mmseg_spml.recipes.logged_call import call_logged
 
 

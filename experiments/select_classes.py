@@ -21,9 +21,9 @@ from experiments.class_selection import (
     selected_tags,
     tag_shares,
 )
-from mmseg_spml.cli.progress import watched
 from mmseg_spml.io.atomic_file import write_json
 from mmseg_spml.io.index_maps import read_index_map, write_index_map
+from mmseg_spml.io.progress import watched
 
 
 def parse_args() -> argparse.Namespace:

@@ -16,9 +16,9 @@ import numpy as np
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.model import AnnotationError
-from mmseg_spml.cli.progress import watched
 from mmseg_spml.datasets.voc import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
     annotation_page,

@@ -15,7 +15,7 @@ from pathlib import Path
 from mmseg_spml.annotations.check import check_annotations
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
-from mmseg_spml.cli.progress import watched
+from mmseg_spml.io.progress import watched
 
 
 def parse_args() -> argparse.Namespace:

@@ -26,7 +26,7 @@ from mmseg_spml.annotations.formats import (
 )
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
-from mmseg_spml.cli.progress import watched
+from mmseg_spml.io.progress import watched
 
 
 def parse_args() -> argparse.Namespace:

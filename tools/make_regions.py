@@ -17,22 +17,23 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mmseg_spml.cli.progress import watched
 from mmseg_spml.cli.workers import spread
 from mmseg_spml.datasets.region_files import METHODS, RegionMaker, make_region_file
 from mmseg_spml.io.images import decode_image, list_images
 from mmseg_spml.io.index_maps import check_output_folder, read_index_map
+from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.image_grid import image_grid, write_picture
 from mmseg_spml.visualization.label_maps import draw_segment_outlines
 
 OPTIONS = {
     'threshold': ('hed-owt-ucm', 'owt-ucm'),
+    'max_side': ('hed-owt-ucm', 'owt-ucm', 'slic', 'felzenszwalb'),
     'most_regions': ('hed-owt-ucm', 'owt-ucm'),
     'num_regions': ('slic',),
     'compactness': ('slic',),
     'scale': ('felzenszwalb',),
     'sigma': ('felzenszwalb',),
-    'min_size': ('felzenszwalb',),
+    'min_size': ('hed-owt-ucm', 'owt-ucm', 'felzenszwalb'),
 }
 
 
@@ -52,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--threshold',
         type=float,
-        help='strength of the weakest contour between regions, 0 to 1 (default: 0.1)',
+        help='strength of the weakest contour between regions, 0 to 1 (default: 0)',
     )
     parser.add_argument(
         '--most-regions',
@@ -78,7 +79,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--min-size',
         type=int,
-        help="smallest region of Felzenszwalb's method in pixels (default: 60)",
+        help="area of the smallest region in pixels (default: 60 with Felzenszwalb's "
+        'method, else 1/4000 of the image)',
+    )
+    parser.add_argument(
+        '--max-side',
+        type=int,
+        help='longer side in pixels at which regions are made; larger images are '
+        'shrunk, and their regions enlarged along their edges (default: 512)',
     )
     parser.add_argument(
         '--contours',
@@ -139,6 +147,7 @@ def main() -> None:
             masks=args.masks,
             weights=args.weights,
             device=args.device,
+            max_side=args.options.pop('max_side', RegionMaker.max_side),
         )
         names = list_images(args.images)
         check_output_folder(args.out, [args.images])

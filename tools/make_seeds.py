@@ -24,7 +24,6 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 import mmseg_spml  # noqa: F401
-from mmseg_spml.cli.progress import watched
 from mmseg_spml.cli.workers import spread
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
@@ -33,6 +32,7 @@ from mmseg_spml.datasets.seed_files import (
 )
 from mmseg_spml.evaluation.label_report import write_label_report
 from mmseg_spml.functional.labels.confusion import class_scores
+from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.image_grid import write_picture
 from mmseg_spml.visualization.seeds import draw_seeds
 

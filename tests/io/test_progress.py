@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mmseg_spml.cli.progress import JobBars, watched
+from mmseg_spml.io.progress import JobBars, watched
 
 
 def test_items_pass_one_by_one(capsys):
