@@ -166,7 +166,7 @@ def main() -> None:
             machine=dict(
                 processor=processor(),
                 cores=os.cpu_count(),
-                system=platform.platform(),
+                system=f'{platform.system()} {platform.machine()}',
             ),
             versions=versions(),
             rows=quality_rows(watched(done, 'measuring', len(names))),

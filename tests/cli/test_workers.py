@@ -40,3 +40,9 @@ def test_a_killed_process_is_an_error():
 def test_too_few_processes():
     with pytest.raises(ValueError, match='processes must be 1 or more, got 0'):
         list(spread(abs, [1], 0))
+
+
+def test_processes_are_no_forks_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    (parent,) = spread(eval, ['__import__("os").getppid()'], 2)
+    assert parent == os.getpid()  # and not the server of forks

@@ -31,6 +31,8 @@ VOC_LISTS = {
     'scribble_train+_d3_hed': 'scribble/dilate_3',
     'seam_train+_a6_th0.2_hed': 'cam/seam_a6_th0.2',
     'panoptic_val': 'segcls',
+    'train': 'segcls',
+    'val': 'segcls',
 }
 
 

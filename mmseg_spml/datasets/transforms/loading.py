@@ -54,7 +54,7 @@ def _load_index_map(path: str, what: str, backend_args: dict | None) -> np.ndarr
     return decode_index_map(content, path, what)
 
 
-_OF_THE_MAKER = ('method', 'max_side', 'weights', 'device')
+_OF_THE_MAKER = ('method', 'max_side', 'weights')
 _DRAWING = ('point_radius', 'stroke_width', 'fill_boxes', 'priority')
 
 
@@ -199,9 +199,9 @@ class LoadRegions(BaseTransform):
     Args:
         generate: How to make the regions of images without a region map: dict with
             ``method`` (``'hed-owt-ucm'``, ``'owt-ucm'``, ``'felzenszwalb'`` or
-            ``'slic'``), optionally ``max_side``, ``weights`` and ``device`` of
+            ``'slic'``), optionally ``max_side`` and ``weights`` of
             :class:`~mmseg_spml.datasets.region_files.RegionMaker`, and the options of
-            the method's function.
+            the method's function. HED is computed on the CPU.
         cache_dir: Folder of the maps that are made, as PNG files. None: they are made
             anew for each sample.
         channel_order: ``'bgr'`` (LoadImageFromFile) or ``'rgb'``.

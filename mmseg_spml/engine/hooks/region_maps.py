@@ -1,11 +1,11 @@
 """Hook that makes the region maps of a training set before training."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
-from mmengine.dist import all_gather_object, get_dist_info
+from mmengine.dist import all_gather_object, get_dist_info, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
@@ -60,7 +60,10 @@ class MakeRegionsHook(Hook):
             num_workers=runner.train_dataloader.num_workers,
         )
         start, errors, made, told = time.time(), [], 0, False
-        for error, new in watched(loader, 'region maps', len(indices)):
+        results: Iterable[tuple[str, bool]] = loader
+        if is_main_process():
+            results = watched(loader, 'region maps', len(indices))
+        for error, new in results:
             errors.append(error)
             made += new
             passed = time.time() - start
