@@ -3,11 +3,11 @@
 import platform
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from mmseg_spml.io.processor import processor_name
 from mmseg_spml.version import __version__
 
 
@@ -30,7 +30,7 @@ def describe(device: torch.device) -> dict:
     name = (
         torch.cuda.get_device_name(device)
         if device.type == 'cuda'
-        else _processor() or platform.machine()
+        else processor_name()
     )
     return dict(
         device=name,
@@ -57,13 +57,3 @@ def _best(work: Callable[[], Any], device: torch.device) -> float:
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
     return min(times[1:])
-
-
-def _processor() -> str:
-    info = Path('/proc/cpuinfo')
-    if not info.is_file():
-        return platform.processor()
-    for line in info.read_text().splitlines():
-        if line.startswith('model name'):
-            return line.split(':', 1)[1].strip()
-    return ''

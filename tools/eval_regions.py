@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
-from pathlib import Path
 
 from mmseg_spml.cli.workers import spread
 from mmseg_spml.evaluation.region_quality import (
@@ -30,6 +29,7 @@ from mmseg_spml.evaluation.region_quality import (
 )
 from mmseg_spml.io.atomic_file import write_json
 from mmseg_spml.io.images import list_images
+from mmseg_spml.io.processor import processor_name
 from mmseg_spml.io.progress import watched
 from mmseg_spml.version import __version__
 
@@ -120,15 +120,6 @@ def timed(args: argparse.Namespace, names: Sequence[str]) -> list[dict]:
     ]
 
 
-def processor() -> str:
-    """Return the name of the processor."""
-    info = Path('/proc/cpuinfo')
-    for line in info.read_text().splitlines() if info.is_file() else ():
-        if line.startswith('model name'):
-            return line.split(':', 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def versions() -> dict[str, str | None]:
     """Return the versions of Python and of the packages that make regions."""
     found: dict[str, str | None] = {
@@ -164,7 +155,7 @@ def main() -> None:
             images=len(names),
             workers=args.workers,
             machine=dict(
-                processor=processor(),
+                processor=processor_name(),
                 cores=os.cpu_count(),
                 system=f'{platform.system()} {platform.machine()}',
             ),

@@ -1,1 +1,1 @@
-"""Files: atomic writing, index maps, images, and dicts of NumPy arrays."""
+"""Files, progress bars on the terminal, and the name of the processor."""
