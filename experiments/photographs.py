@@ -131,6 +131,22 @@ def write_list(photographs: Sequence[Photograph], out: str | Path, split: str) -
     (Path(out) / f'{split}.txt').write_text(''.join(lines), encoding='utf-8')
 
 
+def tuning_split(photographs: Sequence[Photograph]) -> dict[str, list[Photograph]]:
+    """Split training images in two parts, to choose settings on.
+
+    Args:
+        photographs: The training images.
+
+    Returns:
+        The images by the name of their list: each seventh in ``'tune_val'``, the others
+        in ``'tune_train'``.
+    """
+    return {
+        'tune_train': [p for i, p in enumerate(photographs) if i % 7 != 3],
+        'tune_val': list(photographs[3::7]),
+    }
+
+
 def prepare_photograph(
     photograph: Photograph,
     out: str | Path,

@@ -1,7 +1,9 @@
 """Simulate weak labels and compute regions for the photographs of small data sets.
 
-For VOC-animals, the tool also writes the masks with the labels of its classes, masks/,
-and lists of the images, train.txt and val.txt.
+It also writes two lists of the training images, tune_train.txt and tune_val.txt, so
+that settings can be chosen without a look at the validation images. For VOC-animals, it
+writes the masks with the labels of its classes, masks/, and lists of the images,
+train.txt and val.txt.
 
 Example:
     python -m experiments.prepare_photographs ccp data/ccp data/ccp_weak
@@ -25,6 +27,7 @@ from experiments.photographs import (
     list_photographs,
     prepare_photograph,
     summarize,
+    tuning_split,
     write_list,
 )
 
@@ -103,6 +106,8 @@ def main() -> None:
     )
     cv2.setNumThreads(1)  # the processes already share the cores
     print('\n' + summarize(run(prepare, found['train'], args.workers)))
+    for name, photographs in tuning_split(found['train']).items():
+        write_list(photographs, args.out, name)
     if 'val' in found:
         masks_alone = partial(prepare_photograph, out=args.out, kinds=())
         run(masks_alone, found['val'], args.workers)

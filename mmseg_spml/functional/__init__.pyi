@@ -52,6 +52,9 @@ from .refinement.dense_crf import (
     dense_crf as dense_crf,
     dense_crf_of_images as dense_crf_of_images,
 )
+from .refinement.label_propagation import (
+    propagate_to_targets as propagate_to_targets,
+)
 from .refinement.pseudo_labels import (
     nearest_label_scores as nearest_label_scores,
     pseudo_label_map as pseudo_label_map,

@@ -5,6 +5,7 @@ from mmseg_spml.models.data_preprocessor import SPMLDataPreProcessor
 from mmseg_spml.models.decode_heads.segment_bank import SegmentBank
 from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
 from mmseg_spml.models.decode_heads.spml_head import SPMLHead
+from mmseg_spml.models.losses.label_propagation import LabelPropagationLoss
 from mmseg_spml.models.losses.pairwise import DenseCRFLoss, GatedCRFLoss, TreeEnergyLoss
 from mmseg_spml.models.losses.relations import (
     FeatureAffinityLoss,
@@ -36,6 +37,7 @@ __all__ = [
     'FeatureAffinityLoss',
     'GatedCRFLoss',
     'ImageSimilarityLoss',
+    'LabelPropagationLoss',
     'LateralEmbedding',
     'PSPEmbedding',
     'PseudoLabeler',

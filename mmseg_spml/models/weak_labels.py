@@ -42,6 +42,28 @@ class UnlabeledWatch:
             )
 
 
+def allowed_classes(sample: SegDataSample, num_classes: int) -> Tensor:
+    """Classes that the tags of an image do not rule out.
+
+    These are the classes with a present or unknown tag, those that the data set ignores
+    as tags (by default the background), and those of labeled pixels.
+
+    Args:
+        sample: Sample with ``gt_sem_seg``; without ``gt_tags`` all classes are allowed.
+        num_classes: C.
+
+    Returns:
+        Tensor: (C,) bool.
+    """
+    if 'gt_tags' not in sample:
+        return torch.ones(num_classes, dtype=torch.bool)
+    allowed = sample.gt_tags.label != 0
+    allowed[list(sample.metainfo.get('ignore_tags', ()))] = True
+    labels = sample.gt_sem_seg.data.unique()
+    allowed[labels[labels < num_classes]] = True
+    return allowed
+
+
 def without_unlabeled(
     data_samples: Sequence[SegDataSample], num_classes: int
 ) -> list[SegDataSample]:

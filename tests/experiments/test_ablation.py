@@ -1,9 +1,12 @@
 """Tests of the variants of a config: runs, table and plot."""
 
+import inspect
+
 import cv2
 import pytest
 from integration import tiny
 from mmengine.config import Config, DictAction
+from mmseg.registry import MODELS
 
 from experiments.ablation import (
     Variant,
@@ -47,6 +50,19 @@ def test_read(variants):
         Variant('relations', 'all', 'b.py', ()),
     ]
     assert variants[1].cell(3) == Cell('a.py', 3, ('m=0',))
+
+
+def test_common_options(tmp_path):
+    path = tmp_path / 'ablations.py'
+    path.write_text(TEXT + "options = ['lr=2']\n")
+    found = [variant.options for variant in read_ablations(str(path))]
+    assert found == [
+        ('lr=2',),
+        ('lr=2', 'm=0'),
+        ('lr=2', 'm=4'),
+        ('lr=2', 'r=1'),
+        ('lr=2',),
+    ]
 
 
 def test_table_pairs_seeds(variants):
@@ -102,10 +118,14 @@ def test_options_change_what_is_there(path):
             for part in folders:
                 node = node[int(part)] if part.isdigit() else node[part]
             added = ('ignore_tags', 'region_dir', 'classifier_weight')
+            if 'loss_decode' in folders:
+                loss = MODELS.get(node['type'])
+                added = inspect.signature(loss.__init__).parameters
             assert last in node or last in added, key
         # A weight of 0 also holds for the classifier, unless it has its own weight.
         values = {key: DictAction._parse_iterable(value) for key, value in pairs}
         cfg.merge_from_dict(values)
         head = cfg.model.decode_head
-        weight = head.get('classifier_weight', head.relations[0].loss_weight)
-        assert weight > 0, variant.name
+        if head.type == 'SPMLHead':
+            weight = head.get('classifier_weight', head.relations[0].loss_weight)
+            assert weight > 0, variant.name

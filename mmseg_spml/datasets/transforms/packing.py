@@ -49,6 +49,7 @@ class PackWeakSegInputs(PackSegInputs):
             'flip_direction',
             'reduce_zero_label',
             'num_classes',
+            'ignore_tags',
         ),
         tags_from_crop: bool = False,
     ) -> None:

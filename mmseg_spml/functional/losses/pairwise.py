@@ -138,6 +138,30 @@ def gated_crf_loss(
         )
 
 
+def among_classes(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Lower the logits of classes that an image cannot show, so that softmax gives 0.
+
+    Args:
+        logits: ``(N, C, h, w)`` float.
+        allowed: ``(N, C)`` bool.
+
+    Raises:
+        ValueError: If shapes disagree.
+
+    Example:
+        >>> allowed = torch.tensor([[True, False]])
+        >>> among_classes(torch.zeros(1, 2, 1, 1), allowed).softmax(dim=1).flatten()
+        tensor([1., 0.])
+    """
+    if allowed.shape != logits.shape[:2]:
+        raise ValueError(
+            f'allowed must be (N, C) = {tuple(logits.shape[:2])}, got '
+            f'{tuple(allowed.shape)}'
+        )
+    # A finite number, because interpolation multiplies infinity by zero.
+    return logits.masked_fill(~allowed[:, :, None, None], -1e4)
+
+
 def pairwise_inputs(
     logits: Tensor, images: Tensor, scale_factor: float
 ) -> tuple[Tensor, Tensor]:

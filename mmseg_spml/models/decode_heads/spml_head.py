@@ -21,8 +21,9 @@ from mmseg_spml.models.decode_heads.retrieval_options import RetrievalOptions
 from mmseg_spml.models.decode_heads.segment_bank import FULL_MASKS, SegmentBank
 from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
 from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
+from mmseg_spml.models.image_batch import ImageBatch
+from mmseg_spml.models.losses.label_propagation import LabelPropagationLoss
 from mmseg_spml.models.losses.pairwise import (
-    ImageBatch,
     add_losses,
     pairwise_losses,
     split_off_pairwise_losses,
@@ -75,6 +76,10 @@ class SPMLHead(BaseDecodeHead):
             the default backend; see
             :func:`~mmseg_spml.functional.losses.contrastive.set_loss_backend`.
         norm_cfg: Normalization layer of the classifier. Default: BN.
+        propagation: Config of a :class:`LabelPropagationLoss`, by which the classifier
+            also learns from unlabeled pixels. It adds a second classifier, the
+            *teacher*, which learns from the labeled pixels alone and on the detached
+            embedding, and is not used for predictions. None: as in the paper.
         loss_decode: Config of the classifier loss; unlabeled and void pixels are
             ignored.
         **kwargs: Keyword arguments of MMSegmentation's ``BaseDecodeHead``.
@@ -101,6 +106,7 @@ class SPMLHead(BaseDecodeHead):
         reduction: str = 'rank_mean',
         loss_backend: str | None = None,
         norm_cfg: dict | None = None,
+        propagation: dict | None = None,
         loss_decode: dict | None = None,
         **kwargs: Any,
     ) -> None:
@@ -121,14 +127,13 @@ class SPMLHead(BaseDecodeHead):
         _check_option('classify_at', classify_at, ('input', 'embedding'))
         _check_option('reduction', reduction, REDUCTIONS)
         split_off_pairwise_losses(self)
-        self.classifier = nn.Sequential(
-            nn.Conv2d(embedding_dim, self.channels, 3, padding=1, bias=False),
-            build_norm_layer(self.norm_cfg, self.channels)[1],
-            nn.ReLU(inplace=True),
-            # Element-wise, unlike the parent's Dropout2d.
-            nn.Dropout(dropout_ratio),
-            nn.Conv2d(self.channels, self.out_channels, 1),
-        )
+        self.classifier = self._build_classifier(dropout_ratio)
+        self.propagation: LabelPropagationLoss | None = None
+        if propagation is not None:
+            self.teacher = self._build_classifier(dropout_ratio)
+            self.propagation = MODELS.build(
+                propagation, default_args=dict(reduction=reduction)
+            )
         defaults = dict(reduction=reduction, backend=loss_backend)
         self.relations = nn.ModuleList(
             MODELS.build(relation, default_args=defaults) for relation in relations
@@ -145,6 +150,16 @@ class SPMLHead(BaseDecodeHead):
             num_classes, self.retrieval.grid, self.retrieval.iterations
         )
         self._bank: SegmentBank | None = None
+
+    def _build_classifier(self, dropout_ratio: float) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(self.in_channels, self.channels, 3, padding=1, bias=False),
+            build_norm_layer(self.norm_cfg, self.channels)[1],
+            nn.ReLU(inplace=True),
+            # Element-wise, unlike the parent's Dropout2d.
+            nn.Dropout(dropout_ratio),
+            nn.Conv2d(self.channels, self.out_channels, 1),
+        )
 
     def _classifier_weight(self, weight: str | float) -> float:
         if not isinstance(weight, str):
@@ -180,6 +195,11 @@ class SPMLHead(BaseDecodeHead):
                 'set detach=False in the head, or freeze_embedding=True in an '
                 'SPMLSegmentor'
             )
+
+    @property
+    def needs_segments(self) -> bool:
+        """Whether the losses need the segments of the batch."""
+        return len(self.relations) > 0 or self.propagation is not None
 
     @property
     def bank(self) -> SegmentBank:
@@ -219,7 +239,11 @@ class SPMLHead(BaseDecodeHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Logits ``(N, C, h, w)`` of the embedding map ``inputs[0]``."""
-        return self.classifier(F.normalize(inputs[0], dim=1, eps=1e-12))
+        return self._classify(self.classifier, inputs[0])
+
+    @staticmethod
+    def _classify(classifier: nn.Module, embedding: Tensor) -> Tensor:
+        return classifier(F.normalize(embedding, dim=1, eps=1e-12))
 
     def loss(
         self,
@@ -235,8 +259,9 @@ class SPMLHead(BaseDecodeHead):
             inputs: ``(embedding,)``.
             batch_data_samples: Samples with weak labels.
             train_cfg: Unused.
-            segments: Segments of this rank's batch; needed if there are relations.
-            batch: Images and labels; needed if there are pairwise losses.
+            segments: Segments of this rank's batch; needed if there are relations or
+                labels are propagated.
+            batch: Images and labels; needed for pairwise losses and propagation.
 
         Raises:
             ValueError: If ``segments`` or ``batch`` is needed and missing.
@@ -246,6 +271,14 @@ class SPMLHead(BaseDecodeHead):
         gather = self._gather(segments)
         logits = self.forward([embedding.detach() if self.detach else embedding])
         losses = self.loss_by_feat(logits, batch_data_samples)
+        if self.propagation is not None:
+            teacher_logits = self._classify(self.teacher, embedding.detach())
+            losses = self._scaled(losses, self.propagation.label_weight)
+            taught = self.loss_by_feat(teacher_logits, batch_data_samples)
+            losses.update({f'teacher.{name}': loss for name, loss in taught.items()})
+            losses[self.propagation.loss_name] = self.propagation(
+                logits, teacher_logits, segments, batch
+            )
         add_losses(losses, pairwise_losses(self, logits, batch, inputs))
         if segments is not None and gather is not None:
             losses.update(self._relation_losses(segments, gather))
@@ -287,6 +320,10 @@ class SPMLHead(BaseDecodeHead):
             labels = self._stack_batch_gt(batch_data_samples)
             count = (labels != self.ignore_index).sum()
             scale = scale * count / divisor(count, self.reduction)
+        return self._scaled(losses, scale)
+
+    @staticmethod
+    def _scaled(losses: dict[str, Tensor], scale: Tensor | float) -> dict[str, Tensor]:
         return {
             name: value * scale if name.startswith('loss') else value
             for name, value in losses.items()

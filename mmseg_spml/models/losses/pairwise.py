@@ -9,59 +9,25 @@ computations are in :mod:`mmseg_spml.functional.losses.pairwise` and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.decode_heads.enc_head import EncHead
-from mmseg.models.segmentors import BaseSegmentor
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from mmseg_spml.functional.labels.values import VOID
-from mmseg_spml.functional.losses.pairwise import dense_crf_loss, gated_crf_loss
+from mmseg_spml.functional.losses.pairwise import (
+    among_classes,
+    dense_crf_loss,
+    gated_crf_loss,
+)
 from mmseg_spml.functional.losses.tree import tree_energy_loss
-from mmseg_spml.models.data_preprocessor import denormalize
+from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.models.weak_labels import UnlabeledWatch
-
-
-@dataclass(frozen=True)
-class ImageBatch:
-    """Images and weak labels of a batch, the input of pairwise losses.
-
-    Attributes:
-        images: (N, 3, H, W) float32, in 0 to 255.
-        labels: (N, H, W) int64: 0..C-1 labeled, 255 void, others unlabeled.
-        num_classes: C.
-    """
-
-    images: Tensor
-    labels: Tensor
-    num_classes: int
-
-    @property
-    def unlabeled(self) -> Tensor:
-        """Pixels without a label that are not void, (N, H, W) bool."""
-        return (self.labels >= self.num_classes) & (self.labels != VOID)
-
-    @classmethod
-    def of(
-        cls, model: BaseSegmentor, inputs: Tensor, data_samples: Sequence[SegDataSample]
-    ) -> 'ImageBatch':
-        """Build an image batch from the training inputs of a segmentor.
-
-        Args:
-            model: Segmentor with a data preprocessor and ``num_classes``.
-            inputs: Normalized images (N, 3, H, W).
-            data_samples: Samples with weak labels.
-        """
-        labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
-        images = denormalize(inputs, model.data_preprocessor)
-        return cls(images, labels, model.num_classes)
 
 
 class PairwiseLoss(nn.Module):
@@ -71,12 +37,22 @@ class PairwiseLoss(nn.Module):
         loss_weight: Weight of the loss.
         scale_factor: Scale of the computation, relative to the size of the label map.
         loss_name: Name in the log; it must start with ``loss_``.
+        tag_mask: Whether the classes that the tags of an image rule out are left out of
+            its predictions first.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self, loss_weight: float, scale_factor: float, loss_name: str) -> None:
+    needs_images = True
+
+    def __init__(
+        self,
+        loss_weight: float,
+        scale_factor: float,
+        loss_name: str,
+        tag_mask: bool = False,
+    ) -> None:
         super().__init__()
         if not loss_name.startswith('loss_'):
             raise ValueError(
@@ -90,6 +66,7 @@ class PairwiseLoss(nn.Module):
         self.loss_weight = loss_weight
         self.scale_factor = scale_factor
         self.loss_name = loss_name
+        self.tag_mask = tag_mask
         self._watch = UnlabeledWatch()
 
     def forward(
@@ -124,7 +101,10 @@ class PairwiseLoss(nn.Module):
         if self.training:
             self._watch.see(batch.unlabeled)
         with torch.autocast(seg_logits.device.type, enabled=False):
-            return self.loss_weight * self.energy(seg_logits.float(), batch, features)
+            logits = seg_logits.float()
+            if self.tag_mask:
+                logits = among_classes(logits, batch.allowed)
+            return self.loss_weight * self.energy(logits, batch, features)
 
     def energy(
         self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
@@ -146,6 +126,7 @@ class DenseCRFLoss(PairwiseLoss):
         sigma_xy: Standard deviation of positions, in pixels of the label map.
         sigma_rgb: Standard deviation of colors in 0 to 255.
         loss_name: Name in the log.
+        tag_mask: Whether classes that the tags rule out are left out of predictions.
     """
 
     def __init__(
@@ -155,8 +136,9 @@ class DenseCRFLoss(PairwiseLoss):
         sigma_xy: float = 100.0,
         sigma_rgb: float = 15.0,
         loss_name: str = 'loss_dense_crf',
+        tag_mask: bool = False,
     ) -> None:
-        super().__init__(loss_weight, scale_factor, loss_name)
+        super().__init__(loss_weight, scale_factor, loss_name, tag_mask)
         self.sigma_xy = sigma_xy
         self.sigma_rgb = sigma_rgb
 
@@ -189,6 +171,7 @@ class GatedCRFLoss(PairwiseLoss):
         sigma_rgb: Standard deviation of colors in 0 to 255; the default corresponds to
             the authors' 0.1 for colors in 0 to 1.
         loss_name: Name in the log.
+        tag_mask: Whether classes that the tags rule out are left out of predictions.
     """
 
     def __init__(
@@ -199,8 +182,9 @@ class GatedCRFLoss(PairwiseLoss):
         sigma_xy: float = 6.0,
         sigma_rgb: float = 25.5,
         loss_name: str = 'loss_gated_crf',
+        tag_mask: bool = False,
     ) -> None:
-        super().__init__(loss_weight, scale_factor, loss_name)
+        super().__init__(loss_weight, scale_factor, loss_name, tag_mask)
         self.radius = radius
         self.sigma_xy = sigma_xy
         self.sigma_rgb = sigma_rgb
@@ -241,6 +225,7 @@ class TreeEnergyLoss(PairwiseLoss):
             corresponds to the authors' 0.02 for images divided by ImageNet's standard
             deviation (0.226).
         loss_name: Name in the log.
+        tag_mask: Whether classes that the tags rule out are left out of predictions.
     """
 
     def __init__(
@@ -250,8 +235,9 @@ class TreeEnergyLoss(PairwiseLoss):
         in_index: int | None = 0,
         sigma: float = 1e-3,
         loss_name: str = 'loss_tree_energy',
+        tag_mask: bool = False,
     ) -> None:
-        super().__init__(loss_weight, scale_factor, loss_name)
+        super().__init__(loss_weight, scale_factor, loss_name, tag_mask)
         self.in_index = in_index
         self.sigma = sigma
 

@@ -7,9 +7,8 @@ from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.models.losses.pairwise import (
-    ImageBatch,
-    PairwiseLoss,
     head_losses,
     split_off_pairwise_losses,
 )
@@ -30,8 +29,8 @@ class HeadLosses(BaseSegmentor):
     def image_batch(
         self, inputs: Tensor, data_samples: Sequence[SegDataSample]
     ) -> ImageBatch | None:
-        """Images and labels for pairwise losses; None if the model has none."""
-        if not any(isinstance(module, PairwiseLoss) for module in self.modules()):
+        """Images and labels; None if no loss of the model needs images."""
+        if not any(getattr(module, 'needs_images', False) for module in self.modules()):
             return None
         return ImageBatch.of(self, inputs, data_samples)
 

@@ -110,7 +110,7 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
         features = self.extract_feat(inputs)
         batch = self.image_batch(inputs, data_samples)
         segments = None
-        if len(self.decode_head.relations):
+        if self.decode_head.needs_segments:
             segments = self.neck.pool(features[0], data_samples, inputs)
         losses = self.decode_head.loss(
             features, data_samples, self.train_cfg, segments, batch

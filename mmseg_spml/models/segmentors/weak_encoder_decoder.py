@@ -13,7 +13,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_spml.models.decode_heads.spml_head import SPMLHead
-from mmseg_spml.models.losses.pairwise import ImageBatch
+from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
 from mmseg_spml.models.segmentors.heads import HeadLosses
 from mmseg_spml.models.segmentors.prediction import SPMLPrediction

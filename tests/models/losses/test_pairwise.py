@@ -10,7 +10,7 @@ from models.small_segmentor import BN, UNLABELED, VOID, C, batch, config, sample
 
 from mmseg_spml.functional.losses.pairwise import dense_crf_energy, gated_crf_energy
 from mmseg_spml.functional.losses.tree import tree_filter
-from mmseg_spml.models.losses.pairwise import ImageBatch
+from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.models.weak_labels import without_unlabeled
 
 LOSSES = ('DenseCRFLoss', 'GatedCRFLoss', 'TreeEnergyLoss')
@@ -105,7 +105,11 @@ def test_tree_energy_by_loops_over_pixels():
     labels[0, 0] = 1
     labels[1, :, 3:] = VOID
     loss = MODELS.build(dict(type='TreeEnergyLoss', scale_factor=1.0, sigma=0.3))
-    found = loss(logits, ImageBatch(images, labels, C), [features])
+    found = loss(
+        logits,
+        ImageBatch(images, labels, torch.ones(len(images), C).bool()),
+        [features],
+    )
 
     total, count = 0, 0
     for number in range(2):
@@ -239,7 +243,11 @@ def test_heads_with_losses_of_their_own_are_refused():
 def test_one_channel_is_refused():
     model = weak_model(dict(type='GatedCRFLoss'))
     (loss,) = model.decode_head.pairwise_losses
-    batch = ImageBatch(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4).long(), C)
+    batch = ImageBatch(
+        torch.zeros(1, 3, 4, 4),
+        torch.zeros(1, 4, 4).long(),
+        torch.ones(1, C).bool(),
+    )
     with pytest.raises(ValueError, match='score for each class'):
         loss(torch.zeros(1, 1, 4, 4), batch)
 

@@ -1,0 +1,6 @@
+# camvid_scribbles with label propagation.
+_base_ = [
+    '../spml/efficientnet_lite0_camvid_scribbles.py',
+    '../../../configs/_base_/models/propagation.py',
+]
+model = dict(decode_head={{_base_.propagation_head}})

@@ -1,0 +1,6 @@
+# ccp_points with label propagation.
+_base_ = [
+    '../spml/efficientnet_lite0_ccp_points.py',
+    '../../../configs/_base_/models/propagation.py',
+]
+model = dict(decode_head={{_base_.propagation_head}})

@@ -1,0 +1,6 @@
+# voc_animals_points with label propagation.
+_base_ = [
+    '../spml/efficientnet_lite0_voc_animals_points.py',
+    '../../../configs/_base_/models/propagation.py',
+]
+model = dict(decode_head={{_base_.propagation_head}})
