@@ -58,7 +58,8 @@ def allowed_classes(sample: SegDataSample, num_classes: int) -> Tensor:
     if 'gt_tags' not in sample:
         return torch.ones(num_classes, dtype=torch.bool)
     allowed = sample.gt_tags.label != 0
-    allowed[list(sample.metainfo.get('ignore_tags', ()))] = True
+    if 'ignored' in sample.gt_tags:
+        allowed |= sample.gt_tags.ignored
     labels = sample.gt_sem_seg.data.unique()
     allowed[labels[labels < num_classes]] = True
     return allowed

@@ -29,8 +29,14 @@ class Watch(Hook):
         model.decode_head.loss = head_loss
 
 
-@pytest.mark.parametrize('predictor', ['softmax', 'retrieval'])
-def test_bfloat16_trains_and_validates(tmp_path, monkeypatch, predictor):
+PROPAGATION = dict(type='LabelPropagationLoss', begin=0.0, ramp=0.0)
+
+
+@pytest.mark.parametrize(
+    'predictor, propagation',
+    [('softmax', None), ('retrieval', None), ('softmax', PROPAGATION)],
+)
+def test_bfloat16_trains_and_validates(tmp_path, monkeypatch, predictor, propagation):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     cfg = tiny.config(
         tiny.write_data(tmp_path / 'data'),
@@ -38,6 +44,7 @@ def test_bfloat16_trains_and_validates(tmp_path, monkeypatch, predictor):
         train_cfg__max_iters=5,
         train_cfg__val_interval=5,
         model__decode_head__predictor=predictor,
+        model__decode_head__propagation=propagation,
     )
     launch.enable_amp(cfg)
     runner = tiny.runner(cfg)

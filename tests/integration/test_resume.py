@@ -98,6 +98,27 @@ def test_validation_changes_nothing(root, tmp_path, uninterrupted, predictor):
     assert_equal(uninterrupted, result)
 
 
+def test_resume_with_label_propagation(root, tmp_path):
+    """The weights of the losses depend on the iteration, from 10 to 20 of 40."""
+
+    class Interrupt(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if runner.iter == INTERRUPTED:
+                raise InterruptedError
+
+    options = dict(
+        model__decode_head__detach=False,
+        model__decode_head__propagation=dict(
+            type='LabelPropagationLoss', begin=0.25, ramp=0.5
+        ),
+    )
+    whole = train(root, tmp_path / 'whole', **options)
+    with pytest.raises(InterruptedError):
+        train(root, tmp_path / 'parts', hooks=[Interrupt()], **options)
+    resumed = train(root, tmp_path / 'parts', resume='auto', **options)
+    assert_equal(resumed, whole)
+
+
 @pytest.mark.parametrize('without', ['ExactResumeHook', 'SegmentMemory'])
 def test_what_makes_it_exact(root, tmp_path, monkeypatch, without):
     """The comparison would notice if dropout or memory were not resumed."""

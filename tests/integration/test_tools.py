@@ -186,9 +186,17 @@ def test_resume(root, trained):
     assert (root / 'work' / 'iter_4.pth').is_file()
 
 
+PROPAGATION = [
+    'model.decode_head.propagation.type=LabelPropagationLoss',
+    'model.decode_head.detach=False',
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('amp', [False, True])
-def test_two_processes(root, tmp_path, amp):
+@pytest.mark.parametrize(
+    'amp, propagation', [(False, []), (True, []), (False, PROPAGATION)]
+)
+def test_two_processes(root, tmp_path, amp, propagation):
     """dist_train.sh and dist_test.sh on a machine without CUDA."""
     tiny.shell(
         root,
@@ -201,11 +209,13 @@ def test_two_processes(root, tmp_path, amp):
         '--cfg-options',
         'train_cfg.max_iters=2',
         'total_batch_size=4',
+        *propagation,
     )
     checkpoint = tmp_path / 'iter_2.pth'
     state = torch.load(checkpoint, weights_only=False)['state_dict']
     tiny.registered()
     cfg = tiny.config(root, tmp_path)
+    cfg.merge_from_dict(dict(option.split('=') for option in propagation))
     model = MODELS.build(cfg.model)
     model.load_state_dict(state)
     # Two steps of two images on each of two ranks; the newer has the numbers 4..7.

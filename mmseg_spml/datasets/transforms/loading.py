@@ -1,6 +1,7 @@
 """Loading of weak labels, region maps and box extents."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,10 +39,15 @@ def _check_size(
         )
 
 
+def ignored_tags(results: dict) -> Sequence[int]:
+    """Classes that are no tags of a sample, by default the background."""
+    return results.get('ignore_tags', (0,))
+
+
 def without_ignored_tags(tags: np.ndarray, results: dict) -> np.ndarray:
     """Copy of the tags (C,) as int8, absent for the ``ignore_tags`` of a sample."""
     kept = np.array(tags, np.int8)
-    kept[list(results.get('ignore_tags', (0,)))] = 0
+    kept[list(ignored_tags(results))] = 0
     return kept
 
 

@@ -8,7 +8,7 @@ from mmengine.structures import LabelData, PixelData
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
-from mmseg_spml.datasets.transforms.loading import without_ignored_tags
+from mmseg_spml.datasets.transforms.loading import ignored_tags, without_ignored_tags
 from mmseg_spml.functional.labels.values import tags_of
 
 
@@ -21,7 +21,9 @@ class PackWeakSegInputs(PackSegInputs):
     * ``gt_sem_seg``: PixelData of (1, H, W) int64;
     * ``region_map``: PixelData of (1, H, W) int32;
     * ``box_extents``: PixelData of (C, H, W) bool;
-    * ``gt_tags``: LabelData with ``label``, (C,) int8: 1 present, 0 absent, -1 unknown.
+    * ``gt_tags``: LabelData with ``label``, (C,) int8: 1 present, 0 absent, -1 unknown;
+      and ``ignored``, (C,) bool: the classes that the data set ignores as tags, whose
+      ``label`` is 0 although they may be present.
 
     Args:
         meta_keys: Keys to keep as meta information.
@@ -49,7 +51,6 @@ class PackWeakSegInputs(PackSegInputs):
             'flip_direction',
             'reduce_zero_label',
             'num_classes',
-            'ignore_tags',
         ),
         tags_from_crop: bool = False,
     ) -> None:
@@ -79,6 +80,8 @@ class PackWeakSegInputs(PackSegInputs):
             tags = np.where(in_crop, 1, unknown)
         if tags is not None:
             tags = torch.from_numpy(np.array(tags, np.int8))
-            fields['gt_tags'] = LabelData(label=tags)
+            ignored = torch.zeros(len(tags), dtype=torch.bool)
+            ignored[list(ignored_tags(results))] = True
+            fields['gt_tags'] = LabelData(label=tags, ignored=ignored)
         packed['data_samples'].set_data(fields)
         return packed

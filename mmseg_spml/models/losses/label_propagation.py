@@ -111,7 +111,9 @@ class LabelPropagationLoss(nn.Module):
         if hub.get_info('max_iters') is None:
             return 1.0
         passed = hub.get_info('iter', 0) / hub.get_info('max_iters') - self.begin
-        return min(max(passed / max(self.ramp, 1e-9), 0.0), 1.0)
+        if passed >= self.ramp:
+            return 1.0
+        return max(passed / self.ramp, 0.0)
 
     @property
     def label_weight(self) -> float:
@@ -171,7 +173,7 @@ class LabelPropagationLoss(nn.Module):
             )
         weight = self.loss_weight * self.share
         if not weight:
-            return 0 * logits.sum()
+            return 0 * logits.float().sum()
         with torch.autocast(logits.device.type, enabled=False):
             targets = self.targets(teacher_logits, segments, batch)
             keep = _kept_pixels(batch, logits.shape[2:])

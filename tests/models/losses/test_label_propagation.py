@@ -22,15 +22,15 @@ def loss_of(**options):
     return MODELS.build({**PROPAGATION, **options})
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def at(monkeypatch):
-    """Set the iteration that the runner is at."""
+    """Set the iteration that the runner is at; there is no runner before."""
+    hub = MessageHub('propagation')
+    monkeypatch.setattr(MessageHub, 'get_current_instance', lambda: hub)
 
     def set_iteration(iteration, max_iters=60):
-        hub = MessageHub.get_instance('propagation')
         hub.update_info('iter', iteration)
         hub.update_info('max_iters', max_iters)
-        monkeypatch.setattr(MessageHub, 'get_current_instance', lambda: hub)
 
     return set_iteration
 
@@ -112,6 +112,11 @@ def test_weights_over_the_training(at, iteration, share):
     assert bool(logits.grad.any()) == bool(share)
 
 
+def test_full_weight_from_the_start(at):
+    at(0)
+    assert loss_of(begin=0, ramp=0).share == 1
+
+
 def test_without_a_runner_the_weight_is_full():
     assert loss_of().share == 1
 
@@ -134,7 +139,8 @@ def test_a_class_is_allowed_unless_tags_rule_it_out():
     assert allowed_classes(sample(labels), C).all()
     found = allowed_classes(sample(labels, labels * 0, tags), C)
     assert found.tolist() == [False, True, True, False]
-    ignored = sample(labels, labels * 0, tags, ignore_tags=(0,))
+    ignored = sample(labels, labels * 0, tags)
+    ignored.gt_tags.ignored = torch.tensor([True, False, False, False])
     assert allowed_classes(ignored, C).tolist() == [True, True, True, False]
     assert ignored.gt_tags.label.tolist() == tags.tolist()
 
