@@ -17,6 +17,7 @@ from experiments.run_comparison import Cell
 FULL_MASKS = 'full masks'
 _SPML = 'experiments/configs/spml/efficientnet_lite0'
 _BASELINES = 'experiments/configs/baselines/efficientnet_lite0'
+_PROPAGATION = 'experiments/configs/propagation/efficientnet_lite0'
 _LABEL_DIR = 'train_dataloader.dataset.label_dir'
 # Environment variables by which the configs find data in other folders.
 FOLDER_VARIABLES = (
@@ -59,6 +60,7 @@ class MethodTable:
             own.
         own_full: The reference, a key of ``full``, of each column that has other
             classes.
+        options: The ``--cfg-options`` of all runs.
     """
 
     title: str
@@ -67,6 +69,7 @@ class MethodTable:
     methods: Sequence[Method]
     full: dict[str, str]
     own_full: dict[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
     def cells(self, labels: Sequence[str] | None, seeds: Sequence[int]) -> list[Cell]:
         """List all runs of some columns (None: all), one seed after the other.
@@ -89,19 +92,23 @@ class MethodTable:
     def _column(self, label: str, seed: int) -> Iterator[Cell]:
         if label == FULL_MASKS:
             of_columns = set(self.own_full.values())
-            yield from (Cell(c, seed) for c in self.full if c not in of_columns)
+            yield from (
+                Cell(config, seed, self.options)
+                for config in self.full
+                if config not in of_columns
+            )
             return
         yield from (self._cell(method, label, seed) for method in self.methods)
         if label in self.own_full:
-            yield Cell(self.own_full[label], seed)
+            yield Cell(self.own_full[label], seed, self.options)
 
     def _cell(self, method: Method, label: str, seed: int) -> Cell:
         if label in method.own:
-            return Cell(method.own[label], seed)
+            return Cell(method.own[label], seed, self.options)
         if label == next(iter(self.labels)):
-            return Cell(method.config, seed)
+            return Cell(method.config, seed, self.options)
         folder = f'{self.weak_root}/{label}'
-        return Cell(method.config, seed, (f'{_LABEL_DIR}={folder}',))
+        return Cell(method.config, seed, (*self.options, f'{_LABEL_DIR}={folder}'))
 
     def format(self, results: Sequence[dict]) -> str:
         """Format the table of the existing results in Markdown.
@@ -119,8 +126,11 @@ class MethodTable:
             run = found.get((cell.config, tuple(cell.options)), {})
             return list(run.get(predictor, {}).values())
 
-        full = {config: scores(Cell(config, 0), 'softmax') for config in self.full}
-        learned = [config for config in self.full if _all_learned(config, results)]
+        full = {
+            config: scores(Cell(config, 0, self.options), 'softmax')
+            for config in self.full
+        }
+        learned = [c for c in self.full if _all_learned(c, self.options, results)]
         default = next(iter(self.full))
         lines = [
             '| ' + ' | '.join(['', *self.labels.values()]) + ' |',
@@ -140,12 +150,12 @@ class MethodTable:
         return '\n'.join(lines)
 
 
-def _all_learned(config: str, results: Sequence[dict]) -> bool:
+def _all_learned(config: str, options: Sequence[str], results: Sequence[dict]) -> bool:
     """Whether every class was learned (an IoU of 1 or more) under every seed."""
     of_classes = [
         result.get('IoU', {}).get('softmax', {})
         for result in results
-        if result['config'] == config
+        if (result['config'], result['options']) == (config, list(options))
     ]
     return all(found and min(found.values()) >= 1 for found in of_classes)
 
@@ -185,6 +195,14 @@ def _methods(data: str, own: dict[str, dict[str, str]]) -> list[Method]:
             f'{spml}.py',
             {'softmax': 'SPML, softmax', 'retrieval': 'SPML, retrieval'},
         ),
+        (
+            'propagation',
+            f'{_PROPAGATION}_{data}_scribbles_propagation.py',
+            {
+                'softmax': 'SPML with propagation, softmax',
+                'retrieval': 'SPML with propagation, retrieval',
+            },
+        ),
     ]
     return [
         Method(config, predictors, own.get(name, {}))
@@ -216,6 +234,10 @@ TABLES = {
                 'spml': {
                     'points': f'{_SPML}_ccp_points.py',
                     'tags': f'{_SPML}_ccp_tags.py',
+                },
+                'propagation': {
+                    'points': f'{_PROPAGATION}_ccp_points_propagation.py',
+                    'tags': f'{_PROPAGATION}_ccp_tags_propagation.py',
                 },
                 **{
                     name: {'tags': f'{_BASELINES}_ccp_tags_{name}.py'}
@@ -249,5 +271,28 @@ TABLES = {
                 'Full masks, cross-entropy, three times as long'
             )
         },
+    ),
+    'voc_animals': MethodTable(
+        title='VOC-animals',
+        weak_root='data/voc_animals_weak',
+        labels={
+            'scribbles': 'scribbles',
+            'scribbles_10': 'a tenth of each scribble',
+            'points': 'points',
+        },
+        methods=_methods(
+            'voc_animals',
+            {
+                'ce': {'points': f'{_SPML}_voc_animals_points_ce.py'},
+                'spml': {'points': f'{_SPML}_voc_animals_points.py'},
+                'propagation': {
+                    'points': f'{_PROPAGATION}_voc_animals_points_propagation.py'
+                },
+            },
+        ),
+        full={f'{_SPML}_voc_animals_full_ce.py': 'Full masks, cross-entropy'},
+        # Half of the iterations of the configs: a quarter of an hour for a run on one
+        # core.
+        options=('train_cfg.max_iters=600', 'param_scheduler.0.max_iters=600'),
     ),
 }

@@ -38,7 +38,7 @@ def test_each_cell_once(name):
 
 
 def test_labels_choose_the_folder():
-    ce, *_, spml = CCP.cells(['points'], [3])
+    ce, *_, spml, _ = CCP.cells(['points'], [3])
     assert ce == Cell('experiments/configs/spml/efficientnet_lite0_ccp_points_ce.py', 3)
     assert spml == Cell('experiments/configs/spml/efficientnet_lite0_ccp_points.py', 3)
     cell = CCP.cells(['scribbles_10'], [0])[1]
@@ -54,6 +54,20 @@ def test_labels_choose_the_folder():
     assert CCP.cells(['tags'], [0])[-1] == Cell(own_full, 0)
     with pytest.raises(ValueError, match="among.*'point'"):
         CCP.cells(['point'], [0])
+
+
+def test_options_of_all_runs():
+    table = TABLES['voc_animals']
+    half = ('train_cfg.max_iters=600', 'param_scheduler.0.max_iters=600')
+    cells = table.cells(['points', 'scribbles_10', FULL_MASKS], [0])
+    assert all(cell.options[:2] == half for cell in cells)
+    folder = 'train_dataloader.dataset.label_dir=data/voc_animals_weak/scribbles_10'
+    assert Cell(table.methods[0].config, 0, (*half, folder)) in cells
+    # Results of the config without the options are of other runs.
+    config = next(iter(table.full))
+    other = dict(config=config, seed=0, options=[], mIoU=dict(softmax=77.0), IoU={})
+    assert '77.0' not in table.format([other])
+    assert '77.0' in table.format([{**other, 'options': list(half)}])
 
 
 def test_missing_labels(tmp_path, monkeypatch):
@@ -78,7 +92,7 @@ def test_table_of_what_is_there():
             config=config, seed=seed, options=list(options), mIoU=scores, IoU=IoU
         )
 
-    ce, dense, *_, spml = CCP.cells(['scribbles_10'], [0])
+    ce, dense, *_, spml, _ = CCP.cells(['scribbles_10'], [0])
     full, own_full = CCP.full
     (tags, *_) = CCP.cells(['tags'], [0])
     results = [

@@ -218,10 +218,11 @@ def test_two_processes(root, tmp_path, amp, propagation):
     cfg.merge_from_dict(dict(option.split('=') for option in propagation))
     model = MODELS.build(cfg.model)
     model.load_state_dict(state)
-    # Two steps of two images on each of two ranks; the newer has the numbers 4..7.
+    # Two steps, each of two images on each of two ranks.
     images = [kept.image.unique().tolist() for kept in tiny.memory_of(model)]
-    assert images == [[8, 9, 10, 11], [4, 5, 6, 7]]
-    for options in ((), RETRIEVAL):
+    assert images == [[0, 1, 2, 3]] * 2
+    retrieval = (*RETRIEVAL, *propagation)
+    for options in (('--cfg-options', *propagation) if propagation else (), retrieval):
         output = tiny.shell(
             root,
             TOOLS / 'dist_test.sh',
@@ -234,7 +235,7 @@ def test_two_processes(root, tmp_path, amp, propagation):
         )
         assert 'mIoU' in output
     # Retrieval, the last: the bank is that of one process.
-    alone = run_test(root, checkpoint, *RETRIEVAL)
+    alone = run_test(root, checkpoint, *retrieval)
     assert bank_size(output) == bank_size(alone)
 
 
