@@ -56,6 +56,8 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
     if not any(relation.type == _COOCCURRENCE['type'] for relation in relations):
         more = [*relations, _COOCCURRENCE]
         variants['SPML with co-occurrence'] = network(relations=more)
+    propagation = Config.fromfile('configs/_base_/models/propagation.py')
+    variants['SPML with propagation'] = network(**propagation.propagation_head)
     variants['cross-entropy'] = network(relations=[], memory=None, detach=False)
     return [
         Comparison(

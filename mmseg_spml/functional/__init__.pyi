@@ -37,6 +37,9 @@ from .losses.relations import (
     relation_loss as relation_loss,
     similarity_loss as similarity_loss,
 )
+from .losses.sparse_cross_entropy import (
+    sparse_cross_entropy as sparse_cross_entropy,
+)
 from .losses.spml import (
     feature_affinity_loss as feature_affinity_loss,
     image_similarity_loss as image_similarity_loss,

@@ -266,26 +266,27 @@ def dense_crf_energy(
     """
     _check(probabilities, images, valid, sigma_xy, sigma_rgb)
     position = pixel_positions(images.shape[2:], images.device) / sigma_xy
-    lattices = []
-    for image in images:
-        color = image.flatten(1).T.float() / sigma_rgb
-        lattices.append(build_lattice(torch.cat([position, color], dim=1)))
+    colors = images.permute(0, 2, 3, 1).flatten(0, 2).float() / sigma_rgb
+    # A single lattice, because the overhead of building one for each image is large.
+    group = torch.arange(len(images), device=images.device)
+    lattice = build_lattice(
+        torch.cat([position.repeat(len(images), 1), colors], dim=1),
+        group=group.repeat_interleave(len(position)),
+    )
 
     def affinity(values: Tensor) -> Tensor:
-        return _filter_each(values * valid[:, None], lattices) * valid[:, None]
+        return _filter_maps(values * valid[:, None], lattice) * valid[:, None]
 
     pairs = affinity(torch.ones_like(probabilities[:, :1])).sum()
     probabilities = probabilities.float()
     return _PottsEnergy.apply(probabilities, affinity) / pairs.clamp_min(1)
 
 
-def _filter_each(values: Tensor, lattices: Sequence[Lattice]) -> Tensor:
-    """Filter each image with its own lattice, in float32."""
-    filtered: list[Tensor] = []
-    for value, lattice in zip(values.float(), lattices):
-        rows = filter_values(value.flatten(1).T.contiguous(), lattice)
-        filtered.append(rows.T.reshape(value.shape))
-    return torch.stack(filtered)
+def _filter_maps(values: Tensor, lattice: Lattice) -> Tensor:
+    """Filter maps ``(N, C, H, W)`` in float32, with the lattice of their pixels."""
+    rows = values.float().permute(0, 2, 3, 1)
+    filtered = filter_values(rows.flatten(0, 2).contiguous(), lattice)
+    return filtered.view(rows.shape).permute(0, 3, 1, 2)
 
 
 def gated_crf_energy(

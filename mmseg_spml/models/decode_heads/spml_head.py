@@ -15,6 +15,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.functional.losses.sparse_cross_entropy import sparse_cross_entropy
 from mmseg_spml.functional.segments.pooling import SegmentPooler
 from mmseg_spml.functional.segments.segments import Segments
 from mmseg_spml.models.decode_heads.retrieval_options import RetrievalOptions
@@ -274,8 +275,9 @@ class SPMLHead(BaseDecodeHead):
         if self.propagation is not None:
             teacher_logits = self._classify(self.teacher, embedding.detach())
             losses = self._scaled(losses, self.propagation.label_weight)
-            taught = self.loss_by_feat(teacher_logits, batch_data_samples)
-            losses.update({f'teacher.{name}': loss for name, loss in taught.items()})
+            losses['loss_teacher'] = self._teacher_loss(
+                teacher_logits, batch_data_samples
+            )
             losses[self.propagation.loss_name] = self.propagation(
                 logits, teacher_logits, segments, batch
             )
@@ -321,6 +323,16 @@ class SPMLHead(BaseDecodeHead):
             count = (labels != self.ignore_index).sum()
             scale = scale * count / divisor(count, self.reduction)
         return self._scaled(losses, scale)
+
+    def _teacher_loss(
+        self, logits: Tensor, batch_data_samples: Sequence[SegDataSample]
+    ) -> Tensor:
+        """Mean cross-entropy of the teacher on the labeled pixels."""
+        labels = self._stack_batch_gt(batch_data_samples)[:, 0]
+        with torch.autocast(logits.device.type, enabled=False):
+            total = sparse_cross_entropy(logits, labels)
+        count = (labels != self.ignore_index).sum()
+        return self.classifier_weight * total / divisor(count, self.reduction)
 
     @staticmethod
     def _scaled(losses: dict[str, Tensor], scale: Tensor | float) -> dict[str, Tensor]:

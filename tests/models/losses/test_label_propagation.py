@@ -153,7 +153,7 @@ def with_propagation(**options):
 def test_teacher_learns_from_labels_alone_and_on_a_detached_embedding():
     model = with_propagation()
     losses = model.loss(*batch())
-    loss = losses['decode.teacher.loss_ce']
+    loss = losses['decode.loss_teacher']
     loss.backward(retain_graph=True)
     assert all(p.grad.any() for p in model.decode_head.teacher.parameters())
     assert all(p.grad is None for p in model.backbone.parameters())
@@ -174,7 +174,7 @@ def test_labels_count_less_while_propagation_grows(at):
     assert first['decode.loss_propagation'] == 0 < last['decode.loss_propagation']
     ratio = last['decode.loss_ce'] / first['decode.loss_ce']
     assert ratio.item() == pytest.approx(0.1, rel=1e-5)
-    assert first['decode.teacher.loss_ce'] == last['decode.teacher.loss_ce']
+    assert first['decode.loss_teacher'] == last['decode.loss_teacher']
 
 
 def test_predictions_do_not_come_from_the_teacher():
@@ -243,7 +243,7 @@ def test_as_a_branch():
     )
     losses = build(**options).loss(*batch())
     assert losses['spml.loss_propagation'] > 0
-    assert losses['spml.teacher.loss_ce'] > 0
+    assert losses['spml.loss_teacher'] > 0
 
 
 def test_autocast_changes_little():
