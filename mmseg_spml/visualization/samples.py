@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
+from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.visualization.embedding_colors import (
     EmbeddingColors,
     embedding_to_rgb,
@@ -51,6 +52,9 @@ class SampleImages(NamedTuple):
         embedding: (D, h, w) float32.
         prediction: (H, W) predicted label map.
         truth: (H, W) full mask, or None.
+        teacher: (H, W) classes that the teacher of label propagation gives the highest
+            score, or None without propagation.
+        targets: (H, W) classes of the highest target, 255 where void, or None.
     """
 
     image: np.ndarray
@@ -59,6 +63,8 @@ class SampleImages(NamedTuple):
     embedding: np.ndarray
     prediction: np.ndarray
     truth: np.ndarray | None = None
+    teacher: np.ndarray | None = None
+    targets: np.ndarray | None = None
 
 
 def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
@@ -157,17 +163,30 @@ def sample_images(
     pooled = model.spml_neck.pool(embedding, samples, batch['inputs'])
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
     small = resize_labels(labels, tuple(embedding.shape[2:]))
+    padded = tuple(labels.shape[1:])
     segments = segment_map(small, pooled.pixel_segment)[0]
+    teacher = targets = None
+    head = model.spml_head
+    if head.propagation is not None:
+        logits = head.teacher_logits(embedding)
+        teacher = _enlarge(logits[0].argmax(dim=0), padded, size)
+        images = ImageBatch.of(model, batch['inputs'], samples)
+        propagated = torch.full_like(small, VOID)
+        found = head.propagation.targets(logits, pooled, images)
+        propagated[small != VOID] = found.argmax(dim=1)
+        targets = _enlarge(propagated[0], padded, size)
     test = model.data_preprocessor(data, False)
     (found,) = model.predict(test['inputs'], test['data_samples'], predictor=predictor)
     predicted = found.pred_sem_seg.data
     return SampleImages(
         image=to_rgb(inputs),
         weak=data_sample.gt_sem_seg.data[0].numpy(),
-        segments=_enlarge(segments, tuple(labels.shape[1:]), size),
-        embedding=_without_padding(embedding[0], tuple(labels.shape[1:]), size),
+        segments=_enlarge(segments, padded, size),
+        embedding=_without_padding(embedding[0], padded, size),
         prediction=predicted.reshape(predicted.shape[-2:]).cpu().numpy(),
         truth=truth,
+        teacher=teacher,
+        targets=targets,
     )
 
 
@@ -187,9 +206,10 @@ def sample_grid(
 ) -> np.ndarray:
     """Draw a row of images for each sample.
 
-    The columns are image, weak labels, segments, embedding, prediction, and truth if a
-    sample has one. The colors of the embedding are fitted to all samples together, so
-    that equal colors mean equal directions across images.
+    The columns are image, weak labels, segments, embedding, teacher and targets (both
+    with label propagation only), prediction, and truth if a sample has one. The colors
+    of the embedding are fitted to all samples together, so that equal colors mean equal
+    directions across images.
 
     Args:
         samples: One or more samples.
@@ -218,8 +238,11 @@ def sample_grid(
             'embedding (PCA)': _resize(
                 embedding_to_rgb(sample.embedding, colors)[0], sample.image
             ),
-            'prediction': colorize(sample.prediction, palette),
         }
+        if sample.teacher is not None and sample.targets is not None:
+            row['teacher'] = colorize(sample.teacher, palette)
+            row['targets'] = colorize(sample.targets, palette)
+        row['prediction'] = colorize(sample.prediction, palette)
         if sample.truth is not None:
             row['truth'] = colorize(sample.truth, palette)
         elif with_truth:

@@ -9,7 +9,7 @@ from mmengine.structures import LabelData, PixelData
 from mmseg.structures import SegDataSample
 
 from mmseg_spml.functional.segments.pooling import pool_segments, resize_labels
-from mmseg_spml.models import SPMLDataPreProcessor
+from mmseg_spml.models import LabelPropagationLoss, SPMLDataPreProcessor
 from mmseg_spml.visualization import sample_grid, sample_images, segment_map
 from mmseg_spml.visualization.samples import loading_pipeline
 
@@ -20,9 +20,15 @@ PALETTE = ((0, 0, 90), (250, 0, 0))
 class ColorModel:
     """Model that embeds each 2 x 2 block by its mean color and predicts red blocks."""
 
-    def __init__(self, size=None):
+    num_classes = C
+
+    def __init__(self, size=None, propagation=None):
         self.data_preprocessor = SPMLDataPreProcessor(size=size, bgr_to_rgb=True)
         self.spml_neck = SimpleNamespace(pool=self.pool)
+        # The teacher cannot decide.
+        self.spml_head = SimpleNamespace(
+            propagation=propagation, teacher_logits=lambda x: torch.zeros_like(x[:, :C])
+        )
 
     def embedding(self, inputs):
         blocks = torch.nn.functional.avg_pool2d(inputs.float(), 2)
@@ -80,6 +86,20 @@ def test_images_of_one_sample(size):
     assert not np.isin(segments[:4, :4], segments[4:]).any()
     # The segments have blocks of 2 x 2 pixels, as the embedding has.
     np.testing.assert_array_equal(segments[::2, ::2], segments[1::2, 1::2])
+
+
+@pytest.mark.parametrize('size', [None, (20, 24)])
+def test_teacher_and_targets_of_label_propagation(size):
+    image, sample = training_sample()
+    drawn = sample_images(ColorModel(size, LabelPropagationLoss()), image, sample)
+    assert not drawn.teacher.any() and drawn.teacher.shape == (12, 16)
+    # The labels of the corners spread by color.
+    assert (drawn.targets[:, :8] == 1).all()
+    assert (drawn.targets[:, 8:10] == 255).all()
+    assert (drawn.targets[:, 10:] == 0).all()
+    picture = sample_grid([drawn], 'ab', PALETTE, height=24)
+    without = sample_grid([sample_of(None)], 'ab', PALETTE, height=24)
+    assert picture.shape[1] > without.shape[1]
 
 
 def test_float_images_are_shown_as_they_are():

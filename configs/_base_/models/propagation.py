@@ -1,7 +1,8 @@
 # SPML's head whose classifier also learns from unlabeled pixels; see docs/method.md. A
 # config adds it by `model = dict(decode_head={{_base_.propagation_head}})`.
 propagation_head = dict(
-    # The classifier trains the embedding, too.
+    # The classifier trains the embedding, too; weights are relative to its own.
+    classifier_weight=1.0,
     detach=False,
     propagation=dict(
         type='LabelPropagationLoss',

@@ -1,4 +1,4 @@
-# camvid_scribbles with label propagation.
+# SPML with label propagation, EfficientNet-lite0, CamVid, scribbles.
 _base_ = [
     '../spml/efficientnet_lite0_camvid_scribbles.py',
     '../../../configs/_base_/models/propagation.py',

@@ -1,4 +1,4 @@
-# ccp_points with label propagation.
+# SPML with label propagation, EfficientNet-lite0, Clothing Co-Parsing, points.
 _base_ = [
     '../spml/efficientnet_lite0_ccp_points.py',
     '../../../configs/_base_/models/propagation.py',

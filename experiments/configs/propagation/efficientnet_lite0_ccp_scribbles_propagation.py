@@ -1,4 +1,4 @@
-# ccp_scribbles with label propagation.
+# SPML with label propagation, EfficientNet-lite0, Clothing Co-Parsing, scribbles.
 _base_ = [
     '../spml/efficientnet_lite0_ccp_scribbles.py',
     '../../../configs/_base_/models/propagation.py',

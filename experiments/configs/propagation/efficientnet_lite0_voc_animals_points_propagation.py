@@ -1,4 +1,4 @@
-# voc_animals_points with label propagation.
+# SPML with label propagation, EfficientNet-lite0, VOC-animals, points.
 _base_ = [
     '../spml/efficientnet_lite0_voc_animals_points.py',
     '../../../configs/_base_/models/propagation.py',

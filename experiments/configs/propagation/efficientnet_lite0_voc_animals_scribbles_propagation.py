@@ -1,4 +1,4 @@
-# voc_animals_scribbles with label propagation.
+# SPML with label propagation, EfficientNet-lite0, VOC-animals, scribbles.
 _base_ = [
     '../spml/efficientnet_lite0_voc_animals_scribbles.py',
     '../../../configs/_base_/models/propagation.py',

@@ -242,6 +242,10 @@ class SPMLHead(BaseDecodeHead):
         """Logits ``(N, C, h, w)`` of the embedding map ``inputs[0]``."""
         return self._classify(self.classifier, inputs[0])
 
+    def teacher_logits(self, embedding: Tensor) -> Tensor:
+        """Logits ``(N, C, h, w)`` of the teacher; the embedding gets no gradient."""
+        return self._classify(self.teacher, embedding.detach())
+
     @staticmethod
     def _classify(classifier: nn.Module, embedding: Tensor) -> Tensor:
         return classifier(F.normalize(embedding, dim=1, eps=1e-12))
@@ -273,7 +277,7 @@ class SPMLHead(BaseDecodeHead):
         logits = self.forward([embedding.detach() if self.detach else embedding])
         losses = self.loss_by_feat(logits, batch_data_samples)
         if self.propagation is not None:
-            teacher_logits = self._classify(self.teacher, embedding.detach())
+            teacher_logits = self.teacher_logits(embedding)
             losses = self._scaled(losses, self.propagation.label_weight)
             losses['loss_teacher'] = self._teacher_loss(
                 teacher_logits, batch_data_samples

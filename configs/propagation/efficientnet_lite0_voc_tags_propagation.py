@@ -1,0 +1,7 @@
+# SPML with label propagation, EfficientNet-lite0, VOC 2012 tags.
+_base_ = [
+    '../spml/efficientnet_lite0_voc_scribbles.py',
+    '../_base_/models/propagation.py',
+]
+model = dict(decode_head={{_base_.propagation_head}})
+train_dataloader = dict(dataset=dict(ann_file='lists/seam_train+_a6_th0.2_hed.txt'))
