@@ -27,6 +27,8 @@ FOLDER_VARIABLES = (
     'CAMVID_WEAK',
     'VOC_ROOT',
     'VOC_WEAK',
+    'ACDC_ROOT',
+    'ACDC_WEAK',
 )
 
 
@@ -61,6 +63,7 @@ class MethodTable:
         own_full: The reference, a key of ``full``, of each column that has other
             classes.
         options: The ``--cfg-options`` of all runs.
+        measure: The score in the cells.
     """
 
     title: str
@@ -70,6 +73,7 @@ class MethodTable:
     full: dict[str, str]
     own_full: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    measure: str = 'mIoU'
 
     def cells(self, labels: Sequence[str] | None, seeds: Sequence[int]) -> list[Cell]:
         """List all runs of some columns (None: all), one seed after the other.
@@ -113,14 +117,14 @@ class MethodTable:
     def format(self, results: Sequence[dict]) -> str:
         """Format the table of the existing results in Markdown.
 
-        Each cell has the mean and the sample standard deviation of mIoU over the seeds,
+        Each cell has the mean and the sample standard deviation over the seeds,
         and the number of seeds if there are not three. The percentage in brackets is
         relative to full masks; it is left out where a class was not learned from them.
 
         Args:
             results: The contents of result files.
         """
-        found = scores_by_run(results)
+        found = scores_by_run(results, self.measure)
 
         def scores(cell: Cell, predictor: str) -> list[float]:
             run = found.get((cell.config, tuple(cell.options)), {})
@@ -294,5 +298,13 @@ TABLES = {
         # Half of the iterations of the configs: a quarter of an hour for a run on one
         # core.
         options=('train_cfg.max_iters=600', 'param_scheduler.0.max_iters=600'),
+    ),
+    'acdc': MethodTable(
+        title='ACDC',
+        weak_root='data/acdc',
+        labels={'scribbles': 'scribbles drawn by people'},
+        methods=_methods('acdc', {}),
+        full={f'{_SPML}_acdc_full_ce.py': 'Full masks, cross-entropy'},
+        measure='Dice',
     ),
 }

@@ -70,7 +70,7 @@ def main() -> None:
     print(text)
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / f'table_{args.table}.md'
-    file.write_text(f'mIoU on {table.title}.\n\n{text}\n')
+    file.write_text(f'{table.measure} on {table.title}.\n\n{text}\n')
     print(f'written to {file}')
 
 

@@ -22,16 +22,20 @@ def mean_and_spread(values: Sequence[float], sign: str = '') -> str:
     return f'{mean} ± {statistics.stdev(values):.1f}'
 
 
-def scores_by_run(results: Sequence[dict]) -> dict[tuple, dict[str, dict[int, float]]]:
-    """Group mIoU by (config, options), then by predictor, then by seed.
+def scores_by_run(
+    results: Sequence[dict], measure: str = 'mIoU'
+) -> dict[tuple, dict[str, dict[int, float]]]:
+    """Group scores by (config, options), then by predictor, then by seed.
 
     Args:
         results: The contents of result files.
+        measure: The score, such as ``'mIoU'`` or ``'Dice'``; files without it are left
+            out.
     """
     found: dict[tuple, dict[str, dict[int, float]]] = {}
     for result in results:
         run = found.setdefault((result['config'], tuple(result['options'])), {})
-        for predictor, score in result['mIoU'].items():
+        for predictor, score in result.get(measure, {}).items():
             run.setdefault(predictor, {})[result['seed']] = score
     return found
 

@@ -97,9 +97,20 @@ def _scores(work_dir: Path) -> dict:
     return lines[-1]
 
 
-def _by_class(scores: dict) -> dict[str, float]:
+def _dice(scores: dict[str, dict]) -> dict[str, dict]:
+    """Select what :class:`VolumeDiceMetric` logged, by predictor."""
+    if not all('Dice' in line for line in scores.values()):
+        return {}
+    return dict(
+        Dice={predictor: line['Dice'] for predictor, line in scores.items()},
+        class_Dice={
+            predictor: _by_class(line, 'Dice/') for predictor, line in scores.items()
+        },
+    )
+
+
+def _by_class(scores: dict, prefix: str = 'IoU/') -> dict[str, float]:
     """Select the IoU of each class that :class:`ClassIoUMetric` logged."""
-    prefix = 'IoU/'
     return {k[len(prefix) :]: v for k, v in scores.items() if k.startswith(prefix)}
 
 
@@ -149,8 +160,9 @@ def run_cell(
 
     Returns:
         The content of the result file: ``config``, ``seed``, ``options``, ``command``,
-        ``mIoU`` by predictor, ``IoU`` by predictor and class,
-        ``seconds_per_iteration``, ``machine``, ``versions``.
+        ``mIoU`` by predictor, ``IoU`` by predictor and class, likewise ``Dice`` and
+        ``class_Dice`` if the metric has them, ``seconds_per_iteration``, ``machine``,
+        ``versions``.
 
     Raises:
         RuntimeError: Training or testing fails; the message names the log.
@@ -184,6 +196,7 @@ def run_cell(
         command=' '.join(['python', *command]),
         mIoU={predictor: line['mIoU'] for predictor, line in scores.items()},
         IoU={predictor: _by_class(line) for predictor, line in scores.items()},
+        **_dice(scores),
         seconds_per_iteration=statistics.median(times),
         machine=describe(torch.device('cuda' if torch.cuda.is_available() else 'cpu')),
         versions={

@@ -16,6 +16,7 @@ RUNS = sorted(
 )
 FOLDERS = (
     *('CCP_ROOT', 'CCP_WEAK', 'CAMVID_ROOT', 'CAMVID_WEAK', 'VOC_ROOT', 'VOC_WEAK'),
+    *('ACDC_ROOT', 'ACDC_WEAK'),
     'DEMO_ROOT',
 )
 

@@ -4,5 +4,12 @@ from mmseg_spml.evaluation.cam_writer import CamWriter
 from mmseg_spml.evaluation.class_iou_metric import ClassIoUMetric
 from mmseg_spml.evaluation.prediction_report import PredictionReport
 from mmseg_spml.evaluation.pseudo_label_writer import PseudoLabelWriter
+from mmseg_spml.evaluation.volume_dice_metric import VolumeDiceMetric
 
-__all__ = ['CamWriter', 'ClassIoUMetric', 'PredictionReport', 'PseudoLabelWriter']
+__all__ = [
+    'CamWriter',
+    'ClassIoUMetric',
+    'PredictionReport',
+    'PseudoLabelWriter',
+    'VolumeDiceMetric',
+]

@@ -18,6 +18,7 @@ from experiments.photographs import (
     prepare_photograph,
     region_purity,
     summarize,
+    tuning_split,
 )
 
 pytest.importorskip('skimage')
@@ -163,6 +164,12 @@ def test_validation_images_of_each_layout(ccp, camvid):
         list_photographs('camvid', camvid, 'test')
 
 
+def test_settings_are_chosen_on_each_seventh_training_image():
+    parts = tuning_split(range(12))
+    assert parts['tune_val'] == [3, 10]
+    assert parts['tune_train'] == [0, 1, 2, 4, 5, 6, 7, 8, 9, 11]
+
+
 def test_voc_animals_gets_masks_and_lists_too(voc, tmp_path, monkeypatch, capsys):
     out = tmp_path / 'out'
     command = ['prepare_photographs', 'voc_animals', voc, out, '--workers', 1]
@@ -170,6 +177,8 @@ def test_voc_animals_gets_masks_and_lists_too(voc, tmp_path, monkeypatch, capsys
     prepare_photographs.main()
     assert (out / 'train.txt').read_text() == '0001\n0002\n'
     assert (out / 'val.txt').read_text() == '0003\n'
+    assert (out / 'tune_train.txt').read_text() == '0001\n0002\n'
+    assert (out / 'tune_val.txt').read_text() == ''
     folders = sorted([*KINDS, 'regions'])
     names = [f'{folder}/{stem}.png' for folder in folders for stem in STEMS[:2]]
     names += [f'masks/{stem}.png' for stem in STEMS]

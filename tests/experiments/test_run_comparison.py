@@ -5,7 +5,11 @@ import json
 import pytest
 
 from experiments import run_comparison
-from experiments.result_tables import format_class_table, format_table
+from experiments.result_tables import (
+    format_class_table,
+    format_table,
+    scores_by_run,
+)
 from experiments.run_comparison import (
     Cell,
     load_results,
@@ -36,6 +40,8 @@ def fake_tools(monkeypatch, scores):
         else:
             score = scores[stage]
             lines = [{'mIoU': score, 'IoU/cat': score + 1, 'IoU/sky/sea': 5.0}]
+            if 'dice' in scores:
+                lines[0].update({'Dice': score + 9, 'Dice/cat': score + 8})
         text = ''.join(json.dumps(line) + '\n' for line in lines)
         (logs / 'scalars.json').write_text(text)
 
@@ -73,6 +79,17 @@ def test_a_cell_is_trained_and_tested_once(tmp_path, monkeypatch):
     (tmp_path / 'out' / 'tag_seeds.json').write_text('{"mIoU": 1.0}')
     (tmp_path / 'out' / 'scalars.json').write_text('{"lr": 1}\n{"lr": 2}\n')
     assert load_results(tmp_path / 'out') == [result]
+
+
+def test_dice_of_volumes_is_kept(tmp_path, monkeypatch):
+    fake_tools(monkeypatch, {'test softmax': 40.0, 'dice': True})
+    result = run_cell(Cell(CE, 0), tmp_path / 'out', tmp_path / 'work')
+    assert result['Dice'] == dict(softmax=49.0)
+    assert result['class_Dice'] == dict(softmax=dict(cat=48.0))
+    assert result['IoU']['softmax'] == {'cat': 41.0, 'sky/sea': 5.0}
+    key = (CE, ())
+    assert scores_by_run([result], 'Dice')[key] == dict(softmax={0: 49.0})
+    assert scores_by_run([row(0, 1.0)], 'Dice')[key] == {}
 
 
 def test_results_of_another_config_are_refused(tmp_path, monkeypatch):

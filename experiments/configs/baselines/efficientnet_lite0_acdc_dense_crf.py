@@ -1,0 +1,12 @@
+# Cross-entropy on scribbles and DenseCRF loss, ACDC.
+_base_ = '../spml/efficientnet_lite0_acdc_scribbles_ce.py'
+model = dict(
+    type='WeakEncoderDecoder',
+    decode_head=dict(
+        loss_decode=[
+            dict(type='CrossEntropyLoss', avg_non_ignore=True),
+            dict(type='DenseCRFLoss', loss_weight=1.0),
+        ],
+    ),
+)
+train_dataloader = dict(dataset=dict(pipeline={{_base_.no_regions_pipeline}}))
