@@ -41,8 +41,7 @@ def read_ablations(path: str) -> list[Variant]:
 
     The file is a config with ``config``, the config to vary, and ``ablations``, a dict
     of groups. Each group is a dict of variants by name, and each variant is a list of
-    options or a dict of ``config`` (another config) and ``options``. If the file sets
-    ``options``, all runs have these, too, and so has the unchanged config.
+    options or a dict of ``config`` (another config) and ``options``.
 
     Raises:
         ValueError: The file has another form.
@@ -53,8 +52,7 @@ def read_ablations(path: str) -> list[Variant]:
             f'{path} must set `config`, a config file, and `ablations`, a dict by what '
             'is varied; see experiments/configs/ablations/'
         )
-    common = tuple(file.get('options', ()))
-    variants = [Variant(AS_IT_IS, '', file.config, common)]
+    variants = [Variant(AS_IT_IS, '', file.config, ())]
     for group, members in file.ablations.items():
         if not isinstance(members, dict):
             raise ValueError(f'{path}: {group!r} must be a dict, got {members!r}')
@@ -68,7 +66,7 @@ def read_ablations(path: str) -> list[Variant]:
                     f'of config and options, got {change!r}'
                 )
             config = change.get('config', file.config)
-            variants.append(Variant(group, name, config, (*common, *options)))
+            variants.append(Variant(group, name, config, tuple(options)))
     return variants
 
 

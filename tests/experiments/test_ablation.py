@@ -52,19 +52,6 @@ def test_read(variants):
     assert variants[1].cell(3) == Cell('a.py', 3, ('m=0',))
 
 
-def test_common_options(tmp_path):
-    path = tmp_path / 'ablations.py'
-    path.write_text(TEXT + "options = ['lr=2']\n")
-    found = [variant.options for variant in read_ablations(str(path))]
-    assert found == [
-        ('lr=2',),
-        ('lr=2', 'm=0'),
-        ('lr=2', 'm=4'),
-        ('lr=2', 'r=1'),
-        ('lr=2',),
-    ]
-
-
 def test_table_pairs_seeds(variants):
     as_it_is, none, four, more, _ = variants
     results = [
