@@ -1,8 +1,8 @@
 r"""Check weak annotations for mistakes before training.
 
 The tool prints the number of annotations of each class, then everything that looks
-wrong. It exits with code 1 if there is an error (with ``--strict``: or a warning), so
-that it can be used in CI. Example:
+wrong, malformed entries among it. It exits with code 1 if there is an error (with
+``--strict``: or a warning), so that it can be used in CI. Example:
 
     python tools/check_annotations.py weak.jsonl --classes background cat dog \
         --images images
@@ -15,6 +15,7 @@ from pathlib import Path
 from mmseg_spml.annotations.check import check_annotations
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.io.progress import watched
 
 
@@ -58,14 +59,22 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Check the annotations and print the findings."""
     args = parse_args()
+    # Malformed entries are among the findings, and the rest is checked all the same.
+    problems = Problems(skip=True)
     try:
         annotations = watched(
             read_annotations(
-                args.annotations, args.format, images=args.images, classes=args.classes
+                args.annotations,
+                args.format,
+                images=args.images,
+                classes=args.classes,
+                problems=problems,
             ),
             'checking',
         )
-        report = check_annotations(annotations, args.classes, images=args.images)
+        report = check_annotations(
+            annotations, args.classes, images=args.images, problems=problems
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))
     print(report.table(args.classes))

@@ -26,6 +26,7 @@ from mmseg_spml.annotations.formats import (
 )
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.io.progress import watched
 
 
@@ -64,6 +65,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, default=0, help='random seed of --sample (default: 0)'
     )
+    parser.add_argument(
+        '--on-error',
+        choices=('stop', 'skip'),
+        default='stop',
+        help='what to do with malformed entries: stop at the first, or leave them out, '
+        'name them and exit with code 1 (default: stop)',
+    )
     args = parser.parse_args()
     if args.seed < 0:
         parser.error(f'--seed must be 0 or more, got {args.seed}')
@@ -87,12 +95,17 @@ def main() -> None:
     """Read all inputs, join them, and write the result."""
     args = parse_args()
     annotations: list[WeakAnnotation] = []
+    problems = Problems(skip=args.on_error == 'skip')
     try:
         classes = class_names(args.classes)
         to = args.to or format_of_name(args.out)
         for path in args.inputs:
             found = read_annotations(
-                path, args.format, images=args.images, classes=classes
+                path,
+                args.format,
+                images=args.images,
+                classes=classes,
+                problems=problems,
             )
             annotations += watched(found, f'reading {Path(path).name}')
         merged = merge_by_image(annotations)
@@ -109,6 +122,10 @@ def main() -> None:
             f'{left_out} shapes, tags or declarations of completeness left out: {to} '
             'cannot express them'
         )
+    for error in problems.found:
+        print(f'left out: {error}')
+    if problems.found:
+        sys.exit(f'{len(problems.found)} malformed entries left out')
 
 
 if __name__ == '__main__':

@@ -52,7 +52,7 @@ def box_extents(
                 f'{tuple(classes)}',
                 place=annotation.image,
             )
-        inside = box_mask(annotation.size, (box.x0, box.y0, box.x1, box.y1))
+        inside = box_mask(annotation.size, box.where)
         shown = slice(None) if box.label is None else ids[box.label]
         extents[shown] |= inside
     if background in ids:

@@ -24,6 +24,7 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.functional.labels.values import VOID
 
 KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
@@ -104,6 +105,7 @@ def check_annotations(
     *,
     images: Path | None = None,
     background: str | None = 'background',
+    problems: Problems | None = None,
 ) -> Report:
     """Count the annotations of each class, and collect everything that looks wrong.
 
@@ -112,6 +114,8 @@ def check_annotations(
         classes: C class names.
         images: The folder of the images, which are opened if it is given.
         background: The name of the background class; None if there is none.
+        problems: The malformed entries that are left out while the annotations are
+            read; they become errors.
 
     Example:
         >>> weak = WeakAnnotation('a.jpg', 4, 6, points=[Point('cat', 9, 1)])
@@ -139,6 +143,8 @@ def check_annotations(
         _check_labels(annotation, classes, background, report)
         if images is not None:
             _check_image(annotation, images, contents, report)
+    for error in problems.found if problems is not None else ():
+        report.add('error', None, str(error))
     if not report.images:
         report.add('error', None, 'there is no image')
     _check_whole(report, classes, background)
@@ -275,7 +281,7 @@ def _repeated(annotation: WeakAnnotation) -> Iterator[str]:
 
 def _vertices(shape: object) -> list[tuple[float, float]]:
     if isinstance(shape, Box):
-        return [(shape.x0, shape.y0), (shape.x1, shape.y1)]
+        return list(shape.outline or ((shape.x0, shape.y0), (shape.x1, shape.y1)))
     if isinstance(shape, Point):
         return [(shape.x, shape.y)]
     if isinstance(shape, Stroke):

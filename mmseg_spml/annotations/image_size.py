@@ -10,6 +10,7 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.validation import MissingFileError
 
 _ORIENTATION = 0x0112
 _ON_THEIR_SIDE = (5, 6, 7, 8)
@@ -27,7 +28,7 @@ def image_size(folder: Path | None, name: str) -> tuple[int, int]:
     Raises:
         AnnotationError: ``folder`` is None, the name leads out of it, or the file is no
             image.
-        FileNotFoundError: There is no such file.
+        MissingFileError: There is no such file.
     """
     if folder is None:
         raise AnnotationError(
@@ -37,7 +38,7 @@ def image_size(folder: Path | None, name: str) -> tuple[int, int]:
     path = Path(folder) / checked_image_name(name)
     # os.path.isfile, unlike Path.is_file, is False for names that no file can have.
     if not os.path.isfile(path):
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'there is no image {path}; check the folder given by --images'
         )
     try:

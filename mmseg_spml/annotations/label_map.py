@@ -202,13 +202,12 @@ def _layers(
 def _box_layers(
     annotation: WeakAnnotation, background: str | None, fill_boxes: bool
 ) -> Iterator[tuple[Label, np.ndarray]]:
-    corners = [(box.x0, box.y0, box.x1, box.y1) for box in annotation.boxes]
-    masks = [box_mask(annotation.size, corner) for corner in corners]
+    masks = [box_mask(annotation.size, box.where) for box in annotation.boxes]
     if annotation.boxes_complete and background is not None:
         inside = np.logical_or.reduce(masks) if masks else np.zeros((), bool)
         yield background, np.broadcast_to(~inside, annotation.size)
     if fill_boxes:
-        areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in corners]
+        areas = [(b.x1 - b.x0) * (b.y1 - b.y0) for b in annotation.boxes]
         for number in sorted(range(len(areas)), key=lambda i: -areas[i]):
             yield annotation.boxes[number].label, masks[number]
     else:  # a void box ("ignore this region") is void whether boxes are filled or not

@@ -32,12 +32,28 @@ DENSE_VOID = 255
 Label = str | None
 
 
+def bounding_box(vertices: Vertices) -> tuple[float, float, float, float]:
+    """Return (x0, y0, x1, y1) around vertices."""
+    x, y = zip(*vertices)
+    return min(x), min(y), max(x), max(y)
+
+
 @dataclass(frozen=True)
 class Box:
-    """An axis-parallel box [x0, x1) x [y0, y1) around one object.
+    """A box around one object, of which it does not tell the pixels.
+
+    Args:
+        label: The class.
+        x0: Left end of the box [x0, x1) x [y0, y1).
+        y0: Upper end.
+        x1: Right end.
+        y1: Lower end.
+        outline: The corners (x, y) of a turned box or another quadrilateral, whose
+            bounding box this is; None if the box is axis-parallel.
 
     Raises:
-        AnnotationError: A side is not positive, or a coordinate is not finite.
+        AnnotationError: A side is not positive, a coordinate is not finite, or the
+            outline has another bounding box.
     """
 
     label: Label
@@ -45,6 +61,7 @@ class Box:
     y0: float
     x1: float
     y1: float
+    outline: Vertices | None = None
 
     def __post_init__(self) -> None:
         check_label(self.label)
@@ -55,6 +72,35 @@ class Box:
                 'a box needs x0 < x1 and y0 < y1, got '
                 f'{[self.x0, self.y0, self.x1, self.y1]}'
             )
+        if self.outline is not None:
+            outline = checked_vertices(self.outline, 3, 'the outline of a box')
+            object.__setattr__(self, 'outline', outline)
+            if bounding_box(outline) != self.bounds:
+                raise AnnotationError(
+                    f'the box {list(self.bounds)} is not around its outline, which '
+                    f'reaches over {list(bounding_box(outline))}'
+                )
+
+    @classmethod
+    def around(cls, label: Label, outline: Vertices) -> 'Box':
+        """Return the box of an outline of 3 or more vertices.
+
+        Example:
+            >>> Box.around('cat', [(0, 2), (2, 0), (4, 2), (2, 4)]).bounds
+            (0.0, 0.0, 4.0, 4.0)
+        """
+        vertices = checked_vertices(outline, 3, 'the outline of a box')
+        return cls(label, *bounding_box(vertices), vertices)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(x0, y0, x1, y1)."""
+        return self.x0, self.y0, self.x1, self.y1
+
+    @property
+    def where(self) -> tuple[float, float, float, float] | Vertices:
+        """The outline, or the bounds if there is none."""
+        return self.bounds if self.outline is None else self.outline
 
 
 @dataclass(frozen=True)

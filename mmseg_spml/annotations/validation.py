@@ -39,11 +39,15 @@ class AnnotationError(ValueError):
         """Return this error with a file, unless it names one, and an outer place."""
         outer, inner = place, self.place
         places = [part for part in (outer, inner) if part is not None]
-        return AnnotationError(
+        return type(self)(
             self.problem,
             file=self.file if self.file is not None else file,
             place=', '.join(places) if places else None,
         )
+
+
+class MissingFileError(AnnotationError, FileNotFoundError):
+    """An entry of an annotation names a file that does not exist."""
 
 
 def checked_image_name(name: object) -> str:

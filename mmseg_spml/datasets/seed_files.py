@@ -14,6 +14,7 @@ from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.functional.labels.confusion import confusion_matrix
 from mmseg_spml.functional.labels.rasterize import box_mask
 from mmseg_spml.functional.seeds.cam import (
+    ClassBox,
     region_mean_map,
     seeds_of_boxes,
     seeds_of_tags,
@@ -152,13 +153,15 @@ class SeedMaker:
             raise ValueError(
                 f'{annotation.image} has boxes of unknown classes {unknown}'
             )
-        named, nameless = [], []
+        named: list[ClassBox] = []
+        nameless = []
         for box in annotation.boxes:
-            corners = (box.x0, box.y0, box.x1, box.y1)
             if box.label is None:
-                nameless.append(corners)
+                nameless.append(box.where)
+            elif box.outline is None:
+                named.append((ids[box.label], *box.bounds))
             else:
-                named.append((ids[box.label], *corners))
+                named.append((ids[box.label], box.outline))
         options = dict(self.options, unlabeled=self.num_classes)
         if self.method == 'grabcut':
             seeds = grabcut_seeds(image, named, **options)
@@ -168,11 +171,12 @@ class SeedMaker:
         if complete is None:
             complete = annotation.boxes_complete
         doubtful = np.full(size, not complete)
-        for _, x0, y0, x1, y1 in named:
-            doubtful &= ~box_mask(size, (x0, y0, x1, y1))
+        for box in annotation.boxes:
+            if box.label is not None:
+                doubtful &= ~box_mask(size, box.where)
         # The contents of a box without a class are unknown.
-        for corners in nameless:
-            doubtful |= box_mask(size, corners)
+        for where in nameless:
+            doubtful |= box_mask(size, where)
         return np.where(doubtful & (seeds == 0), self.num_classes, seeds)
 
     def activation_maps(self, sample: Mapping[str, Any]) -> dict[int, np.ndarray]:

@@ -72,8 +72,13 @@ def annotation_layer(
     layer = colors[labels]
     for box in drawn.boxes:
         color = VOID_COLOR if box.label is None else palette[classes.index(box.label)]
+        line = (*map(int, color), 255)
+        if box.outline is not None:
+            vertices = np.floor(np.array(box.outline)).astype(np.int32)
+            cv2.polylines(layer, [vertices], True, line, 1)
+            continue
         corners = (int(box.x0), int(box.y0)), (int(box.x1) - 1, int(box.y1) - 1)
-        cv2.rectangle(layer, *corners, (*map(int, color), 255), 1)
+        cv2.rectangle(layer, *corners, line, 1)
     return layer
 
 
@@ -115,7 +120,9 @@ def _scaled(annotation: WeakAnnotation, size: tuple[int, int]) -> WeakAnnotation
         annotation.image,
         *size,
         boxes=[
-            Box(box.label, box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)
+            Box.around(box.label, moved(box.outline))
+            if box.outline is not None
+            else Box(box.label, box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)
             for box in annotation.boxes
         ],
         points=[

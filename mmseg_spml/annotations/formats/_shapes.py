@@ -11,11 +11,13 @@ import numpy as np
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
+    Label,
     Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
+    bounding_box,
 )
 from mmseg_spml.functional.labels.rasterize import Vertices, polygon_mask
 
@@ -24,6 +26,8 @@ Ring = Vertices
 
 _FARTHEST_FROM_ARC = 0.05
 _LARGEST_RADIUS = 1e6
+_SLIPPED_DEGREES = 1.0
+_RECTANGULAR = 0.01
 
 
 def annotation_of_shapes(
@@ -122,6 +126,74 @@ def turned(offsets: Ring, center: tuple[float, float], degrees: float) -> Ring:
         (center[0] + x * cosine - y * sine, center[1] + x * sine + y * cosine)
         for x, y in offsets
     ]
+
+
+def turned_box(
+    label: Label, offsets: Ring, center: tuple[float, float], degrees: float
+) -> Box:
+    """Return a box that a tool has turned.
+
+    A turn of less than a degree from a multiple of 90 comes from a hand that slipped,
+    and is left out.
+
+    Args:
+        label: The class.
+        offsets: The four corners before the rotation, relative to ``center``.
+        center: (x, y) of the point around which the box is turned.
+        degrees: The angle of the rotation, clockwise on the screen.
+
+    Raises:
+        AnnotationError: A side of the box is not positive.
+
+    Example:
+        >>> corners = [(-2, -1), (2, -1), (2, 1), (-2, 1)]
+        >>> turned_box('cat', corners, (5, 5), 359.9)
+        Box(label='cat', x0=3.0, y0=4.0, x1=7.0, y1=6.0, outline=None)
+    """
+    quarter = 90.0 * round(degrees / 90)
+    if abs(degrees - quarter) >= _SLIPPED_DEGREES:
+        return Box.around(label, turned(offsets, center, degrees))
+    corners = turned(offsets, center, quarter)
+    return Box(label, *bounding_box([(round(x, 9), round(y, 9)) for x, y in corners]))
+
+
+def box_of_quadrilateral(label: Label, corners: Ring) -> Box:
+    """Return a box with four corners in order, without an outline if nearly straight.
+
+    Example:
+        >>> box_of_quadrilateral('cat', [(0, 0), (9, 0.1), (9, 5), (0, 5)]).outline
+    """
+    box = Box.around(label, corners)
+    for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]]):
+        degrees = math.degrees(math.atan2(y1 - y0, x1 - x0)) % 90
+        if min(degrees, 90 - degrees) >= _SLIPPED_DEGREES:
+            return box
+    return Box(label, *box.bounds)
+
+
+def rectangle_of(
+    outline: Ring,
+) -> tuple[tuple[float, float], tuple[float, float], float] | None:
+    """Return center, sides and clockwise degrees of a turned rectangle.
+
+    Returns:
+        None if the outline is no rectangle, within 1/100 pixel.
+
+    Example:
+        >>> center, sides, degrees = rectangle_of([(0, 1), (1, 0), (3, 2), (2, 3)])
+        >>> center, [round(side, 2) for side in sides], round(degrees)
+        ((1.5, 1.5), [1.41, 2.83], -45)
+    """
+    if len(outline) != 4:
+        return None
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = outline
+    center = (ax + cx) / 2, (ay + cy) / 2
+    diagonals = math.dist((ax, ay), (cx, cy)), math.dist((bx, by), (dx, dy))
+    close = math.dist(center, ((bx + dx) / 2, (by + dy) / 2)) <= _RECTANGULAR
+    if not close or abs(diagonals[0] - diagonals[1]) > _RECTANGULAR:
+        return None
+    sides = math.dist((ax, ay), (bx, by)), math.dist((bx, by), (cx, cy))
+    return center, sides, math.degrees(math.atan2(by - ay, bx - ax))
 
 
 def nested_rings(

@@ -9,7 +9,8 @@ CVAT's description (docs.cvat.ai, "XML annotation format") and its exporter
 * ``mask`` has runs that alternate between outside and inside, outside first, row by row
   within the rectangle of ``width`` x ``height`` pixels at (``left``, ``top``).
 * ``rotation`` is in degrees, clockwise on the screen, around the middle of the shape. A
-  rotated box becomes a polygon. An ellipse becomes a polygon within 1/20 pixel of it.
+  rotated box stays a box, with an outline unless the angle is below a degree. An
+  ellipse becomes a polygon within 1/20 pixel of it.
 * ``tag`` is a tag, and each vertex of ``points`` is a click.
 * Shapes with a higher ``z_order`` lie on top, so that shapes are sorted by it.
 
@@ -37,7 +38,8 @@ from mmseg_spml.annotations.formats._shapes import (
     drawable_path,
     ellipse_ring,
     pixel_bounds,
-    turned,
+    rectangle_of,
+    turned_box,
 )
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -49,10 +51,12 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import encode_counts
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'cvat'
+TURNED_BOXES = True
 
 _CORNERS = ('xtl', 'ytl', 'xbr', 'ybr')
 # The lengths are bounded, as very long numbers take very long to parse.
@@ -83,6 +87,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, image by image.
 
@@ -90,23 +95,29 @@ def read(
         path: The XML file to read.
         images: Unused.
         classes: Unused.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: An element is malformed. The error names its place.
         FileNotFoundError: There is no such file.
     """
-    for number, element in enumerate(_root(Path(path))):
-        try:
+    problems = problems or Problems()
+    root: Iterable[Element] = ()
+    with problems.leaving_out(file=path):
+        root = _root(Path(path))
+    for number, element in enumerate(root):
+        annotation = None
+        name = element.get('name', '')[:80]
+        place = f'{element.tag[:40]} {name!r} (element {number} of the root)'
+        with problems.leaving_out(file=path, place=place) as within:
             if element.tag == 'image':
-                yield _annotation(element)
+                annotation = _annotation(element, within)
             elif element.tag not in ('version', 'meta'):
                 raise AnnotationError(
                     'cannot be used: export the task as "CVAT for images 1.1"'
                 )
-        except AnnotationError as error:
-            name = element.get('name', '')[:80]
-            place = f'{element.tag[:40]} {name!r} (element {number} of the root)'
-            raise error.at(file=path, place=place) from error
+        if annotation is not None:
+            yield annotation
 
 
 def write(
@@ -170,18 +181,16 @@ def _root(path: Path) -> Element:
     return root
 
 
-def _annotation(image: Element) -> WeakAnnotation:
+def _annotation(image: Element, problems: Problems) -> WeakAnnotation:
     size = checked_size(*(_attribute(image, name, int) for name in ('height', 'width')))
     name, tags, layers = _attribute(image, 'name'), set(), []
     for number, element in enumerate(image):
-        try:
+        place = f'{element.tag[:40]} (element {number} of the image)'
+        with problems.leaving_out(place=place):
             if element.tag == 'tag':
                 tags.add(_attribute(element, 'label'))
             else:
                 layers.append((_optional(element, 'z_order'), _shapes(element, size)))
-        except AnnotationError as error:
-            place = f'{element.tag[:40]} (element {number} of the image)'
-            raise error.at(place=place) from error
     layers.sort(key=lambda layer: layer[0])
     shapes = [shape for _, shapes in layers for shape in shapes]
     return annotation_of_shapes(name, size, shapes, tags)
@@ -197,7 +206,7 @@ def _shapes(element: Element, size: tuple[int, int]) -> list[Shape]:
             return [box]
         x, y = (box.x1 - box.x0) / 2, (box.y1 - box.y0) / 2
         corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
-        return [Polygon(label, [turned(corners, (box.x0 + x, box.y0 + y), degrees)])]
+        return [turned_box(label, corners, (box.x0 + x, box.y0 + y), degrees)]
     if element.tag == 'ellipse':
         cx, cy, rx, ry = (
             _attribute(element, name, float) for name in ('cx', 'cy', 'rx', 'ry')
@@ -273,8 +282,7 @@ def _parsed(text: str, name: str, kind: type) -> Any:
 def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:
     """Return the element and attributes of a shape; None if CVAT has no such shape."""
     if isinstance(shape, Box):
-        corners = zip(_CORNERS, (shape.x0, shape.y0, shape.x1, shape.y1))
-        return 'box', {name: repr(value) for name, value in corners}
+        return 'box', _box_attributes(shape)
     if isinstance(shape, Point):
         return 'points', _path([(shape.x, shape.y)])
     if isinstance(shape, Stroke):
@@ -294,6 +302,15 @@ def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:
         'width': str(right - left + 1),
         'height': str(bottom - top + 1),
     }
+
+
+def _box_attributes(box: Box) -> dict[str, str]:
+    corners, turn = box.bounds, {}
+    if box.outline is not None and (found := rectangle_of(box.outline)):
+        (x, y), (width, height), degrees = found
+        corners = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        turn = {'rotation': repr(degrees % 360)}
+    return {name: repr(value) for name, value in zip(_CORNERS, corners)} | turn
 
 
 def _path(path: Ring) -> dict[str, str]:

@@ -23,6 +23,8 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
@@ -51,6 +53,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the label maps of a folder, one by one.
 
@@ -58,6 +61,7 @@ def read(
         path: The folder, which may have subfolders, or one file.
         images: The folder of the images, in which their suffixes are looked up.
         classes: C class names, which are required.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A label map is malformed. The error names the folder and the
@@ -76,15 +80,16 @@ def read(
     if not files:
         raise AnnotationError('the folder holds no *.png', file=path)
     names = _ImageNames(images)
+    problems = problems or Problems()
     for file in files:
         place = file.name if file == path else file.relative_to(path).as_posix()
-        try:
+        annotation = None
+        with problems.leaving_out(file=path, place=place):
             dense = read_dense_map(file, classes)
             name = names.of_map(file, place)
             annotation = WeakAnnotation(name, *dense.size, dense=dense)
-        except AnnotationError as error:
-            raise error.at(file=path, place=place) from error
-        yield annotation
+        if annotation is not None:
+            yield annotation
 
 
 def read_dense_map(path: Path, classes: Sequence[str]) -> DenseMap:
@@ -230,7 +235,7 @@ class _ImageNames:
             if (self.folder / parent / name).resolve() != file.resolve()
         ]
         if not names:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f'there is no image {self.folder / parent / stem}.* for the label map '
                 f'{file}; check the folder given by --images'
             )

@@ -25,12 +25,14 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask, encode_mask
 from mmseg_spml.annotations.validation import checked_names
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'jsonl'
 COMPLETE = {'tags_complete', 'boxes_complete'}
+TURNED_BOXES = True
 SCHEMA = Path(__file__).with_name('weak_annotation.schema.json')
 
 _Shape = TypeVar('_Shape')
@@ -61,6 +63,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a JSON Lines file, one by one.
 
@@ -68,18 +71,40 @@ def read(
         path: The file to read.
         images: Unused.
         classes: Unused.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A line is malformed. The error names the file and the line.
         FileNotFoundError: There is no such file.
     """
+    problems = problems or Problems()
+    for place, line in text_lines(path, problems):
+        annotation = None
+        with problems.leaving_out(file=path, place=place) as within:
+            annotation = _of_line(line, within)
+        if annotation is not None:
+            yield annotation
+
+
+def text_lines(path: str | Path, problems: Problems) -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of the lines of a file that are not blank.
+
+    Reading ends at a line that is no UTF-8 text, which is one of the problems.
+    """
     with open(path, encoding='utf-8-sig') as file:
-        try:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _of_line(line, path, number)
-        except UnicodeDecodeError as error:
-            raise AnnotationError(f'not UTF-8 text ({error})', file=path) from error
+        numbered = enumerate(file, 1)
+        while True:
+            entry = None
+            with problems.leaving_out(file=path):
+                try:
+                    entry = next(numbered, None)
+                except UnicodeDecodeError as error:
+                    raise AnnotationError(f'not UTF-8 text ({error})') from error
+            if entry is None:
+                return
+            number, line = entry
+            if line.strip():
+                yield f'line {number}', line
 
 
 def write(
@@ -108,10 +133,7 @@ def to_record(annotation: WeakAnnotation) -> dict:
         'tags': sorted(annotation.tags),
         'absent': sorted(annotation.absent),
         'tags_complete': annotation.tags_complete,
-        'boxes': [
-            {'label': box.label, 'box': [box.x0, box.y0, box.x1, box.y1]}
-            for box in annotation.boxes
-        ],
+        'boxes': [_box_record(box) for box in annotation.boxes],
         'boxes_complete': annotation.boxes_complete,
         'points': [
             {'label': point.label, 'at': [point.x, point.y]}
@@ -131,12 +153,17 @@ def to_record(annotation: WeakAnnotation) -> dict:
     return {key: value for key, value in record.items() if value}
 
 
-def of_record(record: Any) -> WeakAnnotation:
+def of_record(record: Any, problems: Problems | None = None) -> WeakAnnotation:
     """Convert a record of :func:`to_record` back to an annotation.
+
+    Args:
+        record: The record.
+        problems: What to do with malformed shapes; stop at the first if None.
 
     Raises:
         AnnotationError: The record is malformed.
     """
+    problems = problems or Problems()
     _check_keys(record, 'the line', _KEYS, ('image', 'size'))
     size = _list(record['size'], 'size')
     if len(size) != 2:
@@ -149,28 +176,33 @@ def of_record(record: Any) -> WeakAnnotation:
         tags=_texts(record, 'tags'),
         absent=_texts(record, 'absent'),
         tags_complete=_flag(record, 'tags_complete'),
-        boxes=_shapes(record, 'boxes', ('box',), _box),
+        boxes=_shapes(record, 'boxes', ('box',), _box, problems, ('outline',)),
         boxes_complete=_flag(record, 'boxes_complete'),
-        points=_shapes(record, 'points', ('at',), _point),
-        strokes=_shapes(record, 'strokes', ('path',), _stroke, ('width',)),
-        polygons=_shapes(record, 'polygons', ('rings',), _polygon),
+        points=_shapes(record, 'points', ('at',), _point, problems),
+        strokes=_shapes(record, 'strokes', ('path',), _stroke, problems, ('width',)),
+        polygons=_shapes(record, 'polygons', ('rings',), _polygon, problems),
         masks=_shapes(
-            record, 'masks', ('rle',), lambda shape: _mask(shape, (height, width))
+            record,
+            'masks',
+            ('rle',),
+            lambda shape: _mask(shape, (height, width)),
+            problems,
         ),
         dense=_dense(record['dense'], (height, width)) if 'dense' in record else None,
     )
 
 
-def _of_line(line: str, path: str | Path, number: int) -> WeakAnnotation:
-    place = f'line {number}'
+def _of_line(line: str, problems: Problems) -> WeakAnnotation:
     try:
-        return of_record(json.loads(line))
-    except AnnotationError as error:
-        raise error.at(file=path, place=place) from error
+        record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise AnnotationError(
-            f'not a JSON object ({error})', file=path, place=place
-        ) from error
+        raise AnnotationError(f'not a JSON object ({error})') from error
+    return of_record(record, problems)
+
+
+def _box_record(box: Box) -> dict:
+    record = {'label': box.label, 'box': list(box.bounds)}
+    return record if box.outline is None else {**record, 'outline': box.outline}
 
 
 def _stroke_record(stroke: Stroke) -> dict:
@@ -189,7 +221,8 @@ def _box(shape: dict) -> Box:
     corners = _list(shape['box'], 'box')
     if len(corners) != 4:
         raise AnnotationError(f'a box is [x0, y0, x1, y1], got {corners!r}')
-    return Box(shape['label'], *corners)
+    x0, y0, x1, y1 = corners
+    return Box(shape['label'], x0, y0, x1, y1, shape.get('outline'))
 
 
 def _point(shape: dict) -> Point:
@@ -234,16 +267,15 @@ def _shapes(
     key: str,
     needed: tuple[str, ...],
     build: Callable[[dict], _Shape],
+    problems: Problems,
     optional: tuple[str, ...] = (),
 ) -> list[_Shape]:
     shapes = []
     for number, shape in enumerate(_list(record.get(key, []), key)):
-        place = f'{key}[{number}]'
-        _check_keys(shape, place, {'label', *needed, *optional}, ('label', *needed))
-        try:
+        with problems.leaving_out(place=f'{key}[{number}]'):
+            known = {'label', *needed, *optional}
+            _check_keys(shape, 'the shape', known, ('label', *needed))
             shapes.append(build(shape))
-        except AnnotationError as error:
-            raise error.at(place=place) from error
     return shapes
 
 

@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mmseg_spml.annotations.formats.index_png import read_dense_map
+from mmseg_spml.annotations.formats.json_lines import text_lines
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
     AnnotationError,
     WeakAnnotation,
     checked_image_name,
 )
+from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
 NAME = 'list_file'
@@ -43,6 +46,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a list, one by one.
 
@@ -50,6 +54,7 @@ def read(
         path: The list to read.
         images: The root; the folder above that of the list if None.
         classes: Class names in the order of their ids; those of PASCAL VOC if None.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A line is malformed. The error names the list and the line.
@@ -59,13 +64,13 @@ def read(
     names = VOC_CLASSES if classes is None else classes
     if os.path.isdir(path):
         raise AnnotationError('expected a list file, got a folder', file=path)
-    with open(path, encoding='utf-8-sig') as file:
-        try:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _of_line(line, root, names, path, f'line {number}')
-        except UnicodeDecodeError as error:
-            raise AnnotationError(f'not UTF-8 text ({error})', file=path) from error
+    problems = problems or Problems()
+    for place, line in text_lines(path, problems):
+        annotation = None
+        with problems.leaving_out(file=path, place=place):
+            annotation = _of_line(line, root, names)
+        if annotation is not None:
+            yield annotation
 
 
 def write(
@@ -86,30 +91,23 @@ def write(
     )
 
 
-def _of_line(
-    line: str, root: Path, classes: Sequence[str], path: str | Path, place: str
-) -> WeakAnnotation:
+def _of_line(line: str, root: Path, classes: Sequence[str]) -> WeakAnnotation:
     columns = line.strip().split(' ')
-    try:
-        if len(columns) not in (1, 3) or any(
-            column.split() != [column] for column in columns
-        ):
-            raise AnnotationError(
-                'expected "image semantic instance" separated by single spaces, or an '
-                f'image alone, got {line.strip()[:80]!r}'
-            )
-        names = [checked_image_name(column) for column in columns]
-        if len(names) == 1:
-            return WeakAnnotation(names[0], *image_size(root, names[0]))
-        label_map = root / names[1]
-        if not os.path.isfile(label_map):
-            raise FileNotFoundError(
-                f'there is no label map {label_map}; give the folder that the list is '
-                'relative to by --images'
-            )
-        dense = read_dense_map(label_map, classes)
-        return WeakAnnotation(names[0], *dense.size, dense=dense)
-    except AnnotationError as error:
-        raise error.at(file=path, place=place) from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f'{path}, {place}: {error}') from error
+    if len(columns) not in (1, 3) or any(
+        column.split() != [column] for column in columns
+    ):
+        raise AnnotationError(
+            'expected "image semantic instance" separated by single spaces, or an '
+            f'image alone, got {line.strip()[:80]!r}'
+        )
+    names = [checked_image_name(column) for column in columns]
+    if len(names) == 1:
+        return WeakAnnotation(names[0], *image_size(root, names[0]))
+    label_map = root / names[1]
+    if not os.path.isfile(label_map):
+        raise MissingFileError(
+            f'there is no label map {label_map}; give the folder that the list is '
+            'relative to by --images'
+        )
+    dense = read_dense_map(label_map, classes)
+    return WeakAnnotation(names[0], *dense.size, dense=dense)

@@ -5,9 +5,11 @@ A format is a module with
 * ``NAME``, the name of the format for ``--format``;
 * ``recognizes(path, head)``, which tells whether a file (with the first bytes ``head``)
   or a folder (with an empty ``head``) is in this format;
-* ``read(path, *, images=None, classes=None)``, an iterator of annotations;
+* ``read(path, *, images=None, classes=None, problems=None)``, an iterator of
+  annotations;
 * ``write(annotations, path, *, classes=None)``, the inverse as far as the format can
   express an annotation, which returns the number of shapes that it had to leave out;
+* ``TURNED_BOXES``, True if the format can express turned boxes;
 * ``COMPLETE``, the flags among ``tags_complete`` and ``boxes_complete`` that the format
   can express; formats that can express neither have no such name.
 """
@@ -34,6 +36,7 @@ from mmseg_spml.annotations.formats import (
     whats_the_point,
 )
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 
 _HEAD = 65_536
 
@@ -88,6 +91,7 @@ def read_annotations(
     *,
     images: str | Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file or folder, one by one.
 
@@ -96,6 +100,7 @@ def read_annotations(
         format: The name of a format; the format is detected if None.
         images: The folder of the images, for formats that do not state their sizes.
         classes: Class names in the order of their ids, for formats that hold ids.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: An annotation is malformed. The error names the file and the
@@ -103,7 +108,10 @@ def read_annotations(
         FileNotFoundError: A file is missing.
     """
     return _module(format or detect_format(path)).read(
-        Path(path), images=None if images is None else Path(images), classes=classes
+        Path(path),
+        images=None if images is None else Path(images),
+        classes=classes,
+        problems=problems,
     )
 
 
@@ -117,17 +125,20 @@ def write_annotations(
     """Write annotations in a format.
 
     Returns:
-        The number of shapes, tags and declarations of completeness that the format
-        cannot express.
+        The number of shapes, outlines of turned boxes, tags and declarations of
+        completeness that the format cannot express.
     """
     module = _module(format)
     flags = {'tags_complete', 'boxes_complete'} - getattr(module, 'COMPLETE', set())
+    straight = not getattr(module, 'TURNED_BOXES', False)
     undeclared = 0
 
     def counted() -> Iterator[WeakAnnotation]:
         nonlocal undeclared
         for annotation in annotations:
             undeclared += sum(getattr(annotation, flag) for flag in flags)
+            if straight:
+                undeclared += sum(box.outline is not None for box in annotation.boxes)
             yield annotation
 
     left_out = module.write(counted(), Path(path), classes=classes)

@@ -30,6 +30,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
 NAME = 'sbd'
@@ -83,6 +84,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, or of all files of a folder.
 
@@ -90,19 +92,21 @@ def read(
         path: The file or folder to read.
         images: Unused.
         classes: Class names in the order of the values; those of VOC if None.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A file is malformed. The error names the file and the field.
         FileNotFoundError: There is nothing at ``path``.
     """
     names = VOC_CLASSES if classes is None else tuple(classes)
+    problems = problems or Problems()
     for file in _files(Path(path)):
-        content = file.read_bytes()
-        try:
-            dense = DenseMap(names, _labels(content, names))
-        except AnnotationError as error:
-            raise error.at(file=file, place='GTcls') from error
-        yield WeakAnnotation(f'{file.stem}.jpg', *dense.size, dense=dense)
+        annotation = None
+        with problems.leaving_out(file=file, place='GTcls'):
+            dense = DenseMap(names, _labels(file.read_bytes(), names))
+            annotation = WeakAnnotation(f'{file.stem}.jpg', *dense.size, dense=dense)
+        if annotation is not None:
+            yield annotation
 
 
 def write(

@@ -40,6 +40,7 @@ from mmseg_spml.annotations.formats.voc_xml import (
 )
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, Stroke, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 
 NAME = 'scribblesup'
 
@@ -58,6 +59,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, or of all files of a folder and its subfolders.
 
@@ -65,19 +67,19 @@ def read(
         path: The file or folder to read.
         images: The folder of the images, for files without ``size``.
         classes: Unused.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A file is malformed. The error names the file and the element.
         FileNotFoundError: There is nothing at ``path``, or a required image is missing.
     """
+    problems = problems or Problems()
     for file in annotation_files(path):
-        try:
-            annotation = _annotation(parse_annotation(file), images)
-        except AnnotationError as error:
-            raise error.at(file=file) from error
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f'{file}: {error}') from error
-        yield annotation
+        annotation = None
+        with problems.leaving_out(file=file) as within:
+            annotation = _annotation(parse_annotation(file), images, within)
+        if annotation is not None:
+            yield annotation
 
 
 def write(
@@ -107,7 +109,9 @@ def write(
     return left
 
 
-def _annotation(root: ElementTree.Element, images: Path | None) -> WeakAnnotation:
+def _annotation(
+    root: ElementTree.Element, images: Path | None, problems: Problems
+) -> WeakAnnotation:
     if root.find('object') is not None:
         problem = 'objects instead of <polygon> strokes: read it as voc_xml'
         raise AnnotationError(problem, place='object[0]')
@@ -116,10 +120,8 @@ def _annotation(root: ElementTree.Element, images: Path | None) -> WeakAnnotatio
     size = size_of(root) if stated else image_size(images, image)
     strokes = []
     for number, element in enumerate(root.findall('polygon')):
-        try:
+        with problems.leaving_out(place=f'polygon[{number}]'):
             strokes.append(_stroke(element, size))
-        except AnnotationError as error:
-            raise error.at(place=f'polygon[{number}]') from error
     return WeakAnnotation(image, *size, strokes=strokes)
 
 

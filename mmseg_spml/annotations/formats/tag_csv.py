@@ -30,6 +30,7 @@ from mmseg_spml.annotations.formats._image_tags import (
 from mmseg_spml.annotations.formats._shapes import count_shapes
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'tag_csv'
@@ -67,6 +68,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a table, row by row.
 
@@ -74,20 +76,26 @@ def read(
         path: The file to read.
         images: The folder of the images.
         classes: Unused, as the table names its classes.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A row is malformed. The error names the file and the line.
         FileNotFoundError: There is no such file.
     """
+    problems = problems or Problems()
     columns: list[str] | None = None
     for place, cells in _rows(Path(path)):
-        try:
-            if columns is None:
+        if columns is None:
+            try:
                 columns = _columns(cells)
-            else:
-                yield _annotation(columns, cells, images)
-        except AnnotationError as error:
-            raise error.at(file=path, place=place) from error
+            except AnnotationError as error:
+                raise error.at(file=path, place=place) from error
+            continue
+        annotation = None
+        with problems.leaving_out(file=path, place=place):
+            annotation = _annotation(columns, cells, images)
+        if annotation is not None:
+            yield annotation
     if columns is None:
         raise AnnotationError('expected a header such as image,tags', file=path)
 

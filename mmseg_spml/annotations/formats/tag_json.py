@@ -20,6 +20,7 @@ from mmseg_spml.annotations.formats._image_tags import (
 from mmseg_spml.annotations.formats._shapes import count_shapes
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.tag_table import describe, read_tag_table
 from mmseg_spml.io.atomic_file import atomic_file
 
@@ -39,6 +40,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, in its order.
 
@@ -46,6 +48,7 @@ def read(
         path: The file to read.
         images: The folder of the images.
         classes: Unused, as the file names its classes.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: An entry is malformed. The error names the file and the image.
@@ -60,14 +63,15 @@ def read(
             )
     except AnnotationError as error:
         raise error.at(file=path) from error
+    problems = problems or Problems()
     for key, ids in table.items():
-        try:
+        annotation = None
+        with problems.leaving_out(file=path, place=f'image {str(key)[:40]!r}'):
             image = find_image(images, str(key))
             tags = {_name(number, names) for number in _list(ids)} - {_BACKGROUND}
             annotation = WeakAnnotation(image, *image_size(images, image), tags=tags)
-        except AnnotationError as error:
-            raise error.at(file=path, place=f'image {str(key)[:40]!r}') from error
-        yield annotation
+        if annotation is not None:
+            yield annotation
 
 
 def write(

@@ -36,6 +36,7 @@ from mmseg_spml.annotations.formats._image_tags import (
 from mmseg_spml.annotations.formats._shapes import count_shapes
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.tag_table import read_tag_table
 from mmseg_spml.io.atomic_file import atomic_file
 
@@ -61,6 +62,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, in its order.
 
@@ -69,6 +71,7 @@ def read(
         images: The folder of the images.
         classes: The class names in the order of the rows, with or without the
             background; those of the file if it states any.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: An entry is malformed. The error names the file and the image.
@@ -83,11 +86,13 @@ def read(
             )
     except AnnotationError as error:
         raise error.at(file=path) from error
+    problems = problems or Problems()
     for key, row in rows.items():
-        try:
-            yield _annotation(key, row, images, names)
-        except AnnotationError as error:
-            raise error.at(file=path, place=f'image {str(key)[:40]!r}') from error
+        annotation = None
+        with problems.leaving_out(file=path, place=f'image {str(key)[:40]!r}'):
+            annotation = _annotation(key, row, images, names)
+        if annotation is not None:
+            yield annotation
 
 
 def write(

@@ -34,6 +34,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'voc_xml'
@@ -62,6 +63,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, or of all files of a folder and its subfolders.
 
@@ -69,17 +71,19 @@ def read(
         path: The file or folder to read.
         images: Unused.
         classes: Unused.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A file is malformed. The error names the file and the element.
         FileNotFoundError: There is nothing at ``path``.
     """
+    problems = problems or Problems()
     for file in annotation_files(path):
-        try:
-            annotation = _annotation(parse_annotation(file))
-        except AnnotationError as error:
-            raise error.at(file=file) from error
-        yield annotation
+        annotation = None
+        with problems.leaving_out(file=file) as within:
+            annotation = _annotation(parse_annotation(file), within)
+        if annotation is not None:
+            yield annotation
 
 
 def write(
@@ -111,17 +115,15 @@ def write(
     return left
 
 
-def _annotation(root: ElementTree.Element) -> WeakAnnotation:
+def _annotation(root: ElementTree.Element, problems: Problems) -> WeakAnnotation:
     if root.find('polygon') is not None:
         problem = 'strokes instead of objects with <bndbox>: read it as scribblesup'
         raise AnnotationError(problem, place='polygon[0]')
     height, width = size_of(root)
     boxes = []
     for number, element in enumerate(root.findall('object')):
-        try:
+        with problems.leaving_out(place=f'object[{number}]'):
             boxes.append(_box(element))
-        except AnnotationError as error:
-            raise error.at(place=f'object[{number}]') from error
     return WeakAnnotation(text_of(root, 'filename'), height, width, boxes=boxes)
 
 

@@ -31,6 +31,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_image_name,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 from mmseg_spml.io.atomic_file import atomic_file
 
@@ -59,6 +60,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, in its order.
 
@@ -67,6 +69,7 @@ def read(
         images: The folder of the images.
         classes: Class names; those of VOC if None. ``cls`` i stands for ``classes[i]``.
             ``classes[0]`` is the background, which is never clicked on.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A click is malformed. The error names the file, the image and
@@ -74,14 +77,13 @@ def read(
         FileNotFoundError: There is no such file, or no image for an id.
     """
     names = _class_names(classes)
+    problems = problems or Problems()
     for key, clicks in _load(path).items():
-        try:
-            annotation = _annotation(key, clicks, images, names)
-        except AnnotationError as error:
-            raise error.at(file=path, place=repr(key[:80])) from error
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f'{path}, {key[:80]!r}: {error}') from error
-        yield annotation
+        annotation = None
+        with problems.leaving_out(file=path, place=repr(key[:80])) as within:
+            annotation = _annotation(key, clicks, images, names, within)
+        if annotation is not None:
+            yield annotation
 
 
 def write(
@@ -160,16 +162,18 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _annotation(
-    key: str, clicks: Any, images: Path | None, names: Sequence[str]
+    key: str,
+    clicks: Any,
+    images: Path | None,
+    names: Sequence[str],
+    problems: Problems,
 ) -> WeakAnnotation:
     if not isinstance(clicks, list):
         raise AnnotationError(f'expected a list of clicks, got {_brief(clicks)}')
     points = []
     for number, click in enumerate(clicks):
-        try:
+        with problems.leaving_out(place=f'click {number}'):
             points.append(_point(click, names))
-        except AnnotationError as error:
-            raise error.at(place=f'click {number}') from error
     image = _image_of(key, images)
     return WeakAnnotation(image, *image_size(images, image), points=points)
 

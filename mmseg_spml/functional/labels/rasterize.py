@@ -11,17 +11,19 @@ import numpy as np
 
 Vertices = Sequence[tuple[float, float]]
 Size = tuple[int, int]
+BoxOrOutline = tuple[float, float, float, float] | Vertices
 
 # Bounds the memory for one polygon regardless of its number of vertices.
 _CROSSINGS_AT_ONCE = 2**20
 
 
-def box_mask(size: Size, box: tuple[float, float, float, float]) -> np.ndarray:
+def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
     """Pixels whose centers lie in a box.
 
     Args:
         size: (H, W).
-        box: (x0, y0, x1, y1); the right and lower edges are excluded.
+        box: (x0, y0, x1, y1); the right and lower edges are excluded. Or the vertices
+            of a turned box, (L, 2).
 
     Returns:
         (H, W) bool.
@@ -30,7 +32,10 @@ def box_mask(size: Size, box: tuple[float, float, float, float]) -> np.ndarray:
         >>> box_mask((2, 4), (1, 0, 3, 1)).astype(int).tolist()
         [[0, 1, 1, 0], [0, 0, 0, 0]]
     """
-    x0, y0, x1, y1 = box
+    corners = np.asarray(box, np.float64)
+    if corners.ndim == 2:
+        return polygon_mask(size, [corners.tolist()])
+    x0, y0, x1, y1 = corners.tolist()
     x, y = _centers(size)
     return ((y >= y0) & (y < y1)) & ((x >= x0) & (x < x1))
 

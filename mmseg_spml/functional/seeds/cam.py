@@ -5,6 +5,7 @@ including the background (0).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from mmseg_spml.functional.labels.rasterize import box_mask
 
-ClassBox = tuple[int, float, float, float, float]
+ClassBox = Sequence[Any]
+"""Class id and either (x0, y0, x1, y1), or the vertices of a turned box."""
 _TINY = 1e-7
 
 
@@ -215,7 +217,8 @@ def seeds_of_boxes(
     Args:
         cams: Mapping of class id to (H, W) map, >= 0. A box whose class has no map, or
             whose map is constant inside the box, is unlabeled.
-        boxes: Tuples (class id, x0, y0, x1, y1) in pixels.
+        boxes: Tuples (class id, x0, y0, x1, y1) in pixels, or (class id, vertices) of
+            turned boxes.
         size: (H, W).
         alpha: Exponent of the background score; larger values give less background.
         threshold: Smallest score of a labeled pixel, in [0, 1].
@@ -237,8 +240,8 @@ def seeds_of_boxes(
     cams = _checked(cams, size, largest=np.inf)
     inside, flat = np.zeros(size, bool), np.zeros(size, bool)
     stretched: dict[int, np.ndarray] = {}
-    for label, x0, y0, x1, y1 in boxes:
-        box = box_mask(size, (x0, y0, x1, y1))
+    for class_box in boxes:
+        label, box = class_box[0], class_box_mask(size, class_box)
         inside |= box
         values = cams.get(label, np.zeros(size))[box]
         span = np.ptp(values) if values.size else 0.0
@@ -251,6 +254,16 @@ def seeds_of_boxes(
     seeds = np.where(scores < threshold, unlabeled, labels)
     seeds[flat & (labels == 0)] = unlabeled
     return np.where(inside, seeds, 0).astype(np.uint8)
+
+
+def class_box_mask(size: tuple[int, int], box: ClassBox) -> np.ndarray:
+    """Pixels (H, W) bool of the box of a class; see :data:`ClassBox`.
+
+    Example:
+        >>> class_box_mask((1, 3), (7, 0, 0, 2, 1)).tolist()
+        [[True, True, False]]
+    """
+    return box_mask(size, box[1] if len(box) == 2 else tuple(box[1:5]))
 
 
 def _check_threshold(threshold: float) -> None:

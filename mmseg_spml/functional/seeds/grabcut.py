@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from mmseg_spml.functional.labels.rasterize import box_mask
 from mmseg_spml.functional.regions.oversegmentation import checked_rgb
-from mmseg_spml.functional.seeds.cam import ClassBox
+from mmseg_spml.functional.seeds.cam import ClassBox, class_box_mask
 
 
 def grabcut_seeds(
@@ -33,7 +32,8 @@ def grabcut_seeds(
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        boxes: Tuples (class id, x0, y0, x1, y1) in pixels.
+        boxes: Tuples (class id, x0, y0, x1, y1) in pixels, or (class id, vertices) of
+            turned boxes.
         unlabeled: Value of unlabeled pixels, C..254.
         iterations: Number of iterations of fitting and cutting, >= 1.
         margin: Width of the frame around a box, relative to its longer side.
@@ -62,8 +62,8 @@ def grabcut_seeds(
         )
     size = image.shape[:2]
     seeds = np.zeros(size, np.uint8)
-    for label, x0, y0, x1, y1 in sorted(boxes, key=_area, reverse=True):
-        inside = box_mask(size, (x0, y0, x1, y1))
+    masks = [(box[0], class_box_mask(size, box)) for box in boxes]
+    for label, inside in sorted(masks, key=_area, reverse=True):
         if not inside.any():
             continue
         window = _framed(inside, margin)
@@ -75,9 +75,8 @@ def grabcut_seeds(
     return seeds
 
 
-def _area(box: ClassBox) -> float:
-    _, x0, y0, x1, y1 = box
-    return (x1 - x0) * (y1 - y0)
+def _area(mask: tuple[int, np.ndarray]) -> int:
+    return int(mask[1].sum())
 
 
 def _framed(inside: np.ndarray, margin: float) -> tuple[slice, slice]:

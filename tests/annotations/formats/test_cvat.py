@@ -130,20 +130,23 @@ def test_an_image_name_that_xml_cannot_hold(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_turned_box_is_a_polygon(tmp_path):
+def test_a_turned_box_stays_a_box(tmp_path):
     box = '<box label="cat" xtl="2" ytl="3" xbr="6" ybr="5" rotation="{}"/>'
     assert read_one(tmp_path, file_of(box.format('0.00'))).boxes == [
         Box('cat', 2, 3, 6, 5)
     ]
     # The rotation is clockwise on the screen: the right end of a level box goes down.
-    (polygon,) = read_one(tmp_path, file_of(box.format(30))).polygons
+    annotation = read_one(tmp_path, file_of(box.format(30)))
+    assert annotation.polygons == []
+    (found,) = annotation.boxes
     right = (4 + 2 * math.cos(math.pi / 6), 4 + 2 * math.sin(math.pi / 6))
-    middle = np.mean(polygon.rings[0][1:3], axis=0)
-    np.testing.assert_allclose(middle, right)
-    (polygon,) = read_one(tmp_path, file_of(box.format(90))).polygons
-    covered = polygon_mask((8, 10), polygon.rings)
-    assert np.argwhere(covered).min(0).tolist() == [2, 3]
-    assert np.argwhere(covered).max(0).tolist() == [5, 4]
+    np.testing.assert_allclose(np.mean(found.outline[1:3], axis=0), right)
+    upright = read_one(tmp_path, file_of(box.format(90))).boxes
+    assert upright == [Box('cat', 3, 2, 5, 6)]
+    for slipped in ('0.4', '359.9', '-0.7', '180.5'):
+        assert read_one(tmp_path, file_of(box.format(slipped))).boxes == [
+            Box('cat', 2, 3, 6, 5)
+        ]
 
 
 def test_an_ellipse_is_a_polygon_close_to_it(tmp_path):

@@ -161,7 +161,7 @@ def test_a_line_as_documented(tmp_path):
         ({'tags': [3]}, 'no class name'),
         ({'tags_complete': 1}, 'true or false'),
         ({'boxes': [{'label': 'cat', 'box': [0, 0, 1]}]}, r'boxes\[0\]: a box is'),
-        ({'boxes': [{'label': 'cat'}]}, r"boxes\[0\] lacks \['box'\]"),
+        ({'boxes': [{'label': 'cat'}]}, r"boxes\[0\]: the shape lacks \['box'\]"),
         ({'points': [{'label': 'cat', 'at': [0, 'x']}]}, r'points\[0\]: a coord'),
         ({'points': {'0': 1}}, 'points must be a list'),
         ({'strokes': [{'label': 'c', 'path': [[0, 0]], 'width': -1}]}, 'width above 0'),

@@ -1,6 +1,6 @@
-# Parts of the training images of Clothing Co-Parsing to choose settings on: 603 to train
-# with and 101 to look at. Lists of experiments/prepare_photographs.py. A config has
-# `train_dataloader = dict(dataset={{_base_.tuning_train}})`, and the same for
+# Parts of the training images of Clothing Co-Parsing to choose settings on: 603 to
+# train with and 101 to look at. Lists of experiments/prepare_photographs.py. A config
+# has `train_dataloader = dict(dataset={{_base_.tuning_train}})`, and the same for
 # `test_dataloader` with `tuning_val`.
 _weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
 _prefix = dict(

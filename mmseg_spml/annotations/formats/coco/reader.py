@@ -8,8 +8,10 @@ image does not show (``neg_category_ids``, read as absent) and may name an image
 
 * A ``segmentation`` gives the area, and the ``bbox`` beside it is ignored. A list holds
   the parts of an object, one polygon each. Run-length codes are masks.
-* A ``bbox`` [x, y, width, height] without a segmentation is a box. Both are continuous
-  from the top left corner: columns c0..c1 have x = c0 and width = c1 + 1 - c0.
+* A ``bbox`` [x, y, width, height] without a segmentation, or with empty parts alone, is
+  a box. Both are continuous from the top left corner: columns c0..c1 have x = c0 and
+  width = c1 + 1 - c0. CVAT's ``attributes.rotation`` turns it clockwise around its
+  middle; below a degree it is left out.
 * ``keypoints`` [x, y, v, ...] with v = 2 (visible) are points of the category. Occluded
   ones (v = 1) are ignored, as the image shows something else there. COCO counts pixels
   from 0: a JSON integer names a pixel, whose center is the point. Tools that place
@@ -19,7 +21,7 @@ image does not show (``neg_category_ids``, read as absent) and may name an image
 * Crowds (``iscrowd``) are labeled like others; ``ignore`` and ``score`` are not used.
 
 Neither tags nor boxes are taken to be complete, as the format cannot state it.
-Captions, panoptic maps, videos and rotated boxes are errors. The writer leaves out
+Captions, panoptic maps and videos are errors. The writer leaves out
 strokes, dense maps, void shapes and completeness. It writes polygons of several rings
 as run-length codes.
 """
@@ -30,7 +32,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes
+from mmseg_spml.annotations.formats._shapes import (
+    Shape,
+    annotation_of_shapes,
+    turned_box,
+)
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -38,8 +44,10 @@ from mmseg_spml.annotations.model import (
     Point,
     Polygon,
     WeakAnnotation,
+    checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask
 
 NAME = 'coco'
@@ -68,6 +76,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a COCO file, in the order of its images.
 
@@ -75,17 +84,19 @@ def read(
         path: The file to read.
         images: Unused.
         classes: Unused, as the file names its categories.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: An entry is malformed. The error names the file and the entry.
         FileNotFoundError: There is no such file.
     """
-    try:
-        yield from _annotations(_document(Path(path)))
-    except AnnotationError as error:
-        raise error.at(file=path) from error
-    except RecursionError as error:
-        raise AnnotationError('lists are nested too deeply', file=path) from error
+    problems = problems or Problems()
+    document = None
+    with problems.leaving_out(file=path):
+        document = _document(Path(path))
+    if document is not None:
+        with problems.leaving_out(file=path) as within:
+            yield from _annotations(document, within)
 
 
 def _document(path: Path) -> dict:
@@ -105,58 +116,71 @@ def _document(path: Path) -> dict:
     return document
 
 
-def _annotations(document: dict) -> Iterator[WeakAnnotation]:
+def _annotations(document: dict, problems: Problems) -> Iterator[WeakAnnotation]:
     names: dict[_Id, str] = {}
     for place, category in _entries(document, 'categories'):
-        _add(names, _id(category, 'id', place), _name(category, place), place)
+        with problems.leaving_out(place=place):
+            _add(names, _id(_object(category), 'id'), _name(category))
     images: dict[_Id, tuple[str, dict]] = {}
     for place, image in _entries(document, 'images'):
-        _add(images, _id(image, 'id', place), (place, image), place)
+        with problems.leaving_out(place=place):
+            _add(images, _id(_object(image), 'id'), (place, image))
     records: dict[_Id, list[tuple[str, dict]]] = {image_id: [] for image_id in images}
     for place, record in _entries(document, 'annotations'):
-        image_id = _id(record, 'image_id', place)
-        if image_id not in records:
-            raise AnnotationError(f'no image has the id {image_id!r}', place=place)
-        records[image_id].append((place, record))
+        with problems.leaving_out(place=place):
+            image_id = _id(_object(record), 'image_id')
+            if image_id not in records:
+                raise AnnotationError(f'no image has the id {image_id!r}')
+            records[image_id].append((place, record))
     for image_id, (place, image) in images.items():
-        yield _annotation(image, place, records[image_id], names)
+        annotation = None
+        with problems.leaving_out(place=place):
+            size = checked_size(image.get('height'), image.get('width'))
+            absent = [
+                _category(one, names)
+                for one in _list(image.get('neg_category_ids') or [])
+            ]
+            name = checked_image_name(_image_name(image))
+            annotation = WeakAnnotation(name, *size, absent=frozenset(absent))
+        if annotation is not None:
+            found = _found(records[image_id], names, size, problems)
+            with problems.leaving_out(place=place):
+                annotation = annotation_of_shapes(name, size, *found, absent)
+            yield annotation
 
 
-def _annotation(
-    image: dict, place: str, records: list[tuple[str, dict]], names: dict[_Id, str]
-) -> WeakAnnotation:
-    shapes, tags = [], set()
-    try:
-        size = checked_size(image.get('height'), image.get('width'))
-        absent = [
-            _category(one, names) for one in _list(image.get('neg_category_ids') or [])
-        ]
-    except AnnotationError as error:
-        raise error.at(place=place) from error
-    for record_place, record in records:
-        try:
+def _found(
+    records: list[tuple[str, dict]],
+    names: dict[_Id, str],
+    size: tuple[int, int],
+    problems: Problems,
+) -> tuple[list[Shape], set[str]]:
+    """Return the shapes and the tags of an image."""
+    shapes: list[Shape] = []
+    tags = set()
+    for place, record in records:
+        with problems.leaving_out(place=place) as within:
             label = _category(record.get('category_id'), names)
-            found = _shapes(record, label, size)
-        except AnnotationError as error:
-            raise error.at(place=record_place) from error
-        shapes += found
-        if not found:
-            tags.add(label)
-    try:
-        return annotation_of_shapes(_image_name(image), size, shapes, tags, absent)
-    except AnnotationError as error:
-        raise error.at(place=place) from error
+            found = _shapes(record, label, size, within)
+            shapes += found
+            if not found:
+                tags.add(label)
+    return shapes, tags
 
 
-def _shapes(record: dict, label: str, size: tuple[int, int]) -> list[Shape]:
+def _shapes(
+    record: dict, label: str, size: tuple[int, int], problems: Problems
+) -> list[Shape]:
     """Convert a record to shapes; a tag has none."""
     if 'segments_info' in record:
         raise AnnotationError('panoptic maps (segments_info) are not supported')
     segmentation, box = record.get('segmentation'), record.get('bbox')
+    if isinstance(segmentation, list):
+        segmentation = [part for part in segmentation if part != []]
     keypoints = record.get('keypoints')
     shapes: list[Shape] = []
     if segmentation not in (None, []):
-        shapes += _areas(segmentation, label, size)
+        shapes += _areas(segmentation, label, size, problems)
     elif box not in (None, []):
         box = _list(box)
         if 0 not in box[2:] or keypoints in (None, []):
@@ -167,7 +191,7 @@ def _shapes(record: dict, label: str, size: tuple[int, int]) -> list[Shape]:
 
 
 def _areas(
-    segmentation: Any, label: str, size: tuple[int, int]
+    segmentation: Any, label: str, size: tuple[int, int], problems: Problems
 ) -> list[Polygon | Mask]:
     if isinstance(segmentation, dict):
         if segmentation.get('size') != list(size):
@@ -177,7 +201,17 @@ def _areas(
             )
         counts: Any = segmentation.get('counts')
         return [Mask(label, decode_mask(counts, size))]
-    return [_polygon(_list(part), label) for part in _list(segmentation)]
+    parts = _list(segmentation)
+    if not any(isinstance(part, list) for part in parts):
+        raise AnnotationError(
+            'a segmentation is a list of polygons [[x, y, x, y, ...], ...], got a list '
+            'without inner lists: put the numbers of each polygon into a list'
+        )
+    areas: list[Polygon | Mask] = []
+    for number, part in enumerate(parts):
+        with problems.leaving_out(place=f'segmentation[{number}]'):
+            areas.append(_polygon(_list(part), label))
+    return areas
 
 
 def _polygon(flat: list, label: str) -> Polygon:
@@ -194,14 +228,17 @@ def _polygon(flat: list, label: str) -> Polygon:
 def _box(box: list, label: str, attributes: Any) -> Box:
     if len(box) != 4:
         raise AnnotationError(f'bbox is [x, y, width, height], got {len(box)} numbers')
-    # CVAT writes the box as it was before its rotation.
-    if isinstance(attributes, dict) and attributes.get('rotation'):
-        raise AnnotationError(
-            'rotated boxes (attributes.rotation) are not supported: export polygons'
-        )
     for value in box:
         _check_number(value)
-    return Box(label, box[0], box[1], box[0] + box[2], box[1] + box[3])
+    plain = Box(label, box[0], box[1], box[0] + box[2], box[1] + box[3])
+    # CVAT writes the box as it was before its rotation around its middle.
+    degrees = attributes.get('rotation') if isinstance(attributes, dict) else None
+    if not degrees:
+        return plain
+    _check_number(degrees)
+    x, y = box[2] / 2, box[3] / 2
+    corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
+    return turned_box(label, corners, (box[0] + x, box[1] + y), degrees)
 
 
 def _clicks(keypoints: list, label: str) -> list[Point]:
@@ -232,7 +269,7 @@ def _check_number(value: Any) -> None:
         raise AnnotationError(f'expected a number of pixels, got {str(value)[:40]!r}')
 
 
-def _entries(document: dict, key: str) -> Iterator[tuple[str, dict]]:
+def _entries(document: dict, key: str) -> Iterator[tuple[str, Any]]:
     """Yield the place and the content of each entry of a list."""
     entries = document.get(key)
     if not isinstance(entries, list):
@@ -240,39 +277,40 @@ def _entries(document: dict, key: str) -> Iterator[tuple[str, dict]]:
             f'expected a list of {key}, got {str(entries)[:40]!r}', place=key
         )
     for number, entry in enumerate(entries):
-        place = f'{key}[{number}]'
-        if not isinstance(entry, dict):
-            raise AnnotationError(
-                f'expected an object, got {str(entry)[:40]!r}', place=place
-            )
-        yield place, entry
+        yield f'{key}[{number}]', entry
 
 
-def _add(known: dict, key: _Id, value: Any, place: str) -> None:
+def _object(entry: Any) -> dict:
+    if not isinstance(entry, dict):
+        raise AnnotationError(f'expected an object, got {str(entry)[:40]!r}')
+    return entry
+
+
+def _add(known: dict, key: _Id, value: Any) -> None:
     if key in known:
-        raise AnnotationError(f'the id {key!r} is taken already', place=place)
+        raise AnnotationError(f'the id {key!r} is taken already')
     known[key] = value
 
 
-def _id(entry: dict, key: str, place: str) -> _Id:
+def _id(entry: dict, key: str) -> _Id:
     value = entry.get(key)
     if not isinstance(value, (int, str)) or isinstance(value, bool):
         raise AnnotationError(
-            f'{key} is a whole number or text, got {str(value)[:40]!r}', place=place
+            f'{key} is a whole number or text, got {str(value)[:40]!r}'
         )
     return value
 
 
-def _name(category: dict, place: str) -> str:
+def _name(category: dict) -> str:
     name = category.get('name')
     if not isinstance(name, str) or not name.strip():
-        raise AnnotationError(
-            f'a category needs a name, got {str(name)[:40]!r}', place=place
-        )
+        raise AnnotationError(f'a category needs a name, got {str(name)[:40]!r}')
     return name
 
 
 def _category(value: Any, names: dict[_Id, str]) -> str:
+    if value is None:
+        raise AnnotationError('category_id is null: give the annotation a category')
     known = isinstance(value, (int, str)) and not isinstance(value, bool)
     if not known or value not in names:
         raise AnnotationError(f'no category has the id {str(value)[:40]!r}')

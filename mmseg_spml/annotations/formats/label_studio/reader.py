@@ -9,7 +9,7 @@ rectangle is rotated clockwise around its own top left corner.
 ======================  ================================================================
 ``choices``             tags, from all groups; choices of a region are ignored, as they
                         do not describe the image
-``rectanglelabels``     a box, or a polygon if it is rotated
+``rectanglelabels``     a box, with an outline if it is rotated by a degree or more
 ``keypointlabels``      a point
 ``polygonlabels``       a polygon
 ``brushlabels``         a mask, decoded by
@@ -25,11 +25,15 @@ of images.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes, turned
+from mmseg_spml.annotations.formats._shapes import (
+    Shape,
+    annotation_of_shapes,
+    turned_box,
+)
 from mmseg_spml.annotations.formats.label_studio.brush import decode_brush
 from mmseg_spml.annotations.formats.label_studio.names import image_name
 from mmseg_spml.annotations.image_size import image_size
@@ -42,6 +46,8 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import MissingFileError
 
 NAME = 'label_studio'
 
@@ -67,6 +73,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of an export, one by one.
 
@@ -75,6 +82,7 @@ def read(
         images: The folder of the images, for tasks with nothing but tags, which do not
             state the size of the image.
         classes: Unused.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A task is malformed. The error names the file, the task and the
@@ -82,30 +90,27 @@ def read(
         FileNotFoundError: There is no such file, or an image is missing whose size is
             required.
     """
+    problems = problems or Problems()
     places: dict[str, str] = {}
-    for index, task in enumerate(_tasks(path)):
+    tasks: list = []
+    with problems.leaving_out(file=path):
+        tasks = _tasks(path)
+    for index, task in enumerate(tasks):
         number = task.get('id') if isinstance(task, dict) else None
         known = isinstance(number, (int, str))
         place = f'task[{index}]' + (f' (id {str(number)[:40]})' if known else '')
-        try:
-            annotation = _of_task(task, images)
-            if annotation is None:
-                continue
-            other = places.setdefault(annotation.image, place)
-            if other != place:
-                raise AnnotationError(
-                    f'{other} is of the image {annotation.image!r}, too; keep one'
-                )
-        except AnnotationError as error:
-            raise error.at(file=path, place=place) from error
-        except RecursionError as error:
-            raise AnnotationError('too deep lists', file=path, place=place) from error
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f'{path}, {place}: {error}. Label Studio puts eight characters and a '
-                'dash before the name of an uploaded file: rename either'
-            ) from error
-        yield annotation
+        annotation = None
+        with problems.leaving_out(file=path, place=place) as within:
+            found = _of_task(task, images, within)
+            if found is not None:
+                other = places.setdefault(found.image, place)
+                if other != place:
+                    raise AnnotationError(
+                        f'{other} is of the image {found.image!r}, too; keep one'
+                    )
+            annotation = found
+        if annotation is not None:
+            yield annotation
 
 
 def _tasks(path: str | Path) -> list:
@@ -122,7 +127,9 @@ def _tasks(path: str | Path) -> list:
     return tasks
 
 
-def _of_task(task: Any, images: Path | None) -> WeakAnnotation | None:
+def _of_task(
+    task: Any, images: Path | None, problems: Problems
+) -> WeakAnnotation | None:
     task = _dict(task, 'a task')
     keys = [key for key in ('annotations', 'completions') if key in task]
     if not keys:
@@ -139,7 +146,7 @@ def _of_task(task: Any, images: Path | None) -> WeakAnnotation | None:
         )
     name = image_name(task.get('data'))
     results = _dicts(done[0].get('result'), 'result')
-    size = _size(results) or image_size(images, name)
+    size = _size(results) or _size_of_file(images, name)
     regions = [one for one in results if str(one.get('type')) in _READERS]
     if len({str(one.get('to_name')) for one in regions}) > 1:
         raise AnnotationError('the results are of several images; split the task')
@@ -147,7 +154,7 @@ def _of_task(task: Any, images: Path | None) -> WeakAnnotation | None:
     shapes, tags = [], set()
     for number, result in enumerate(results):
         kind = str(result.get('type'))
-        try:
+        with problems.leaving_out(place=f'result[{number}]'):
             value = result.get('value')
             if kind in _READERS:
                 _check_frame(result)
@@ -159,8 +166,6 @@ def _of_task(task: Any, images: Path | None) -> WeakAnnotation | None:
                     f'results of type {kind[:40]!r} cannot be expressed; known are '
                     f'{["choices", *_READERS]}. Delete them, or label with these'
                 )
-        except AnnotationError as error:
-            raise error.at(place=f'result[{number}]') from error
     return annotation_of_shapes(name, size, shapes, tags)
 
 
@@ -174,7 +179,7 @@ def _shape(kind: str, value: dict, size: tuple[int, int]) -> Shape:
     return _READERS[kind](labels[0], value, size)
 
 
-def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Box | Polygon:
+def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Box:
     x, width = (_pixels(value.get(key), key, size[1]) for key in ('x', 'width'))
     y, height = (_pixels(value.get(key), key, size[0]) for key in ('y', 'height'))
     degrees = _number(value.get('rotation', 0), 'rotation')
@@ -183,10 +188,7 @@ def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Box | Polygon:
         return box
     # The rotation is in pixels, as percentages of the two sides differ.
     corners = ((0, 0), (width, 0), (width, height), (0, height))
-    ring = turned(corners, (x, y), degrees)
-    return Polygon(
-        label, [[(round(x, _DECIMALS), round(y, _DECIMALS)) for x, y in ring]]
-    )
+    return turned_box(label, corners, (x, y), degrees)
 
 
 def _keypoint(label: str, value: dict, size: tuple[int, int]) -> Point:
@@ -208,12 +210,22 @@ def _brush(label: str, value: dict, size: tuple[int, int]) -> Mask:
     return Mask(label, decode_brush(value.get('rle'), size))
 
 
-_READERS = {
+_READERS: dict[str, Callable[[str, dict, tuple[int, int]], Shape]] = {
     'rectanglelabels': _rectangle,
     'keypointlabels': _keypoint,
     'polygonlabels': _polygon,
     'brushlabels': _brush,
 }
+
+
+def _size_of_file(images: Path | None, name: str) -> tuple[int, int]:
+    try:
+        return image_size(images, name)
+    except MissingFileError as error:
+        raise MissingFileError(
+            f'{error.problem}. Label Studio puts eight characters and a dash before '
+            'the name of an uploaded file: rename either'
+        ) from error
 
 
 def _size(results: list[dict]) -> tuple[int, int] | None:

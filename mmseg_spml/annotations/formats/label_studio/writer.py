@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mmseg_spml.annotations.formats._shapes import Shape
+from mmseg_spml.annotations.formats._shapes import Shape, rectangle_of
 from mmseg_spml.annotations.formats.label_studio.brush import encode_brush
 from mmseg_spml.annotations.model import (
     Box,
@@ -64,6 +64,15 @@ def _results(annotation: WeakAnnotation) -> list[dict]:
     return [result for result in results if result is not None]
 
 
+def _turned_rectangle(
+    box: Box,
+) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Return the corner around which a box is turned, its sides, and the degrees."""
+    if box.outline is not None and (found := rectangle_of(box.outline)):
+        return box.outline[0], found[1], found[2] % 360
+    return (box.x0, box.y0), (box.x1 - box.x0, box.y1 - box.y0), 0
+
+
 def _result(shape: Shape, size: tuple[int, int]) -> dict | None:
     """Convert a shape to a result; None if Label Studio cannot express it."""
     height, width = size
@@ -72,12 +81,13 @@ def _result(shape: Shape, size: tuple[int, int]) -> dict | None:
         return None
     if isinstance(shape, Box):
         name, kind = 'boxes', 'rectanglelabels'
+        (x, y), sides, degrees = _turned_rectangle(shape)
         value = {
-            'x': 100 * shape.x0 / width,
-            'y': 100 * shape.y0 / height,
-            'width': 100 * (shape.x1 - shape.x0) / width,
-            'height': 100 * (shape.y1 - shape.y0) / height,
-            'rotation': 0,
+            'x': 100 * x / width,
+            'y': 100 * y / height,
+            'width': 100 * sides[0] / width,
+            'height': 100 * sides[1] / height,
+            'rotation': degrees,
         }
     elif isinstance(shape, Point):
         name, kind = 'points', 'keypointlabels'

@@ -3,4 +3,6 @@
 from mmseg_spml.annotations.formats.labelme.reader import NAME, read, recognizes
 from mmseg_spml.annotations.formats.labelme.writer import write
 
-__all__ = ['NAME', 'read', 'recognizes', 'write']
+TURNED_BOXES = True
+
+__all__ = ['NAME', 'TURNED_BOXES', 'read', 'recognizes', 'write']

@@ -6,8 +6,8 @@ The conventions follow labelme's source:
 * Coordinates are continuous, and the top left corner of the image is (0, 0): the canvas
   draws the image there and saves unrounded positions. They are not shifted.
 * ``rectangle`` has two opposite corners in any order and becomes a box. With four
-  corners, as ``oriented_rectangle``, it becomes a box if it is axis-parallel (within
-  1/100 pixel) and a polygon otherwise.
+  corners, as ``oriented_rectangle``, the box has an outline unless it is turned by
+  less than a degree.
 * ``circle`` has its center and a point of its rim, and becomes a polygon within 1/20
   pixel of it.
 * ``mask`` is a PNG whose top left pixel is the first point. The second point names the
@@ -42,6 +42,7 @@ from mmseg_spml.annotations.formats._shapes import (
     Ring,
     Shape,
     annotation_of_shapes,
+    box_of_quadrilateral,
     ellipse_ring,
 )
 from mmseg_spml.annotations.formats.labelme.writer import VOID_LABEL
@@ -55,9 +56,11 @@ from mmseg_spml.annotations.model import (
     Polygon,
     Stroke,
     WeakAnnotation,
+    bounding_box,
     checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import checked_vertices
 
 NAME = 'labelme'
@@ -67,7 +70,6 @@ _PNG_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error, zlib.error,
     Image.DecompressionBombError,
 )  # fmt: skip
-_AXIS_PARALLEL = 0.01
 
 
 def recognizes(path: Path, head: bytes) -> bool:
@@ -90,6 +92,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, or of all files of a folder and its subfolders.
 
@@ -97,6 +100,7 @@ def read(
         path: The file or folder to read.
         images: The folder of the images, which are opened if a file states no size.
         classes: Unused.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A shape is malformed. The error names the file and the shape.
@@ -106,22 +110,21 @@ def read(
     files = _files(path) if path.is_dir() else [path]
     if not files:
         raise AnnotationError('the folder holds no .json file', file=path)
+    problems = problems or Problems()
     file_of: dict[str, Path] = {}
     for file in files:
         subfolder = file.relative_to(path).parent.parts if file != path else ()
-        try:
-            annotation = _annotation(_document(file), subfolder, images)
-        except AnnotationError as error:
-            raise error.at(file=file) from error
-        except RecursionError as error:
-            raise AnnotationError('is nested too deeply', file=file) from error
-        other = file_of.setdefault(annotation.image, file)
-        if other != file:
-            raise AnnotationError(
-                f'is of the image {annotation.image!r}, and so is {other}: join them',
-                file=file,
-            )
-        yield annotation
+        annotation = None
+        with problems.leaving_out(file=file) as within:
+            found = _annotation(_document(file), subfolder, images, within)
+            other = file_of.setdefault(found.image, file)
+            if other != file:
+                raise AnnotationError(
+                    f'is of the image {found.image!r}, and so is {other}: join them'
+                )
+            annotation = found
+        if annotation is not None:
+            yield annotation
 
 
 def _files(folder: Path) -> list[Path]:
@@ -141,7 +144,10 @@ def _document(file: Path) -> dict:
 
 
 def _annotation(
-    document: dict, subfolder: tuple[str, ...], images: Path | None
+    document: dict,
+    subfolder: tuple[str, ...],
+    images: Path | None,
+    problems: Problems,
 ) -> WeakAnnotation:
     name = _image_name(document['imagePath'], subfolder)
     height, width = document.get('imageHeight'), document.get('imageWidth')
@@ -153,10 +159,8 @@ def _annotation(
         raise AnnotationError(f'shapes must be a list, got {str(shapes)[:40]!r}')
     found: list[Shape] = []
     for number, shape in enumerate(shapes):
-        try:
+        with problems.leaving_out(place=f'shapes[{number}]'):
             found += _shapes(shape, size)
-        except AnnotationError as error:
-            raise error.at(place=f'shapes[{number}]') from error
     return annotation_of_shapes(name, size, found, _tags(document.get('flags')))
 
 
@@ -219,18 +223,10 @@ def _shapes(shape: Any, size: tuple[int, int]) -> list[Shape]:
     )
 
 
-def _rectangle(label: Label, path: Ring) -> Box | Polygon:
-    x, y = zip(*path)
-    x0, y0, x1, y1 = min(x), min(y), max(x), max(y)
-    box = Box(label, x0, y0, x1, y1)
-    if len(path) == 2:
-        return box
-    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
-    close = all(
-        min(math.dist(corner, vertex) for vertex in path) <= _AXIS_PARALLEL
-        for corner in corners
-    )
-    return box if close else Polygon(label, [path])
+def _rectangle(label: Label, path: Ring) -> Box:
+    if len(path) == 4:
+        return box_of_quadrilateral(label, path)
+    return Box(label, *bounding_box(path))
 
 
 def _mask(code: Any, path: Ring, size: tuple[int, int]) -> np.ndarray:

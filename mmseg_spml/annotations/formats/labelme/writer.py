@@ -83,7 +83,11 @@ def _shape(shape: Shape) -> dict | None:
     """Convert a shape to labelme's; None if labelme has no such shape."""
     path: Ring
     code = None
-    if isinstance(shape, Box):
+    if isinstance(shape, Box) and shape.outline is not None:
+        if len(shape.outline) != 4:
+            return None
+        kind, path = 'oriented_rectangle', shape.outline
+    elif isinstance(shape, Box):
         kind, path = 'rectangle', [(shape.x0, shape.y0), (shape.x1, shape.y1)]
     elif isinstance(shape, Point):
         kind, path = 'point', [(shape.x, shape.y)]

@@ -42,6 +42,7 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.problems import Problems
 
 NAME = 'qupath'
 
@@ -78,6 +79,7 @@ def read(
     *,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, or of all files of a folder and its subfolders.
 
@@ -86,6 +88,7 @@ def read(
             if it has no ``.geojson`` files.
         images: The folder of the images.
         classes: Unused.
+        problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
         AnnotationError: A feature is malformed. The error names the file and the
@@ -97,15 +100,14 @@ def read(
     if not files:
         raise AnnotationError('the folder holds no .geojson file', file=path)
     names_in = functools.cache(_image_names)
+    problems = problems or Problems()
     for file in files:
         subfolder = file.relative_to(path).parent if file != path else Path()
-        try:
-            annotation = _annotation(file, subfolder, images, names_in)
-        except AnnotationError as error:
-            raise error.at(file=file) from error
-        except RecursionError as error:
-            raise AnnotationError('is nested too deeply', file=file) from error
-        yield annotation
+        annotation = None
+        with problems.leaving_out(file=file) as within:
+            annotation = _annotation(file, subfolder, images, names_in, within)
+        if annotation is not None:
+            yield annotation
 
 
 def _files(folder: Path) -> list[Path]:
@@ -127,13 +129,17 @@ def _image_names(folder: Path) -> dict[str, list[str]]:
 
 
 def _annotation(
-    file: Path, subfolder: Path, images: Path | None, names_in: Callable
+    file: Path,
+    subfolder: Path,
+    images: Path | None,
+    names_in: Callable,
+    problems: Problems,
 ) -> WeakAnnotation:
     if images is None:
         raise AnnotationError(
             'does not state its image: give the folder of images by --images'
         )
-    shapes = _all_shapes(_document(file))
+    shapes = _all_shapes(_document(file), problems)
     folder = Path(images) / subfolder
     names = names_in(folder).get(file.stem, [])
     if len(names) != 1:
@@ -151,7 +157,7 @@ def _document(file: Path) -> Any:
         raise AnnotationError(f'not a JSON file ({error})') from error
 
 
-def _all_shapes(document: Any) -> list[Shape]:
+def _all_shapes(document: Any, problems: Problems) -> list[Shape]:
     features = document
     if isinstance(document, dict) and document.get('type') == 'FeatureCollection':
         features = _list(document.get('features'), 'features')
@@ -162,15 +168,13 @@ def _all_shapes(document: Any) -> list[Shape]:
     waiting = _numbered(_list(features, 'the file'), 'features')
     while waiting:
         place, feature = waiting.pop()
-        try:
+        with problems.leaving_out(place=place):
             properties, found = _shapes(feature)
             shapes += found
             for key in ('childObjects', 'children'):
                 children = properties.get(key)
                 if children is not None:
                     waiting += _numbered(_list(children, key), f'{place}.{key}')
-        except AnnotationError as error:
-            raise error.at(place=place) from error
     return shapes
 
 

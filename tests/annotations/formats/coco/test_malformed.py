@@ -22,7 +22,7 @@ HUGE = 10**400
         ({'image_id': [5]}, 'image_id is a whole number or text'),
         ({'image_id': True}, 'image_id is a whole number'),
         ({'category_id': 4}, "no category has the id '4'"),
-        ({'category_id': None, 'caption': 'A cat.'}, 'no category has the id'),
+        ({'category_id': None, 'caption': 'A cat.'}, 'category_id is null'),
         ({'category_id': {}}, 'no category has the id'),
         ({'segments_info': []}, 'panoptic'),
         ({'bbox': [0, 0, 1]}, r'bbox is \[x, y, width, height\], got 3'),
@@ -35,12 +35,11 @@ HUGE = 10**400
         ({'bbox': [float('nan'), 0, 1, 1]}, "number of pixels, got 'nan'"),
         ({'bbox': [0, 0, 1, True]}, 'number of pixels'),
         ({'bbox': [0, 0, 1e8, 1]}, 'within'),
-        ({'bbox': [0, 0, 1, 1], 'attributes': {'rotation': 45.0}}, 'rotated boxes'),
+        ({'bbox': [0, 0, 1, 1], 'attributes': {'rotation': '9'}}, 'expected a number'),
         ({'segmentation': 'x'}, 'expected a list'),
-        ({'segmentation': [1, 2, 3, 4, 5, 6]}, 'expected a list, got'),
+        ({'segmentation': [1, 2, 3, 4, 5, 6]}, 'without inner lists'),
         ({'segmentation': [[1, 2, 3, 4, 5]]}, r'\[x, y, x, y, ...\], got 5'),
         ({'segmentation': [[1, 2, 3, 4]]}, 'at least 3 vertices, got 2'),
-        ({'segmentation': [[]]}, 'at least 3 vertices, got 0'),
         ({'segmentation': [[1, 2, 3, 4, 5, None]]}, 'coordinate is a number'),
         ({'segmentation': [[1, 2, 3, 4, 5, HUGE]]}, 'coordinate must lie'),
         ({'segmentation': {}}, r'needs size \[4, 6\]'),
@@ -61,7 +60,7 @@ HUGE = 10**400
 )  # fmt: skip
 def test_malformed_annotations(record, what, tmp_path):
     with pytest.raises(
-        AnnotationError, match=rf'instances.json, annotations\[1\]: .*{what}'
+        AnnotationError, match=rf'instances.json, annotations\[1\][:,] .*{what}'
     ):
         read(tmp_path, {}, record)
 

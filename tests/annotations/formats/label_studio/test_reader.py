@@ -92,11 +92,11 @@ def test_a_turned_rectangle_of_the_tool(tmp_path):
                       24.43625178984779, 345.1381651311527, size=(768, 433))
         ),
     )  # fmt: skip
-    assert annotation.boxes == []
+    assert annotation.polygons == []
     np.testing.assert_allclose(
-        annotation.polygons[0].rings,
-        [[(24.660307, 334.804557), (333.700119, 252.795809),
-          (381.835521, 434.188111), (72.795708, 516.196859)]],
+        annotation.boxes[0].outline,
+        [(24.660307, 334.804557), (333.700119, 252.795809),
+         (381.835521, 434.188111), (72.795708, 516.196859)],
         atol=2e-6,
     )  # fmt: skip
 
@@ -112,10 +112,12 @@ def test_coordinates(tmp_path):
             region('polygonlabels', {'points': [[0, 0], [100, 0], [100, 100]]}),
         ),
     )
-    assert annotation.boxes == [Box('cat', 1, 1, 3, 3)] * 2
+    assert annotation.boxes == [
+        *[Box('cat', 1, 1, 3, 3)] * 2,
+        Box('cat', 3, 1, 4, 3),
+    ]
     assert annotation.points == [Point('cat', 9.5, 0.5)]  # the pixel (0, 9)
     assert annotation.polygons == [
-        Polygon('cat', [[(4, 1), (4, 3), (3, 3), (3, 1)]]),
         Polygon('cat', [[(0, 0), (10, 0), (10, 4)]]),
     ]
 

@@ -133,7 +133,7 @@ def test_images_of_one_stem_cannot_share_a_file(tmp_path):
 
 
 @pytest.mark.parametrize('kind', ['rectangle', 'oriented_rectangle'])
-def test_rectangles_are_boxes_if_axis_parallel(tmp_path, kind):
+def test_rectangles_are_boxes(tmp_path, kind):
     for points in (
         [[5, 6], [1, 2]],
         [[1, 6], [5, 2]],
@@ -143,8 +143,8 @@ def test_rectangles_are_boxes_if_axis_parallel(tmp_path, kind):
         assert annotation.boxes == [Box('cat', 1, 2, 5, max(y for _, y in points))]
     rhomb = [[3, 1], [5, 3], [3, 5], [1, 3]]
     annotation = read_one(tmp_path, document(shape(kind, rhomb)))
-    assert annotation.boxes == []
-    assert annotation.polygons == [Polygon('cat', [rhomb])]
+    assert annotation.boxes == [Box.around('cat', rhomb)]
+    assert annotation.boxes[0].outline == tuple(map(tuple, rhomb))
 
 
 def test_shapes_cover_the_pixels_they_are_drawn_on(tmp_path):
