@@ -12,9 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmseg_spml.annotations.check import check_annotations
+from mmseg_spml.annotations.check import check_annotations, grouped
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
+from mmseg_spml.annotations.mask_values import parse_values
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.io.progress import watched
 
@@ -37,6 +38,19 @@ def parse_args() -> argparse.Namespace:
         help='class names in the order of their ids, or one text file of names',
     )
     parser.add_argument('--images', type=Path, help='folder of the images')
+    parser.add_argument(
+        '--values',
+        nargs='+',
+        metavar='VALUE=CLASS',
+        help='meaning of values of index PNGs that are no class ids: 255=cat, '
+        '127=void, 4=unlabeled',
+    )
+    parser.add_argument(
+        '--mask-suffix',
+        default='',
+        help='end of the names of index PNGs that the names of images lack, such as '
+        '_mask',
+    )
     parser.add_argument(
         '--most',
         type=int,
@@ -69,6 +83,8 @@ def main() -> None:
                 images=args.images,
                 classes=args.classes,
                 problems=problems,
+                values=parse_values(args.values),
+                mask_suffix=args.mask_suffix,
             ),
             'checking',
         )
@@ -79,10 +95,11 @@ def main() -> None:
         sys.exit(str(error))
     print(report.table(args.classes))
     errors_first = sorted(report.findings, key=lambda finding: finding.level)
-    for finding in errors_first[: args.most]:
-        print(finding)
-    if len(errors_first) > args.most:
-        print(f'... and {len(errors_first) - args.most} more (--most)')
+    lines = grouped(errors_first)
+    for line in lines[: args.most]:
+        print(line)
+    if len(lines) > args.most:
+        print(f'... and {len(lines) - args.most} more (--most)')
     sys.exit(report.failed or (args.strict and bool(report.findings)))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_spml.annotations.check import Finding, grouped
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import (
     FORMATS,
@@ -24,6 +25,7 @@ from mmseg_spml.annotations.formats import (
     read_annotations,
     write_annotations,
 )
+from mmseg_spml.annotations.mask_values import parse_values
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
@@ -66,6 +68,19 @@ def parse_args() -> argparse.Namespace:
         '--seed', type=int, default=0, help='random seed of --sample (default: 0)'
     )
     parser.add_argument(
+        '--values',
+        nargs='+',
+        metavar='VALUE=CLASS',
+        help='meaning of values of index PNGs that are no class ids: 255=cat, '
+        '127=void, 4=unlabeled',
+    )
+    parser.add_argument(
+        '--mask-suffix',
+        default='',
+        help='end of the names of index PNGs that the names of images lack, such as '
+        '_mask',
+    )
+    parser.add_argument(
         '--on-error',
         choices=('stop', 'skip'),
         default='stop',
@@ -98,6 +113,7 @@ def main() -> None:
     problems = Problems(skip=args.on_error == 'skip')
     try:
         classes = class_names(args.classes)
+        values = parse_values(args.values)
         to = args.to or format_of_name(args.out)
         for path in args.inputs:
             found = read_annotations(
@@ -106,6 +122,8 @@ def main() -> None:
                 images=args.images,
                 classes=classes,
                 problems=problems,
+                values=values,
+                mask_suffix=args.mask_suffix,
             )
             annotations += watched(found, f'reading {Path(path).name}')
         merged = merge_by_image(annotations)
@@ -122,6 +140,12 @@ def main() -> None:
             f'{left_out} shapes, tags or declarations of completeness left out: {to} '
             'cannot express them'
         )
+    warnings = [
+        Finding('warning', str(one.place or one.file), one.problem)
+        for one in problems.warnings
+    ]
+    for line in grouped(warnings):
+        print(line)
     for error in problems.found:
         print(f'left out: {error}')
     if problems.found:

@@ -19,6 +19,7 @@ from mmengine.utils import track_parallel_progress
 
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, write_annotations
+from mmseg_spml.annotations.mask_values import parse_values
 from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.simulation.annotator import KINDS, Annotator
 from mmseg_spml.annotations.simulation.skeleton import PLACES
@@ -53,6 +54,19 @@ def parse_args() -> argparse.Namespace:
         '--suffix',
         default='.jpg',
         help='suffix of the images of a folder of masks (default: .jpg)',
+    )
+    parser.add_argument(
+        '--values',
+        nargs='+',
+        metavar='VALUE=CLASS',
+        help='meaning of values of index PNGs that are no class ids: 255=cat, '
+        '127=void, 4=unlabeled',
+    )
+    parser.add_argument(
+        '--mask-suffix',
+        default='',
+        help='end of the names of index PNGs that the names of images lack, such as '
+        '_mask',
     )
     parser.add_argument(
         '--kinds',
@@ -144,8 +158,14 @@ def main() -> None:
         if Path(args.masks).is_dir():
             if not args.classes:
                 raise ValueError('a folder of masks needs --classes')
-            sources = masks_of_folder(args.masks, args.suffix)
             classes: Sequence[str] = class_names(args.classes) or ()
+            sources = masks_of_folder(
+                args.masks,
+                args.suffix,
+                classes=classes,
+                values=parse_values(args.values),
+                mask_suffix=args.mask_suffix,
+            )
         else:
             sources, classes = masks_of_config(args.masks, args.split)
         annotator = Annotator(
@@ -165,6 +185,12 @@ def main() -> None:
             annotate, annotator=annotator, classes=list(classes), seed=args.seed
         )
         annotations = track_parallel_progress(work, sources, args.workers, chunksize=8)
+        shown = set().union(*(one.shown() for one in annotations))
+        if len(classes) > 1 and not shown - {classes[0]}:
+            raise ValueError(
+                f'no mask shows any class but {classes[0]!r}. If the value 255, which '
+                f'means void, is the object, add --values 255={classes[1]}'
+            )
         left_out = write_annotations(annotations, args.out, args.to, classes=classes)
     except (ValueError, OSError) as error:
         sys.exit(f'\n{error}')

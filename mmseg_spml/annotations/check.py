@@ -99,6 +99,31 @@ class Report:
         return '\n'.join(lines)
 
 
+def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:
+    """Describe findings, and join those that more than ``most`` images share.
+
+    Example:
+        >>> many = [Finding('warning', f'{i}.jpg', 'is gray') for i in range(9)]
+        >>> grouped(many)
+        ['warning: 9 images: is gray; first: 0.jpg']
+    """
+    images: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        if finding.image is not None:
+            images.setdefault((finding.level, finding.what), []).append(finding.image)
+    lines = []
+    for finding in findings:
+        shared = images.get((finding.level, finding.what), [])
+        if finding.image is None or len(shared) <= most:
+            lines.append(str(finding))
+        elif finding.image == shared[0]:
+            lines.append(
+                f'{finding.level}: {len(shared)} images: {finding.what}; first: '
+                f'{shared[0]}'
+            )
+    return lines
+
+
 def check_annotations(
     annotations: Iterable[WeakAnnotation],
     classes: Sequence[str],
@@ -114,8 +139,8 @@ def check_annotations(
         classes: C class names.
         images: The folder of the images, which are opened if it is given.
         background: The name of the background class; None if there is none.
-        problems: The malformed entries that are left out while the annotations are
-            read; they become errors.
+        problems: The problems of the reader: malformed entries that are left out while
+            the annotations are read become errors.
 
     Example:
         >>> weak = WeakAnnotation('a.jpg', 4, 6, points=[Point('cat', 9, 1)])
@@ -143,8 +168,11 @@ def check_annotations(
         _check_labels(annotation, classes, background, report)
         if images is not None:
             _check_image(annotation, images, contents, report)
-    for error in problems.found if problems is not None else ():
-        report.add('error', None, str(error))
+    if problems is not None:
+        for error in problems.found:
+            report.add('error', None, str(error))
+        for doubt in problems.warnings:
+            report.add('warning', doubt.place or str(doubt.file), doubt.problem)
     if not report.images:
         report.add('error', None, 'there is no image')
     _check_whole(report, classes, background)

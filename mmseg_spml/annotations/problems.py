@@ -16,6 +16,10 @@ class Problems:
     Args:
         skip: Whether to leave malformed entries out.
 
+    Attributes:
+        found: Malformed entries that were left out.
+        warnings: Entries that were read, but may mean something else.
+
     Example:
         >>> problems = Problems(skip=True)
         >>> with problems.leaving_out(file='a.json') as within:
@@ -28,17 +32,23 @@ class Problems:
     def __init__(self, skip: bool = False) -> None:
         self.skip = skip
         self.found: list[AnnotationError] = []
+        self.warnings: list[AnnotationError] = []
         self._file: object = None
         self._place: str | None = None
 
     def _within(self, file: object, place: str | None) -> 'Problems':
         """Return problems of a part, which are among those of the whole."""
         part = Problems(self.skip)
-        part.found = self.found
+        part.found, part.warnings = self.found, self.warnings
         part._file = self._file if file is None else file
         places = [one for one in (self._place, place) if one is not None]
         part._place = ', '.join(places) if places else None
         return part
+
+    def warn(self, what: str) -> None:
+        """Note that an entry may mean something else than what is read."""
+        warning = AnnotationError(what, file=self._file, place=self._place)
+        self.warnings.append(warning)
 
     @contextmanager
     def leaving_out(

@@ -1,6 +1,6 @@
 """Full masks from any MMSegmentation data set, or from a folder of index PNGs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +10,10 @@ from mmengine.config import Config, ConfigDict
 from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.utils import register_all_modules
 
+from mmseg_spml.annotations.formats.index_png import read_dense_map
+from mmseg_spml.annotations.model import DENSE_UNLABELED, AnnotationError
 from mmseg_spml.functional.labels.values import VOID
-from mmseg_spml.io.index_maps import read_index_map
+from mmseg_spml.io.folders import files_with_suffix
 
 
 class FullMask(NamedTuple):
@@ -21,23 +23,41 @@ class FullMask(NamedTuple):
     read: Callable[[], np.ndarray]
 
 
-def masks_of_folder(folder: str | Path, suffix: str = '.jpg') -> list[FullMask]:
+def masks_of_folder(
+    folder: str | Path,
+    suffix: str = '.jpg',
+    *,
+    classes: Sequence[str],
+    values: Mapping[int, str] | None = None,
+    mask_suffix: str = '',
+) -> list[FullMask]:
     """List the index PNGs of a folder.
 
     Args:
         folder: Folder of ``*.png`` files, searched recursively.
         suffix: Suffix of the images, which are named like their masks.
+        classes: C class names.
+        values: Meaning of values; see
+            :func:`~mmseg_spml.annotations.mask_values.dense_labels`.
+        mask_suffix: End of the names of masks that the names of images lack.
 
     Raises:
         FileNotFoundError: If there is no PNG file.
     """
-    paths = sorted(Path(folder).rglob('*.png'))
+    folder = Path(folder)
+    paths = [
+        p for p in files_with_suffix(folder, '.png') if p.stem.endswith(mask_suffix)
+    ]
     if not paths:
-        raise FileNotFoundError(f'no *.png in {folder}: give a folder of masks')
+        raise FileNotFoundError(
+            f'no *{mask_suffix}.png in {folder}: give a folder of masks'
+        )
     return [
         FullMask(
-            path.relative_to(folder).with_suffix(suffix).as_posix(),
-            _PngReader(str(path)),
+            path.relative_to(folder)
+            .with_name(path.stem.removesuffix(mask_suffix) + suffix)
+            .as_posix(),
+            _PngReader(path, tuple(classes), values),
         )
         for path in paths
     ]
@@ -93,15 +113,24 @@ def _name_below(path: str, root: Path) -> str:
 
 @dataclass(frozen=True)
 class _PngReader:
-    path: str
+    path: Path
+    classes: Sequence[str]
+    values: Mapping[int, str] | None
 
     def __call__(self) -> np.ndarray:
-        ids = read_index_map(self.path, 'mask')
-        if ids.max() > VOID:
-            raise ValueError(
-                f'the mask {self.path} holds {ids.max()}; classes are below {VOID}'
-            )
-        return ids.astype(np.uint8)
+        try:
+            labels = read_dense_map(self.path, self.classes, self.values).labels
+            unlabeled = labels == DENSE_UNLABELED
+            number = len(self.classes)
+            if unlabeled.any() and 'unlabeled' not in (self.values or {}).values():
+                raise AnnotationError(
+                    f'holds the value {number} ({unlabeled.sum()} pixels), but with '
+                    f'{number} classes a full mask holds 0..{number - 1} and {VOID} '
+                    f'(void): add the missing class, or --values {number}=void'
+                )
+        except AnnotationError as error:
+            raise error.at(file=self.path) from error
+        return np.where(unlabeled, np.uint8(VOID), labels)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+from mmseg_spml.io.folders import files_with_suffix
+
+IMAGE_SUFFIXES = (
+    *('.jpg', '.jpeg', '.jfif', '.png'),
+    *('.bmp', '.ppm', '.tif', '.tiff', '.webp'),
+)
 """The suffixes of image files in lower case."""
 
 
@@ -39,11 +44,8 @@ def list_images(folder: str) -> list[str]:
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'there is no folder {folder}')
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in Path(folder).rglob('*')
-        if path.suffix.lower() in (*IMAGE_SUFFIXES, '.gif') and path.is_file()
-    )
+    files = files_with_suffix(Path(folder), *IMAGE_SUFFIXES, '.gif')
+    names = [path.relative_to(folder).as_posix() for path in files]
     if not names:
         raise FileNotFoundError(f'there is no image in {folder}')
     stems: dict[str, str] = {}

@@ -1,20 +1,26 @@
 """Folders of index PNGs: one label map per image.
 
 The PNGs have one channel, gray or palette, as in PASCAL VOC's ``SegmentationClass``.
-The values 0..C-1 stand for the C classes, 255 is void, and values in between are
-unlabeled. The pixel in row r and column c of the file is the pixel of the image there.
+The values 0..C-1 stand for the C classes, C is unlabeled and 255 void. Other values are
+errors, unless ``values`` states their meaning. The pixel in row r and column c of the
+file is the pixel of the image there.
 
 A file ``a/b.png`` belongs to the image ``a/b`` with the suffix that it has in the
-folder of the images, or to ``a/b.jpg`` if that folder is not given.
+folder of the images, or beside the file, or to ``a/b.jpg`` if there is neither. With
+``mask_suffix='_mask'`` only the files ``a/b_mask.png`` are label maps.
+
+Class names may come from the file ``_classes.csv`` that Roboflow puts beside the masks.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from mmseg_spml.annotations.label_map import has_label_map, label_map
+from mmseg_spml.annotations.mask_values import dense_labels, doubts
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
     DENSE_VOID,
@@ -25,6 +31,7 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import MissingFileError
+from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
@@ -35,17 +42,30 @@ _BACKGROUND = 'background'
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 # Gray photographs have more different values than this, and label maps have fewer.
 _MOST_VALUES = 64
+_CLASSES_FILE = '_classes.csv'
+# Common ends of the names of masks, which images do not have.
+_MASK_SUFFIX = re.compile(r'(_mask|_masks|_labelIds|_label|_labels|_gt|_seg)$', re.I)
 
 
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a PNG, or a folder's first one, has one channel and few values."""
+    values = _values_of_first(path)
+    return values is not None and len(values) <= _MOST_VALUES
+
+
+def holds_gray_pngs(path: Path) -> bool:
+    """Return whether a PNG, or a folder's first one, has one channel."""
+    return _values_of_first(path) is not None
+
+
+def _values_of_first(path: Path) -> np.ndarray | None:
     file = path if path.is_file() else next(iter(_files(path)), None)
     if file is None or file.suffix.lower() != '.png':
-        return False
+        return None
     try:
-        return len(np.unique(_ids(file))) <= _MOST_VALUES
+        return np.unique(_ids(file))
     except AnnotationError:
-        return False
+        return None
 
 
 def read(
@@ -54,14 +74,20 @@ def read(
     images: Path | None = None,
     classes: Sequence[str] | None = None,
     problems: Problems | None = None,
+    values: Mapping[int, str] | None = None,
+    mask_suffix: str = '',
 ) -> Iterator[WeakAnnotation]:
     """Read the label maps of a folder, one by one.
 
     Args:
         path: The folder, which may have subfolders, or one file.
         images: The folder of the images, in which their suffixes are looked up.
-        classes: C class names, which are required.
+        classes: C class names, which are required unless ``_classes.csv`` has them.
         problems: What to do with malformed entries; stop at the first if None.
+        values: The meaning of values; see
+            :func:`~mmseg_spml.annotations.mask_values.dense_labels`.
+        mask_suffix: The end of the names of label maps, without ``.png``, that the
+            names of images lack.
 
     Raises:
         AnnotationError: A label map is malformed. The error names the folder and the
@@ -72,41 +98,65 @@ def read(
     if not path.exists():
         raise FileNotFoundError(f'there is no label map or folder of them: {path}')
     if classes is None:
-        raise AnnotationError(
-            'index PNGs hold ids of classes; give the class names by --classes',
-            file=path,
-        )
-    files = [path] if path.is_file() else _files(path)
+        classes = _stated_classes(path)
+    files = [path] if path.is_file() else _files(path, mask_suffix)
     if not files:
-        raise AnnotationError('the folder holds no *.png', file=path)
-    names = _ImageNames(images)
+        raise AnnotationError(f'the folder holds no *{mask_suffix}.png', file=path)
+    names = _ImageNames(images, mask_suffix)
     problems = problems or Problems()
     for file in files:
         place = file.name if file == path else file.relative_to(path).as_posix()
         annotation = None
-        with problems.leaving_out(file=path, place=place):
-            dense = read_dense_map(file, classes)
+        with problems.leaving_out(file=path, place=place) as within:
+            dense = read_dense_map(file, classes, values)
             name = names.of_map(file, place)
+            for doubt in doubts(dense.labels, classes, values):
+                within.warn(doubt)
             annotation = WeakAnnotation(name, *dense.size, dense=dense)
         if annotation is not None:
             yield annotation
 
 
-def read_dense_map(path: Path, classes: Sequence[str]) -> DenseMap:
-    """Read the label map of an index PNG; values from C to 254 become unlabeled.
+def read_dense_map(
+    path: Path, classes: Sequence[str], values: Mapping[int, str] | None = None
+) -> DenseMap:
+    """Read the label map of an index PNG.
 
     Args:
         path: The file to read.
         classes: C class names.
+        values: The meaning of values; see
+            :func:`~mmseg_spml.annotations.mask_values.dense_labels`.
 
     Raises:
-        AnnotationError: The file is no index PNG, or the names are unusable.
+        AnnotationError: The file is no index PNG, the names are unusable, or a value
+            has no meaning.
         FileNotFoundError: There is no such file.
     """
     _check_number(classes)
-    labels = _ids(path).astype(np.uint8)
-    labels[(labels >= len(classes)) & (labels < DENSE_VOID)] = DENSE_UNLABELED
-    return DenseMap(tuple(classes), labels)
+    return DenseMap(tuple(classes), dense_labels(_ids(path), classes, values))
+
+
+def _stated_classes(path: Path) -> list[str]:
+    """Return the class names of ``_classes.csv``, which lists values and names."""
+    file = (path if path.is_dir() else path.parent) / _CLASSES_FILE
+    if not file.is_file():
+        raise AnnotationError(
+            'index PNGs hold ids of classes; give the class names by --classes',
+            file=path,
+        )
+    names: dict[int, str] = {}
+    for line in file.read_text(encoding='utf-8-sig').splitlines()[1:]:
+        number, _, name = line.partition(',')
+        if number.strip().isdecimal() and name.strip():
+            names[int(number)] = name.strip()
+    if sorted(names) != list(range(len(names))) or not names:
+        raise AnnotationError(
+            'expected lines "value, name" for the values 0, 1, 2, ..., got '
+            f'{sorted(names)[:9]}',
+            file=file,
+        )
+    return [names[number] for number in range(len(names))]
 
 
 def write(
@@ -191,8 +241,9 @@ def _check_number(classes: Sequence[str]) -> None:
         )
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob('*.png') if file.is_file())
+def _files(folder: Path, mask_suffix: str = '') -> list[Path]:
+    files = files_with_suffix(folder, '.png')
+    return [file for file in files if file.stem.endswith(mask_suffix)]
 
 
 def _ids(path: Path) -> np.ndarray:
@@ -218,15 +269,17 @@ def _ids(path: Path) -> np.ndarray:
 class _ImageNames:
     """The image names of label maps, looked up in a folder of images if given."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, mask_suffix: str) -> None:
         self.folder = None if folder is None else Path(folder)
+        self.mask_suffix = mask_suffix
         self.listed: dict[str, dict[str, list[str]]] = {}
 
     def of_map(self, file: Path, place: str) -> str:
         """Return the image of a label map that lies at ``place`` within its folder."""
+        parent = PurePosixPath(place).parent
+        stem = PurePosixPath(place).stem.removesuffix(self.mask_suffix)
         if self.folder is None:
-            return PurePosixPath(place).with_suffix('.jpg').as_posix()
-        parent, stem = PurePosixPath(place).parent, PurePosixPath(place).stem
+            return self._without_folder(file, parent, stem)
         if str(parent) not in self.listed:
             self.listed[str(parent)] = _images_by_stem(self.folder / parent)
         names = [
@@ -237,7 +290,7 @@ class _ImageNames:
         if not names:
             raise MissingFileError(
                 f'there is no image {self.folder / parent / stem}.* for the label map '
-                f'{file}; check the folder given by --images'
+                f'{file}; check the folder given by --images{_suffix_hint(stem)}'
             )
         if len(names) > 1:
             raise AnnotationError(
@@ -246,11 +299,32 @@ class _ImageNames:
             )
         return (parent / names[0]).as_posix()
 
+    def _without_folder(self, file: Path, parent: PurePosixPath, stem: str) -> str:
+        """Return the image beside a label map, or else the usual name."""
+        if str(parent) not in self.listed:
+            self.listed[str(parent)] = _images_by_stem(file.parent)
+        beside = self.listed[str(parent)].get(stem, [])
+        beside = [name for name in beside if name != file.name]
+        hint = _suffix_hint(stem)
+        if hint and not beside:
+            raise AnnotationError(f'the name of its image is not known{hint}')
+        name = beside[0] if len(beside) == 1 else f'{stem}.jpg'
+        return (parent / name).as_posix()
+
+
+def _suffix_hint(stem: str) -> str:
+    found = _MASK_SUFFIX.search(stem)
+    return (
+        f'. Do images lack {found[0]!r}? Then add --mask-suffix={found[0]}'
+        if found
+        else ''
+    )
+
 
 def _images_by_stem(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if folder.is_dir():
         for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
+            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith('.'):
                 found.setdefault(file.stem, []).append(file.name)
     return found

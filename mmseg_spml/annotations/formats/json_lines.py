@@ -7,6 +7,7 @@ this module describes a line.
 import base64
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +45,8 @@ _NO_PICTURE = (
     SyntaxError,
     Image.DecompressionBombError,
 )
+# Other formats have objects called image.
+_FIRST_KEYS = (re.compile(rb'"image":\s*"'), re.compile(rb'"size":\s*\['))
 _KEYS = {
     'image', 'size', 'tags', 'absent', 'tags_complete', 'boxes', 'boxes_complete',
     'points', 'strokes', 'polygons', 'masks', 'dense',
@@ -53,8 +56,8 @@ _KEYS = {
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a file's first line looks like a record of :func:`to_record`."""
     line = head.lstrip().split(b'\n', 1)[0]
-    return path.suffix == '.jsonl' or (
-        line.startswith(b'{') and b'"image":' in line and b'"size":' in line
+    return path.suffix.lower() == '.jsonl' or (
+        line.startswith(b'{') and all(key.search(line) for key in _FIRST_KEYS)
     )
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from mmseg_spml.annotations.formats.index_png import read_dense_map
 from mmseg_spml.annotations.formats.json_lines import text_lines
 from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.mask_values import UNLABELED
 from mmseg_spml.annotations.model import (
+    DENSE_VOID,
     AnnotationError,
     WeakAnnotation,
     checked_image_name,
@@ -23,10 +25,9 @@ from mmseg_spml.annotations.model import (
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 NAME = 'list_file'
-
-_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 def recognizes(path: Path, head: bytes) -> bool:
@@ -36,8 +37,8 @@ def recognizes(path: Path, head: bytes) -> bool:
     return (
         path.suffix == '.txt'
         and len(columns) == 3
-        and columns[0].lower().endswith(_IMAGE_SUFFIXES)
-        and all(column.endswith('.png') for column in columns[1:])
+        and columns[0].lower().endswith(IMAGE_SUFFIXES)
+        and all(column.lower().endswith('.png') for column in columns[1:])
     )
 
 
@@ -109,5 +110,7 @@ def _of_line(line: str, root: Path, classes: Sequence[str]) -> WeakAnnotation:
             f'there is no label map {label_map}; give the folder that the list is '
             'relative to by --images'
         )
-    dense = read_dense_map(label_map, classes)
+    # As in the release, all other values are unlabeled.
+    others = {value: UNLABELED for value in range(len(classes), DENSE_VOID)}
+    dense = read_dense_map(label_map, classes, others)
     return WeakAnnotation(names[0], *dense.size, dense=dense)

@@ -14,9 +14,11 @@ A format is a module with
   can express; formats that can express neither have no such name.
 """
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from mmseg_spml.annotations.formats import (
     coco,
@@ -35,6 +37,7 @@ from mmseg_spml.annotations.formats import (
     voc_xml,
     whats_the_point,
 )
+from mmseg_spml.annotations.formats._unknown import describe_unknown
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
 
@@ -77,10 +80,16 @@ def detect_format(path: str | Path) -> str:
         with open(path, 'rb') as file:
             head = file.read(_HEAD)
     names = [name for name, module in FORMATS.items() if module.recognizes(path, head)]
+    if len(names) > 1:  # gray PNGs beside other annotations are the images of these
+        names = [name for name in names if name != index_png.NAME]
+    if not names and index_png.holds_gray_pngs(path):
+        return index_png.NAME
     if len(names) != 1:
         found = f'may be any of {names}' if names else 'is in no known format'
+        nearest = None if names else describe_unknown(path, head)
+        reason = f'; {nearest}' if nearest else ''
         raise AnnotationError(
-            f'{found}; name one of {sorted(FORMATS)} by --format', file=path
+            f'{found}{reason}. Or name one of {sorted(FORMATS)} by --format', file=path
         )
     return names[0]
 
@@ -92,6 +101,7 @@ def read_annotations(
     images: str | Path | None = None,
     classes: Sequence[str] | None = None,
     problems: Problems | None = None,
+    **options: Any,
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file or folder, one by one.
 
@@ -101,17 +111,27 @@ def read_annotations(
         images: The folder of the images, for formats that do not state their sizes.
         classes: Class names in the order of their ids, for formats that hold ids.
         problems: What to do with malformed entries; stop at the first if None.
+        **options: Options that only some formats have: ``values`` and ``mask_suffix``
+            of index PNGs. None and empty ones are left out.
 
     Raises:
         AnnotationError: An annotation is malformed. The error names the file and the
             place in it.
         FileNotFoundError: A file is missing.
     """
-    return _module(format or detect_format(path)).read(
+    format = format or detect_format(path)
+    given = {name: value for name, value in options.items() if value}
+    read = _module(format).read
+    foreign = sorted(set(given) - set(inspect.signature(read).parameters))
+    if foreign:
+        names = ', '.join('--' + name.replace('_', '-') for name in foreign)
+        raise AnnotationError(f'the format {format} has no {names}', file=path)
+    return read(
         Path(path),
         images=None if images is None else Path(images),
         classes=classes,
         problems=problems,
+        **given,
     )
 
 

@@ -32,6 +32,7 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
+from mmseg_spml.io.folders import files_with_suffix
 
 NAME = 'sbd'
 
@@ -63,12 +64,13 @@ class _Array(NamedTuple):
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a file, or the first of a folder, begins with GTcls."""
     if path.is_dir():
-        path = min(path.glob('*.mat'), default=path)
-        if not path.is_file():
+        files = files_with_suffix(path, '.mat', deep=False)
+        if not files:
             return False
+        path = files[0]
         with open(path, 'rb') as file:
             head = file.read(_HEAD)
-    if path.suffix != '.mat' or not head.startswith(_MAGIC):
+    if path.suffix.lower() != '.mat' or not head.startswith(_MAGIC):
         return False
     start = head[_DATA : _DATA + 128]
     if _COMPRESSED in (start[0:1] + start[3:4]):
@@ -131,7 +133,7 @@ def _files(path: Path) -> list[Path]:
         raise FileNotFoundError(f'there is no annotation file or folder {path}')
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.glob('*.mat') if file.is_file())
+    files = files_with_suffix(path, '.mat', deep=False)
     if not files:
         raise AnnotationError(
             'the folder has no .mat file: give the folder cls', file=path

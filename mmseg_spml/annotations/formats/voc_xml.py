@@ -36,6 +36,7 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.folders import files_with_suffix
 
 NAME = 'voc_xml'
 
@@ -161,7 +162,7 @@ def annotation_files(path: Path) -> list[Path]:
         raise FileNotFoundError(f'there is no annotation file or folder {path}')
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.rglob('*.xml') if file.is_file())
+    files = files_with_suffix(path, '.xml')
     if not files:
         raise AnnotationError('the folder has no .xml file', file=path)
     return files
@@ -170,12 +171,13 @@ def annotation_files(path: Path) -> list[Path]:
 def xml_head(path: Path, head: bytes) -> bytes:
     """Return the first bytes of an annotation file, or of a folder's first, if any."""
     if path.is_dir():
-        path = min(path.rglob('*.xml'), default=path)
-        if not path.is_file():
+        files = files_with_suffix(path, '.xml')
+        if not files:
             return b''
+        path = files[0]
         with open(path, 'rb') as file:
             head = file.read(_HEAD)
-    is_one = path.suffix == '.xml' and _ROOT.search(head)
+    is_one = path.suffix.lower() == '.xml' and _ROOT.search(head)
     return head if is_one else b''
 
 

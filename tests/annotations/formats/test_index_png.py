@@ -19,6 +19,7 @@ from mmseg_spml.annotations.model import (
     Point,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.problems import Problems
 
 CLASSES = ('background', 'cat', 'dog')
 
@@ -60,7 +61,7 @@ def read(path, classes=CLASSES, **options):
 @pytest.mark.parametrize('color', [0, 3])
 def test_values_of_a_palette_or_gray_file(color, tmp_path):
     path = tmp_path / '2007_000032.png'
-    path.write_bytes(png([[0, 1, 2, 3], [254, 255, 1, 200]], color=color))
+    path.write_bytes(png([[0, 1, 2, 3], [3, 255, 1, 3]], color=color))
     labels = np.array([[0, 1, 2, 254], [254, 255, 1, 254]], np.uint8)
     expected = [
         WeakAnnotation('2007_000032.jpg', 2, 4, dense=DenseMap(CLASSES, labels))
@@ -69,6 +70,65 @@ def test_values_of_a_palette_or_gray_file(color, tmp_path):
     assert read(path) == expected  # one file
     for place in (tmp_path, path):
         assert index_png.recognizes(place, b'')
+
+
+def test_values_without_a_meaning(tmp_path):
+    save(tmp_path / 'a.png', [[0, 127, 127, 254]])
+    with pytest.raises(
+        AnnotationError, match=r'a\.png: .*127 \(2 pixels\), 254 \(1 .*--values 127='
+    ):
+        read(tmp_path)
+    values = {127: CLASSES[1], 254: 'void'}
+    (annotation,) = read(tmp_path, values=values)
+    assert annotation.dense.labels.tolist() == [[0, 1, 1, 255]]
+    save(tmp_path / 'a.png', [[0, *range(100, 120)]])
+    with pytest.raises(AnnotationError, match='14 more.*JPEG compression'):
+        read(tmp_path)
+
+
+def test_doubtful_values(tmp_path):
+    save(tmp_path / 'a.png', [[0, 255]])
+    save(tmp_path / 'b.png', [[0, 1, 3]])
+    save(tmp_path / 'c.png', [[0, 3, 3]])
+    problems = Problems()
+    assert len(read(tmp_path, problems=problems)) == 3
+    first, second = problems.warnings
+    assert first.place == 'a.png' and '--values 255=' in first.problem
+    assert second.place == 'b.png' and '3 is taken as unlabeled' in second.problem
+    problems = Problems()
+    read(tmp_path, problems=problems, values={255: CLASSES[2], 3: 'unlabeled'})
+    assert not problems.warnings
+
+
+def test_suffix_of_masks(tmp_path):
+    for name in ('a.jpg', 'b.jpg'):
+        (tmp_path / name).touch()
+    save(tmp_path / 'a_mask.png', [[1]])
+    save(tmp_path / 'b_mask.png', [[1]])
+    save(tmp_path / 'c.png', [[200]])
+    found = read(tmp_path, images=tmp_path, mask_suffix='_mask')
+    assert [one.image for one in found] == ['a.jpg', 'b.jpg']
+    with pytest.raises(AnnotationError, match='--mask-suffix=_mask'):
+        read(tmp_path, images=tmp_path)
+    with pytest.raises(AnnotationError, match='not known.*--mask-suffix=_mask'):
+        read(tmp_path)
+
+
+def test_the_image_beside_a_mask(tmp_path):
+    save(tmp_path / 'a.PNG', [[1]])
+    (tmp_path / 'a.JPG').touch()
+    (tmp_path / '._a.png').touch()
+    assert [one.image for one in read(tmp_path)] == ['a.JPG']
+
+
+def test_class_names_beside_the_masks(tmp_path):
+    save(tmp_path / 'a.png', [[1]])
+    (tmp_path / '_classes.csv').write_text('Pixel Value, Class\n0, ground\n1, cat\n')
+    (annotation,) = read(tmp_path, classes=None)
+    assert annotation.dense.classes == ('ground', 'cat')
+    (tmp_path / '_classes.csv').write_text('Pixel Value, Class\n0, a\n2, b\n')
+    with pytest.raises(AnnotationError, match='_classes.csv: expected lines'):
+        read(tmp_path, classes=None)
 
 
 def test_few_bits(tmp_path):

@@ -62,6 +62,7 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import checked_vertices
+from mmseg_spml.io.folders import files_with_suffix
 
 NAME = 'labelme'
 
@@ -128,7 +129,7 @@ def read(
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob('*.json') if file.is_file())
+    return files_with_suffix(folder, '.json')
 
 
 def _document(file: Path) -> dict:

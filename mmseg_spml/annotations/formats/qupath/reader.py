@@ -43,10 +43,11 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.io.folders import files_with_suffix
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 NAME = 'qupath'
 
-_IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 # Plain GeoJSON lacks these words; objects of version 0.2 have their type as id.
 _OF_QUPATH = (b'"objectType"', b'"object_type"', b'"classification"', b'"id": "Path')
 # These are the words of all versions.
@@ -70,7 +71,10 @@ def recognizes(path: Path, head: bytes) -> bool:
         text[:1] in (b'{', b'[')
         and (b'"Feature"' in text or b'"FeatureCollection"' in text)
         # A large first outline may leave no room for other words.
-        and (path.suffix == '.geojson' or any(word in text for word in _OF_QUPATH))
+        and (
+            path.suffix.lower() == '.geojson'
+            or any(word in text for word in _OF_QUPATH)
+        )
     )
 
 
@@ -112,9 +116,9 @@ def read(
 
 def _files(folder: Path) -> list[Path]:
     for suffix in ('.geojson', '.json'):
-        files = [file for file in folder.rglob(f'*{suffix}') if file.is_file()]
+        files = files_with_suffix(folder, suffix)
         if files:
-            return sorted(files)
+            return files
     return []
 
 
@@ -122,7 +126,7 @@ def _image_names(folder: Path) -> dict[str, list[str]]:
     """Return the images in a folder by their stems and by their full names."""
     names: dict[str, list[str]] = {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if file.suffix.lower() in _IMAGE_SUFFIXES:
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith('.'):
             names.setdefault(file.stem, []).append(file.name)
             names.setdefault(file.name, []).append(file.name)
     return names

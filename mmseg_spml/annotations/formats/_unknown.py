@@ -1,0 +1,113 @@
+"""What a file or folder that no format recognizes is, and what to do with it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from mmseg_spml.io.folders import files_with_suffix
+
+_HEAD = 65_536
+_YOLO_LINE = re.compile(rb'\s*\d+(\s+-?\d+(\.\d+)?([eE][+-]?\d+)?){4,}\s*')
+_COLOR_MODES = ('RGB', 'RGBA', 'CMYK', 'YCbCr')
+
+
+def describe_unknown(path: Path, head: bytes) -> str | None:
+    """Describe a file, or the first of a folder, by what it looks like.
+
+    Args:
+        path: The file or folder.
+        head: The first bytes of the file.
+
+    Returns:
+        A sentence that names the format and a way out, or None.
+    """
+    if path.is_dir():
+        for suffixes in (('.json',), ('.png', '.jpg', '.jpeg'), ('.txt',), ('.xml',)):
+            files = files_with_suffix(path, *suffixes)
+            if files:
+                path = files[0]
+                with open(path, 'rb') as file:
+                    head = file.read(_HEAD)
+                break
+        else:
+            return None
+    for looks_like, sentence in _KNOWN:
+        if looks_like(path, head):
+            return sentence
+    return None
+
+
+def _has(*words: bytes) -> Callable[[Path, bytes], bool]:
+    return lambda path, head: all(b'"' + word + b'"' in head for word in words)
+
+
+def _is_color(path: Path, head: bytes) -> bool:
+    if path.suffix.lower() != '.png':
+        return False
+    try:
+        with Image.open(path) as image:
+            return image.mode in _COLOR_MODES
+    except Exception:  # decoders raise errors of any kind for damaged files
+        return False
+
+
+def _is_yolo(path: Path, head: bytes) -> bool:
+    lines = [line for line in head.splitlines()[:3] if line.strip()]
+    return (
+        path.suffix.lower() == '.txt'
+        and bool(lines)
+        and all(_YOLO_LINE.fullmatch(line) for line in lines)
+    )
+
+
+_KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
+    (
+        _has(b'segments_info'),
+        'it looks like COCO panoptic, whose PNG files hold the segments: convert it to '
+        'COCO instances, for example by panopticapi',
+    ),
+    (
+        _has(b'categories', b'items', b'info'),
+        "it looks like Datumaro's own format: export COCO or CVAT instead (`datum "
+        'convert -f coco`)',
+    ),
+    (
+        _has(b'_via_img_metadata'),
+        "it looks like a project of VGG's Image Annotator: export COCO in VIA",
+    ),
+    (
+        _has(b'regions', b'shape_attributes'),
+        "it looks like VGG's Image Annotator (VIA): export COCO in VIA",
+    ),
+    (
+        _has(b'classTitle', b'objects'),
+        'it looks like Supervisely: export COCO there',
+    ),
+    (_has(b'slots', b'annotations'), 'it looks like Darwin (V7): export COCO there'),
+    (_has(b'data_row'), 'it looks like Labelbox: export COCO there'),
+    (
+        lambda path, head: (
+            head.lstrip().startswith(b'[')
+            and b'"annotator"' in head
+            and b'"result"' not in head
+        ),
+        'it looks like "JSON-MIN" of Label Studio: export the project as "JSON"',
+    ),
+    (
+        _is_yolo,
+        'it looks like YOLO, whose files do not hold the sizes of images: export COCO '
+        'instead',
+    ),
+    (
+        _is_color,
+        'its PNG files have several channels: a label map holds class ids in one '
+        'channel, gray or palette, and colors have to be converted to ids',
+    ),
+    (
+        lambda path, head: path.suffix.lower() in ('.jpg', '.jpeg'),
+        'it holds JPEG files, whose values are changed by compression: export label '
+        'maps as PNG',
+    ),
+]

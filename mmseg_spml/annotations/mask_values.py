@@ -1,0 +1,142 @@
+"""The meaning of the values of index maps, one rule for reading and simulation.
+
+With C classes, 0..C-1 are the classes, C is unlabeled and 255 void. Any other value is
+an error, unless its meaning is given.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mmseg_spml.annotations.model import DENSE_UNLABELED, DENSE_VOID, AnnotationError
+
+UNLABELED, VOID = 'unlabeled', 'void'
+_MOST_SHOWN = 6
+_LEAST_UNLABELED = 0.5
+# More values than this that are no class come from smoothing, and not from a person.
+_MOST_CHOSEN = 8
+
+
+def parse_values(texts: Sequence[str] | None) -> dict[int, str] | None:
+    """Parse meanings of values such as ``255=cat``, ``127=void`` or ``4=unlabeled``.
+
+    Raises:
+        AnnotationError: A text has another form, or a value is named twice.
+
+    Example:
+        >>> parse_values(['255=cat', '7=unlabeled'])
+        {255: 'cat', 7: 'unlabeled'}
+    """
+    if texts is None:
+        return None
+    values: dict[int, str] = {}
+    for text in texts:
+        number, _, name = text.partition('=')
+        if not number.isdecimal() or int(number) > DENSE_VOID or not name:
+            raise AnnotationError(
+                f'expected VALUE=CLASS with a value in 0..{DENSE_VOID}, such as '
+                f'255=cat, 127={VOID} or 4={UNLABELED}, got {text!r}'
+            )
+        if int(number) in values:
+            raise AnnotationError(f'the value {number} is named twice')
+        values[int(number)] = name
+    return values
+
+
+def dense_labels(
+    ids: np.ndarray, classes: Sequence[str], values: Mapping[int, str] | None = None
+) -> np.ndarray:
+    """Return the labels of a :class:`DenseMap` for the values of an index map.
+
+    Args:
+        ids: (H, W) values in 0..255.
+        classes: C class names.
+        values: The classes of some values, or ``'unlabeled'`` or ``'void'``; other
+            values keep their meaning.
+
+    Returns:
+        (H, W) uint8: 0..C-1, 254 (unlabeled) or 255 (void).
+
+    Raises:
+        AnnotationError: A value has no meaning, or a class is unknown.
+
+    Example:
+        >>> dense_labels(np.array([[0, 1, 2, 255]]), ('background', 'cat')).tolist()
+        [[0, 1, 254, 255]]
+        >>> ids = np.array([[0, 127, 255]])
+        >>> dense_labels(ids, ('background', 'cat'), {127: 'void', 255: 'cat'}).tolist()
+        [[0, 255, 1]]
+    """
+    table = np.full(DENSE_VOID + 1, -1, np.int16)
+    table[: len(classes)] = np.arange(len(classes))
+    table[len(classes)] = DENSE_UNLABELED
+    table[DENSE_VOID] = DENSE_VOID
+    for value, name in (values or {}).items():
+        table[value] = _label(name, classes)
+    labels = table[ids]
+    if labels.min() < 0:
+        raise AnnotationError(_foreign(ids[labels < 0], classes))
+    return labels.astype(np.uint8)
+
+
+def doubts(
+    labels: np.ndarray, classes: Sequence[str], values: Mapping[int, str] | None = None
+) -> list[str]:
+    """Describe what a label map may mean instead of what the rule says.
+
+    Args:
+        labels: (H, W) result of :func:`dense_labels`.
+        classes: C class names.
+        values: Values whose meaning was given, about which there is no doubt.
+
+    Example:
+        >>> doubts(np.array([[0, 255]], np.uint8), ('background', 'cat'))
+        ['holds 0 and 255 (void) alone: if 255 is the object, add --values 255=cat']
+    """
+    given = values or {}
+    found = []
+    if np.unique(labels).tolist() == [0, DENSE_VOID] and DENSE_VOID not in given:
+        found.append(
+            'holds 0 and 255 (void) alone: if 255 is the object, add --values '
+            f'255={classes[-1]}'
+        )
+    unlabeled = (labels == DENSE_UNLABELED).mean()
+    # Weak labels leave most pixels unlabeled; a full mask has a class too many.
+    if 0 < unlabeled < _LEAST_UNLABELED and len(classes) not in given:
+        found.append(
+            f'the value {len(classes)} is taken as unlabeled, although most pixels '
+            'have a label: if it is a class, add its name to the classes'
+        )
+    return found
+
+
+def _label(name: str, classes: Sequence[str]) -> int:
+    if name in classes:
+        return list(classes).index(name)
+    if name in (UNLABELED, VOID):
+        return DENSE_UNLABELED if name == UNLABELED else DENSE_VOID
+    raise AnnotationError(
+        f'the value of {name!r} is given, which is none of the classes '
+        f'{list(classes)}, nor {UNLABELED!r} or {VOID!r}'
+    )
+
+
+def _foreign(ids: np.ndarray, classes: Sequence[str]) -> str:
+    values, counts = np.unique(ids, return_counts=True)
+    shown = ', '.join(
+        f'{value} ({count} pixels)'
+        for value, count in zip(values[:_MOST_SHOWN], counts[:_MOST_SHOWN])
+    )
+    more = f' and {len(values) - _MOST_SHOWN} more' if len(values) > _MOST_SHOWN else ''
+    cause = (
+        'So many values come from JPEG compression or smoothed edges: export the masks '
+        'again, as PNG and without smoothing'
+        if len(values) > _MOST_CHOSEN
+        else f'State their meaning, such as --values {values[0]}={classes[-1]} (or '
+        f'={UNLABELED}, ={VOID}), or add the missing classes'
+    )
+    return (
+        f'holds the values {shown}{more}, but with {len(classes)} classes it may hold '
+        f'0..{len(classes) - 1}, {len(classes)} ({UNLABELED}) and {DENSE_VOID} '
+        f'({VOID}). {cause}'
+    )
