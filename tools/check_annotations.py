@@ -52,6 +52,12 @@ def parse_args() -> argparse.Namespace:
         '_mask',
     )
     parser.add_argument(
+        '--unclassified',
+        choices=('error', 'skip', 'name'),
+        help="what to do with QuPath's annotations without a class: stop, leave them "
+        'out, or take their names (default: error)',
+    )
+    parser.add_argument(
         '--most',
         type=int,
         default=50,
@@ -85,6 +91,7 @@ def main() -> None:
                 problems=problems,
                 values=parse_values(args.values),
                 mask_suffix=args.mask_suffix,
+                unclassified=args.unclassified,
             ),
             'checking',
         )

@@ -81,6 +81,12 @@ def parse_args() -> argparse.Namespace:
         '_mask',
     )
     parser.add_argument(
+        '--unclassified',
+        choices=('error', 'skip', 'name'),
+        help="what to do with QuPath's annotations without a class: stop, leave them "
+        'out, or take their names (default: error)',
+    )
+    parser.add_argument(
         '--on-error',
         choices=('stop', 'skip'),
         default='stop',
@@ -124,6 +130,7 @@ def main() -> None:
                 problems=problems,
                 values=values,
                 mask_suffix=args.mask_suffix,
+                unclassified=args.unclassified,
             )
             annotations += watched(found, f'reading {Path(path).name}')
         merged = merge_by_image(annotations)

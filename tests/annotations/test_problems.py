@@ -184,8 +184,10 @@ def test_the_rest_is_read(make, images, shapes, errors, tmp_path):
     [
         ('a.json', '{"info":{},"categories":{},"items":[{"image":{"size":[1,2]}}]}',
          'Datumaro'),
-        ('a.json', '{"images": [], "annotations": [{"segments_info": []}]}', 'panoptic'),
-        ('a.json', '{"_via_settings": {}, "_via_img_metadata": {}}', 'Image Annotator'),
+        ('a.json', '{"images": [], "annotations": [{"segments_info": []}]}',
+         'panoptic'),
+        ('a.json', '{"_via_settings": {}, "_via_img_metadata": {}}',
+         'Image Annotator'),
         ('a.json', '{"a.jpg1": {"regions": [{"shape_attributes": {}}]}}', 'VIA'),
         ('a.json', '{"objects": [{"classTitle": "cat"}]}', 'Supervisely'),
         ('a.json', '{"item": {"slots": []}, "annotations": []}', 'Darwin'),

@@ -42,13 +42,15 @@ def annotation_of_shapes(
     Args:
         image: The name of the image.
         size: (H, W).
-        shapes: The shapes; later ones cover earlier ones.
+        shapes: The shapes; later areas cover earlier ones. Label maps draw masks over
+            polygons, so that a polygon that covers a mask becomes a mask.
         tags: Classes that the image shows.
         absent: Classes that the image does not show.
 
     Raises:
         AnnotationError: :class:`WeakAnnotation` refuses one of the parts.
     """
+    shapes = _in_drawing_order(shapes, size)
     return WeakAnnotation(
         image,
         *size,
@@ -60,6 +62,25 @@ def annotation_of_shapes(
         polygons=[shape for shape in shapes if isinstance(shape, Polygon)],
         masks=[shape for shape in shapes if isinstance(shape, Mask)],
     )
+
+
+def _in_drawing_order(
+    shapes: Sequence[Shape], size: tuple[int, int]
+) -> Sequence[Shape]:
+    """Turn the polygons that lie on masks into masks."""
+    if not any(isinstance(shape, Mask) for shape in shapes):
+        return shapes
+    masked = np.zeros(size, bool)
+    ordered: list[Shape] = []
+    for shape in shapes:
+        if isinstance(shape, Polygon) and masked.any():
+            inside = polygon_mask(size, shape.rings)
+            if (inside & masked).any():
+                shape = Mask(shape.label, inside)
+        if isinstance(shape, Mask) and shape.mask.shape == size:
+            masked |= shape.mask
+        ordered.append(shape)
+    return ordered
 
 
 def count_shapes(annotation: WeakAnnotation) -> int:

@@ -12,7 +12,8 @@ CVAT's description (docs.cvat.ai, "XML annotation format") and its exporter
   rotated box stays a box, with an outline unless the angle is below a degree. An
   ellipse becomes a polygon within 1/20 pixel of it.
 * ``tag`` is a tag, and each vertex of ``points`` is a click.
-* Shapes with a higher ``z_order`` lie on top, so that shapes are sorted by it.
+* Shapes with a higher ``z_order`` lie on top, so that shapes are sorted by it; among
+  areas this holds for polygons and masks together.
 
 Tracks of videos, cuboids, skeletons and unknown elements are errors. The reader ignores
 attributes, groups, occlusion, subsets and tasks. CVAT has no void. The writer leaves

@@ -112,7 +112,7 @@ def read_annotations(
         classes: Class names in the order of their ids, for formats that hold ids.
         problems: What to do with malformed entries; stop at the first if None.
         **options: Options that only some formats have: ``values`` and ``mask_suffix``
-            of index PNGs. None and empty ones are left out.
+            of index PNGs, ``unclassified`` of QuPath. None and empty ones are left out.
 
     Raises:
         AnnotationError: An annotation is malformed. The error names the file and the

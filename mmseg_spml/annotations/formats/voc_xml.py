@@ -11,7 +11,9 @@ coordinates (1,1)"):
 * VOC annotates all objects of its classes, but other tools need not, and a file does
   not state its completeness: ``boxes_complete`` and ``tags_complete`` stay False.
 * Objects marked ``difficult``, ``truncated`` or ``occluded`` are ordinary boxes.
-* ``filename`` is the name of the image; ``folder`` and ``path`` are not used.
+* ``filename`` is the name of the image; ``folder`` and ``path`` are not used. With the
+  folder of images, a missing suffix or size is looked up there; of a path on another
+  machine the last part counts.
 
 The reader ignores the pose, actions and parts (head, hand, foot) of an object, and the
 outlines that some tools add to its box. An object without ``bndbox`` (for example a
@@ -27,7 +29,9 @@ from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 
+from mmseg_spml.annotations.formats._image_names import name_in_folder
 from mmseg_spml.annotations.formats._shapes import count_left_out
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -35,6 +39,7 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.folders import files_with_suffix
 
@@ -70,7 +75,7 @@ def read(
 
     Args:
         path: The file or folder to read.
-        images: Unused.
+        images: The folder of the images, for files without a suffix or a size.
         classes: Unused.
         problems: What to do with malformed entries; stop at the first if None.
 
@@ -82,7 +87,7 @@ def read(
     for file in annotation_files(path):
         annotation = None
         with problems.leaving_out(file=file) as within:
-            annotation = _annotation(parse_annotation(file), within)
+            annotation = _annotation(parse_annotation(file), images, within)
         if annotation is not None:
             yield annotation
 
@@ -116,16 +121,40 @@ def write(
     return left
 
 
-def _annotation(root: ElementTree.Element, problems: Problems) -> WeakAnnotation:
+def _annotation(
+    root: ElementTree.Element, images: Path | None, problems: Problems
+) -> WeakAnnotation:
     if root.find('polygon') is not None:
         problem = 'strokes instead of objects with <bndbox>: read it as scribblesup'
         raise AnnotationError(problem, place='polygon[0]')
-    height, width = size_of(root)
+    try:
+        name = name_in_folder(text_of(root, 'filename'), images)
+    except MissingFileError as error:
+        raise error.at(place='filename') from error
+    height, width = _size(root, images, name)
     boxes = []
     for number, element in enumerate(root.findall('object')):
         with problems.leaving_out(place=f'object[{number}]'):
             boxes.append(_box(element))
-    return WeakAnnotation(text_of(root, 'filename'), height, width, boxes=boxes)
+    return WeakAnnotation(name, height, width, boxes=boxes)
+
+
+def _size(root: ElementTree.Element, images: Path | None, name: str) -> tuple[int, int]:
+    """Return the stated (H, W), or that of the image if none or 0 is stated."""
+    try:
+        return size_of(root)
+    except AnnotationError as error:
+        element = root.find('size')
+        texts = [] if element is None else [child.text for child in element]
+        unstated = element is None or '0' in [(text or '').strip() for text in texts]
+        if not unstated:
+            raise
+        if images is None:
+            raise AnnotationError(
+                'states no size of its image; give the folder of images by --images',
+                place='size',
+            ) from error
+        return image_size(images, name)
 
 
 def _box(element: ElementTree.Element) -> Box:

@@ -171,7 +171,7 @@ MALFORMED = {
     'absolute name': (SMALL.replace('a.jpg', '/etc/a.jpg'), 'leads out'),
     'no size': (SMALL.replace('size>', 'sizes>'), 'size'),
     'no width': (SMALL.replace('width>', 'w>'), 'width'),
-    'width 0': (SMALL.replace(WIDTH, '<width>0<'), 'size: the width'),
+    'width 0': (SMALL.replace(WIDTH, '<width>0<'), 'size: states no size'),
     'width 1.5': (SMALL.replace(WIDTH, '<width>1.5<'), 'size: the width'),
     'width 1e999': (SMALL.replace(WIDTH, '<width>1e999<'), 'size: the width'),
     'width text': (SMALL.replace(WIDTH, '<width>six<'), 'width: expected a number'),

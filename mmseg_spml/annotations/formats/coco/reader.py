@@ -32,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmseg_spml.annotations.formats._image_names import leads_out, name_in_folder
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
@@ -82,7 +83,8 @@ def read(
 
     Args:
         path: The file to read.
-        images: Unused.
+        images: The folder of the images, in which images with an absolute path, or one
+            with ``..``, are looked up by the last part.
         classes: Unused, as the file names its categories.
         problems: What to do with malformed entries; stop at the first if None.
 
@@ -96,7 +98,7 @@ def read(
         document = _document(Path(path))
     if document is not None:
         with problems.leaving_out(file=path) as within:
-            yield from _annotations(document, within)
+            yield from _annotations(document, images, within)
 
 
 def _document(path: Path) -> dict:
@@ -116,7 +118,9 @@ def _document(path: Path) -> dict:
     return document
 
 
-def _annotations(document: dict, problems: Problems) -> Iterator[WeakAnnotation]:
+def _annotations(
+    document: dict, folder: Path | None, problems: Problems
+) -> Iterator[WeakAnnotation]:
     names: dict[_Id, str] = {}
     for place, category in _entries(document, 'categories'):
         with problems.leaving_out(place=place):
@@ -140,7 +144,11 @@ def _annotations(document: dict, problems: Problems) -> Iterator[WeakAnnotation]
                 _category(one, names)
                 for one in _list(image.get('neg_category_ids') or [])
             ]
-            name = checked_image_name(_image_name(image))
+            name = _image_name(image)
+            if not isinstance(name, str) or not leads_out(name):
+                name = checked_image_name(name)
+            else:
+                name = name_in_folder(name, folder)
             annotation = WeakAnnotation(name, *size, absent=frozenset(absent))
         if annotation is not None:
             found = _found(records[image_id], names, size, problems)

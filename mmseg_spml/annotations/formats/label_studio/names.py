@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from mmseg_spml.annotations.model import AnnotationError, checked_image_name
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 _LONGEST_ADDRESS = 4096
 _WEB = re.compile(r'https?://[^/?#]*', re.IGNORECASE)
@@ -24,7 +25,8 @@ def image_name(data: Any) -> str:
     """Return the image name of a task, relative to the folder of the images.
 
     Args:
-        data: The task's ``data``, of which ``image`` or the only value is taken.
+        data: The task's ``data``, of which ``image`` is taken, or else the only value
+            or the only one that ends like an image file.
 
     Raises:
         AnnotationError: There is no such value, or it names no file.
@@ -37,10 +39,15 @@ def image_name(data: Any) -> str:
         raise AnnotationError(
             f'`data` of a task is a JSON object, got {str(data)[:40]!r}'
         )
-    if 'image' in data or len(data) != 1:
-        source = data.get('image')
-    else:
-        (source,) = data.values()
+    source = data.get('image')
+    if 'image' not in data:
+        values = list(data.values())
+        images = [value for value in values if _ends_like_an_image(value)]
+        source = next(iter(values if len(values) == 1 else images), None)
+        if len(images) > 1:
+            raise AnnotationError(
+                f'`data` of a task names several images: {str(images)[:80]}'
+            )
     if not isinstance(source, str):
         raise AnnotationError(
             '`data` of a task needs the address of one image as `image`, or no other '
@@ -52,6 +59,12 @@ def image_name(data: Any) -> str:
     if not name or path.endswith('/') or source.startswith('data:'):
         raise AnnotationError(f'the address {source[:80]!r} names no image file')
     return name
+
+
+def _ends_like_an_image(value: Any) -> bool:
+    if not isinstance(value, str) or len(value) > _LONGEST_ADDRESS:
+        return False
+    return value.split('?')[0].lower().endswith(IMAGE_SUFFIXES) or '?d=' in value
 
 
 def _within_images(source: str) -> str:

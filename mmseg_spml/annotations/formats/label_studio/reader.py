@@ -10,17 +10,20 @@ rectangle is rotated clockwise around its own top left corner.
 ``choices``             tags, from all groups; choices of a region are ignored, as they
                         do not describe the image
 ``rectanglelabels``     a box, with an outline if it is rotated by a degree or more
+``ellipselabels``       a polygon within 1/20 pixel of the ellipse
 ``keypointlabels``      a point
 ``polygonlabels``       a polygon
 ``brushlabels``         a mask, decoded by
                         :mod:`mmseg_spml.annotations.formats.label_studio.brush`
 ======================  ================================================================
 
-Relations, texts, ratings, numbers, dates, drafts and predictions are ignored, and other
-kinds of results are errors. Tasks without an annotation, or with only cancelled ones,
-are left out. A task with several annotations is an error, as its annotators may
-disagree. :mod:`mmseg_spml.annotations.formats.label_studio.names` describes the names
-of images.
+A region without a label (``rectangle``, ``ellipse``, ...) takes that of the ``labels``
+with its id. Relations, texts, ratings, numbers, dates, drafts and predictions are
+ignored, and other kinds of results are errors. Tasks without an annotation, or with
+only cancelled ones, are left out; that all tasks have predictions alone is an error. Of
+several annotations of a task, that marked as ground truth is read; if none is, this is
+an error, as the annotators may disagree.
+:mod:`mmseg_spml.annotations.formats.label_studio.names` describes the names of images.
 """
 
 import json
@@ -32,6 +35,7 @@ from typing import Any
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
+    ellipse_ring,
     turned_box,
 )
 from mmseg_spml.annotations.formats.label_studio.brush import decode_brush
@@ -111,6 +115,20 @@ def read(
             annotation = found
         if annotation is not None:
             yield annotation
+    if tasks and not places:
+        with problems.leaving_out(file=path):
+            _check_predictions(tasks)
+
+
+def _check_predictions(tasks: list) -> None:
+    predicted = [
+        task for task in tasks if isinstance(task, dict) and task.get('predictions')
+    ]
+    if predicted:
+        raise AnnotationError(
+            f'no task has an annotation, and {len(predicted)} have predictions, which '
+            'nobody has confirmed: accept them in Label Studio, and export again'
+        )
 
 
 def _tasks(path: str | Path) -> list:
@@ -139,14 +157,18 @@ def _of_task(
     done = [one for one in _dicts(task[keys[0]], keys[0]) if not _cancelled(one)]
     if not done:
         return None
+    chosen = [one for one in done if one.get('ground_truth') is True]
+    if len(done) > 1 and len(chosen) == 1:
+        done = chosen
     if len(done) > 1:
         raise AnnotationError(
-            f'there are {len(done)} annotations of one image; keep one, or cancel the '
-            'others in Label Studio'
+            f'there are {len(done)} annotations of one image; keep one, mark one as '
+            'ground truth, or cancel the others in Label Studio'
         )
     name = image_name(task.get('data'))
     results = _dicts(done[0].get('result'), 'result')
     size = _size(results) or _size_of_file(images, name)
+    results = _with_labels(results)
     regions = [one for one in results if str(one.get('type')) in _READERS]
     if len({str(one.get('to_name')) for one in regions}) > 1:
         raise AnnotationError('the results are of several images; split the task')
@@ -167,6 +189,33 @@ def _of_task(
                     f'{["choices", *_READERS]}. Delete them, or label with these'
                 )
     return annotation_of_shapes(name, size, shapes, tags)
+
+
+def _with_labels(results: list[dict]) -> list[dict]:
+    """Join regions without a label and the ``labels`` that share their id.
+
+    Label Studio writes two results where shapes and labels are separate controls.
+    """
+    named = {
+        str(one.get('id')): one
+        for one in results
+        if one.get('type') == 'labels' and 'id' in one
+    }
+    joined, used = [], set()
+    for result in results:
+        kind, key = str(result.get('type')), str(result.get('id'))
+        if f'{kind}labels' not in _READERS or key not in named:
+            joined.append(result)
+            continue
+        used.add(key)
+        labels = _dict(named[key].get('value'), 'value').get('labels')
+        value = {**_dict(result.get('value'), 'value'), f'{kind}labels': labels}
+        joined.append({**result, 'type': f'{kind}labels', 'value': value})
+    return [
+        one
+        for one in joined
+        if one.get('type') != 'labels' or str(one.get('id')) not in used
+    ]
 
 
 def _shape(kind: str, value: dict, size: tuple[int, int]) -> Shape:
@@ -191,6 +240,16 @@ def _rectangle(label: str, value: dict, size: tuple[int, int]) -> Box:
     return turned_box(label, corners, (x, y), degrees)
 
 
+def _ellipse(label: str, value: dict, size: tuple[int, int]) -> Polygon:
+    radii = (
+        _pixels(value.get('radiusX'), 'radiusX', size[1]),
+        _pixels(value.get('radiusY'), 'radiusY', size[0]),
+    )
+    degrees = _number(value.get('rotation', 0), 'rotation')
+    center = _xy([value.get('x'), value.get('y')], size)
+    return Polygon(label, [ellipse_ring(center, radii, degrees)])
+
+
 def _keypoint(label: str, value: dict, size: tuple[int, int]) -> Point:
     return Point(label, *_xy([value.get('x'), value.get('y')], size))
 
@@ -212,6 +271,7 @@ def _brush(label: str, value: dict, size: tuple[int, int]) -> Mask:
 
 _READERS: dict[str, Callable[[str, dict, tuple[int, int]], Shape]] = {
     'rectanglelabels': _rectangle,
+    'ellipselabels': _ellipse,
     'keypointlabels': _keypoint,
     'polygonlabels': _polygon,
     'brushlabels': _brush,

@@ -12,7 +12,8 @@ annotations") and source (``qupath.lib.io``):
 * Polygon and MultiPolygon become one polygon for each part, with its holes. QuPath
   exports rectangles and ellipses as polygons, so that there are no boxes. Point and
   MultiPoint become clicks, and LineString and MultiLineString become strokes.
-* An annotation without a class is an error, as its meaning is unknown. Other objects
+* An annotation without a class is an error, as its meaning is unknown, unless
+  ``unclassified`` says what to do with it. Other objects
   without a class (cells, detections, tiles, TMA cores, the root) are left out: QuPath
   found them, and nobody marked them. Objects with a class are read like annotations, a
   cell by its outer boundary. The children of all objects are read.
@@ -84,6 +85,7 @@ def read(
     images: Path | None = None,
     classes: Sequence[str] | None = None,
     problems: Problems | None = None,
+    unclassified: str = 'error',
 ) -> Iterator[WeakAnnotation]:
     """Read the annotations of a file, or of all files of a folder and its subfolders.
 
@@ -93,6 +95,8 @@ def read(
         images: The folder of the images.
         classes: Unused.
         problems: What to do with malformed entries; stop at the first if None.
+        unclassified: What to do with annotations without a class: ``'error'``,
+            ``'skip'``, or ``'name'`` (take their name as the class).
 
     Raises:
         AnnotationError: A feature is malformed. The error names the file and the
@@ -109,7 +113,9 @@ def read(
         subfolder = file.relative_to(path).parent if file != path else Path()
         annotation = None
         with problems.leaving_out(file=file) as within:
-            annotation = _annotation(file, subfolder, images, names_in, within)
+            annotation = _annotation(
+                file, subfolder, images, names_in, within, unclassified
+            )
         if annotation is not None:
             yield annotation
 
@@ -138,12 +144,13 @@ def _annotation(
     images: Path | None,
     names_in: Callable,
     problems: Problems,
+    unclassified: str,
 ) -> WeakAnnotation:
     if images is None:
         raise AnnotationError(
             'does not state its image: give the folder of images by --images'
         )
-    shapes = _all_shapes(_document(file), problems)
+    shapes = _all_shapes(_document(file), problems, unclassified)
     folder = Path(images) / subfolder
     names = names_in(folder).get(file.stem, [])
     if len(names) != 1:
@@ -161,7 +168,7 @@ def _document(file: Path) -> Any:
         raise AnnotationError(f'not a JSON file ({error})') from error
 
 
-def _all_shapes(document: Any, problems: Problems) -> list[Shape]:
+def _all_shapes(document: Any, problems: Problems, unclassified: str) -> list[Shape]:
     features = document
     if isinstance(document, dict) and document.get('type') == 'FeatureCollection':
         features = _list(document.get('features'), 'features')
@@ -173,7 +180,7 @@ def _all_shapes(document: Any, problems: Problems) -> list[Shape]:
     while waiting:
         place, feature = waiting.pop()
         with problems.leaving_out(place=place):
-            properties, found = _shapes(feature)
+            properties, found = _shapes(feature, unclassified)
             shapes += found
             for key in ('childObjects', 'children'):
                 children = properties.get(key)
@@ -187,7 +194,7 @@ def _numbered(features: list, place: str) -> list[tuple[str, Any]]:
     return [(f'{place}[{i}]', feature) for i, feature in enumerate(features)][::-1]
 
 
-def _shapes(feature: Any) -> tuple[dict, list[Shape]]:
+def _shapes(feature: Any, unclassified: str) -> tuple[dict, list[Shape]]:
     """Return the properties of a feature and its shapes."""
     if not isinstance(feature, dict) or feature.get('type') != 'Feature':
         raise AnnotationError(
@@ -199,11 +206,17 @@ def _shapes(feature: Any) -> tuple[dict, list[Shape]]:
     if label is None:
         words = [properties.get(key) for key in ('objectType', 'object_type', 'type')]
         words = [word for word in (*words, feature.get('id')) if isinstance(word, str)]
-        if words and words[0] in _FOUND_BY_QUPATH:
+        if (words and words[0] in _FOUND_BY_QUPATH) or unclassified == 'skip':
             return properties, []
-        raise AnnotationError(
-            'this annotation has no class: give it one in QuPath, or delete it'
-        )
+        name = properties.get('name')
+        if unclassified == 'name' and isinstance(name, str) and name.strip():
+            label = name
+        else:
+            raise AnnotationError(
+                'this annotation has no class: give it one in QuPath, or leave such '
+                'annotations out by --unclassified skip, or take their names by '
+                '--unclassified name'
+            )
     geometry = _dict(feature.get('geometry'), 'geometry')
     plane = geometry.get('plane')
     plane = {} if plane is None else _dict(plane, 'plane')
