@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.image_size import exif_orientation, image_size
 from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
@@ -32,6 +32,17 @@ KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
 # A dense map with a larger share of void and without any unlabeled pixel has likely
 # mixed up the two values: full masks leave little void.
 _SUSPICIOUS_VOID = 0.5
+
+
+_TURNED = {
+    2: 'mirrored',
+    3: 'turned by 180 degrees',
+    4: 'mirrored upside down',
+    5: 'mirrored and turned by 90 degrees',
+    6: 'turned by 90 degrees',
+    7: 'mirrored and turned by 90 degrees',
+    8: 'turned by 90 degrees',
+}
 
 
 @dataclass(frozen=True)
@@ -238,6 +249,14 @@ def _check_image(
             annotation.image,
             f'is {size[0]}x{size[1]}, its annotation {annotation.height}x'
             f'{annotation.width} (height x width)',
+        )
+    orientation = exif_orientation(images, annotation.image)
+    if orientation in _TURNED:
+        report.add(
+            'warning',
+            annotation.image,
+            f'is {_TURNED[orientation]} by its Exif orientation when training loads '
+            'it: its labels must have been drawn on the image as turned',
         )
     digest = hashlib.sha1(path.read_bytes()).hexdigest()
     if contents.setdefault(digest, annotation.image) != annotation.image:

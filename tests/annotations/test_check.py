@@ -149,8 +149,21 @@ def test_turned_photographs(tmp_path):
     upright = annotated(size=(6, 4), points=clean().points[:1])
     findings, _ = found(upright, images=tmp_path)
     assert not any('height x width' in finding for finding in findings)
+    assert 'warning: a.jpg: is turned by 90 degrees by its Exif' in findings[-3]
     findings, failed = found(clean(), images=tmp_path)
     assert failed and 'is 6x4, its annotation 4x6' in findings[0]
+
+
+@pytest.mark.parametrize('orientation, what', [(3, '180 degrees'), (2, 'mirrored')])
+def test_turns_that_keep_the_size_are_pointed_out(tmp_path, orientation, what):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new('RGB', (6, 4)).save(tmp_path / 'a.jpg', exif=exif)
+    findings, failed = found(clean(), images=tmp_path)
+    assert not failed and what in findings[0] and len(findings) == 1
+    exif[0x0112] = 1
+    Image.new('RGB', (6, 4)).save(tmp_path / 'a.jpg', exif=exif)
+    assert found(clean(), images=tmp_path) == ([], False)
 
 
 def test_no_image_at_all():
