@@ -315,9 +315,7 @@ def _repeated(annotation: WeakAnnotation) -> Iterator[str]:
         (
             type(shape).__name__.lower(),
             shape.label,
-            shape.mask.tobytes()
-            if isinstance(shape, Mask)
-            else tuple(_vertices(shape)),
+            shape.key() if isinstance(shape, Mask) else tuple(_vertices(shape)),
         )
         for shape in annotation.shapes()
     )

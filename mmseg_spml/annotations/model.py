@@ -8,6 +8,7 @@ training.
 Letters: H, W image size, L vertices.
 """
 
+import zlib
 from collections.abc import Iterable, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, fields
 
@@ -164,71 +165,124 @@ class Polygon:
         object.__setattr__(self, 'rings', rings)
 
 
-@dataclass(frozen=True, eq=False)
 class Mask:
-    """A brushed area: a (H, W) bool array of the size of the image."""
+    """A brushed area of the size of the image.
 
-    label: Label
-    mask: np.ndarray
+    It is kept as the bits of its bounding box, so that many masks of large images fit
+    into memory.
 
-    def __post_init__(self) -> None:
-        check_label(self.label)
-        if self.mask.dtype != bool or self.mask.ndim != 2:
+    Args:
+        label: The class.
+        mask: (H, W) bool.
+
+    Raises:
+        AnnotationError: The array has another type or shape.
+
+    Example:
+        >>> Mask('cat', np.eye(2, dtype=bool)).mask.tolist()
+        [[True, False], [False, True]]
+    """
+
+    __slots__ = ('_bits', '_place', 'label', 'size')
+
+    def __init__(self, label: Label, mask: np.ndarray) -> None:
+        check_label(label)
+        if mask.dtype != bool or mask.ndim != 2:
             raise AnnotationError(
-                f'a mask is a (H, W) bool array, got {self.mask.dtype} '
-                f'{self.mask.shape}'
+                f'a mask is a (H, W) bool array, got {mask.dtype} {mask.shape}'
             )
+        self.label = label
+        self.size: tuple[int, int] = mask.shape
+        rows = _span(np.any(mask, axis=1))
+        columns = _span(np.any(mask[rows], axis=0))
+        self._place = rows, columns
+        self._bits = np.packbits(mask[rows, columns], axis=1)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The (H, W) bool array, a new one each time."""
+        mask = np.zeros(self.size, bool)
+        rows, columns = self._place
+        width = columns.stop - columns.start
+        mask[rows, columns] = np.unpackbits(self._bits, axis=1, count=width)
+        return mask
+
+    def key(self) -> tuple[tuple[int, ...], bytes]:
+        """Return what is equal for equal areas, and only for these."""
+        rows, columns = self._place
+        place = (rows.start, rows.stop, columns.start, columns.stop)
+        return (*self.size, *place), self._bits.tobytes()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):
             return NotImplemented
-        return self.label == other.label and np.array_equal(self.mask, other.mask)
+        return self.label == other.label and self.key() == other.key()
+
+    def __repr__(self) -> str:
+        return f'Mask(label={self.label!r}, size={self.size})'
 
 
-@dataclass(frozen=True, eq=False)
+def _span(occupied: np.ndarray) -> slice:
+    """Return the range from the first to the last True, which may be empty."""
+    places = np.flatnonzero(occupied)
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+
+
 class DenseMap:
-    """A label map, in which pixels may be unlabeled.
+    """A label map, in which pixels may be unlabeled. It is kept compressed.
 
     Args:
         classes: The class names; value i of the map stands for ``classes[i]``.
         labels: (H, W) uint8: 0..len(classes)-1, 254 (unlabeled) or 255 (void).
+
+    Raises:
+        AnnotationError: The names are unusable, or the array has another type, shape or
+            value.
+
+    Example:
+        >>> dense = DenseMap(['cat'], np.array([[0, 254]], np.uint8))
+        >>> dense.shown(), dense.labels.tolist()
+        ({'cat'}, [[0, 254]])
     """
 
-    classes: Sequence[str]
-    labels: np.ndarray
+    __slots__ = ('_content', '_values', 'classes', 'size')
 
-    def __post_init__(self) -> None:
-        classes = tuple(checked_list(self.classes))
-        object.__setattr__(self, 'classes', classes)
-        for name in classes:
+    def __init__(self, classes: Sequence[str], labels: np.ndarray) -> None:
+        self.classes = tuple(checked_list(classes))
+        for name in self.classes:
             check_label(name)
-        if None in classes or len(set(classes)) != len(classes) or len(classes) > 254:
+        number = len(self.classes)
+        if None in self.classes or len(set(self.classes)) != number or number > 254:
             raise AnnotationError(
                 'a dense map needs at most 254 different class names, got '
-                f'{len(classes)}: {classes[:5]} ...'
+                f'{number}: {self.classes[:5]} ...'
             )
-        if self.labels.dtype != np.uint8 or self.labels.ndim != 2:
+        if labels.dtype != np.uint8 or labels.ndim != 2:
             raise AnnotationError(
-                f'a dense map is a (H, W) uint8 array, got {self.labels.dtype} '
-                f'{self.labels.shape}'
+                f'a dense map is a (H, W) uint8 array, got {labels.dtype} '
+                f'{labels.shape}'
             )
-        values = np.unique(self.labels)
-        foreign = values[(values >= len(classes)) & (values < DENSE_UNLABELED)]
+        self._values = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+        foreign = self._values[
+            (self._values >= number) & (self._values < DENSE_UNLABELED)
+        ]
         if len(foreign):
             raise AnnotationError(
-                f'a dense map of {len(classes)} classes holds the values '
+                f'a dense map of {number} classes holds the values '
                 f'{foreign.tolist()}; 254 is unlabeled, 255 void'
             )
+        self.size: tuple[int, int] = labels.shape
+        self._content = zlib.compress(labels.tobytes(), level=1)
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(H, W)."""
-        height, width = self.labels.shape
-        return height, width
+    def labels(self) -> np.ndarray:
+        """The (H, W) uint8 array, a new one each time."""
+        values = bytearray(zlib.decompress(self._content))
+        return np.frombuffer(values, np.uint8).reshape(self.size)
 
     def shown(self) -> set[str]:
         """Return the classes that have at least one pixel."""
-        values = np.unique(self.labels)
+        values = self._values
         return {self.classes[value] for value in values[values < DENSE_UNLABELED]}
 
     def __eq__(self, other: object) -> bool:
@@ -237,6 +291,9 @@ class DenseMap:
         return self.classes == other.classes and np.array_equal(
             self.labels, other.labels
         )
+
+    def __repr__(self) -> str:
+        return f'DenseMap(classes={self.classes}, size={self.size})'
 
 
 @dataclass
@@ -294,9 +351,9 @@ class WeakAnnotation:
             raise AnnotationError(f'{both} are said to be present and absent')
         size = (self.height, self.width)
         for mask in self.masks:
-            check_shape(mask.mask, size, f'the mask of {mask.label!r}')
+            check_shape(mask.size, size, f'the mask of {mask.label!r}')
         if self.dense is not None:
-            check_shape(self.dense.labels, size, 'the dense map')
+            check_shape(self.dense.size, size, 'the dense map')
 
     @property
     def size(self) -> tuple[int, int]:

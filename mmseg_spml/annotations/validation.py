@@ -222,13 +222,11 @@ def _checked_vertex(vertex: object, what: str) -> tuple[float, float]:
     return checked_coordinate(pair[0]), checked_coordinate(pair[1])
 
 
-def check_shape(array: np.ndarray, size: tuple[int, int], what: str) -> None:
-    """Check that an array has the size of its image.
+def check_shape(found: tuple[int, int], size: tuple[int, int], what: str) -> None:
+    """Check that a mask or map has the size of its image.
 
     Raises:
-        AnnotationError: The array has another size.
+        AnnotationError: It has another size.
     """
-    if array.shape != size:
-        raise AnnotationError(
-            f'{what} is {array.shape}, its image {size} (height, width)'
-        )
+    if found != size:
+        raise AnnotationError(f'{what} is {found}, its image {size} (height, width)')

@@ -77,7 +77,7 @@ def _in_drawing_order(
             inside = polygon_mask(size, shape.rings)
             if (inside & masked).any():
                 shape = Mask(shape.label, inside)
-        if isinstance(shape, Mask) and shape.mask.shape == size:
+        if isinstance(shape, Mask) and shape.size == size:
             masked |= shape.mask
         ordered.append(shape)
     return ordered
