@@ -40,6 +40,7 @@ setup(
         'packaging',
         'pillow',
         'pycocotools',
+        'pyyaml',
         'rich',
         'safetensors',
         'scikit-image',

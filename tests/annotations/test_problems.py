@@ -193,7 +193,6 @@ def test_the_rest_is_read(make, images, shapes, errors, tmp_path):
         ('a.json', '{"item": {"slots": []}, "annotations": []}', 'Darwin'),
         ('a.ndjson', '{"data_row": {"id": 1}}', 'Labelbox'),
         ('a.json', '[{"image": "a.jpg", "label": [], "annotator": 1}]', 'JSON-MIN'),
-        ('a.txt', '0 0.5 0.5 0.2 0.2\n1 0.1 0.2 0.3 0.4\n', 'YOLO'),
     ],
 )  # fmt: skip
 def test_other_formats_are_named(tmp_path, name, text, word):

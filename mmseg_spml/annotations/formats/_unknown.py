@@ -1,6 +1,5 @@
 """What a file or folder that no format recognizes is, and what to do with it."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from PIL import Image
 from mmseg_spml.io.folders import files_with_suffix
 
 _HEAD = 65_536
-_YOLO_LINE = re.compile(rb'\s*\d+(\s+-?\d+(\.\d+)?([eE][+-]?\d+)?){4,}\s*')
 _COLOR_MODES = ('RGB', 'RGBA', 'CMYK', 'YCbCr')
 
 
@@ -53,15 +51,6 @@ def _is_color(path: Path, head: bytes) -> bool:
         return False
 
 
-def _is_yolo(path: Path, head: bytes) -> bool:
-    lines = [line for line in head.splitlines()[:3] if line.strip()]
-    return (
-        path.suffix.lower() == '.txt'
-        and bool(lines)
-        and all(_YOLO_LINE.fullmatch(line) for line in lines)
-    )
-
-
 _KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
     (
         _has(b'segments_info'),
@@ -94,11 +83,6 @@ _KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
             and b'"result"' not in head
         ),
         'it looks like "JSON-MIN" of Label Studio: export the project as "JSON"',
-    ),
-    (
-        _is_yolo,
-        'it looks like YOLO, whose files do not hold the sizes of images: export COCO '
-        'instead',
     ),
     (
         _is_color,

@@ -36,6 +36,7 @@ from mmseg_spml.annotations.formats import (
     tag_npy,
     voc_xml,
     whats_the_point,
+    yolo,
 )
 from mmseg_spml.annotations.formats._unknown import describe_unknown
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
@@ -61,6 +62,7 @@ FORMATS: dict[str, ModuleType] = {
         tag_npy,
         voc_xml,
         whats_the_point,
+        yolo,
     )
 }
 

@@ -119,6 +119,16 @@ def write_mat(folder):
     return path
 
 
+def write_yolo(folder):
+    """Write two files of labels."""
+    (folder / 'labels').mkdir()
+    for name in 'ab':
+        (folder / f'labels/{name}.txt').write_text(
+            '1 0.5 0.5 0.25 0.1\n2 0.1 0.2 0.3 0.2 0.3 0.6\n'
+        )
+    return folder / 'labels'
+
+
 @pytest.fixture(scope='module')
 def originals(tmp_path_factory):
     """Write a folder of valid files for each format; return the annotation paths."""
@@ -129,6 +139,8 @@ def originals(tmp_path_factory):
             paths[name] = write_maps(folder)
         elif name == 'sbd':
             paths[name] = write_mat(folder)
+        elif name == 'yolo':
+            paths[name] = write_yolo(folder)
         else:
             paths[name] = folder / OUT[name]
             known = [everything('a.jpg'), everything('b.jpg')]

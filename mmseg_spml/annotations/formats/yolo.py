@@ -1,0 +1,219 @@
+"""YOLO of Ultralytics and Roboflow: boxes and polygons, one text file per image.
+
+A line is ``class x y width height`` with the middle of a box, or ``class x y x y ...``
+with the vertices of a polygon (Ultralytics' "segment" data sets; "obb" data sets have
+four). All numbers but the class are fractions of the sides of the image. The format is
+described at https://docs.ultralytics.com/datasets/.
+
+* The class names come from ``data.yaml`` (``names``), ``classes.txt`` or ``obj.names``
+  in the folder or the two above it, unless they are given.
+* The images lie in the folder of the images, or in the folder ``images`` that stands in
+  place of ``labels`` in the path, as Ultralytics expects it.
+* A fifth number of a box, the confidence that prediction writes, makes the line an
+  error: predictions are no annotations.
+* An empty file states nothing: completeness is not taken for granted.
+
+The format is not written.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+
+from mmseg_spml.annotations.formats._image_tags import find_image
+from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.io.folders import files_with_suffix
+
+NAME = 'yolo'
+
+_HEAD = 65_536
+# The lengths are bounded, as very long numbers take very long to parse.
+_NUMBER = r'-?(?:\d{1,9}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?'
+_LINE = re.compile(rf'\s*\d{{1,6}}(?:\s+{_NUMBER}){{4,}}\s*', re.ASCII)
+_LISTS_OF_NAMES = ('classes.txt', 'obj.names')
+_DECIMALS = 9
+
+
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether the first lines of a file, or of a folder's first, are numbers."""
+    if path.is_dir():
+        files = _files(path)
+        filled = next((file for file in files if file.stat().st_size), None)
+        if filled is None:
+            return False
+        path = filled
+        with open(path, 'rb') as stream:
+            head = stream.read(_HEAD)
+    lines = [line for line in head.decode('utf-8', 'replace').splitlines() if line]
+    return (
+        path.suffix.lower() == '.txt'
+        and bool(lines)
+        and all(_LINE.fullmatch(line) for line in lines[:3])
+    )
+
+
+def read(
+    path: Path,
+    *,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
+    problems: Problems | None = None,
+) -> Iterator[WeakAnnotation]:
+    """Read the annotations of a file, or of all files of a folder and its subfolders.
+
+    Args:
+        path: The file or folder to read.
+        images: The folder of the images; ``images`` in place of ``labels`` if None.
+        classes: Class names in the order of their numbers; those of the data set's own
+            files if None.
+        problems: What to do with malformed entries; stop at the first if None.
+
+    Raises:
+        AnnotationError: A line is malformed. The error names the file and the line.
+        FileNotFoundError: There is nothing at ``path``.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f'there is no annotation file or folder {path}')
+    folder = path if path.is_dir() else path.parent
+    names = _stated_names(folder) if classes is None else list(classes)
+    files = _files(path) if path.is_dir() else [path]
+    if not files:
+        raise AnnotationError('the folder holds no .txt file of labels', file=path)
+    problems = problems or Problems()
+    for file in files:
+        annotation = None
+        with problems.leaving_out(file=file) as within:
+            subfolder = file.relative_to(folder).parent
+            of_images = _folder_of_images(folder) if images is None else Path(images)
+            image = find_image(of_images, (subfolder / file.stem).as_posix())
+            size = image_size(of_images, image)
+            shapes = _all_shapes(file, names, size, within)
+            annotation = annotation_of_shapes(image, size, shapes)
+        if annotation is not None:
+            yield annotation
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Path,
+    *,
+    classes: Sequence[str] | None = None,
+) -> NoReturn:
+    """Refuse to write.
+
+    Raises:
+        AnnotationError: This is always raised.
+    """
+    raise AnnotationError('YOLO is only read: write COCO, or index PNGs', file=path)
+
+
+def _files(folder: Path) -> list[Path]:
+    files = files_with_suffix(folder, '.txt')
+    return [file for file in files if file.name not in _LISTS_OF_NAMES]
+
+
+def _stated_names(folder: Path) -> list[str]:
+    for place in (folder, *list(folder.absolute().parents)[:2]):
+        file = place / 'data.yaml'
+        if file.is_file():
+            return _yaml_names(file)
+        for name in _LISTS_OF_NAMES:
+            file = place / name
+            if file.is_file():
+                lines = file.read_text(encoding='utf-8-sig').splitlines()
+                return [line.strip() for line in lines if line.strip()]
+    raise AnnotationError(
+        'there is no data.yaml, classes.txt or obj.names with the names of the '
+        'classes; give them by --classes',
+        file=folder,
+    )
+
+
+def _yaml_names(file: Path) -> list[str]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AnnotationError(f'not a YAML file ({error})', file=file) from error
+    names = content.get('names') if isinstance(content, dict) else None
+    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+        names = [names[number] for number in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise AnnotationError(
+            f'expected `names`, a list or numbers with names, got {str(names)[:40]!r}',
+            file=file,
+        )
+    return [str(name) for name in names]
+
+
+def _folder_of_images(folder: Path) -> Path | None:
+    parts = folder.absolute().parts
+    for place in reversed(range(len(parts))):
+        if parts[place] == 'labels':
+            candidate = Path(*parts[:place], 'images', *parts[place + 1 :])
+            return candidate if candidate.is_dir() else None
+    return None
+
+
+def _all_shapes(
+    file: Path, names: Sequence[str], size: tuple[int, int], problems: Problems
+) -> list[Shape]:
+    try:
+        text = file.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f'not UTF-8 text ({error})') from error
+    shapes: list[Shape] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            with problems.leaving_out(place=f'line {number}'):
+                shapes.append(_shape(line, names, size))
+    return shapes
+
+
+def _shape(line: str, names: Sequence[str], size: tuple[int, int]) -> Shape:
+    if not _LINE.fullmatch(line):
+        raise AnnotationError(
+            'expected "class x y width height" or "class x y x y x y ...", got '
+            f'{line.strip()[:60]!r}'
+        )
+    first, *rest = line.split()
+    if int(first) >= len(names):
+        raise AnnotationError(
+            f'the class {first[:20]} is not in 0..{len(names) - 1}, the numbers of '
+            f'{list(names)}'
+        )
+    label = names[int(first)]
+    values = [float(number) for number in rest]
+    if not all(math.isfinite(value) and abs(value) <= 10 for value in values):
+        raise AnnotationError(
+            'coordinates are fractions of the sides of the image, got '
+            f'{line.strip()[:60]!r}'
+        )
+    height, width = size
+    if len(values) == 4:
+        x, y, w, h = values
+        return Box(
+            label,
+            round((x - w / 2) * width, _DECIMALS),
+            round((y - h / 2) * height, _DECIMALS),
+            round((x + w / 2) * width, _DECIMALS),
+            round((y + h / 2) * height, _DECIMALS),
+        )
+    if len(values) % 2:
+        raise AnnotationError(
+            f'expected 4 numbers of a box, or pairs of a polygon, got {len(values)}: '
+            'predictions, which end in a confidence, are no annotations'
+        )
+    ring = [
+        (round(x * width, _DECIMALS), round(y * height, _DECIMALS))
+        for x, y in zip(values[::2], values[1::2])
+    ]
+    closed = len(ring) > 3 and ring[0] == ring[-1]
+    return Polygon(label, [ring[:-1] if closed else ring])

@@ -1,0 +1,123 @@
+"""YOLO's text files: boxes, polygons, names of classes, folders of images."""
+
+import pytest
+from PIL import Image
+
+from mmseg_spml.annotations.formats import detect_format, read_annotations, yolo
+from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
+
+CLASSES = ('cat', 'dog')
+
+
+@pytest.fixture
+def root(tmp_path):
+    """An Ultralytics data set with one image of 40 x 20 pixels."""
+    for folder in ('images/train', 'labels/train'):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.new('RGB', (40, 20)).save(tmp_path / 'images/train/a.jpg')
+    (tmp_path / 'data.yaml').write_text('path: x\nnames:\n  0: cat\n  1: dog\n')
+    return tmp_path
+
+
+def label(root, text, name='a'):
+    (root / f'labels/train/{name}.txt').write_text(text)
+    return root / 'labels/train'
+
+
+def test_boxes_and_polygons(root):
+    folder = label(
+        root, '1 0.5 0.5 0.25 0.1\n0 0.1 0.2 0.3 0.2 0.3 0.6\n\n0 0 0 1 0 1 1 0 0\n'
+    )
+    assert detect_format(folder) == 'yolo'
+    (annotation,) = read_annotations(folder)
+    assert annotation == WeakAnnotation(
+        'a.jpg',
+        20,
+        40,
+        boxes=[Box('dog', 15, 9, 25, 11)],
+        polygons=[
+            Polygon('cat', [[(4, 4), (12, 4), (12, 12)]]),
+            Polygon('cat', [[(0, 0), (40, 0), (40, 20)]]),
+        ],
+    )
+    (single,) = read_annotations(folder / 'a.txt')
+    assert single == annotation
+
+
+@pytest.mark.parametrize(
+    'file, text',
+    [
+        ('data.yaml', 'names: [cat, dog]\n'),
+        ('labels/data.yaml', 'names: {0: cat, 1: dog}\n'),
+        ('classes.txt', 'cat\ndog\n'),
+        ('labels/train/obj.names', 'cat\n\ndog\n'),
+    ],
+)
+def test_names_of_classes(root, file, text):
+    (root / 'data.yaml').unlink()
+    folder = label(root, '1 0.5 0.5 0.25 0.1\n')
+    with pytest.raises(AnnotationError, match='--classes'):
+        list(read_annotations(folder))
+    assert list(read_annotations(folder, classes=CLASSES))
+    (root / file).write_text(text)
+    (annotation,) = read_annotations(folder)
+    assert annotation.boxes[0].label == 'dog'
+
+
+@pytest.mark.parametrize('text', ['names: 3\n', 'a: [\n', '[]\n', 'names: {1: a}\n'])
+def test_bad_lists_of_names(root, text):
+    (root / 'data.yaml').write_text(text)
+    with pytest.raises(AnnotationError, match='data.yaml'):
+        list(read_annotations(label(root, '1 0.5 0.5 0.25 0.1\n')))
+
+
+def test_folders_of_images(root, tmp_path_factory):
+    folder = label(root, '0 0.5 0.5 0.25 0.1\n')
+    other = tmp_path_factory.mktemp('other')
+    with pytest.raises(AnnotationError, match="no image 'a'"):
+        list(read_annotations(folder, images=other))
+    Image.new('RGB', (80, 20)).save(other / 'a.PNG')
+    (annotation,) = read_annotations(folder, images=other)
+    assert annotation.image == 'a.PNG' and annotation.boxes[0].x0 == 30
+    (root / 'images').rename(root / 'pictures')
+    with pytest.raises(AnnotationError, match='--images'):
+        list(read_annotations(folder))
+
+
+@pytest.mark.parametrize(
+    'line, what',
+    [
+        ('2 0.5 0.5 0.25 0.1', r'class 2 is not in 0\.\.1'),
+        ('0 0.5 0.5 0.25 0.1 0.9', 'got 5: predictions'),
+        ('0 0.5 0.5 0 0.1', 'a box needs x0 < x1'),
+        ('0 0.5 0.5', "got '0 0.5 0.5'"),
+        ('cat 0.5 0.5 0.25 0.1', 'expected "class'),
+        ('0 0.5 0.5 0.25 nan', 'expected "class'),
+        ('0 120 80 30 20', 'fractions of the sides'),
+    ],
+)
+def test_bad_lines(root, line, what):
+    folder = label(root, f'0 0.5 0.5 0.25 0.1\n{line}\n')
+    with pytest.raises(AnnotationError, match=f'a.txt, line 2: .*{what}'):
+        list(read_annotations(folder, 'yolo'))
+    problems = Problems(skip=True)
+    (annotation,) = read_annotations(folder, 'yolo', problems=problems)
+    assert len(annotation.boxes) == 1 and len(problems.found) == 1
+
+
+def test_an_empty_file_states_nothing(root):
+    folder = label(root, '')
+    assert not yolo.recognizes(folder, b'')
+    (annotation,) = read_annotations(folder, 'yolo')
+    assert annotation.kinds() == []
+
+
+def test_other_text_is_not_recognized(root):
+    assert not yolo.recognizes(label(root, 'a.jpg a.png a.png\n'), b'')
+    assert not yolo.recognizes(root / 'none', b'')
+
+
+def test_it_is_not_written(tmp_path):
+    with pytest.raises(AnnotationError, match='only read'):
+        yolo.write([], tmp_path)
