@@ -1,19 +1,23 @@
-"""Image tags as a CSV table (UTF-8, commas, a header), in one of two forms.
+"""Image tags as a CSV table (UTF-8, a header), in one of three forms.
 
 *Lists* have the columns ``image,tags``. The tags are separated by ``;`` or, if there is
 none, by white space, as in Kaggle's "Planet" (``image_name,tags``) and in fastai's copy
 of PASCAL VOC (``fname,labels,is_valid``). Lists are not taken to be complete.
 
-*Multi-hot* tables have one column per class, as in ``image,cat,dog``. The value 1 means
-shown, 0 means not shown, and -1 or an empty cell means unknown, as in CheXpert. (In the
-lists of PASCAL VOC itself -1 means not shown and 0 means difficult: convert them
-first.) A row without an unknown class is a complete list of tags, unless a column
-``tags_complete`` (1 or 0) states the completeness. The writer adds this column if a
-row knows all columns, but not whether the image shows more.
+*Single* labels have the columns ``image,label``, and an image may have several rows,
+whose labels are joined.
 
-Image names may lack their suffix. The table states no sizes: they come from the images.
-The writer stores the tags of an image and the labels of its shapes, as lists if no tag
-is absent and no list complete. It leaves out the shapes themselves.
+*Multi-hot* tables have one column per class, as in ``image,cat,dog``. The value 1 (also
+True, yes) means shown, 0 (False, no) means not shown, and -1 or an empty cell means
+unknown, as in CheXpert. (In the lists of PASCAL VOC itself -1 means not shown and 0
+means difficult: convert them first.) A row without an unknown class is a complete list
+of tags, unless a column ``tags_complete`` (1 or 0) states the completeness. The writer
+adds this column if a row knows all columns, but not whether the image shows more.
+
+Cells are separated by commas, semicolons, tabs or ``|``, whichever splits the header
+after the image. Image names may lack their suffix. The table states no sizes: they come
+from the images. The writer stores the tags of an image and the labels of its shapes, as
+lists if no tag is absent and no list complete. It leaves out the shapes themselves.
 """
 
 import csv
@@ -42,7 +46,10 @@ _COMPLETE = 'tags_complete'
 _VALUES = {
     **{'1': True, '0': False, '-1': None, '': None},
     **{'1.0': True, '0.0': False, '-1.0': None},
+    **{'true': True, 'false': False, 'yes': True, 'no': False},
 }
+_SINGLE = ('label', 'class', 'tag', 'category')
+_DELIMITERS = ',;\t|'
 _ROWS_LOOKED_AT = 20
 
 
@@ -52,14 +59,15 @@ def recognizes(path: Path, head: bytes) -> bool:
         return False
     text = head.decode('utf-8-sig', errors='replace')
     try:
-        rows = list(islice(csv.reader(io.StringIO(text)), _ROWS_LOOKED_AT + 1))
+        reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text))
+        rows = list(islice(reader, _ROWS_LOOKED_AT + 1))
         columns = _columns(rows[0] if rows else [])
     except (csv.Error, AnnotationError):
         return False
-    if _is_list(columns):
+    if _is_list(columns) or _is_single(columns):
         return True
     whole = [row for row in rows[1:] if len(row) == len(columns)]
-    values = {cell.strip() for row in whole for cell in row[1:]}
+    values = {cell.strip().lower() for row in whole for cell in row[1:]}
     return bool(whole) and values <= set(_VALUES)
 
 
@@ -84,6 +92,7 @@ def read(
     """
     problems = problems or Problems()
     columns: list[str] | None = None
+    labeled: dict[str, WeakAnnotation] = {}  # of tables with one label a row
     for place, cells in _rows(Path(path)):
         if columns is None:
             try:
@@ -93,9 +102,15 @@ def read(
             continue
         annotation = None
         with problems.leaving_out(file=path, place=place):
-            annotation = _annotation(columns, cells, images)
+            if not _is_single(columns):
+                annotation = _annotation(columns, cells, images)
+            else:
+                one = _single_label(columns, cells, images)
+                known = labeled.setdefault(one.image, one)
+                known.tags |= one.tags
         if annotation is not None:
             yield annotation
+    yield from labeled.values()
     if columns is None:
         raise AnnotationError('expected a header such as image,tags', file=path)
 
@@ -148,7 +163,9 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
         raise AnnotationError(
             f'not UTF-8 text ({error.reason})', file=path, place=f'line {line}'
         ) from error
-    reader = csv.reader(io.StringIO(text, newline=''), strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=''), strict=True, delimiter=_delimiter(text)
+    )
     try:
         for row in reader:
             if row:
@@ -175,6 +192,19 @@ def _columns(header: list[str]) -> list[str]:
     return columns
 
 
+def _delimiter(text: str) -> str:
+    """Return the character that follows the name of the image column."""
+    header = text.split('\n', 1)[0]
+    for delimiter in _DELIMITERS:
+        if header.split(delimiter)[0].strip().strip('"').lower() in _IMAGE:
+            return delimiter
+    return ','
+
+
+def _is_single(columns: list[str]) -> bool:
+    return len(columns) == 2 and columns[1].lower() in _SINGLE
+
+
 def _is_list(columns: list[str]) -> bool:
     return columns[1].lower() in _TAGS and set(columns[2:]) <= set(_METADATA)
 
@@ -182,10 +212,7 @@ def _is_list(columns: list[str]) -> bool:
 def _annotation(
     columns: list[str], cells: list[str], images: Path | None
 ) -> WeakAnnotation:
-    if len(cells) != len(columns):
-        raise AnnotationError(
-            f'expected {len(columns)} cells like the header, got {len(cells)}'
-        )
+    _check_number_of_cells(columns, cells)
     image = find_image(images, cells[0])
     size = image_size(images, image)
     if _is_list(columns):
@@ -209,13 +236,29 @@ def _annotation(
     )
 
 
+def _single_label(
+    columns: list[str], cells: list[str], images: Path | None
+) -> WeakAnnotation:
+    _check_number_of_cells(columns, cells)
+    image = find_image(images, cells[0])
+    tags = {cells[1].strip()} - {''}
+    return WeakAnnotation(image, *image_size(images, image), tags=tags)
+
+
+def _check_number_of_cells(columns: list[str], cells: list[str]) -> None:
+    if len(cells) != len(columns):
+        raise AnnotationError(
+            f'expected {len(columns)} cells like the header, got {len(cells)}'
+        )
+
+
 def _value(name: str, cell: str) -> bool | None:
-    if cell.strip() not in _VALUES:
+    if cell.strip().lower() not in _VALUES:
         raise AnnotationError(
             f'{name!r} is 1 (shown), 0 (not shown), -1 or empty (unknown), got '
             f'{cell[:40]!r}'
         )
-    return _VALUES[cell.strip()]
+    return _VALUES[cell.strip().lower()]
 
 
 def _check_name(name: str) -> None:

@@ -94,6 +94,26 @@ def test_separators(tmp_path, images):
     ]
 
 
+@pytest.mark.parametrize('delimiter', [',', ';', '\t', '|'])
+def test_delimiters_and_words_of_tables(tmp_path, images, delimiter):
+    rows = (('image', 'cat', 'dog'), ('a', 'True', 'no'), ('b.jpg', 'false', 'YES'))
+    path = tmp_path / 'tags.csv'
+    path.write_text('\n'.join(delimiter.join(row) for row in rows))
+    assert tag_csv.recognizes(path, path.read_bytes())
+    first, second = tag_csv.read(path, images=images)
+    assert (first.tags, second.tags) == ({'cat'}, {'dog'})
+    assert first.tags_complete and second.tags_complete
+
+
+def test_one_label_a_row(tmp_path, images):
+    path = tmp_path / 'tags.csv'
+    path.write_text('filename;class\na;cat\nb;dog\na;dog\na;cat\nb;\n')
+    assert tag_csv.recognizes(path, path.read_bytes())
+    first, second = tag_csv.read(path, images=images)
+    assert (first.tags, second.tags) == ({'cat', 'dog'}, {'dog'})
+    assert not first.tags_complete
+
+
 def test_multi_hot_rows(tmp_path, images):
     path = table(
         tmp_path,
@@ -217,7 +237,7 @@ def test_what_cannot_be_written(tmp_path):
         ('\n\n', ': expected a header'),
         ('picture,tags\n', 'line 1: the header must name the image'),
         ('image\na.jpg\n', 'line 1: the header must name the image'),
-        ('image;tags\na.jpg;cat\n', 'line 1: the header'),
+        ('image:tags\na.jpg:cat\n', 'line 1: the header'),
         ('image,cat,cat\n', 'line 1: .*different names'),
         ('image,cat,\n', 'line 1: .*different names'),
         ('image,tags,cat\n', r"line 1: beside 'tags'.*\['cat'\]"),
