@@ -218,7 +218,7 @@ BAD = {
     'VOC': ('<annotation/>', 'not a file of CVAT'),
     'track': (
         '<annotations><track id="0" label="car"/></annotations>',
-        r"track '' \(element 0 of the root\): cannot be used",
+        'has tracks, but no key frame',
     ),
     'name': (
         '<annotations><image id="0" width="1" height="1"/></annotations>',
@@ -237,7 +237,7 @@ BOX = '<box label="cat" xtl="1" ytl="2" xbr="3" ybr="4"/>'
 MASK = '<mask label="cat" left="8" top="6" width="2" height="2" rle="1,2,1"/>'
 BAD_SHAPES = {
     'cuboid': ('<cuboid label="cat" xtl1="1"/>', 'cuboid .*cannot be used'),
-    'skeleton': (SKELETON, 'skeleton .*cannot be used'),
+    'skeleton': (SKELETON.replace('54.47,', ''), 'skeleton .*points must be'),
     'unknown': ('<spline label="cat"/>', 'spline .*cannot be used'),
     'label': (BOX.replace('label', 'lable'), "lacks the attribute 'label'"),
     'empty label': (BOX.replace('cat', ' '), 'class name'),

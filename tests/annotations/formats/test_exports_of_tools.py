@@ -8,7 +8,8 @@ from PIL import Image
 
 from mmseg_spml.annotations.formats import read_annotations
 from mmseg_spml.annotations.label_map import label_map
-from mmseg_spml.annotations.model import AnnotationError, Box
+from mmseg_spml.annotations.model import AnnotationError, Box, Point
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.functional import polygon_mask
 
 CLASSES = ('background', 'road', 'car')
@@ -47,6 +48,66 @@ def test_a_chain_of_areas_keeps_its_order(tmp_path):
     small = '<polygon label="road" points="3,3;5,3;5,4;3,4" z_order="2"/>'
     labels = cvat(tmp_path, small, ROAD.format(0), CAR.format(1))
     assert (labels == 2).sum() == 10 and (labels == 1).sum() == 38
+
+
+def test_a_skeleton_is_clicks_on_its_class(tmp_path):
+    skeleton = (
+        '<skeleton label="car"><points label="nose" outside="0" points="1.0,2.0"/>'
+        '<points label="tail" outside="1" points="3.0,3.0"/>'
+        '<points label="ear" points="5.5,4.5"/></skeleton>'
+    )
+    image = f'<image name="a.jpg" width="8" height="6">{skeleton}</image>'
+    (tmp_path / 'a.xml').write_text(f'<annotations>{image}</annotations>')
+    (annotation,) = read(tmp_path / 'a.xml')
+    assert annotation.points == [Point('car', 1, 2), Point('car', 5.5, 4.5)]
+
+
+SIZE_OF_TASK = (
+    '<meta><task><original_size><width>8</width><height>6</height></original_size>'
+    '</task></meta>'
+)
+
+
+def track(folder, *shapes, meta=SIZE_OF_TASK):
+    content = f'{meta}<track id="0" label="car">{"".join(shapes)}</track>'
+    (folder / 'a.xml').write_text(f'<annotations>{content}</annotations>')
+    return folder / 'a.xml'
+
+
+def tracked(frame, **flags):
+    flags = dict(dict(keyframe=1, outside=0), **flags)
+    words = ' '.join(f'{name}="{value}"' for name, value in flags.items())
+    corners = 'xtl="1" ytl="1" xbr="3" ybr="3"'
+    return f'<box frame="{frame}" {words} {corners}/>'
+
+
+def test_tracks_count_at_their_key_frames(tmp_path):
+    file = track(
+        tmp_path,
+        tracked(2),
+        tracked(3, keyframe=0),
+        tracked(12),
+        tracked(13, outside=1),
+    )
+    found = read(file)
+    assert [one.image for one in found] == ['frame_000002.PNG', 'frame_000012.PNG']
+    assert all(one.boxes == [Box('car', 1, 1, 3, 3)] for one in found)
+    assert found[0].size == (6, 8)
+    problems = Problems(skip=True)
+    (tmp_path / 'images').mkdir()
+    Image.new('L', (8, 6)).save(tmp_path / 'images/frame_000012.jpg')
+    (only,) = read(file, images=tmp_path / 'images', problems=problems)
+    assert only.image == 'frame_000012.jpg' and len(problems.found) == 1
+
+
+def test_malformed_tracks(tmp_path):
+    with pytest.raises(AnnotationError, match='original_size'):
+        read(track(tmp_path, tracked(2), meta=''))
+    with pytest.raises(AnnotationError, match='number of its frame'):
+        read(track(tmp_path, tracked('x')))
+    with pytest.raises(AnnotationError, match=r"track \(element 0.*'label'"):
+        (tmp_path / 'b.xml').write_text('<annotations><track/></annotations>')
+        read(tmp_path / 'b.xml', format='cvat')
 
 
 # ---------------------------------------------------------------- Label Studio

@@ -15,19 +15,23 @@ CVAT's description (docs.cvat.ai, "XML annotation format") and its exporter
 * Shapes with a higher ``z_order`` lie on top, so that shapes are sorted by it; among
   areas this holds for polygons and masks together.
 
-Tracks of videos, cuboids, skeletons and unknown elements are errors. The reader ignores
-attributes, groups, occlusion, subsets and tasks. CVAT has no void. The writer leaves
-out void shapes, polygons of several rings, dense maps, empty masks, the widths of
-strokes, absent classes, completeness, and labels with characters that XML lacks.
+* ``skeleton`` becomes a click on its class at each of its points that is not outside.
+* A ``track`` of "CVAT for video 1.1" counts at its key frames, which a person has set;
+  see :mod:`mmseg_spml.annotations.formats.cvat.tracks`.
+
+Cuboids and unknown elements are errors. The reader ignores attributes, groups,
+occlusion, subsets and tasks. CVAT has no void. The writer leaves out void shapes,
+polygons of several rings, dense maps, empty masks, the widths of strokes, absent
+classes, completeness, and labels with characters that XML lacks.
 """
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 import defusedxml.ElementTree
 import numpy as np
@@ -36,12 +40,11 @@ from mmseg_spml.annotations.formats._shapes import (
     Ring,
     Shape,
     annotation_of_shapes,
-    drawable_path,
     ellipse_ring,
-    pixel_bounds,
-    rectangle_of,
     turned_box,
 )
+from mmseg_spml.annotations.formats.cvat.tracks import frames_of_tracks
+from mmseg_spml.annotations.formats.cvat.writer import CORNERS
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -53,13 +56,9 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
-from mmseg_spml.annotations.run_length import encode_counts
-from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'cvat'
-TURNED_BOXES = True
 
-_CORNERS = ('xtl', 'ytl', 'xbr', 'ybr')
 # The lengths are bounded, as very long numbers take very long to parse.
 _FORMS = {
     float: re.compile(
@@ -72,7 +71,6 @@ _ROOT = re.compile(
     rb'\s*(?:(?:<\?[^>]*>|<!--(?:(?!-->).)*-->)\s*)*<annotations[\s>]', re.DOTALL
 )
 _CONTENT = re.compile(rb'<(image|track)\s|<meta>\s*<(task|project|job)>')
-_NO_XML_TEXT = re.compile('[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 # Unknown encodings raise LookupError or ValueError, refused constructs ValueError.
 _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)
 
@@ -94,7 +92,7 @@ def read(
 
     Args:
         path: The XML file to read.
-        images: Unused.
+        images: The folder of the images, in which the frames of tracks are looked up.
         classes: Unused.
         problems: What to do with malformed entries; stop at the first if None.
 
@@ -103,7 +101,8 @@ def read(
         FileNotFoundError: There is no such file.
     """
     problems = problems or Problems()
-    root: Iterable[Element] = ()
+    root = Element('annotations')
+    frames: list[Element] = []
     with problems.leaving_out(file=path):
         root = _root(Path(path))
     for number, element in enumerate(root):
@@ -113,56 +112,21 @@ def read(
         with problems.leaving_out(file=path, place=place) as within:
             if element.tag == 'image':
                 annotation = _annotation(element, within)
-            elif element.tag not in ('version', 'meta'):
+            elif element.tag not in ('version', 'meta', 'track'):
                 raise AnnotationError(
                     'cannot be used: export the task as "CVAT for images 1.1"'
                 )
         if annotation is not None:
             yield annotation
-
-
-def write(
-    annotations: Iterable[WeakAnnotation],
-    path: Path,
-    *,
-    classes: Sequence[str] | None = None,
-) -> int:
-    """Write a file that CVAT can load as "CVAT 1.1".
-
-    Returns:
-        The number of shapes and tags left out.
-
-    Raises:
-        AnnotationError: The name of an image has characters that XML lacks.
-    """
-    root, left = Element('annotations'), 0
-    names: set[str] = set()
-    SubElement(root, 'version').text = '1.1'
-    labels = SubElement(SubElement(SubElement(root, 'meta'), 'task'), 'labels')
-    for number, annotation in enumerate(annotations):
-        if _NO_XML_TEXT.search(annotation.image):
-            raise AnnotationError(
-                f'the name {annotation.image!r} cannot be written as XML: rename it'
-            )
-        size = {'width': str(annotation.width), 'height': str(annotation.height)}
-        identity = {'id': str(number), 'name': annotation.image}
-        image = SubElement(root, 'image', {**identity, **size})
-        left += annotation.dense is not None
-        shapes = [(shape.label, _shape(shape)) for shape in annotation.shapes()]
-        shapes += [(tag, ('tag', {})) for tag in sorted(annotation.tags)]
-        for label, shape in shapes:
-            if shape is None or label is None or _NO_XML_TEXT.search(label):
-                left += 1
-                continue
-            names.add(label)
-            own = {'label': label, 'source': 'manual'}
-            SubElement(image, shape[0], {**own, **shape[1]})
-    for name in sorted(names):
-        SubElement(SubElement(labels, 'label'), 'name').text = name
-    ElementTree.indent(root)
-    with atomic_file(path) as file:
-        file.write(ElementTree.tostring(root, 'utf-8', xml_declaration=True) + b'\n')
-    return left
+    with problems.leaving_out(file=path) as within:
+        frames = frames_of_tracks(root, images, within)
+    for image in frames:
+        annotation = None
+        place = f'frame {image.get("name", "")[:80]!r}'
+        with problems.leaving_out(file=path, place=place) as within:
+            annotation = _annotation(image, within)
+        if annotation is not None:
+            yield annotation
 
 
 def _root(path: Path) -> Element:
@@ -201,7 +165,7 @@ def _shapes(element: Element, size: tuple[int, int]) -> list[Shape]:
     """Convert an element to shapes: several for ``points``, otherwise one."""
     label = _attribute(element, 'label')
     if element.tag == 'box':
-        box = Box(label, *(_attribute(element, name, float) for name in _CORNERS))
+        box = Box(label, *(_attribute(element, name, float) for name in CORNERS))
         degrees = _optional(element, 'rotation')
         if degrees % 360 == 0:
             return [box]
@@ -216,6 +180,9 @@ def _shapes(element: Element, size: tuple[int, int]) -> list[Shape]:
         return [Polygon(label, [ellipse_ring((cx, cy), (rx, ry), degrees)])]
     if element.tag == 'points':
         return [Point(label, x, y) for x, y in _vertices(element)]
+    if element.tag == 'skeleton':
+        joints = [one for one in element if one.get('outside', '0') == '0']
+        return [Point(label, x, y) for one in joints for x, y in _vertices(one)]
     if element.tag == 'polyline':
         return [Stroke(label, _vertices(element))]
     if element.tag == 'polygon':
@@ -223,7 +190,8 @@ def _shapes(element: Element, size: tuple[int, int]) -> list[Shape]:
     if element.tag == 'mask':
         return [Mask(label, _mask(element, size))]
     raise AnnotationError(
-        'cannot be used: known are box, ellipse, mask, points, polygon, polyline, tag'
+        'cannot be used: known are box, ellipse, mask, points, polygon, polyline, '
+        'skeleton, tag'
     )
 
 
@@ -278,41 +246,3 @@ def _parsed(text: str, name: str, kind: type) -> Any:
     if not math.isfinite(number):
         raise AnnotationError(f'{name!r} must hold numbers, got {text[:40]!r}')
     return number
-
-
-def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:
-    """Return the element and attributes of a shape; None if CVAT has no such shape."""
-    if isinstance(shape, Box):
-        return 'box', _box_attributes(shape)
-    if isinstance(shape, Point):
-        return 'points', _path([(shape.x, shape.y)])
-    if isinstance(shape, Stroke):
-        return 'polyline', _path(drawable_path(shape))
-    if isinstance(shape, Polygon):
-        return ('polygon', _path(shape.rings[0])) if len(shape.rings) == 1 else None
-    bounds = pixel_bounds(shape.mask)
-    if bounds is None:
-        return None
-    left, top, right, bottom = bounds
-    # encode_counts goes down the columns, but CVAT goes along the rows.
-    counts = encode_counts(shape.mask[top : bottom + 1, left : right + 1].T)
-    return 'mask', {
-        'rle': ', '.join(map(str, counts)),
-        'left': str(left),
-        'top': str(top),
-        'width': str(right - left + 1),
-        'height': str(bottom - top + 1),
-    }
-
-
-def _box_attributes(box: Box) -> dict[str, str]:
-    corners, turn = box.bounds, {}
-    if box.outline is not None and (found := rectangle_of(box.outline)):
-        (x, y), (width, height), degrees = found
-        corners = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-        turn = {'rotation': repr(degrees % 360)}
-    return {name: repr(value) for name, value in zip(_CORNERS, corners)} | turn
-
-
-def _path(path: Ring) -> dict[str, str]:
-    return {'points': ';'.join(f'{x!r},{y!r}' for x, y in path)}

@@ -1,0 +1,110 @@
+"""The writer of CVAT for images 1.1."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from mmseg_spml.annotations.formats._shapes import (
+    Ring,
+    Shape,
+    drawable_path,
+    pixel_bounds,
+    rectangle_of,
+)
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    Box,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+)
+from mmseg_spml.annotations.run_length import encode_counts
+from mmseg_spml.io.atomic_file import atomic_file
+
+CORNERS = ('xtl', 'ytl', 'xbr', 'ybr')
+_NO_XML_TEXT = re.compile('[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+
+
+def write(
+    annotations: Iterable[WeakAnnotation],
+    path: Path,
+    *,
+    classes: Sequence[str] | None = None,
+) -> int:
+    """Write a file that CVAT can load as "CVAT 1.1".
+
+    Returns:
+        The number of shapes and tags left out.
+
+    Raises:
+        AnnotationError: The name of an image has characters that XML lacks.
+    """
+    root, left = Element('annotations'), 0
+    names: set[str] = set()
+    SubElement(root, 'version').text = '1.1'
+    labels = SubElement(SubElement(SubElement(root, 'meta'), 'task'), 'labels')
+    for number, annotation in enumerate(annotations):
+        if _NO_XML_TEXT.search(annotation.image):
+            raise AnnotationError(
+                f'the name {annotation.image!r} cannot be written as XML: rename it'
+            )
+        size = {'width': str(annotation.width), 'height': str(annotation.height)}
+        identity = {'id': str(number), 'name': annotation.image}
+        image = SubElement(root, 'image', {**identity, **size})
+        left += annotation.dense is not None
+        shapes = [(shape.label, _shape(shape)) for shape in annotation.shapes()]
+        shapes += [(tag, ('tag', {})) for tag in sorted(annotation.tags)]
+        for label, shape in shapes:
+            if shape is None or label is None or _NO_XML_TEXT.search(label):
+                left += 1
+                continue
+            names.add(label)
+            own = {'label': label, 'source': 'manual'}
+            SubElement(image, shape[0], {**own, **shape[1]})
+    for name in sorted(names):
+        SubElement(SubElement(labels, 'label'), 'name').text = name
+    ElementTree.indent(root)
+    with atomic_file(path) as file:
+        file.write(ElementTree.tostring(root, 'utf-8', xml_declaration=True) + b'\n')
+    return left
+
+
+def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:
+    """Return the element and attributes of a shape; None if CVAT has no such shape."""
+    if isinstance(shape, Box):
+        return 'box', _box_attributes(shape)
+    if isinstance(shape, Point):
+        return 'points', _path([(shape.x, shape.y)])
+    if isinstance(shape, Stroke):
+        return 'polyline', _path(drawable_path(shape))
+    if isinstance(shape, Polygon):
+        return ('polygon', _path(shape.rings[0])) if len(shape.rings) == 1 else None
+    bounds = pixel_bounds(shape.mask)
+    if bounds is None:
+        return None
+    left, top, right, bottom = bounds
+    # encode_counts goes down the columns, but CVAT goes along the rows.
+    counts = encode_counts(shape.mask[top : bottom + 1, left : right + 1].T)
+    return 'mask', {
+        'rle': ', '.join(map(str, counts)),
+        'left': str(left),
+        'top': str(top),
+        'width': str(right - left + 1),
+        'height': str(bottom - top + 1),
+    }
+
+
+def _box_attributes(box: Box) -> dict[str, str]:
+    corners, turn = box.bounds, {}
+    if box.outline is not None and (found := rectangle_of(box.outline)):
+        (x, y), (width, height), degrees = found
+        corners = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        turn = {'rotation': repr(degrees % 360)}
+    return {name: repr(value) for name, value in zip(CORNERS, corners)} | turn
+
+
+def _path(path: Ring) -> dict[str, str]:
+    return {'points': ';'.join(f'{x!r},{y!r}' for x, y in path)}
