@@ -29,15 +29,16 @@ def frames_of_tracks(
         AnnotationError: A track or the size of the frames is malformed.
     """
     shapes: dict[int, list[Element]] = {}
+    malformed = len(problems.found)
     for number, track in enumerate(root):
         if track.tag != 'track':
             continue
         with problems.leaving_out(place=f'track (element {number} of the root)'):
             for shape in _key_shapes(track):
                 shapes.setdefault(int(shape.attrib['frame']), []).append(shape)
-    if not shapes and root.find('track') is not None:
-        raise AnnotationError('has tracks, but no key frame in which an object is seen')
     if not shapes:
+        if root.find('track') is not None and len(problems.found) == malformed:
+            raise AnnotationError('has tracks, but no key frame that shows an object')
         return []
     height, width = _original_size(root)
     frames = []
