@@ -8,6 +8,7 @@ The conventions follow labelme's source:
 * ``rectangle`` has two opposite corners in any order and becomes a box. With four
   corners, as ``oriented_rectangle``, the box has an outline unless it is turned by
   less than a degree.
+* X-AnyLabeling's ``rotation`` is such a box, and its ``quadrilateral`` a polygon.
 * ``circle`` has its center and a point of its rim, and becomes a polygon within 1/20
   pixel of it.
 * ``mask`` is a PNG whose top left pixel is the first point. The second point names the
@@ -65,6 +66,9 @@ from mmseg_spml.annotations.validation import checked_vertices
 from mmseg_spml.io.folders import files_with_suffix
 
 NAME = 'labelme'
+
+# X-AnyLabeling, whose files are labelme's, calls turned boxes ``rotation``.
+_RECTANGLES = ('rectangle', 'oriented_rectangle', 'rotation')
 
 # Pillow raises these errors for damaged files.
 _PNG_ERRORS = (
@@ -206,9 +210,9 @@ def _shapes(shape: Any, size: tuple[int, int]) -> list[Shape]:
     path = checked_vertices(shape.get('points'), 0, 'the shape')
     if kind in ('point', 'points') and path:
         return [Point(label, *vertex) for vertex in path]
-    if kind in ('rectangle', 'oriented_rectangle') and len(path) in (2, 4):
+    if kind in _RECTANGLES and len(path) in (2, 4):
         return [_rectangle(label, path)]
-    if kind is None or kind == 'polygon':
+    if kind in (None, 'polygon', 'quadrilateral'):
         return [Polygon(label, [path])]
     if kind in ('line', 'linestrip'):
         return [Stroke(label, path)]
@@ -219,8 +223,8 @@ def _shapes(shape: Any, size: tuple[int, int]) -> list[Shape]:
         return [Mask(label, _mask(shape.get('mask'), path, size))]
     raise AnnotationError(
         f'cannot use a shape of shape_type {str(kind)[:40]!r} with {len(path)} points: '
-        'known are rectangle, oriented_rectangle, polygon, point, points, line, '
-        'linestrip, circle and mask'
+        'known are rectangle, oriented_rectangle, rotation, polygon, quadrilateral, '
+        'point, points, line, linestrip, circle and mask'
     )
 
 

@@ -132,7 +132,7 @@ def test_images_of_one_stem_cannot_share_a_file(tmp_path):
         labelme.write(both, tmp_path)
 
 
-@pytest.mark.parametrize('kind', ['rectangle', 'oriented_rectangle'])
+@pytest.mark.parametrize('kind', ['rectangle', 'oriented_rectangle', 'rotation'])
 def test_rectangles_are_boxes(tmp_path, kind):
     for points in (
         [[5, 6], [1, 2]],
@@ -145,6 +145,12 @@ def test_rectangles_are_boxes(tmp_path, kind):
     annotation = read_one(tmp_path, document(shape(kind, rhomb)))
     assert annotation.boxes == [Box.around('cat', rhomb)]
     assert annotation.boxes[0].outline == tuple(map(tuple, rhomb))
+
+
+def test_a_quadrilateral_is_a_polygon(tmp_path):
+    rhomb = [[3, 1], [5, 3], [3, 5], [1, 3]]
+    annotation = read_one(tmp_path, document(shape('quadrilateral', rhomb)))
+    assert annotation.polygons == [Polygon('cat', [rhomb])]
 
 
 def test_shapes_cover_the_pixels_they_are_drawn_on(tmp_path):
