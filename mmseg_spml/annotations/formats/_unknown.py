@@ -63,14 +63,6 @@ _KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
         'convert -f coco`)',
     ),
     (
-        _has(b'_via_img_metadata'),
-        "it looks like a project of VGG's Image Annotator: export COCO in VIA",
-    ),
-    (
-        _has(b'regions', b'shape_attributes'),
-        "it looks like VGG's Image Annotator (VIA): export COCO in VIA",
-    ),
-    (
         _has(b'classTitle', b'objects'),
         'it looks like Supervisely: export COCO there',
     ),

@@ -20,7 +20,7 @@ OUT = {
     'qupath': 'folder', 'scribblesup': 'folder', 'voc_xml': 'folder',
 }  # fmt: skip
 # Index PNGs of a data set's list, and MATLAB files, are not written.
-READ_ONLY = {'list_file', 'sbd', 'yolo'}
+READ_ONLY = {'list_file', 'sbd', 'via', 'yolo'}
 
 
 def everything(name):

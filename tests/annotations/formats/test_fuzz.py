@@ -1,6 +1,7 @@
 """Damaged files of every format soon give annotations or an AnnotationError."""
 
 import datetime
+import json
 import random
 import re
 import shutil
@@ -129,6 +130,27 @@ def write_yolo(folder):
     return folder / 'labels'
 
 
+def write_via(folder):
+    """Write a file of VIA."""
+    shapes = [
+        dict(name='rect', x=1, y=2, width=9, height=8),
+        dict(name='polygon', all_points_x=[1, 9, 9], all_points_y=[1, 1, 9]),
+        dict(name='ellipse', cx=9, cy=9, rx=3, ry=4, theta=0.3),
+    ]
+    regions = [
+        dict(shape_attributes=shape, region_attributes={'label': 'cat'})
+        for shape in shapes
+    ]
+    content = {
+        f'{name}1': dict(
+            filename=f'{name}.jpg', size=1, regions=regions, file_attributes={}
+        )
+        for name in 'ab'
+    }
+    (folder / 'via.json').write_text(json.dumps(content))
+    return folder / 'via.json'
+
+
 @pytest.fixture(scope='module')
 def originals(tmp_path_factory):
     """Write a folder of valid files for each format; return the annotation paths."""
@@ -141,6 +163,8 @@ def originals(tmp_path_factory):
             paths[name] = write_mat(folder)
         elif name == 'yolo':
             paths[name] = write_yolo(folder)
+        elif name == 'via':
+            paths[name] = write_via(folder)
         else:
             paths[name] = folder / OUT[name]
             known = [everything('a.jpg'), everything('b.jpg')]
