@@ -197,7 +197,7 @@ def _path(at: dict) -> list[tuple[float, float]]:
 
 
 def _number(at: dict, key: str) -> float:
-    value = at.get(key)
+    value: Any = at.get(key)
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not abs(value) <= _LARGEST:
         raise AnnotationError(f'{key} must be a number of pixels, got {value!r:.40}')
