@@ -19,11 +19,14 @@ from mmengine.utils import track_parallel_progress
 
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, write_annotations
-from mmseg_spml.annotations.mask_values import parse_values
+from mmseg_spml.annotations.mask_values import doubts, parse_values
 from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.simulation.annotator import KINDS, Annotator
 from mmseg_spml.annotations.simulation.skeleton import PLACES
 from mmseg_spml.datasets.full_masks import FullMask, masks_of_config, masks_of_folder
+
+# Masks that are looked at to see whether they show anything but background and void.
+_LOOKED_AT = 20
 
 
 def parse_args() -> argparse.Namespace:
@@ -159,14 +162,21 @@ def main() -> None:
             if not args.classes:
                 raise ValueError('a folder of masks needs --classes')
             classes: Sequence[str] = class_names(args.classes) or ()
+            values = parse_values(args.values)
             sources = masks_of_folder(
                 args.masks,
                 args.suffix,
                 classes=classes,
-                values=parse_values(args.values),
+                values=values,
                 mask_suffix=args.mask_suffix,
             )
         else:
+            if args.values or args.mask_suffix or args.classes:
+                raise ValueError(
+                    '--classes, --values and --mask-suffix are for a folder of masks, '
+                    'not for a config'
+                )
+            values = None
             sources, classes = masks_of_config(args.masks, args.split)
         annotator = Annotator(
             kinds=args.kinds,
@@ -185,11 +195,12 @@ def main() -> None:
             annotate, annotator=annotator, classes=list(classes), seed=args.seed
         )
         annotations = track_parallel_progress(work, sources, args.workers, chunksize=8)
-        shown = set().union(*(one.shown() for one in annotations))
-        if len(classes) > 1 and not shown - {classes[0]}:
+        if len(classes) > 1 and all(
+            doubts(source.read(), classes, values) for source in sources[:_LOOKED_AT]
+        ):
             raise ValueError(
-                f'no mask shows any class but {classes[0]!r}. If the value 255, which '
-                f'means void, is the object, add --values 255={classes[1]}'
+                'the masks hold 0 and 255 (void) alone: if 255 is the object, add '
+                f'--values 255={classes[-1]}'
             )
         left_out = write_annotations(annotations, args.out, args.to, classes=classes)
     except (ValueError, OSError) as error:

@@ -118,21 +118,22 @@ def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:
         >>> grouped(many)
         ['warning: 9 images: is gray; first: 0.jpg']
     """
-    images: dict[tuple[str, str], list[str]] = {}
+    images: dict[tuple[str, str], dict[str, None]] = {}
     for finding in findings:
         if finding.image is not None:
-            images.setdefault((finding.level, finding.what), []).append(finding.image)
-    lines = []
+            key = finding.level, finding.what
+            images.setdefault(key, {})[finding.image] = None
+    lines: dict[str, None] = {}
     for finding in findings:
-        shared = images.get((finding.level, finding.what), [])
-        if finding.image is None or len(shared) <= most:
-            lines.append(str(finding))
-        elif finding.image == shared[0]:
-            lines.append(
+        shared = list(images.get((finding.level, finding.what), ()))
+        line = str(finding)
+        if len(shared) > most:
+            line = (
                 f'{finding.level}: {len(shared)} images: {finding.what}; first: '
                 f'{shared[0]}'
             )
-    return lines
+        lines[line] = None
+    return list(lines)
 
 
 def check_annotations(
@@ -181,7 +182,8 @@ def check_annotations(
             _check_image(annotation, images, contents, report)
     if problems is not None:
         for error in problems.found:
-            report.add('error', None, str(error))
+            where = ', '.join(str(part) for part in (error.file, error.place) if part)
+            report.add('error', where or None, error.problem)
         for doubt in problems.warnings:
             report.add('warning', doubt.place or str(doubt.file), doubt.problem)
     if not report.images:

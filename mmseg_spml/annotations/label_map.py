@@ -207,7 +207,7 @@ def _box_layers(
         inside = np.logical_or.reduce(masks) if masks else np.zeros((), bool)
         yield background, np.broadcast_to(~inside, annotation.size)
     if fill_boxes:
-        areas = [(b.x1 - b.x0) * (b.y1 - b.y0) for b in annotation.boxes]
+        areas = [int(mask.sum()) for mask in masks]
         for number in sorted(range(len(areas)), key=lambda i: -areas[i]):
             yield annotation.boxes[number].label, masks[number]
     else:  # a void box ("ignore this region") is void whether boxes are filled or not

@@ -44,15 +44,17 @@ def parse_values(texts: Sequence[str] | None) -> dict[int, str] | None:
 
 
 def dense_labels(
-    ids: np.ndarray, classes: Sequence[str], values: Mapping[int, str] | None = None
+    ids: np.ndarray,
+    classes: Sequence[str],
+    values: Mapping[int, str | None] | None = None,
 ) -> np.ndarray:
     """Return the labels of a :class:`DenseMap` for the values of an index map.
 
     Args:
         ids: (H, W) values in 0..255.
         classes: C class names.
-        values: The classes of some values, or ``'unlabeled'`` or ``'void'``; other
-            values keep their meaning.
+        values: The classes of some values, or ``'unlabeled'`` or ``'void'``, or None
+            for no meaning; other values keep theirs.
 
     Returns:
         (H, W) uint8: 0..C-1, 254 (unlabeled) or 255 (void).
@@ -72,10 +74,13 @@ def dense_labels(
     table[len(classes)] = DENSE_UNLABELED
     table[DENSE_VOID] = DENSE_VOID
     for value, name in (values or {}).items():
-        table[value] = _label(name, classes)
+        table[value] = -1 if name is None else _label(name, classes)
     labels = table[ids]
     if labels.min() < 0:
-        raise AnnotationError(_foreign(ids[labels < 0], classes))
+        unlabeled = (
+            f', {len(classes)} ({UNLABELED})' if table[len(classes)] >= 0 else ''
+        )
+        raise AnnotationError(_foreign(ids[labels < 0], classes, unlabeled))
     return labels.astype(np.uint8)
 
 
@@ -87,22 +92,23 @@ def doubts(
     Args:
         labels: (H, W) result of :func:`dense_labels`.
         classes: C class names.
-        values: Values whose meaning was given, about which there is no doubt.
+        values: Values whose meaning was given. Then there is no doubt about others.
 
     Example:
         >>> doubts(np.array([[0, 255]], np.uint8), ('background', 'cat'))
         ['holds 0 and 255 (void) alone: if 255 is the object, add --values 255=cat']
     """
-    given = values or {}
-    found = []
-    if np.unique(labels).tolist() == [0, DENSE_VOID] and DENSE_VOID not in given:
+    found: list[str] = []
+    if values:
+        return found
+    if np.unique(labels).tolist() == [0, DENSE_VOID] and len(classes) > 1:
         found.append(
             'holds 0 and 255 (void) alone: if 255 is the object, add --values '
             f'255={classes[-1]}'
         )
     unlabeled = (labels == DENSE_UNLABELED).mean()
     # Weak labels leave most pixels unlabeled; a full mask has a class too many.
-    if 0 < unlabeled < _LEAST_UNLABELED and len(classes) not in given:
+    if 0 < unlabeled < _LEAST_UNLABELED:
         found.append(
             f'the value {len(classes)} is taken as unlabeled, although most pixels '
             'have a label: if it is a class, add its name to the classes'
@@ -121,7 +127,7 @@ def _label(name: str, classes: Sequence[str]) -> int:
     )
 
 
-def _foreign(ids: np.ndarray, classes: Sequence[str]) -> str:
+def _foreign(ids: np.ndarray, classes: Sequence[str], unlabeled: str) -> str:
     values, counts = np.unique(ids, return_counts=True)
     shown = ', '.join(
         f'{value} ({count} pixels)'
@@ -137,6 +143,5 @@ def _foreign(ids: np.ndarray, classes: Sequence[str]) -> str:
     )
     return (
         f'holds the values {shown}{more}, but with {len(classes)} classes it may hold '
-        f'0..{len(classes) - 1}, {len(classes)} ({UNLABELED}) and {DENSE_VOID} '
-        f'({VOID}). {cause}'
+        f'0..{len(classes) - 1}{unlabeled} and {DENSE_VOID} ({VOID}). {cause}'
     )

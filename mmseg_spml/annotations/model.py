@@ -218,8 +218,18 @@ class Mask:
             return NotImplemented
         return self.label == other.label and self.key() == other.key()
 
+    def __hash__(self) -> int:
+        return hash((self.label, self.key()))
+
     def __repr__(self) -> str:
         return f'Mask(label={self.label!r}, size={self.size})'
+
+
+def _occurring(labels: np.ndarray) -> np.ndarray:
+    """Return whether each value of a (H, W) uint8 array occurs, (256,) bool."""
+    occurs = np.zeros(256, bool)
+    occurs[labels] = True
+    return occurs
 
 
 def _span(occupied: np.ndarray) -> slice:
@@ -262,7 +272,7 @@ class DenseMap:
                 f'a dense map is a (H, W) uint8 array, got {labels.dtype} '
                 f'{labels.shape}'
             )
-        self._values = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+        self._values = np.flatnonzero(_occurring(labels))
         foreign = self._values[
             (self._values >= number) & (self._values < DENSE_UNLABELED)
         ]

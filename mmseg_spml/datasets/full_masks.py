@@ -119,18 +119,13 @@ class _PngReader:
 
     def __call__(self) -> np.ndarray:
         try:
-            labels = read_dense_map(self.path, self.classes, self.values).labels
-            unlabeled = labels == DENSE_UNLABELED
             number = len(self.classes)
-            if unlabeled.any() and 'unlabeled' not in (self.values or {}).values():
-                raise AnnotationError(
-                    f'holds the value {number} ({unlabeled.sum()} pixels), but with '
-                    f'{number} classes a full mask holds 0..{number - 1} and {VOID} '
-                    f'(void): add the missing class, or --values {number}=void'
-                )
+            # Full masks have no unlabeled pixels: the value C is a class too many.
+            values = {number: None, **(self.values or {})}
+            labels = read_dense_map(self.path, self.classes, values).labels
         except AnnotationError as error:
             raise error.at(file=self.path) from error
-        return np.where(unlabeled, np.uint8(VOID), labels)
+        return np.where(labels == DENSE_UNLABELED, np.uint8(VOID), labels)
 
 
 @dataclass(frozen=True)

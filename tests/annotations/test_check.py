@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_spml.annotations.check import check_annotations
+from mmseg_spml.annotations.check import Finding, check_annotations, grouped
 from mmseg_spml.annotations.model import (
     Box,
     DenseMap,
@@ -164,6 +164,16 @@ def test_turns_that_keep_the_size_are_pointed_out(tmp_path, orientation, what):
     exif[0x0112] = 1
     Image.new('RGB', (6, 4)).save(tmp_path / 'a.jpg', exif=exif)
     assert found(clean(), images=tmp_path) == ([], False)
+
+
+def test_findings_that_images_share_are_joined():
+    one = Finding('warning', 'a.jpg', 'is gray')
+    assert grouped([one] * 5) == [str(one)]
+    many = [Finding('warning', f'{name}.jpg', 'is gray') for name in 'aabbcd']
+    assert grouped([*many, Finding('error', None, 'so')]) == [
+        'warning: 4 images: is gray; first: a.jpg',
+        'error: so',
+    ]
 
 
 def test_no_image_at_all():

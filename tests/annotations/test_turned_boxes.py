@@ -16,6 +16,7 @@ from mmseg_spml.annotations.formats._shapes import (
 )
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import AnnotationError, Box, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.functional import grabcut_seeds, polygon_mask, seeds_of_boxes
 
 CORNERS = [(-6, -2), (6, -2), (6, 2), (-6, 2)]
@@ -100,12 +101,52 @@ def test_quadrilaterals():
 
 @pytest.mark.parametrize('degrees', [-80, 0, 17.3, 45, 90, 200])
 def test_rectangles_are_found_again(degrees):
-    center, sides, angle = rectangle_of(turned(CORNERS, (12, 10), degrees))
-    np.testing.assert_allclose(center, (12, 10))
-    np.testing.assert_allclose(sides, (12, 4))
-    turn = np.exp(1j * np.radians(angle - degrees))
+    found = rectangle_of(turned(CORNERS, (12, 10), degrees))
+    np.testing.assert_allclose(found.center, (12, 10))
+    np.testing.assert_allclose(found.sides, (12, 4))
+    turn = np.exp(1j * np.radians(found.degrees - degrees))
     assert turn == pytest.approx(1, abs=1e-9)
     assert rectangle_of([(0, 0), (9, 1), (9, 5), (0, 5)]) is None
+
+
+@pytest.mark.parametrize('format', ['cvat', 'label_studio', 'labelme'])
+def test_the_other_way_round(tmp_path, format):
+    weak = WeakAnnotation('a.jpg', 80, 80, boxes=[Box.around('cat', OTHER_WAY)])
+    path = tmp_path / ('x' if format == 'labelme' else 'x.file')
+    assert write_annotations([weak], path, format) == 0
+    ((box,),) = (one.boxes for one in read_annotations(path, format))
+    found, expected = (polygon_mask((80, 80), [o]) for o in (box.outline, OTHER_WAY))
+    assert np.array_equal(found, expected)
+
+
+OTHER_WAY = [(37.7, 31.3), (27.7, 48.62), (62.34, 68.62), (72.34, 51.3)]
+
+
+@pytest.mark.parametrize('format', ['cvat', 'label_studio'])
+def test_a_quadrilateral_that_is_no_rectangle_is_counted(tmp_path, format):
+    skewed = Box.around('cat', [(1, 1), (9, 3), (8, 7), (2, 6)])
+    weak = WeakAnnotation('a.jpg', *SIZE, boxes=[skewed])
+    assert write_annotations([weak], tmp_path / 'x', format) == 1
+
+
+def test_a_box_that_is_left_out_ends_completeness(tmp_path):
+    boxes = [
+        dict(label='cat', box=[0, 0, 2, 4]),
+        dict(label='cat', box=[6, 0, 4, 4]),
+    ]
+    record = dict(image='a.jpg', size=[4, 8], boxes=boxes, boxes_complete=True)
+    (tmp_path / 'x.jsonl').write_text(json.dumps(record))
+    problems = Problems(skip=True)
+    (annotation,) = read_annotations(tmp_path / 'x.jsonl', problems=problems)
+    assert len(annotation.boxes) == 1 and not annotation.boxes_complete
+
+
+def test_the_smaller_of_filled_boxes_by_area():
+    thin = turned_box('thin', [(-14, -1), (14, -1), (14, 1), (-14, 1)], (12, 10), 45)
+    wide = Box('wide', 6, 4, 18, 16)
+    weak = WeakAnnotation('a.jpg', *SIZE, boxes=[thin, wide])
+    labels = label_map(weak, ('thin', 'wide'), fill_boxes=True, background=None)
+    assert labels[10, 12] == 0
 
 
 def test_an_outline_with_other_bounds_is_refused():

@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said_in_a_sentence(tool, masks, tmp_path):
     out = tmp_path / 'weak.jsonl'
     with pytest.raises(SystemExit, match='--classes'):
         tool('simulate_annotations', masks, out)
-    with pytest.raises(SystemExit, match=r'sub/a.jpg: .*holds the value 2 '):
+    with pytest.raises(SystemExit, match=r'sub/a.jpg: .*holds the values 2 '):
         tool('simulate_annotations', masks, out, '--classes', *CLASSES[:2],
              '--workers', 1)  # fmt: skip
     with pytest.raises(SystemExit, match=r'no \*.png'):

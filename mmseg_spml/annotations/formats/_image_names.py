@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from mmseg_spml.annotations.formats._image_tags import find_image
-from mmseg_spml.annotations.model import AnnotationError, checked_image_name
+from mmseg_spml.annotations.model import checked_image_name
 from mmseg_spml.annotations.validation import MissingFileError
 
 
@@ -23,28 +23,41 @@ def name_in_folder(name: str, images: Path | None) -> str:
     """Return the name of an image relative to the folder of the images.
 
     Tools write names without a suffix, and paths of their own machine. Of those the
-    last part counts, and nothing outside of the folder is looked at.
+    longest end that exists in the folder counts, and nothing outside of the folder is
+    looked at.
 
     Args:
         name: The name that the tool wrote.
         images: The folder; without it, the name must be relative.
 
     Raises:
-        AnnotationError: The name leads out of the folder, and no folder is given.
+        AnnotationError: The name leads out of the folder, and no folder is given; or
+            several images have it and differ in their suffix.
         MissingFileError: There is no such image in the folder.
     """
     if images is None:
         return checked_image_name(name)
-    last = name.replace('\\', '/').rsplit('/', 1)[-1]
-    for candidate in dict.fromkeys((name, last)):
+    for candidate in _ends(name):
+        if os.path.isfile(os.path.join(images, candidate)):
+            return candidate
         try:
-            candidate = checked_image_name(candidate)
-            if os.path.isfile(os.path.join(images, candidate)):
-                return candidate
             return find_image(images, candidate)
-        except AnnotationError:
+        except MissingFileError:
             continue
     raise MissingFileError(
-        f'there is no image {last[:80]!r} in {images}; check the folder given by '
+        f'there is no image {name[-80:]!r} in {images}; check the folder given by '
         '--images'
     )
+
+
+def _ends(name: str) -> list[str]:
+    """Return a relative name, or the ends of a path, the longest first."""
+    if not leads_out(name):
+        return [checked_image_name(name)]
+    parts = [part for part in name.replace('\\', '/').split('/') if part]
+    inner = parts
+    for place, part in enumerate(parts):
+        if part in ('..', '.') or part.endswith(':'):
+            inner = parts[place + 1 :]
+    ends = ['/'.join(inner[place:]) for place in range(len(inner))]
+    return [checked_image_name(end) for end in ends]

@@ -9,6 +9,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
     checked_image_name,
 )
+from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 _BACKGROUND = 'background'
@@ -22,12 +23,13 @@ def find_image(folder: Path | None, name: str) -> str:
         name: The name in the folder.
 
     Raises:
-        AnnotationError: ``folder`` is None, or there is not exactly one such image.
+        AnnotationError: ``folder`` is None, or there are several such images.
+        MissingFileError: There is none.
     """
     if folder is None:
         raise AnnotationError(
-            'tables of tags do not state the sizes of images; give the folder of '
-            'images by --images'
+            'the file does not state the sizes of images; give the folder of images '
+            'by --images'
         )
     name = checked_image_name(name)
     candidates = [name + suffix for suffix in IMAGE_SUFFIXES]
@@ -39,7 +41,7 @@ def find_image(folder: Path | None, name: str) -> str:
             raise AnnotationError(f'the image {name!r} may be any of {found}')
         if found:
             return found[0]
-    raise AnnotationError(
+    raise MissingFileError(
         f'there is no image {name!r} in {folder}; check the folder given by --images'
     )
 

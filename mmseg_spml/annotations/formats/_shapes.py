@@ -5,6 +5,7 @@ Letters: H, W image size.
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -192,29 +193,71 @@ def box_of_quadrilateral(label: Label, corners: Ring) -> Box:
     return Box(label, *box.bounds)
 
 
-def rectangle_of(
-    outline: Ring,
-) -> tuple[tuple[float, float], tuple[float, float], float] | None:
-    """Return center, sides and clockwise degrees of a turned rectangle.
+class Rectangle(NamedTuple):
+    """A turned rectangle.
+
+    Attributes:
+        corner: The corner (x, y) from which the first side goes along the x axis, and
+            the second along the y axis, before the rotation.
+        center: (x, y).
+        sides: The lengths of the two sides.
+        degrees: The angle of the rotation, clockwise on the screen.
+    """
+
+    corner: tuple[float, float]
+    center: tuple[float, float]
+    sides: tuple[float, float]
+    degrees: float
+
+
+def rectangle_of(outline: Ring) -> Rectangle | None:
+    """Return the turned rectangle of an outline, whichever way round it goes.
 
     Returns:
         None if the outline is no rectangle, within 1/100 pixel.
 
     Example:
-        >>> center, sides, degrees = rectangle_of([(0, 1), (1, 0), (3, 2), (2, 3)])
-        >>> center, [round(side, 2) for side in sides], round(degrees)
-        ((1.5, 1.5), [1.41, 2.83], -45)
+        >>> found = rectangle_of([(0, 1), (1, 0), (3, 2), (2, 3)])
+        >>> found.center, [round(side, 2) for side in found.sides], found.degrees
+        ((1.5, 1.5), [1.41, 2.83], -45.0)
     """
-    if len(outline) != 4:
+    if not is_rectangle(outline, _RECTANGULAR):
         return None
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = outline
+    if (bx - ax) * (cy - by) < (by - ay) * (cx - bx):  # the other way round
+        (bx, by), (dx, dy) = (dx, dy), (bx, by)
     center = (ax + cx) / 2, (ay + cy) / 2
-    diagonals = math.dist((ax, ay), (cx, cy)), math.dist((bx, by), (dx, dy))
-    close = math.dist(center, ((bx + dx) / 2, (by + dy) / 2)) <= _RECTANGULAR
-    if not close or abs(diagonals[0] - diagonals[1]) > _RECTANGULAR:
-        return None
     sides = math.dist((ax, ay), (bx, by)), math.dist((bx, by), (cx, cy))
-    return center, sides, math.degrees(math.atan2(by - ay, bx - ax))
+    degrees = math.degrees(math.atan2(by - ay, bx - ax))
+    return Rectangle((ax, ay), center, sides, degrees)
+
+
+def is_rectangle(outline: Ring, tolerance: float) -> bool:
+    """Return whether the diagonals of an outline have one middle and one length.
+
+    Args:
+        outline: The vertices.
+        tolerance: The largest deviation in pixels.
+
+    Example:
+        >>> is_rectangle([(0, 1), (1, 0), (3, 2), (2, 3)], 0.01)
+        True
+    """
+    if len(outline) != 4:
+        return False
+    a, b, c, d = outline
+    middles = [((p[0] + q[0]) / 2, (p[1] + q[1]) / 2) for p, q in ((a, c), (b, d))]
+    lengths = abs(math.dist(a, c) - math.dist(b, d))
+    return math.dist(*middles) <= tolerance and lengths <= tolerance
+
+
+def loses_outline(shape: Shape) -> bool:
+    """Return whether a shape is a box with an outline that is no rectangle."""
+    return (
+        isinstance(shape, Box)
+        and shape.outline is not None
+        and rectangle_of(shape.outline) is None
+    )
 
 
 def nested_rings(

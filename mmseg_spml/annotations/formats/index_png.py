@@ -118,7 +118,7 @@ def read(
 
 
 def read_dense_map(
-    path: Path, classes: Sequence[str], values: Mapping[int, str] | None = None
+    path: Path, classes: Sequence[str], values: Mapping[int, str | None] | None = None
 ) -> DenseMap:
     """Read the label map of an index PNG.
 
@@ -146,7 +146,11 @@ def _stated_classes(path: Path) -> list[str]:
             file=path,
         )
     names: dict[int, str] = {}
-    for line in file.read_text(encoding='utf-8-sig').splitlines()[1:]:
+    try:
+        lines = file.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f'not UTF-8 text ({error})', file=file) from error
+    for line in lines[1:]:
         number, _, name = line.partition(',')
         if number.strip().isdecimal() and name.strip():
             names[int(number)] = name.strip()

@@ -172,6 +172,9 @@ def of_record(record: Any, problems: Problems | None = None) -> WeakAnnotation:
     if len(size) != 2:
         raise AnnotationError(f'size is [height, width], got {size!r}')
     height, width = checked_size(*size)
+    boxes = _shapes(record, 'boxes', ('box',), _box, problems, ('outline',))
+    # Where a box is left out, an object may lie outside of all others.
+    all_boxes = len(boxes) == len(record.get('boxes', []))
     return WeakAnnotation(
         record['image'],
         height,
@@ -179,8 +182,8 @@ def of_record(record: Any, problems: Problems | None = None) -> WeakAnnotation:
         tags=_texts(record, 'tags'),
         absent=_texts(record, 'absent'),
         tags_complete=_flag(record, 'tags_complete'),
-        boxes=_shapes(record, 'boxes', ('box',), _box, problems, ('outline',)),
-        boxes_complete=_flag(record, 'boxes_complete'),
+        boxes=boxes,
+        boxes_complete=_flag(record, 'boxes_complete') and all_boxes,
         points=_shapes(record, 'points', ('at',), _point, problems),
         strokes=_shapes(record, 'strokes', ('path',), _stroke, problems, ('width',)),
         polygons=_shapes(record, 'polygons', ('rings',), _polygon, problems),

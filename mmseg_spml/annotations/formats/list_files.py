@@ -4,7 +4,8 @@ A line is ``image semantic instance``, separated by single spaces: the paths of 
 image, of its label map and of its region map, relative to the root. By default the root
 is the folder above the one that holds the list, as in the release's
 ``lists/train.txt``. The label map is an index PNG as in
-:mod:`mmseg_spml.annotations.formats.index_png`. Region maps are no annotation and are
+:mod:`mmseg_spml.annotations.formats.index_png`, but values from C to 254 are unlabeled,
+as in the release. Region maps are no annotation and are
 not opened. An image alone on its line has no annotation.
 """
 
@@ -35,7 +36,7 @@ def recognizes(path: Path, head: bytes) -> bool:
     lines = head.decode('utf-8-sig', errors='replace').splitlines()
     columns = next((line.strip() for line in lines if line.strip()), '').split(' ')
     return (
-        path.suffix == '.txt'
+        path.suffix.lower() == '.txt'
         and len(columns) == 3
         and columns[0].lower().endswith(IMAGE_SUFFIXES)
         and all(column.lower().endswith('.png') for column in columns[1:])

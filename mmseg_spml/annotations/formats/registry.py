@@ -123,7 +123,12 @@ def read_annotations(
             place in it.
         FileNotFoundError: A file is missing.
     """
-    format = format or detect_format(path)
+    if format is None:
+        of_masks = any(options.get(name) for name in ('values', 'mask_suffix'))
+        may_be_masks = Path(path).is_dir() or Path(path).suffix.lower() == '.png'
+        # Such options say what the folder holds, whatever its first file looks like.
+        both = of_masks and may_be_masks
+        format = index_png.NAME if both else detect_format(path)
     given = {name: value for name, value in options.items() if value}
     read = _module(format).read
     foreign = sorted(set(given) - set(inspect.signature(read).parameters))

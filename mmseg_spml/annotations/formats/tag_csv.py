@@ -1,8 +1,9 @@
 """Image tags as a CSV table (UTF-8, a header), in one of three forms.
 
-*Lists* have the columns ``image,tags``. The tags are separated by ``;`` or, if there is
-none, by white space, as in Kaggle's "Planet" (``image_name,tags``) and in fastai's copy
-of PASCAL VOC (``fname,labels,is_valid``). Lists are not taken to be complete.
+*Lists* have the columns ``image,tags``. The tags are separated by ``;``, ``,`` or ``|``
+or, if there is none of these, by white space, as in Kaggle's "Planet"
+(``image_name,tags``) and in fastai's copy of PASCAL VOC (``fname,labels,is_valid``).
+Lists are not taken to be complete.
 
 *Single* labels have the columns ``image,label``, and an image may have several rows,
 whose labels are joined.
@@ -216,7 +217,8 @@ def _annotation(
     image = find_image(images, cells[0])
     size = image_size(images, image)
     if _is_list(columns):
-        separator = ';' if ';' in cells[1] else None
+        # The delimiter of the table cannot be in a cell, unless that is quoted.
+        separator = next((one for one in ';,|' if one in cells[1]), None)
         tags = {tag.strip() for tag in cells[1].split(separator)} - {''}
         return WeakAnnotation(image, *size, tags=tags)
     known = {name: _value(name, cell) for name, cell in zip(columns[1:], cells[1:])}
@@ -262,7 +264,8 @@ def _value(name: str, cell: str) -> bool | None:
 
 
 def _check_name(name: str) -> None:
-    if name != name.strip() or ';' in name or name.lower() in (*_TAGS, _COMPLETE):
+    reserved = (*_TAGS, *_SINGLE, _COMPLETE)
+    if name != name.strip() or set(name) & set(';,|') or name.lower() in reserved:
         raise AnnotationError(
             f'a table of tags cannot hold the class {name!r}: rename it'
         )

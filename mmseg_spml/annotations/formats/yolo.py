@@ -1,16 +1,18 @@
 """YOLO of Ultralytics and Roboflow: boxes and polygons, one text file per image.
 
 A line is ``class x y width height`` with the middle of a box, or ``class x y x y ...``
-with the vertices of a polygon (Ultralytics' "segment" data sets; "obb" data sets have
-four). All numbers but the class are fractions of the sides of the image. The format is
-described at https://docs.ultralytics.com/datasets/.
+with the vertices of a polygon (Ultralytics' "segment" data sets). Four vertices that
+form a rectangle, within a pixel, are a turned box ("obb" data sets). All numbers but
+the class are fractions of the sides of the image. The format is described at
+https://docs.ultralytics.com/datasets/.
 
 * The class names come from ``data.yaml`` (``names``), ``classes.txt`` or ``obj.names``
   in the folder or the two above it, unless they are given.
 * The images lie in the folder of the images, or in the folder ``images`` that stands in
-  place of ``labels`` in the path, as Ultralytics expects it.
+  place of ``labels`` in the path of a file, as Ultralytics expects it, or beside the
+  file.
 * A fifth number of a box, the confidence that prediction writes, makes the line an
-  error: predictions are no annotations.
+  error: predictions are no annotations. Data sets of poses are errors, too.
 * An empty file states nothing: completeness is not taken for granted.
 
 The format is not written.
@@ -25,7 +27,12 @@ from typing import NoReturn
 import yaml
 
 from mmseg_spml.annotations.formats._image_tags import find_image
-from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes
+from mmseg_spml.annotations.formats._shapes import (
+    Shape,
+    annotation_of_shapes,
+    box_of_quadrilateral,
+    is_rectangle,
+)
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
@@ -39,6 +46,10 @@ _NUMBER = r'-?(?:\d{1,9}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?'
 _LINE = re.compile(rf'\s*\d{{1,6}}(?:\s+{_NUMBER}){{4,}}\s*', re.ASCII)
 _LISTS_OF_NAMES = ('classes.txt', 'obj.names')
 _DECIMALS = 9
+# A shape may reach a little out of the image.
+_LARGEST = 1.5
+# Corners of turned boxes are rounded to a few decimals.
+_PIXELS = 1.0
 
 
 def recognizes(path: Path, head: bytes) -> bool:
@@ -92,7 +103,9 @@ def read(
         annotation = None
         with problems.leaving_out(file=file) as within:
             subfolder = file.relative_to(folder).parent
-            of_images = _folder_of_images(folder) if images is None else Path(images)
+            of_images = images
+            if images is None:
+                of_images, subfolder = _folder_of_images(file.parent), Path()
             image = find_image(of_images, (subfolder / file.stem).as_posix())
             size = image_size(of_images, image)
             shapes = _all_shapes(file, names, size, within)
@@ -117,7 +130,11 @@ def write(
 
 def _files(folder: Path) -> list[Path]:
     files = files_with_suffix(folder, '.txt')
-    return [file for file in files if file.name not in _LISTS_OF_NAMES]
+    return [
+        file
+        for file in files
+        if file.name not in _LISTS_OF_NAMES and not file.stem.startswith('README')
+    ]
 
 
 def _stated_names(folder: Path) -> list[str]:
@@ -128,8 +145,7 @@ def _stated_names(folder: Path) -> list[str]:
         for name in _LISTS_OF_NAMES:
             file = place / name
             if file.is_file():
-                lines = file.read_text(encoding='utf-8-sig').splitlines()
-                return [line.strip() for line in lines if line.strip()]
+                return [line.strip() for line in _lines(file) if line.strip()]
     raise AnnotationError(
         'there is no data.yaml, classes.txt or obj.names with the names of the '
         'classes; give them by --classes',
@@ -137,12 +153,26 @@ def _stated_names(folder: Path) -> list[str]:
     )
 
 
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f'not UTF-8 text ({error})', file=file) from error
+
+
 def _yaml_names(file: Path) -> list[str]:
     try:
         content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AnnotationError(f'not a YAML file ({error})', file=file) from error
-    names = content.get('names') if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    if 'kpt_shape' in content:
+        raise AnnotationError(
+            'the data set is of poses (kpt_shape), whose key points are not read: '
+            'export COCO',
+            file=file,
+        )
+    names = content.get('names')
     if isinstance(names, dict) and sorted(names) == list(range(len(names))):
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
@@ -153,24 +183,20 @@ def _yaml_names(file: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def _folder_of_images(folder: Path) -> Path | None:
+def _folder_of_images(folder: Path) -> Path:
     parts = folder.absolute().parts
     for place in reversed(range(len(parts))):
         if parts[place] == 'labels':
             candidate = Path(*parts[:place], 'images', *parts[place + 1 :])
-            return candidate if candidate.is_dir() else None
-    return None
+            return candidate if candidate.is_dir() else folder
+    return folder
 
 
 def _all_shapes(
     file: Path, names: Sequence[str], size: tuple[int, int], problems: Problems
 ) -> list[Shape]:
-    try:
-        text = file.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f'not UTF-8 text ({error})') from error
     shapes: list[Shape] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_lines(file), start=1):
         if line.strip():
             with problems.leaving_out(place=f'line {number}'):
                 shapes.append(_shape(line, names, size))
@@ -191,7 +217,7 @@ def _shape(line: str, names: Sequence[str], size: tuple[int, int]) -> Shape:
         )
     label = names[int(first)]
     values = [float(number) for number in rest]
-    if not all(math.isfinite(value) and abs(value) <= 10 for value in values):
+    if not all(math.isfinite(value) and abs(value) <= _LARGEST for value in values):
         raise AnnotationError(
             'coordinates are fractions of the sides of the image, got '
             f'{line.strip()[:60]!r}'
@@ -215,5 +241,7 @@ def _shape(line: str, names: Sequence[str], size: tuple[int, int]) -> Shape:
         (round(x * width, _DECIMALS), round(y * height, _DECIMALS))
         for x, y in zip(values[::2], values[1::2])
     ]
+    if len(ring) == 4 and is_rectangle(ring, _PIXELS):
+        return box_of_quadrilateral(label, ring)
     closed = len(ring) > 3 and ring[0] == ring[-1]
     return Polygon(label, [ring[:-1] if closed else ring])

@@ -85,9 +85,9 @@ def propagate_to_targets(
         tensor([0, 0, 1, 1])
     """
     _check_inputs(segments, colors, positions, probabilities, allowed)
-    _check_options(rounds, damping, sigma_rgb, sigma_xy, concentration, floor)
-    if sharpness <= 0:
-        raise ValueError(f'sharpness must be positive, got {sharpness}')
+    check_propagation_options(
+        rounds, damping, sigma_rgb, sigma_xy, concentration, floor, sharpness
+    )
     units = segments.pixels
     with torch.autocast(units.device.type, enabled=False):
         features = torch.cat(
@@ -220,14 +220,18 @@ def _check_inputs(
         raise TypeError(f'allowed must be bool, got {allowed.dtype}')
 
 
-def _check_options(
+def check_propagation_options(
     rounds: int,
     damping: float,
     sigma_rgb: float,
     sigma_xy: float,
     concentration: float,
     floor: float,
+    sharpness: float,
 ) -> None:
+    """Raise a ValueError if an option of the propagation is out of range."""
+    if sharpness <= 0:
+        raise ValueError(f'sharpness must be positive, got {sharpness}')
     if rounds < 0:
         raise ValueError(f'rounds must be 0 or more, got {rounds}')
     if not 0 <= damping <= 1:

@@ -131,6 +131,8 @@ class SPMLHead(BaseDecodeHead):
         self.classifier = self._build_classifier(dropout_ratio)
         self.propagation: LabelPropagationLoss | None = None
         if propagation is not None:
+            if self.align_corners:
+                raise ValueError('label propagation needs align_corners=False')
             self.teacher = self._build_classifier(dropout_ratio)
             self.propagation = MODELS.build(
                 propagation, default_args=dict(reduction=reduction)
@@ -178,9 +180,11 @@ class SPMLHead(BaseDecodeHead):
 
     def _check_loss_names(self) -> None:
         names = [str(relation.loss_name) for relation in self.relations]
+        if self.propagation is not None:
+            names += [self.propagation.loss_name, 'loss_teacher']
         if len(set(names)) < len(names) or not all('loss' in name for name in names):
             raise ValueError(
-                "each relation needs a loss_name of its own that contains 'loss' "
+                "each loss needs a loss_name of its own that contains 'loss' "
                 f'(others are not added to the total), got {names}'
             )
 

@@ -10,11 +10,14 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_spml.functional.labels.values import VOID
-from mmseg_spml.functional.refinement.label_propagation import propagate_to_targets
+from mmseg_spml.functional.refinement.label_propagation import (
+    check_propagation_options,
+    propagate_to_targets,
+)
 from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.functional.segments.segments import Segments
 from mmseg_spml.models.image_batch import ImageBatch
-from mmseg_spml.models.losses.relations import divisor
+from mmseg_spml.models.losses.relations import REDUCTIONS, divisor
 
 
 @MODELS.register_module()
@@ -24,7 +27,8 @@ class LabelPropagationLoss(nn.Module):
     The targets of all pixels, labeled or not, come from
     :func:`~mmseg_spml.functional.refinement.label_propagation.propagate_to_targets`.
     Their source is not the classifier that learns from them, but the *teacher* of
-    :class:`SPMLHead`, so that targets do not reinforce themselves.
+    :class:`SPMLHead`, whose weights learn from labels alone, so that targets do not
+    reinforce themselves.
 
     The loss sets in when the share ``begin`` of the training is over, and grows to its
     weight within the share ``ramp``. Meanwhile the weight of the classifier's own
@@ -85,8 +89,20 @@ class LabelPropagationLoss(nn.Module):
         for name, share in shares.items():
             if not 0 <= share <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {share}')
+        if begin + ramp > 1:
+            raise ValueError(
+                f'the loss would never reach its weight: begin + ramp must be at most '
+                f'1, got {begin} + {ramp}'
+            )
         if loss_weight < 0:
             raise ValueError(f'loss_weight must be 0 or more, got {loss_weight}')
+        if reduction not in REDUCTIONS:
+            raise ValueError(
+                f'reduction must be one of {REDUCTIONS}, got {reduction!r}'
+            )
+        check_propagation_options(
+            rounds, damping, sigma_rgb, sigma_xy, concentration, floor, sharpness
+        )
         self.loss_weight = loss_weight
         self.begin = begin
         self.ramp = ramp
@@ -111,9 +127,9 @@ class LabelPropagationLoss(nn.Module):
         if hub.get_info('max_iters') is None:
             return 1.0
         passed = hub.get_info('iter', 0) / hub.get_info('max_iters') - self.begin
-        if passed >= self.ramp:
-            return 1.0
-        return max(passed / self.ramp, 0.0)
+        if passed < 0:
+            return 0.0
+        return 1.0 if passed >= self.ramp else passed / self.ramp
 
     @property
     def label_weight(self) -> float:

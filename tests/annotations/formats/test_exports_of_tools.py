@@ -15,8 +15,8 @@ from mmseg_spml.functional import polygon_mask
 CLASSES = ('background', 'road', 'car')
 
 
-def read(path, **options):
-    return list(read_annotations(path, **options))
+def read(path, format=None, **options):
+    return list(read_annotations(path, format, **options))
 
 
 # ------------------------------------------------------------------------ CVAT
@@ -160,6 +160,16 @@ def test_shapes_and_labels_of_separate_controls(tmp_path):
         label_studio(tmp_path, task(dict(label, id='other'), shape | dict(id='other2')))
 
 
+def test_places_of_results_are_those_of_the_file(tmp_path):
+    shape = dict(id='r', type='rectangle', value=AT)
+    label = dict(id='r', type='labels', value=dict(AT, labels=['cat']))
+    bad = dict(type='polygonlabels', value=dict(points=[], polygonlabels=['cat']))
+    with pytest.raises(AnnotationError, match=r'result\[2\]'):
+        label_studio(tmp_path, task(shape, label, bad))
+    with pytest.raises(AnnotationError, match=r'result\[0\]'):
+        label_studio(tmp_path, task(shape, {**label, 'value': 7}))
+
+
 def test_the_ground_truth_among_several_annotations(tmp_path):
     one = task(RECTANGLE)
     other = dict(one['annotations'][0], ground_truth=True)
@@ -222,6 +232,22 @@ def test_unclassified_annotations(tmp_path):
     assert sorted(point.label for point in annotation.points) == ['cat', 'dog']
 
 
+def test_children_of_an_annotation_that_is_left_out(tmp_path):
+    def feature(**more):
+        geometry = dict(type='Point', coordinates=[1, 2])
+        properties = dict(more, objectType='annotation')
+        return dict(type='Feature', geometry=geometry, properties=properties)
+
+    child = feature(classification=dict(name='cat'))
+    Image.new('L', (8, 6)).save(tmp_path / 'a.jpg')
+    file = tmp_path / 'a.geojson'
+    file.write_text(json.dumps(feature(childObjects=[child])))
+    problems = Problems(skip=True)
+    (annotation,) = read(file, images=tmp_path, problems=problems)
+    assert [point.label for point in annotation.points] == ['cat']
+    assert len(problems.found) == 1
+
+
 def test_options_of_other_formats_are_refused(tmp_path):
     cvat(tmp_path)
     with pytest.raises(AnnotationError, match='cvat has no --unclassified, --values'):
@@ -236,11 +262,42 @@ def test_paths_of_another_machine_in_coco(tmp_path, name):
     (tmp_path / 'x.json').write_text(json.dumps(document))
     with pytest.raises(AnnotationError, match='leads out'):
         read(tmp_path / 'x.json')
-    with pytest.raises(AnnotationError, match="no image 'a.jpg'"):
+    with pytest.raises(AnnotationError, match='there is no image .*a.jpg'):
         read(tmp_path / 'x.json', images=tmp_path)
     Image.new('L', (8, 6)).save(tmp_path / 'a.jpg')
     (annotation,) = read(tmp_path / 'x.json', images=tmp_path)
     assert annotation.image == 'a.jpg'
+    # The longest end of the path that is there.
+    (tmp_path / 'x').mkdir()
+    Image.new('L', (8, 6)).save(tmp_path / 'x/a.jpg')
+    (annotation,) = read(tmp_path / 'x.json', images=tmp_path)
+    assert annotation.image == 'x/a.jpg'
+
+
+def test_two_images_of_one_name_in_coco(tmp_path):
+    Image.new('L', (8, 6)).save(tmp_path / 'a.jpg')
+    images = [
+        dict(id=i, file_name=f'/{folder}/a.jpg', width=8, height=6)
+        for i, folder in enumerate(('train', 'val'))
+    ]
+    document = dict(images=images, categories=[], annotations=[])
+    (tmp_path / 'x.json').write_text(json.dumps(document))
+    with pytest.raises(AnnotationError, match=r"images\[1\]: .*'a.jpg', and so is"):
+        read(tmp_path / 'x.json', images=tmp_path)
+
+
+def test_a_relative_name_is_not_looked_up_elsewhere(tmp_path):
+    Image.new('L', (8, 6)).save(tmp_path / 'a.jpg')
+    file = tmp_path / 'x.xml'
+    size = SIZE.format(8, 6)
+    text = f'<annotation><filename>train/a.jpg</filename>{size}</annotation>'
+    file.write_text(text)
+    with pytest.raises(AnnotationError, match='no image'):
+        read(file, 'voc_xml', images=tmp_path)
+    Image.new('L', (8, 6)).save(tmp_path / 'a.png')
+    file.write_text(text.replace('train/a.jpg', 'a'))
+    with pytest.raises(AnnotationError, match='may be any of'):
+        read(file, 'voc_xml', images=tmp_path)
 
 
 # ------------------------------------------------------------------ PASCAL VOC

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from mmseg_spml.annotations.formats import index_png
+from mmseg_spml.annotations.formats import index_png, read_annotations
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -98,6 +98,22 @@ def test_doubtful_values(tmp_path):
     problems = Problems()
     read(tmp_path, problems=problems, values={255: CLASSES[2], 3: 'unlabeled'})
     assert not problems.warnings
+
+
+def test_a_value_whose_meaning_is_given_leaves_no_doubt(tmp_path):
+    save(tmp_path / 'a.png', [[0, 1, 1, 9]])
+    problems = Problems()
+    (annotation,) = read(tmp_path, problems=problems, values={9: 'unlabeled'})
+    assert annotation.dense.labels.tolist() == [[0, 1, 1, 254]]
+    assert not problems.warnings
+
+
+def test_masks_are_meant_by_their_options(tmp_path):
+    save(tmp_path / 'a.png', np.zeros((4, 4, 3)))
+    save(tmp_path / 'a_mask.png', [[1]])
+    options = dict(classes=CLASSES, mask_suffix='_mask')
+    (annotation,) = read_annotations(tmp_path, **options)
+    assert annotation.image == 'a.png'
 
 
 def test_suffix_of_masks(tmp_path):

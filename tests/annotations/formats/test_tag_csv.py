@@ -105,6 +105,16 @@ def test_delimiters_and_words_of_tables(tmp_path, images, delimiter):
     assert first.tags_complete and second.tags_complete
 
 
+@pytest.mark.parametrize(
+    'text', ['image;tags\na.jpg;cat,dog\n', 'image,tags\na.jpg,cat|dog\n']
+)
+def test_tags_are_separated_by_another_character(tmp_path, images, text):
+    path = tmp_path / 'tags.csv'
+    path.write_text(text)
+    (annotation,) = tag_csv.read(path, images=images)
+    assert annotation.tags == {'cat', 'dog'}
+
+
 def test_one_label_a_row(tmp_path, images):
     path = tmp_path / 'tags.csv'
     path.write_text('filename;class\na;cat\nb;dog\na;dog\na;cat\nb;\n')

@@ -70,6 +70,10 @@ def test_bad_lists_of_names(root, text):
     (root / 'data.yaml').write_text(text)
     with pytest.raises(AnnotationError, match='data.yaml'):
         list(read_annotations(label(root, '1 0.5 0.5 0.25 0.1\n')))
+    (root / 'data.yaml').unlink()
+    (root / 'classes.txt').write_bytes('ä'.encode('latin-1'))
+    with pytest.raises(AnnotationError, match='classes.txt: not UTF-8'):
+        list(read_annotations(label(root, '1 0.5 0.5 0.25 0.1\n')))
 
 
 def test_folders_of_images(root, tmp_path_factory):
@@ -81,7 +85,7 @@ def test_folders_of_images(root, tmp_path_factory):
     (annotation,) = read_annotations(folder, images=other)
     assert annotation.image == 'a.PNG' and annotation.boxes[0].x0 == 30
     (root / 'images').rename(root / 'pictures')
-    with pytest.raises(AnnotationError, match='--images'):
+    with pytest.raises(AnnotationError, match="no image 'a'"):
         list(read_annotations(folder))
 
 
@@ -104,6 +108,37 @@ def test_bad_lines(root, line, what):
     problems = Problems(skip=True)
     (annotation,) = read_annotations(folder, 'yolo', problems=problems)
     assert len(annotation.boxes) == 1 and len(problems.found) == 1
+
+
+def test_turned_boxes_and_poses(root):
+    corners = [(10, 4), (30, 4), (30, 14), (10, 14)]
+    turned = [(12, 2), (32, 10), (28.8, 18), (8.8, 10)]
+    lines = [
+        '0 ' + ' '.join(f'{x / 40:.6f} {y / 20:.6f}' for x, y in shape)
+        for shape in (corners, turned, [(1, 1), (9, 2), (8, 9), (2, 5)])
+    ]
+    (annotation,) = read_annotations(label(root, '\n'.join(lines)))
+    plain, box = annotation.boxes
+    assert plain.outline is None and plain.bounds == (10, 4, 30, 14)
+    assert box.outline[0] == pytest.approx((12, 2), abs=0.01)
+    assert len(annotation.polygons) == 1
+    (root / 'data.yaml').write_text('names: [cat]\nkpt_shape: [2, 3]\n')
+    with pytest.raises(AnnotationError, match='data.yaml: .*poses'):
+        list(read_annotations(label(root, '0 .5 .5 .4 .4 .4 .4 2 .6 .6 2\n')))
+
+
+def test_images_of_a_whole_data_set(root):
+    label(root, '0 0.5 0.5 0.25 0.1\n')
+    (root / 'README.dataset.txt').write_text('a data set')
+    assert detect_format(root) == 'yolo'
+    (annotation,) = read_annotations(root)
+    assert annotation.image == 'a.jpg'
+    beside = root / 'obj_train_data'
+    beside.mkdir()
+    (beside / 'b.txt').write_text('0 0.5 0.5 0.25 0.1\n')
+    Image.new('RGB', (40, 20)).save(beside / 'b.jpg')
+    (annotation,) = read_annotations(beside)
+    assert annotation.image == 'b.jpg'
 
 
 def test_an_empty_file_states_nothing(root):

@@ -112,6 +112,23 @@ def test_weights_over_the_training(at, iteration, share):
     assert bool(logits.grad.any()) == bool(share)
 
 
+def test_a_step_instead_of_a_ramp(at):
+    one = loss_of(begin=0.5, ramp=0)
+    for iteration, share in ((0, 0), (29, 0), (30, 1)):
+        at(iteration)
+        assert one.share == share
+
+
+@pytest.mark.parametrize(
+    'relation, options',
+    [(dict(RELATIONS[0], loss_name='loss_teacher'), {}),
+     (dict(RELATIONS[0], loss_name='loss_x'), dict(loss_name='loss_x'))],
+)  # fmt: skip
+def test_names_of_losses_must_differ(relation, options):
+    with pytest.raises(ValueError, match='loss_name of its own'):
+        build(relations=[relation], head__propagation=dict(PROPAGATION, **options))
+
+
 def test_full_weight_from_the_start(at):
     at(0)
     assert loss_of(begin=0, ramp=0).share == 1
@@ -289,6 +306,10 @@ def test_masked_predictions_of_pairwise_losses():
         (dict(final_label_weight=1.5), 'final_label_weight'),
         (dict(loss_weight=-1), 'loss_weight'),
         (dict(loss_name='propagation'), "start with 'loss_'"),
+        (dict(begin=0.6, ramp=0.5), 'never reach'),
+        (dict(damping=3), 'damping'),
+        (dict(sharpness=0), 'sharpness'),
+        (dict(reduction='mean'), 'reduction'),
     ],
 )
 def test_bad_options(options, words):

@@ -136,6 +136,7 @@ def _annotations(
             if image_id not in records:
                 raise AnnotationError(f'no image has the id {image_id!r}')
             records[image_id].append((place, record))
+    places: dict[str, str] = {}
     for image_id, (place, image) in images.items():
         annotation = None
         with problems.leaving_out(place=place):
@@ -149,6 +150,9 @@ def _annotations(
                 name = checked_image_name(name)
             else:
                 name = name_in_folder(name, folder)
+            other = places.setdefault(name, place)
+            if other != place:
+                raise AnnotationError(f'is of the image {name!r}, and so is {other}')
             annotation = WeakAnnotation(name, *size, absent=frozenset(absent))
         if annotation is not None:
             found = _found(records[image_id], names, size, problems)
@@ -167,11 +171,12 @@ def _found(
     shapes: list[Shape] = []
     tags = set()
     for place, record in records:
+        malformed = len(problems.found)
         with problems.leaving_out(place=place) as within:
             label = _category(record.get('category_id'), names)
             found = _shapes(record, label, size, within)
             shapes += found
-            if not found:
+            if not found and len(problems.found) == malformed:
                 tags.add(label)
     return shapes, tags
 

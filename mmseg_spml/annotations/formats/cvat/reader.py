@@ -56,6 +56,7 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import check_label
 
 NAME = 'cvat'
 
@@ -153,7 +154,9 @@ def _annotation(image: Element, problems: Problems) -> WeakAnnotation:
         place = f'{element.tag[:40]} (element {number} of the image)'
         with problems.leaving_out(place=place):
             if element.tag == 'tag':
-                tags.add(_attribute(element, 'label'))
+                tag = _attribute(element, 'label')
+                check_label(tag)
+                tags.add(tag)
             else:
                 layers.append((_optional(element, 'z_order'), _shapes(element, size)))
     layers.sort(key=lambda layer: layer[0])

@@ -10,6 +10,7 @@ from mmseg_spml.annotations.formats._shapes import (
     Ring,
     Shape,
     drawable_path,
+    loses_outline,
     pixel_bounds,
     rectangle_of,
 )
@@ -54,7 +55,8 @@ def write(
         size = {'width': str(annotation.width), 'height': str(annotation.height)}
         identity = {'id': str(number), 'name': annotation.image}
         image = SubElement(root, 'image', {**identity, **size})
-        left += annotation.dense is not None
+        left += (annotation.dense is not None) + len(annotation.absent)
+        left += sum(loses_outline(box) for box in annotation.boxes)
         shapes = [(shape.label, _shape(shape)) for shape in annotation.shapes()]
         shapes += [(tag, ('tag', {})) for tag in sorted(annotation.tags)]
         for label, shape in shapes:
@@ -100,9 +102,9 @@ def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:
 def _box_attributes(box: Box) -> dict[str, str]:
     corners, turn = box.bounds, {}
     if box.outline is not None and (found := rectangle_of(box.outline)):
-        (x, y), (width, height), degrees = found
+        (x, y), (width, height) = found.center, found.sides
         corners = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-        turn = {'rotation': repr(degrees % 360)}
+        turn = {'rotation': repr(found.degrees % 360)}
     return {name: repr(value) for name, value in zip(CORNERS, corners)} | turn
 
 

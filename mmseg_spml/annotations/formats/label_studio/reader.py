@@ -115,7 +115,7 @@ def read(
             annotation = found
         if annotation is not None:
             yield annotation
-    if tasks and not places:
+    if tasks and not places and not problems.found:
         with problems.leaving_out(file=path):
             _check_predictions(tasks)
 
@@ -168,13 +168,13 @@ def _of_task(
     name = image_name(task.get('data'))
     results = _dicts(done[0].get('result'), 'result')
     size = _size(results) or _size_of_file(images, name)
-    results = _with_labels(results)
-    regions = [one for one in results if str(one.get('type')) in _READERS]
+    numbered = _with_labels(results)
+    regions = [one for _, one in numbered if str(one.get('type')) in _READERS]
     if len({str(one.get('to_name')) for one in regions}) > 1:
         raise AnnotationError('the results are of several images; split the task')
     ids = {str(one['id']) for one in regions if 'id' in one}
     shapes, tags = [], set()
-    for number, result in enumerate(results):
+    for number, result in numbered:
         kind = str(result.get('type'))
         with problems.leaving_out(place=f'result[{number}]'):
             value = result.get('value')
@@ -191,10 +191,13 @@ def _of_task(
     return annotation_of_shapes(name, size, shapes, tags)
 
 
-def _with_labels(results: list[dict]) -> list[dict]:
+def _with_labels(results: list[dict]) -> list[tuple[int, dict]]:
     """Join regions without a label and the ``labels`` that share their id.
 
     Label Studio writes two results where shapes and labels are separate controls.
+
+    Returns:
+        The results with their numbers.
     """
     named = {
         str(one.get('id')): one
@@ -202,18 +205,19 @@ def _with_labels(results: list[dict]) -> list[dict]:
         if one.get('type') == 'labels' and 'id' in one
     }
     joined, used = [], set()
-    for result in results:
+    for number, result in enumerate(results):
         kind, key = str(result.get('type')), str(result.get('id'))
-        if f'{kind}labels' not in _READERS or key not in named:
-            joined.append(result)
-            continue
-        used.add(key)
-        labels = _dict(named[key].get('value'), 'value').get('labels')
-        value = {**_dict(result.get('value'), 'value'), f'{kind}labels': labels}
-        joined.append({**result, 'type': f'{kind}labels', 'value': value})
+        value = result.get('value')
+        if f'{kind}labels' in _READERS and key in named and isinstance(value, dict):
+            used.add(key)
+            stated = named[key].get('value')
+            labels = stated.get('labels') if isinstance(stated, dict) else stated
+            value = {**value, f'{kind}labels': labels}
+            result = {**result, 'type': f'{kind}labels', 'value': value}
+        joined.append((number, result))
     return [
-        one
-        for one in joined
+        (number, one)
+        for number, one in joined
         if one.get('type') != 'labels' or str(one.get('id')) not in used
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mmseg_spml.annotations.formats._shapes import Shape, rectangle_of
+from mmseg_spml.annotations.formats._shapes import Shape, loses_outline, rectangle_of
 from mmseg_spml.annotations.formats.label_studio.brush import encode_brush
 from mmseg_spml.annotations.model import (
     Box,
@@ -31,8 +31,8 @@ def write(
     ``BrushLabels`` named ``tags``, ``boxes``, ``points``, ``polygons`` and ``masks``.
 
     Returns:
-        The number of strokes, polygons of several rings, void shapes, label maps and
-        absent classes. These are left out.
+        The number of strokes, polygons of several rings, void shapes, label maps,
+        absent classes and outlines of boxes that are no rectangles. These are left out.
     """
     tasks, left_out = [], 0
     for number, annotation in enumerate(annotations, 1):
@@ -40,6 +40,7 @@ def write(
         shapes = sum(result['type'] != 'choices' for result in results)
         left_out += sum(1 for _ in annotation.shapes()) - shapes
         left_out += len(annotation.absent) + (annotation.dense is not None)
+        left_out += sum(loses_outline(box) for box in annotation.boxes)
         for place, result in enumerate(results):
             result.update(
                 id=f'{number}-{place}',
@@ -69,7 +70,7 @@ def _turned_rectangle(
 ) -> tuple[tuple[float, float], tuple[float, float], float]:
     """Return the corner around which a box is turned, its sides, and the degrees."""
     if box.outline is not None and (found := rectangle_of(box.outline)):
-        return box.outline[0], found[1], found[2] % 360
+        return found.corner, found.sides, found.degrees % 360
     return (box.x0, box.y0), (box.x1 - box.x0, box.y1 - box.y0), 0
 
 

@@ -64,6 +64,7 @@ def write(
         files.add(file)
         shapes = [_shape(shape) for shape in annotation.shapes()]
         left += shapes.count(None) + (annotation.dense is not None)
+        left += len(annotation.absent)
         document = {
             'version': _VERSION,
             'flags': {tag: True for tag in sorted(annotation.tags)},

@@ -179,9 +179,10 @@ def _all_shapes(document: Any, problems: Problems, unclassified: str) -> list[Sh
     waiting = _numbered(_list(features, 'the file'), 'features')
     while waiting:
         place, feature = waiting.pop()
-        with problems.leaving_out(place=place):
-            properties, found = _shapes(feature, unclassified)
-            shapes += found
+        with problems.leaving_out(place=place) as within:
+            properties = _properties(feature)
+            with within.leaving_out():
+                shapes += _shapes(feature, properties, unclassified)
             for key in ('childObjects', 'children'):
                 children = properties.get(key)
                 if children is not None:
@@ -194,20 +195,22 @@ def _numbered(features: list, place: str) -> list[tuple[str, Any]]:
     return [(f'{place}[{i}]', feature) for i, feature in enumerate(features)][::-1]
 
 
-def _shapes(feature: Any, unclassified: str) -> tuple[dict, list[Shape]]:
-    """Return the properties of a feature and its shapes."""
+def _properties(feature: Any) -> dict:
     if not isinstance(feature, dict) or feature.get('type') != 'Feature':
         raise AnnotationError(
             f"expected an object of the type 'Feature', got {str(feature)[:40]!r}"
         )
     properties = feature.get('properties')
-    properties = {} if properties is None else _dict(properties, 'properties')
+    return {} if properties is None else _dict(properties, 'properties')
+
+
+def _shapes(feature: dict, properties: dict, unclassified: str) -> list[Shape]:
     label = _class_name(properties.get('classification'))
     if label is None:
         words = [properties.get(key) for key in ('objectType', 'object_type', 'type')]
         words = [word for word in (*words, feature.get('id')) if isinstance(word, str)]
         if (words and words[0] in _FOUND_BY_QUPATH) or unclassified == 'skip':
-            return properties, []
+            return []
         name = properties.get('name')
         if unclassified == 'name' and isinstance(name, str) and name.strip():
             label = name
@@ -222,7 +225,7 @@ def _shapes(feature: Any, unclassified: str) -> tuple[dict, list[Shape]]:
     plane = {} if plane is None else _dict(plane, 'plane')
     if any(plane.get(axis, 0) != 0 for axis in ('z', 't')):
         raise AnnotationError(f'lies on another plane of a stack: {str(plane)[:40]}')
-    return properties, _shapes_of(label, geometry)
+    return _shapes_of(label, geometry)
 
 
 def _class_name(value: Any) -> str | None:

@@ -53,6 +53,7 @@ def write(
                 features.append(_feature(shape.label, geometry))
                 shown.add(shape.label)
         left += len(annotation.tags - shown) + (annotation.dense is not None)
+        left += len(annotation.absent)
         document = {'type': 'FeatureCollection', 'features': features}
         with atomic_file(file) as stream:
             stream.write(json.dumps(document, ensure_ascii=False).encode() + b'\n')
