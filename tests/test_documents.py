@@ -112,6 +112,9 @@ MEASURED = tiny.ROOT / 'benchmarks/results'
 @pytest.mark.parametrize('name', sorted(TABLES))
 def test_table_of_methods_is_of_the_files(name):
     table = TABLES[name].format(load_results(RESULTS))
+    if not (RESULTS / f'table_{name}.md').exists():
+        assert not re.search(r'\d', table.replace('lite0', '')), 'there are results'
+        pytest.skip(f'no run of the table {name} yet')
     assert (RESULTS / f'table_{name}.md').read_text().endswith(f'{table}\n')
     documents = ['docs/results.md'] + ['README.md'] * (name == 'ccp')
     for document in documents:
