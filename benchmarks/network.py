@@ -20,6 +20,7 @@ from benchmarks.scene import Scene, generate_scene
 from mmseg_spml.engine.launch import without_cuda
 from mmseg_spml.models import SegmentBank
 
+_PROPAGATION = Path(__file__).parents[1] / 'configs/_base_/models/propagation.py'
 _COOCCURRENCE = dict(
     type='SemanticCooccurrenceLoss', concentration=8, loss_weight=0.3, ignore_tags=(0,)
 )
@@ -56,7 +57,7 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
     if not any(relation.type == _COOCCURRENCE['type'] for relation in relations):
         more = [*relations, _COOCCURRENCE]
         variants['SPML with co-occurrence'] = network(relations=more)
-    propagation = Config.fromfile('configs/_base_/models/propagation.py')
+    propagation = Config.fromfile(_PROPAGATION)
     variants['SPML with propagation'] = network(**propagation.propagation_head)
     variants['cross-entropy'] = network(relations=[], memory=None, detach=False)
     return [

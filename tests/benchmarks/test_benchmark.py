@@ -97,18 +97,19 @@ def test_own_variants_agree_with_the_baseline(part):
             compared.agreement(*results)
 
 
-@pytest.mark.parametrize('part', ['iteration', 'inference'])
-def test_parts_of_a_network(part):
+@pytest.mark.parametrize('part, variants', [('iteration', 4), ('inference', 3)])
+def test_parts_of_a_network(part, variants):
     assert PARTS[part](Settings(CPU, small=True)) == []
     (compared,) = PARTS[part](Settings(CPU, small=True, config=CONFIG))
     found = measure(compared, CPU, repeats=1)
-    assert len(found) == 3 and all(m.median > 0 for m in found)
+    assert len(found) == variants and all(m.median > 0 for m in found)
 
 
 def test_iteration_of_a_config_that_has_co_occurrence():
     config = ROOT / 'configs/spml/efficientnet_lite0_voc_scribbles.py'
     (compared,) = PARTS['iteration'](Settings(CPU, small=True, config=config))
-    assert list(compared.variants) == ['SPML', 'cross-entropy']
+    names = ['SPML', 'SPML with propagation', 'cross-entropy']
+    assert list(compared.variants) == names
     assert compared.variants['SPML']() > compared.variants['cross-entropy']() > 0
 
 

@@ -107,8 +107,8 @@ class Annotator:
             >>> mask[5:15, 10:25] = 1
             >>> weak = Annotator(kinds=['tags', 'boxes']).annotate(
             ...     mask, ('background', 'cat'), 'a.jpg', np.random.default_rng(0))
-            >>> sorted(weak.tags), weak.boxes
-            (['cat'], [Box(label='cat', x0=10.0, y0=5.0, x1=25.0, y1=15.0)])
+            >>> sorted(weak.tags), [box.bounds for box in weak.boxes]
+            (['cat'], [(10.0, 5.0, 25.0, 15.0)])
         """
         check_mask(mask, len(classes))
         found = list(components(mask, len(classes), self.min_area))
