@@ -1,8 +1,10 @@
 """Bank of labeled segment prototypes for retrieval."""
 
+import logging
 from pathlib import Path
 
 import torch
+from mmengine.logging import print_log
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -149,3 +151,36 @@ class SegmentBank:
             return cls(torch.empty(0, 0), torch.empty(0))
         prototypes, labels = zip(*parts)
         return cls(torch.cat(prototypes), torch.cat(labels), origin)
+
+
+def bank_of_file(path: str | Path | None, num_classes: int) -> SegmentBank:
+    """Load the bank that a config names.
+
+    Args:
+        path: The file, or None if the config names none.
+        num_classes: C of the head that asks.
+
+    Raises:
+        ValueError: If there is no file, or the bank has more classes than the head.
+    """
+    if path is None:
+        raise ValueError(
+            "predictor='retrieval' needs a bank of labeled segments: add "
+            'SegmentBankHook to custom_hooks, or name a file of it in '
+            'decode_head.retrieval.bank'
+        )
+    bank = SegmentBank.load(Path(path))
+    largest = int(bank.labels.max())
+    if largest >= num_classes:
+        raise ValueError(
+            f'the bank {path} has the class {largest}, the head {num_classes} classes: '
+            'it was built for another data set'
+        )
+    if bank.origin == FULL_MASKS:
+        print_log(
+            'the retrieval bank was labeled by full masks: what it predicts is not '
+            'weakly supervised',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return bank

@@ -1,14 +1,9 @@
 """SPML head with relation losses, a jointly trained classifier and two predictors."""
 
-import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from mmcv.cnn import build_norm_layer
-from mmengine.logging import print_log
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -18,8 +13,9 @@ from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.losses.sparse_cross_entropy import sparse_cross_entropy
 from mmseg_spml.functional.segments.pooling import SegmentPooler
 from mmseg_spml.functional.segments.segments import Segments
+from mmseg_spml.models.decode_heads.pixel_classifier import PixelClassifier
 from mmseg_spml.models.decode_heads.retrieval_options import RetrievalOptions
-from mmseg_spml.models.decode_heads.segment_bank import FULL_MASKS, SegmentBank
+from mmseg_spml.models.decode_heads.segment_bank import SegmentBank, bank_of_file
 from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
 from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
 from mmseg_spml.models.image_batch import ImageBatch
@@ -128,12 +124,19 @@ class SPMLHead(BaseDecodeHead):
         _check_option('classify_at', classify_at, ('input', 'embedding'))
         _check_option('reduction', reduction, REDUCTIONS)
         split_off_pairwise_losses(self)
-        self.classifier = self._build_classifier(dropout_ratio)
+        layers = (
+            embedding_dim,
+            self.channels,
+            self.out_channels,
+            self.norm_cfg,
+            dropout_ratio,
+        )
+        self.classifier = PixelClassifier(*layers)
         self.propagation: LabelPropagationLoss | None = None
         if propagation is not None:
             if self.align_corners:
                 raise ValueError('label propagation needs align_corners=False')
-            self.teacher = self._build_classifier(dropout_ratio)
+            self.teacher = PixelClassifier(*layers)
             self.propagation = MODELS.build(
                 propagation, default_args=dict(reduction=reduction)
             )
@@ -153,16 +156,6 @@ class SPMLHead(BaseDecodeHead):
             num_classes, self.retrieval.grid, self.retrieval.iterations
         )
         self._bank: SegmentBank | None = None
-
-    def _build_classifier(self, dropout_ratio: float) -> nn.Sequential:
-        return nn.Sequential(
-            nn.Conv2d(self.in_channels, self.channels, 3, padding=1, bias=False),
-            build_norm_layer(self.norm_cfg, self.channels)[1],
-            nn.ReLU(inplace=True),
-            # Element-wise, unlike the parent's Dropout2d.
-            nn.Dropout(dropout_ratio),
-            nn.Conv2d(self.channels, self.out_channels, 1),
-        )
 
     def _classifier_weight(self, weight: str | float) -> float:
         if not isinstance(weight, str):
@@ -215,27 +208,7 @@ class SPMLHead(BaseDecodeHead):
                 has more classes than the head.
         """
         if self._bank is None:
-            if self.retrieval.bank is None:
-                raise ValueError(
-                    "predictor='retrieval' needs a bank of labeled segments: add "
-                    'SegmentBankHook to custom_hooks, or name a file of it in '
-                    'decode_head.retrieval.bank'
-                )
-            self._bank = SegmentBank.load(Path(self.retrieval.bank))
-            largest = int(self._bank.labels.max())
-            if largest >= self.num_classes:
-                raise ValueError(
-                    f'the bank {self.retrieval.bank} has the class {largest}, the '
-                    f'head {self.num_classes} classes: it was built for another data '
-                    'set'
-                )
-            if self._bank.origin == FULL_MASKS:
-                print_log(
-                    'the retrieval bank was labeled by full masks: what it predicts '
-                    'is not weakly supervised',
-                    logger='current',
-                    level=logging.WARNING,
-                )
+            self._bank = bank_of_file(self.retrieval.bank, self.num_classes)
         return self._bank
 
     @bank.setter
@@ -244,15 +217,11 @@ class SPMLHead(BaseDecodeHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Logits ``(N, C, h, w)`` of the embedding map ``inputs[0]``."""
-        return self._classify(self.classifier, inputs[0])
+        return self.classifier(inputs[0])
 
     def teacher_logits(self, embedding: Tensor) -> Tensor:
         """Logits ``(N, C, h, w)`` of the teacher; the embedding gets no gradient."""
-        return self._classify(self.teacher, embedding.detach())
-
-    @staticmethod
-    def _classify(classifier: nn.Module, embedding: Tensor) -> Tensor:
-        return classifier(F.normalize(embedding, dim=1, eps=1e-12))
+        return self.teacher(embedding.detach())
 
     def loss(
         self,
