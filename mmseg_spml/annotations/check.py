@@ -25,6 +25,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.functional.labels.values import VOID
 
 KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
@@ -242,7 +243,17 @@ def _check_image(
     path = images / annotation.image
     try:
         size = image_size(images, annotation.image)
-    except (AnnotationError, FileNotFoundError) as error:
+    except MissingFileError:
+        # The text is that of all such images, so that they are joined to one line.
+        above = (images.parent / annotation.image).is_file()
+        hint = f'give the folder above it, {images.parent}' if above else 'check it'
+        report.add(
+            'error',
+            annotation.image,
+            f'there is no such image in the folder {images} of --images: {hint}',
+        )
+        return
+    except AnnotationError as error:
         report.add('error', annotation.image, str(error))
         return
     if size != annotation.size:

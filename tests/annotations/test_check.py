@@ -137,7 +137,7 @@ def test_images_are_opened(tmp_path):
     assert findings[0] == 'error: b.png: is 4x6, its annotation 5x6 (height x width)'
     assert findings[1] == 'warning: c.png: is the same picture as a.png'
     assert 'error: d.png: the image' in findings[2]
-    assert 'error: e.png: there is no image' in findings[3]
+    assert 'error: e.png: there is no such image in the folder' in findings[3]
     assert len(findings) == 4
 
 
@@ -174,6 +174,13 @@ def test_findings_that_images_share_are_joined():
         'warning: 4 images: is gray; first: a.jpg',
         'error: so',
     ]
+
+
+def test_images_in_the_folder_above(tmp_path):
+    (tmp_path / 'JPEGImages').mkdir()
+    Image.new('RGB', (6, 4)).save(tmp_path / 'JPEGImages/a.jpg')
+    findings, failed = found(clean('JPEGImages/a.jpg'), images=tmp_path / 'JPEGImages')
+    assert failed and f'give the folder above it, {tmp_path}' in findings[0]
 
 
 def test_no_image_at_all():
