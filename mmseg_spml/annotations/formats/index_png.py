@@ -10,6 +10,7 @@ folder of the images, or beside the file, or to ``a/b.jpg`` if there is neither.
 ``mask_suffix='_mask'`` only the files ``a/b_mask.png`` are label maps.
 
 Class names may come from the file ``_classes.csv`` that Roboflow puts beside the masks.
+Masks in colors are read with the file ``labelmap.txt`` of CVAT's "Segmentation mask".
 """
 
 import re
@@ -20,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_spml.annotations.label_map import has_label_map, label_map
+from mmseg_spml.annotations.mask_colors import ids_of_colors, labelmap_of
 from mmseg_spml.annotations.mask_values import dense_labels, doubts
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
@@ -48,9 +50,20 @@ _MASK_SUFFIX = re.compile(r'(_mask|_masks|_labelIds|_label|_labels|_gt|_seg)$', 
 
 
 def recognizes(path: Path, head: bytes) -> bool:
-    """Return whether a PNG, or a folder's first one, has one channel and few values."""
+    """Return whether a PNG, or a folder's first one, is a label map.
+
+    It has one channel and few values, or colors that ``labelmap.txt`` names.
+    """
     values = _values_of_first(path)
-    return values is not None and len(values) <= _MOST_VALUES
+    if values is None:
+        file = path if path.is_file() else next(iter(_files(path)), None)
+        if file is None or file.suffix.lower() != '.png' or not _is_color(file):
+            return False
+        try:
+            return labelmap_of(path if path.is_dir() else path.parent) is not None
+        except AnnotationError:  # there is one, and reading says what is wrong with it
+            return True
+    return len(values) <= _MOST_VALUES
 
 
 def holds_gray_pngs(path: Path) -> bool:
@@ -97,8 +110,9 @@ def read(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f'there is no label map or folder of them: {path}')
+    colors = labelmap_of(path if path.is_dir() else path.parent)
     if classes is None:
-        classes = _stated_classes(path)
+        classes = list(colors.values()) if colors else _stated_classes(path)
     files = [path] if path.is_file() else _files(path, mask_suffix)
     if not files:
         raise AnnotationError(f'the folder holds no *{mask_suffix}.png', file=path)
@@ -108,7 +122,15 @@ def read(
         place = file.name if file == path else file.relative_to(path).as_posix()
         annotation = None
         with problems.leaving_out(file=path, place=place) as within:
-            dense = read_dense_map(file, classes, values)
+            if colors is not None and _is_color(file):
+                if values:
+                    raise AnnotationError(
+                        'is in colors, whose meaning labelmap.txt states: --values is '
+                        'for maps of class ids'
+                    )
+                dense = DenseMap(classes, ids_of_colors(file, colors, classes))
+            else:
+                dense = read_dense_map(file, classes, values)
             name = names.of_map(file, place)
             for doubt in doubts(dense.labels, classes, values):
                 within.warn(doubt)
@@ -135,6 +157,14 @@ def read_dense_map(
     """
     _check_number(classes)
     return DenseMap(tuple(classes), dense_labels(_ids(path), classes, values))
+
+
+def _is_color(file: Path) -> bool:
+    try:
+        with Image.open(file) as image:
+            return image.mode in ('RGB', 'RGBA')
+    except Exception:  # decoders raise errors of any kind for damaged files
+        return False
 
 
 def _stated_classes(path: Path) -> list[str]:

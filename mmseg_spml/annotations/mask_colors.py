@@ -1,0 +1,102 @@
+"""Masks whose classes are colors, with the file that names the colors.
+
+CVAT's "Segmentation mask 1.1" puts ``labelmap.txt`` beside the folder of the masks, with
+a line ``name:r,g,b:parts:actions`` for each class.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.io.images import decode_image
+
+Color = tuple[int, int, int]
+
+LABELMAP = 'labelmap.txt'
+_LINE = re.compile(r'([^:#]+):(\d{1,3}),(\d{1,3}),(\d{1,3})(?::.*)?', re.ASCII)
+_MOST_SHOWN = 5
+
+
+def labelmap_of(folder: Path) -> dict[Color, str] | None:
+    """Return the class of each color by the file in a folder or the one above it.
+
+    Returns:
+        The names by color, in the order of the file, or None without a file.
+
+    Raises:
+        AnnotationError: A line of the file is malformed, or two classes share a color.
+    """
+    for place in (folder, folder.absolute().parent):
+        file = place / LABELMAP
+        if file.is_file():
+            return _read_labelmap(file)
+    return None
+
+
+def ids_of_colors(
+    file: Path, colors: Mapping[Color, str], classes: Sequence[str]
+) -> np.ndarray:
+    """Return the class ids of a mask in colors, (H, W) uint8.
+
+    Raises:
+        AnnotationError: The file is no picture, or has a color without a class, or one
+            of a class that is not in ``classes``.
+    """
+    try:
+        pixels = decode_image(file.read_bytes()).astype(np.int32)
+    except ValueError as error:
+        raise AnnotationError(f'the mask cannot be read ({error})') from error
+    packed = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    found, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    ids = np.zeros(len(found), np.uint8)
+    foreign = []
+    for place, value in enumerate(found.tolist()):
+        color = (value >> 16, value >> 8 & 255, value & 255)
+        name = colors.get(color)
+        if name is None:
+            foreign.append(f'{color} ({counts[place]} pixels)')
+        elif name not in classes:
+            raise AnnotationError(
+                f'the color {color} is {name!r} by {LABELMAP}, which is none of '
+                f'{list(classes)}'
+            )
+        else:
+            ids[place] = list(classes).index(name)
+    if foreign:
+        more = len(foreign) - _MOST_SHOWN
+        raise AnnotationError(
+            f'the colors {", ".join(foreign[:_MOST_SHOWN])}'
+            f'{f" and {more} more" if more > 0 else ""} are not in {LABELMAP}: add '
+            'them, or export the masks again, as PNG and without smoothing'
+        )
+    return ids[inverse].reshape(packed.shape)
+
+
+def _read_labelmap(file: Path) -> dict[Color, str]:
+    try:
+        lines = file.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f'not UTF-8 text ({error})', file=file) from error
+    colors: dict[Color, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith('#'):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            raise AnnotationError(
+                f'expected "name:r,g,b::", got {line[:40]!r}',
+                file=file,
+                place=f'line {number}',
+            )
+        color = (int(match[2]), int(match[3]), int(match[4]))
+        if color in colors:
+            raise AnnotationError(
+                f'{match[1]!r} and {colors[color]!r} have the color {color}',
+                file=file,
+                place=f'line {number}',
+            )
+        colors[color] = match[1].strip()
+    return colors

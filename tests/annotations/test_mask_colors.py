@@ -1,0 +1,84 @@
+"""Masks in colors, as CVAT's "Segmentation mask 1.1" has them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_spml.annotations.formats import detect_format, read_annotations
+from mmseg_spml.annotations.model import AnnotationError
+
+COLORS = np.array([[0, 0, 0], [250, 50, 83], [36, 179, 83]], np.uint8)
+IDS = np.array([[0, 1, 2], [2, 2, 0]])
+LABELMAP = '# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:250,50,83::\n'
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """The folder of the masks in CVAT's archive."""
+    folder = tmp_path / 'SegmentationClass'
+    folder.mkdir()
+    Image.fromarray(COLORS[IDS]).save(folder / 'a.png')
+    (tmp_path / 'labelmap.txt').write_text(LABELMAP + 'dog:36,179,83::\n')
+    return folder
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA'])
+def test_colors_are_classes(masks, mode):
+    Image.open(masks / 'a.png').convert(mode).save(masks / 'a.png')
+    assert detect_format(masks) == 'index_png'
+    (annotation,) = read_annotations(masks)
+    assert annotation.dense.classes == ('background', 'cat', 'dog')
+    assert np.array_equal(annotation.dense.labels, IDS)
+    (other,) = read_annotations(masks, classes=('dog', 'background', 'cat'))
+    assert np.array_equal(other.dense.labels, np.array([1, 2, 0])[IDS])
+    (single,) = read_annotations(masks / 'a.png')
+    assert single == annotation
+
+
+def test_the_file_beside_the_masks(masks):
+    (masks.parent / 'labelmap.txt').rename(masks / 'labelmap.txt')
+    assert len(list(read_annotations(masks))) == 1
+
+
+def test_colors_without_a_class(masks):
+    (masks.parent / 'labelmap.txt').write_text(LABELMAP)
+    with pytest.raises(
+        AnnotationError, match=r'a.png: .*\(36, 179, 83\) \(3 pixels\) are not in'
+    ):
+        list(read_annotations(masks))
+    with pytest.raises(AnnotationError, match="is 'cat' by labelmap.txt"):
+        list(read_annotations(masks, classes=('background', 'dog')))
+
+
+def test_values_are_not_for_colors(masks):
+    with pytest.raises(AnnotationError, match='a.png: is in colors'):
+        list(read_annotations(masks, values={255: 'cat'}))
+
+
+def test_without_the_file_the_masks_are_named(masks):
+    (masks.parent / 'labelmap.txt').unlink()
+    with pytest.raises(AnnotationError, match='several channels'):
+        detect_format(masks)
+
+
+@pytest.mark.parametrize(
+    'text, what',
+    [
+        ('cat 1 2 3\n', 'line 1: expected'),
+        ('cat:1,2,3::\ndog:1,2,3::\n', r"line 2: 'dog' and 'cat' have the color"),
+        ('cat:1,2::\n', 'line 1: expected'),
+    ],
+)
+def test_bad_files_of_colors(masks, text, what):
+    (masks.parent / 'labelmap.txt').write_text(text)
+    with pytest.raises(AnnotationError, match=f'labelmap.txt, {what}'):
+        list(read_annotations(masks))
+    (masks.parent / 'labelmap.txt').write_bytes('ä:1,2,3'.encode('latin-1'))
+    with pytest.raises(AnnotationError, match='not UTF-8'):
+        list(read_annotations(masks, 'index_png'))
+
+
+def test_index_maps_beside_a_file_of_colors_keep_their_rule(masks):
+    Image.fromarray(IDS.astype(np.uint8)).save(masks / 'a.png')
+    (annotation,) = read_annotations(masks)
+    assert np.array_equal(annotation.dense.labels, IDS)
