@@ -1,7 +1,7 @@
 """Masks whose classes are colors, with the file that names the colors.
 
-CVAT's "Segmentation mask 1.1" puts ``labelmap.txt`` beside the folder of the masks, with
-a line ``name:r,g,b:parts:actions`` for each class.
+CVAT's "Segmentation mask 1.1" puts ``labelmap.txt`` beside the folder of the masks,
+with a line ``name:r,g,b:parts:actions`` for each class.
 """
 
 import re
