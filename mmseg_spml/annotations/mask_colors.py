@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.annotations.text_files import read_lines
 from mmseg_spml.io.images import decode_image
 
 Color = tuple[int, int, int]
@@ -18,6 +20,7 @@ Color = tuple[int, int, int]
 LABELMAP = 'labelmap.txt'
 _LINE = re.compile(r'([^:#]+):(\d{1,3}),(\d{1,3}),(\d{1,3})(?::.*)?', re.ASCII)
 _MOST_SHOWN = 5
+_COLOR_MODES = ('RGB', 'RGBA', 'CMYK', 'YCbCr')
 
 
 def labelmap_of(folder: Path) -> dict[Color, str] | None:
@@ -34,6 +37,15 @@ def labelmap_of(folder: Path) -> dict[Color, str] | None:
         if file.is_file():
             return _read_labelmap(file)
     return None
+
+
+def is_color(file: Path) -> bool:
+    """Return whether a file is a picture with several channels of color."""
+    try:
+        with Image.open(file) as image:
+            return image.mode in _COLOR_MODES
+    except Exception:  # decoders raise errors of any kind for damaged files
+        return False
 
 
 def ids_of_colors(
@@ -76,12 +88,8 @@ def ids_of_colors(
 
 
 def _read_labelmap(file: Path) -> dict[Color, str]:
-    try:
-        lines = file.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f'not UTF-8 text ({error})', file=file) from error
     colors: dict[Color, str] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(file), start=1):
         if not line.strip() or line.startswith('#'):
             continue
         match = _LINE.fullmatch(line.strip())

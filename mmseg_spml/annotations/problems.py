@@ -56,6 +56,9 @@ class Problems:
     ) -> Iterator['Problems']:
         """Read an entry, which is left out if an :class:`AnnotationError` is raised.
 
+        Generators may yield within the block: errors of the code that takes the value
+        are raised there, not here.
+
         Args:
             file: The file of the entry.
             place: The place of the entry in its file or in the outer entry.

@@ -4,7 +4,8 @@ crop_size = (320, 320)
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadWeakAnnotations'),
-    # Those that served SPML best; see docs/results.md. They need the extra `regions`.
+    # SPML had the best results with these regions, which need the extra `regions`; see
+    # docs/results.md.
     dict(type='LoadRegions', generate=dict(method='hed-owt-ucm', most_regions=110)),
     dict(type='WeakRandomFlip', prob=0.5),
     dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),

@@ -11,7 +11,8 @@ propagation_head = dict(
         # Shares of the training: without the loss, and of its growth to full weight.
         begin=1 / 6,
         ramp=1 / 6,
-        # Of the cross-entropy on labeled pixels, which the targets contain as well.
+        # At the end, the weight of the cross-entropy on labeled pixels, which the
+        # targets contain as well, falls to this.
         final_label_weight=0.1,
     ),
     loss_decode=[

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image
-
+from mmseg_spml.annotations.mask_colors import is_color
 from mmseg_spml.io.folders import files_with_suffix
 
 _HEAD = 65_536
-_COLOR_MODES = ('RGB', 'RGBA', 'CMYK', 'YCbCr')
 
 
 def describe_unknown(path: Path, head: bytes) -> str | None:
@@ -41,16 +39,6 @@ def _has(*words: bytes) -> Callable[[Path, bytes], bool]:
     return lambda path, head: all(b'"' + word + b'"' in head for word in words)
 
 
-def _is_color(path: Path, head: bytes) -> bool:
-    if path.suffix.lower() != '.png':
-        return False
-    try:
-        with Image.open(path) as image:
-            return image.mode in _COLOR_MODES
-    except Exception:  # decoders raise errors of any kind for damaged files
-        return False
-
-
 _KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
     (
         _has(b'segments_info'),
@@ -77,7 +65,7 @@ _KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
         'it looks like "JSON-MIN" of Label Studio: export the project as "JSON"',
     ),
     (
-        _is_color,
+        lambda path, head: path.suffix.lower() == '.png' and is_color(path),
         'its PNG files have several channels: a label map holds class ids in one '
         'channel, gray or palette, and colors have to be converted to ids',
     ),

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_spml.annotations.label_map import has_label_map, label_map
-from mmseg_spml.annotations.mask_colors import ids_of_colors, labelmap_of
+from mmseg_spml.annotations.mask_colors import ids_of_colors, is_color, labelmap_of
 from mmseg_spml.annotations.mask_values import dense_labels, doubts
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
@@ -32,6 +32,7 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.text_files import read_lines
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
@@ -57,7 +58,7 @@ def recognizes(path: Path, head: bytes) -> bool:
     values = _values_of_first(path)
     if values is None:
         file = path if path.is_file() else next(iter(_files(path)), None)
-        if file is None or file.suffix.lower() != '.png' or not _is_color(file):
+        if file is None or file.suffix.lower() != '.png' or not is_color(file):
             return False
         try:
             return labelmap_of(path if path.is_dir() else path.parent) is not None
@@ -120,9 +121,8 @@ def read(
     problems = problems or Problems()
     for file in files:
         place = file.name if file == path else file.relative_to(path).as_posix()
-        annotation = None
         with problems.leaving_out(file=path, place=place) as within:
-            if colors is not None and _is_color(file):
+            if colors is not None and is_color(file):
                 if values:
                     raise AnnotationError(
                         'is in colors, whose meaning labelmap.txt states: --values is '
@@ -134,9 +134,7 @@ def read(
             name = names.of_map(file, place)
             for doubt in doubts(dense.labels, classes, values):
                 within.warn(doubt)
-            annotation = WeakAnnotation(name, *dense.size, dense=dense)
-        if annotation is not None:
-            yield annotation
+            yield WeakAnnotation(name, *dense.size, dense=dense)
 
 
 def read_dense_map(
@@ -159,14 +157,6 @@ def read_dense_map(
     return DenseMap(tuple(classes), dense_labels(_ids(path), classes, values))
 
 
-def _is_color(file: Path) -> bool:
-    try:
-        with Image.open(file) as image:
-            return image.mode in ('RGB', 'RGBA')
-    except Exception:  # decoders raise errors of any kind for damaged files
-        return False
-
-
 def _stated_classes(path: Path) -> list[str]:
     """Return the class names of ``_classes.csv``, which lists values and names."""
     file = (path if path.is_dir() else path.parent) / _CLASSES_FILE
@@ -176,11 +166,7 @@ def _stated_classes(path: Path) -> list[str]:
             file=path,
         )
     names: dict[int, str] = {}
-    try:
-        lines = file.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f'not UTF-8 text ({error})', file=file) from error
-    for line in lines[1:]:
+    for line in read_lines(file)[1:]:
         number, _, name = line.partition(',')
         if number.strip().isdecimal() and name.strip():
             names[int(number)] = name.strip()

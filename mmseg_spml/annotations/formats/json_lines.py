@@ -82,11 +82,8 @@ def read(
     """
     problems = problems or Problems()
     for place, line in text_lines(path, problems):
-        annotation = None
         with problems.leaving_out(file=path, place=place) as within:
-            annotation = _of_line(line, within)
-        if annotation is not None:
-            yield annotation
+            yield _of_line(line, within)
 
 
 def text_lines(path: str | Path, problems: Problems) -> Iterator[tuple[str, str]]:

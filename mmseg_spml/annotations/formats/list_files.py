@@ -10,9 +10,10 @@ not opened. An image alone on its line has no annotation.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats.index_png import read_dense_map
 from mmseg_spml.annotations.formats.json_lines import text_lines
 from mmseg_spml.annotations.image_size import image_size
@@ -68,29 +69,14 @@ def read(
         raise AnnotationError('expected a list file, got a folder', file=path)
     problems = problems or Problems()
     for place, line in text_lines(path, problems):
-        annotation = None
         with problems.leaving_out(file=path, place=place):
-            annotation = _of_line(line, root, names)
-        if annotation is not None:
-            yield annotation
+            yield _of_line(line, root, names)
 
 
-def write(
-    annotations: Iterable[WeakAnnotation],
-    path: str | Path,
-    *,
-    classes: Sequence[str] | None = None,
-) -> int:
-    """Refuse to write, as a list alone holds no labels.
-
-    Raises:
-        AnnotationError: This is always raised.
-    """
-    raise AnnotationError(
-        'lists are read only; write the format "index_png", a folder of label maps, '
-        'which training reads by `data_prefix`',
-        file=path,
-    )
+write = refuse_to_write(
+    'lists are read only; write the format "index_png", a folder of label maps, '
+    'which training reads by `data_prefix`'
+)
 
 
 def _of_line(line: str, root: Path, classes: Sequence[str]) -> WeakAnnotation:

@@ -16,13 +16,14 @@ MAT-files of version 5 to 7 are parsed here, by MathWorks' "MAT-File Format", be
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 
+from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.model import (
     DENSE_VOID,
     AnnotationError,
@@ -103,29 +104,14 @@ def read(
     names = VOC_CLASSES if classes is None else tuple(classes)
     problems = problems or Problems()
     for file in _files(Path(path)):
-        annotation = None
         with problems.leaving_out(file=file, place='GTcls'):
             dense = DenseMap(names, _labels(file.read_bytes(), names))
-            annotation = WeakAnnotation(f'{file.stem}.jpg', *dense.size, dense=dense)
-        if annotation is not None:
-            yield annotation
+            yield WeakAnnotation(f'{file.stem}.jpg', *dense.size, dense=dense)
 
 
-def write(
-    annotations: Iterable[WeakAnnotation],
-    path: Path,
-    *,
-    classes: Sequence[str] | None = None,
-) -> NoReturn:
-    """Refuse to write, as index PNGs hold the same information.
-
-    Raises:
-        AnnotationError: This is always raised.
-    """
-    raise AnnotationError(
-        'maps of the Semantic Boundaries Dataset are only read: write index PNGs',
-        file=path,
-    )
+write = refuse_to_write(
+    'maps of the Semantic Boundaries Dataset are only read: write index PNGs'
+)
 
 
 def _files(path: Path) -> list[Path]:

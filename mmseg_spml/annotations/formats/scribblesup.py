@@ -75,11 +75,8 @@ def read(
     """
     problems = problems or Problems()
     for file in annotation_files(path):
-        annotation = None
         with problems.leaving_out(file=file) as within:
-            annotation = _annotation(parse_annotation(file), images, within)
-        if annotation is not None:
-            yield annotation
+            yield _annotation(parse_annotation(file), images, within)
 
 
 def write(

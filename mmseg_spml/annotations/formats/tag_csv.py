@@ -101,16 +101,13 @@ def read(
             except AnnotationError as error:
                 raise error.at(file=path, place=place) from error
             continue
-        annotation = None
         with problems.leaving_out(file=path, place=place):
             if not _is_single(columns):
-                annotation = _annotation(columns, cells, images)
+                yield _annotation(columns, cells, images)
             else:
                 one = _single_label(columns, cells, images)
                 known = labeled.setdefault(one.image, one)
                 known.tags |= one.tags
-        if annotation is not None:
-            yield annotation
     yield from labeled.values()
     if columns is None:
         raise AnnotationError('expected a header such as image,tags', file=path)

@@ -65,13 +65,10 @@ def read(
         raise error.at(file=path) from error
     problems = problems or Problems()
     for key, ids in table.items():
-        annotation = None
         with problems.leaving_out(file=path, place=f'image {str(key)[:40]!r}'):
             image = find_image(images, str(key))
             tags = {_name(number, names) for number in _list(ids)} - {_BACKGROUND}
-            annotation = WeakAnnotation(image, *image_size(images, image), tags=tags)
-        if annotation is not None:
-            yield annotation
+            yield WeakAnnotation(image, *image_size(images, image), tags=tags)
 
 
 def write(

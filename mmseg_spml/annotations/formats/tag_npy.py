@@ -88,11 +88,8 @@ def read(
         raise error.at(file=path) from error
     problems = problems or Problems()
     for key, row in rows.items():
-        annotation = None
         with problems.leaving_out(file=path, place=f'image {str(key)[:40]!r}'):
-            annotation = _annotation(key, row, images, names)
-        if annotation is not None:
-            yield annotation
+            yield _annotation(key, row, images, names)
 
 
 def write(

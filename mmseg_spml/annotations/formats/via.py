@@ -16,13 +16,13 @@ the settings. https://www.robots.ox.ac.uk/~vgg/software/via/
 The format is not written.
 """
 
-import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mmseg_spml.annotations.formats._image_names import name_in_folder
+from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
@@ -38,6 +38,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.text_files import read_json
 
 NAME = 'via'
 
@@ -80,35 +81,17 @@ def read(
     with problems.leaving_out(file=path):
         entries = _entries(Path(path))
     for key, entry in entries.items():
-        annotation = None
         with problems.leaving_out(file=path, place=repr(str(key)[:80])) as within:
-            annotation = _annotation(entry, images, within)
-        if annotation is not None:
-            yield annotation
+            yield _annotation(entry, images, within)
 
 
-def write(
-    annotations: Iterable[WeakAnnotation],
-    path: Path,
-    *,
-    classes: Sequence[str] | None = None,
-) -> NoReturn:
-    """Refuse to write.
-
-    Raises:
-        AnnotationError: This is always raised.
-    """
-    raise AnnotationError('VIA is only read: write COCO, or index PNGs', file=path)
+write = refuse_to_write('VIA is only read: write COCO, or index PNGs')
 
 
 def _entries(path: Path) -> dict:
     if path.is_dir():
         raise AnnotationError('expected a file of VIA, got a folder: name the file')
-    try:
-        document = json.loads(path.read_bytes().decode('utf-8-sig'))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f'not a JSON file ({error})') from error
-    document = _dict(document, 'the file')
+    document = _dict(read_json(path), 'the file')
     return _dict(document.get(_PROJECT, document), 'the list of images')
 
 

@@ -79,11 +79,8 @@ def read(
     names = _class_names(classes)
     problems = problems or Problems()
     for key, clicks in _load(path).items():
-        annotation = None
         with problems.leaving_out(file=path, place=repr(key[:80])) as within:
-            annotation = _annotation(key, clicks, images, names, within)
-        if annotation is not None:
-            yield annotation
+            yield _annotation(key, clicks, images, names, within)
 
 
 def write(

@@ -20,13 +20,13 @@ The format is not written.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import yaml
 
 from mmseg_spml.annotations.formats._image_tags import find_image
+from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
@@ -36,6 +36,7 @@ from mmseg_spml.annotations.formats._shapes import (
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.text_files import read_lines
 from mmseg_spml.io.folders import files_with_suffix
 
 NAME = 'yolo'
@@ -100,7 +101,6 @@ def read(
         raise AnnotationError('the folder holds no .txt file of labels', file=path)
     problems = problems or Problems()
     for file in files:
-        annotation = None
         with problems.leaving_out(file=file) as within:
             subfolder = file.relative_to(folder).parent
             of_images = images
@@ -109,23 +109,10 @@ def read(
             image = find_image(of_images, (subfolder / file.stem).as_posix())
             size = image_size(of_images, image)
             shapes = _all_shapes(file, names, size, within)
-            annotation = annotation_of_shapes(image, size, shapes)
-        if annotation is not None:
-            yield annotation
+            yield annotation_of_shapes(image, size, shapes)
 
 
-def write(
-    annotations: Iterable[WeakAnnotation],
-    path: Path,
-    *,
-    classes: Sequence[str] | None = None,
-) -> NoReturn:
-    """Refuse to write.
-
-    Raises:
-        AnnotationError: This is always raised.
-    """
-    raise AnnotationError('YOLO is only read: write COCO, or index PNGs', file=path)
+write = refuse_to_write('YOLO is only read: write COCO, or index PNGs')
 
 
 def _files(folder: Path) -> list[Path]:
@@ -145,19 +132,12 @@ def _stated_names(folder: Path) -> list[str]:
         for name in _LISTS_OF_NAMES:
             file = place / name
             if file.is_file():
-                return [line.strip() for line in _lines(file) if line.strip()]
+                return [line.strip() for line in read_lines(file) if line.strip()]
     raise AnnotationError(
         'there is no data.yaml, classes.txt or obj.names with the names of the '
         'classes; give them by --classes',
         file=folder,
     )
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f'not UTF-8 text ({error})', file=file) from error
 
 
 def _yaml_names(file: Path) -> list[str]:
@@ -196,7 +176,7 @@ def _all_shapes(
     file: Path, names: Sequence[str], size: tuple[int, int], problems: Problems
 ) -> list[Shape]:
     shapes: list[Shape] = []
-    for number, line in enumerate(_lines(file), start=1):
+    for number, line in enumerate(read_lines(file), start=1):
         if line.strip():
             with problems.leaving_out(place=f'line {number}'):
                 shapes.append(_shape(line, names, size))

@@ -26,7 +26,6 @@ strokes, dense maps, void shapes and completeness. It writes polygons of several
 as run-length codes.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,6 +49,7 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask
+from mmseg_spml.annotations.text_files import read_json
 
 NAME = 'coco'
 
@@ -93,21 +93,14 @@ def read(
         FileNotFoundError: There is no such file.
     """
     problems = problems or Problems()
-    document = None
-    with problems.leaving_out(file=path):
-        document = _document(Path(path))
-    if document is not None:
-        with problems.leaving_out(file=path) as within:
-            yield from _annotations(document, images, within)
+    with problems.leaving_out(file=path) as within:
+        yield from _annotations(_document(Path(path)), images, within)
 
 
 def _document(path: Path) -> dict:
     if path.is_dir():
         raise AnnotationError('expected a COCO file, got a folder: name the file')
-    try:
-        document = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise AnnotationError(f'not a JSON file ({error})') from error
+    document = read_json(path)
     if not isinstance(document, dict):
         raise AnnotationError(
             'expected a JSON object with images, annotations and categories, got a '

@@ -107,27 +107,21 @@ def read(
     with problems.leaving_out(file=path):
         root = _root(Path(path))
     for number, element in enumerate(root):
-        annotation = None
         name = element.get('name', '')[:80]
         place = f'{element.tag[:40]} {name!r} (element {number} of the root)'
         with problems.leaving_out(file=path, place=place) as within:
             if element.tag == 'image':
-                annotation = _annotation(element, within)
+                yield _annotation(element, within)
             elif element.tag not in ('version', 'meta', 'track'):
                 raise AnnotationError(
                     'cannot be used: export the task as "CVAT for images 1.1"'
                 )
-        if annotation is not None:
-            yield annotation
     with problems.leaving_out(file=path) as within:
         frames = frames_of_tracks(root, images, within)
     for image in frames:
-        annotation = None
         place = f'frame {image.get("name", "")[:80]!r}'
         with problems.leaving_out(file=path, place=place) as within:
-            annotation = _annotation(image, within)
-        if annotation is not None:
-            yield annotation
+            yield _annotation(image, within)
 
 
 def _root(path: Path) -> Element:

@@ -26,7 +26,6 @@ an error, as the annotators may disagree.
 :mod:`mmseg_spml.annotations.formats.label_studio.names` describes the names of images.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -51,6 +50,7 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.text_files import read_json
 from mmseg_spml.annotations.validation import MissingFileError
 
 NAME = 'label_studio'
@@ -103,7 +103,6 @@ def read(
         number = task.get('id') if isinstance(task, dict) else None
         known = isinstance(number, (int, str))
         place = f'task[{index}]' + (f' (id {str(number)[:40]})' if known else '')
-        annotation = None
         with problems.leaving_out(file=path, place=place) as within:
             found = _of_task(task, images, within)
             if found is not None:
@@ -112,9 +111,7 @@ def read(
                     raise AnnotationError(
                         f'{other} is of the image {found.image!r}, too; keep one'
                     )
-            annotation = found
-        if annotation is not None:
-            yield annotation
+                yield found
     if tasks and not places and not problems.found:
         with problems.leaving_out(file=path):
             _check_predictions(tasks)
@@ -133,11 +130,9 @@ def _check_predictions(tasks: list) -> None:
 
 def _tasks(path: str | Path) -> list:
     try:
-        tasks = json.loads(Path(path).read_bytes())
+        tasks = read_json(Path(path))
     except IsADirectoryError as error:
         raise AnnotationError('expected a file, got a folder', file=path) from error
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f'not a JSON file ({error})', file=path) from error
     if not isinstance(tasks, list):
         raise AnnotationError(
             'expected a list of tasks; export the project as "JSON"', file=path

@@ -28,7 +28,6 @@ strokes, absent classes and completeness.
 
 import base64
 import io
-import json
 import math
 import struct
 import zlib
@@ -62,6 +61,7 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.text_files import read_json
 from mmseg_spml.annotations.validation import checked_vertices
 from mmseg_spml.io.folders import files_with_suffix
 
@@ -119,7 +119,6 @@ def read(
     file_of: dict[str, Path] = {}
     for file in files:
         subfolder = file.relative_to(path).parent.parts if file != path else ()
-        annotation = None
         with problems.leaving_out(file=file) as within:
             found = _annotation(_document(file), subfolder, images, within)
             other = file_of.setdefault(found.image, file)
@@ -127,9 +126,7 @@ def read(
                 raise AnnotationError(
                     f'is of the image {found.image!r}, and so is {other}: join them'
                 )
-            annotation = found
-        if annotation is not None:
-            yield annotation
+            yield found
 
 
 def _files(folder: Path) -> list[Path]:
@@ -137,10 +134,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _document(file: Path) -> dict:
-    try:
-        document = json.loads(file.read_bytes().decode('utf-8-sig'))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f'not a JSON file ({error})') from error
+    document = read_json(file)
     if not isinstance(document, dict) or 'imagePath' not in document:
         raise AnnotationError(
             "not a file of labelme: expected an object with 'imagePath' and 'shapes'"

@@ -29,7 +29,6 @@ no written shape shows, absent classes and completeness.
 """
 
 import functools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ from mmseg_spml.annotations.model import (
     WeakAnnotation,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.text_files import read_json
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 
@@ -111,13 +111,8 @@ def read(
     problems = problems or Problems()
     for file in files:
         subfolder = file.relative_to(path).parent if file != path else Path()
-        annotation = None
         with problems.leaving_out(file=file) as within:
-            annotation = _annotation(
-                file, subfolder, images, names_in, within, unclassified
-            )
-        if annotation is not None:
-            yield annotation
+            yield _annotation(file, subfolder, images, names_in, within, unclassified)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -150,7 +145,7 @@ def _annotation(
         raise AnnotationError(
             'does not state its image: give the folder of images by --images'
         )
-    shapes = _all_shapes(_document(file), problems, unclassified)
+    shapes = _all_shapes(read_json(file), problems, unclassified)
     folder = Path(images) / subfolder
     names = names_in(folder).get(file.stem, [])
     if len(names) != 1:
@@ -159,13 +154,6 @@ def _annotation(
         )
     name = (subfolder / names[0]).as_posix()
     return annotation_of_shapes(name, image_size(images, name), shapes)
-
-
-def _document(file: Path) -> Any:
-    try:
-        return json.loads(file.read_bytes().decode('utf-8-sig'))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f'not a JSON file ({error})') from error
 
 
 def _all_shapes(document: Any, problems: Problems, unclassified: str) -> list[Shape]:
