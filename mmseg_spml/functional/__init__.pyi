@@ -66,6 +66,9 @@ from .refinement.random_walk import (
     class_normalized as class_normalized,
     propagate as propagate,
 )
+from .refinement.unmarked_components import (
+    unmarked_components as unmarked_components,
+)
 from .regions.contours import (
     gradient_contours as gradient_contours,
     gradient_ucm_regions as gradient_ucm_regions,
@@ -231,5 +234,6 @@ __all__ = [
     'tree_filter',
     'ucm_regions',
     'undersegmentation_error',
+    'unmarked_components',
     'warmup_poly_lr',
 ]

@@ -54,7 +54,8 @@ class SampleImages(NamedTuple):
         truth: (H, W) full mask, or None.
         teacher: (H, W) classes that the teacher of label propagation gives the highest
             score, or None without propagation.
-        targets: (H, W) classes of the highest target, 255 where void, or None.
+        targets: (H, W) classes of the highest target, 255 where void or dropped, or
+            None.
     """
 
     image: np.ndarray
@@ -173,7 +174,8 @@ def sample_images(
         images = ImageBatch.of(model, batch['inputs'], samples)
         propagated = torch.full_like(small, VOID)
         found = head.propagation.targets(logits, pooled, images)
-        propagated[small != VOID] = found.argmax(dim=1)
+        dropped = found.sum(dim=1) == 0
+        propagated[small != VOID] = found.argmax(dim=1).masked_fill(dropped, VOID)
         targets = _enlarge(propagated[0], padded, size)
     test = model.data_preprocessor(data, False)
     (found,) = model.predict(test['inputs'], test['data_samples'], predictor=predictor)

@@ -14,6 +14,7 @@ from mmseg_spml.functional.refinement.label_propagation import (
     check_propagation_options,
     propagate_to_targets,
 )
+from mmseg_spml.functional.refinement.unmarked_components import unmarked_components
 from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.functional.segments.segments import Segments
 from mmseg_spml.models.image_batch import ImageBatch
@@ -44,6 +45,9 @@ class LabelPropagationLoss(nn.Module):
             [0, 1], relative to the beginning.
         tag_mask: Whether classes that the tags of an image rule out are left out of its
             targets.
+        drop_unmarked: Whether pixels get no target whose connected component of the
+            targets has no label of its class, though others of the image have; see
+            :func:`~mmseg_spml.functional.refinement.unmarked_components.unmarked_components`.
         rounds: See the function, like all options below.
         damping: Weight of the propagated scores.
         sigma_rgb: Standard deviation of colors in 0 to 255.
@@ -69,6 +73,7 @@ class LabelPropagationLoss(nn.Module):
         ramp: float = 1 / 6,
         final_label_weight: float = 0.1,
         tag_mask: bool = True,
+        drop_unmarked: bool = True,
         rounds: int = 3,
         damping: float = 0.9,
         sigma_rgb: float = 25.0,
@@ -108,6 +113,7 @@ class LabelPropagationLoss(nn.Module):
         self.ramp = ramp
         self.final_label_weight = final_label_weight
         self.tag_mask = tag_mask
+        self.drop_unmarked = drop_unmarked
         self.reduction = reduction
         self.loss_name = loss_name
         self.options: dict[str, Any] = dict(
@@ -140,7 +146,7 @@ class LabelPropagationLoss(nn.Module):
     def targets(
         self, teacher_logits: Tensor, segments: Segments, batch: ImageBatch
     ) -> Tensor:
-        """Targets of the pixels of the segments, ``(P, C)``.
+        """Targets of the pixels of the segments, ``(P, C)``; zero where dropped.
 
         Args:
             teacher_logits: ``(N, C, h, w)``, of the size of the embedding.
@@ -159,9 +165,12 @@ class LabelPropagationLoss(nn.Module):
         colors = F.adaptive_avg_pool2d(batch.images, size).permute(0, 2, 3, 1)[keep]
         probabilities = teacher_logits.float().softmax(dim=1).permute(0, 2, 3, 1)[keep]
         allowed = batch.allowed if self.tag_mask else torch.ones_like(batch.allowed)
-        return propagate_to_targets(
+        targets = propagate_to_targets(
             segments, colors, positions, probabilities, allowed, **self.options
         )
+        if self.drop_unmarked:
+            targets[_unmarked(targets, keep, batch)] = 0
+        return targets
 
     def forward(
         self,
@@ -197,6 +206,13 @@ class LabelPropagationLoss(nn.Module):
             total = F.cross_entropy(rows, targets, reduction='sum')
             count = torch.tensor(len(rows), device=rows.device)
             return weight * total / divisor(count, self.reduction)
+
+
+def _unmarked(targets: Tensor, keep: Tensor, batch: ImageBatch) -> Tensor:
+    """Whether each pixel ``(P,)`` is in a component that nobody has marked."""
+    classes = torch.full_like(keep, VOID, dtype=torch.long)
+    classes[keep] = targets.argmax(dim=1)
+    return unmarked_components(classes, batch.labels, batch.num_classes)[keep]
 
 
 def _kept_pixels(batch: ImageBatch, size: Sequence[int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from flood_fill import unmarked_by_flooding
 from mmengine.logging import MessageHub
 from mmseg.registry import MODELS
 from models.small_segmentor import C, D, batch, build, pooled, sample, weak_maps
@@ -76,8 +77,26 @@ def test_targets_by_hand(tag_mask):
     allowed = images.allowed if tag_mask else torch.ones_like(images.allowed)
     assert not images.allowed.all()
     expected = expected_targets(teacher, segments, images, allowed, **options)
-    found = loss_of(tag_mask=tag_mask, **options).targets(teacher, segments, images)
+    one = loss_of(tag_mask=tag_mask, drop_unmarked=False, **options)
+    found = one.targets(teacher, segments, images)
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+def without_unmarked(targets, images):
+    """Set the targets of components without a label of their class to zero."""
+    valid = images.labels[:, ::2, ::2] != VOID
+    classes = torch.full(valid.shape, VOID)
+    classes[valid] = targets.argmax(dim=1)
+    dropped = unmarked_by_flooding(classes.tolist(), images.labels.tolist(), C)
+    return targets.masked_fill(torch.tensor(dropped)[valid][:, None], 0)
+
+
+def test_components_without_a_mark_are_dropped():
+    _, teacher, segments, images = problem()
+    everything = loss_of(drop_unmarked=False).targets(teacher, segments, images)
+    found = loss_of().targets(teacher, segments, images)
+    assert torch.equal(found, without_unmarked(everything, images))
+    assert 0 < (found.sum(dim=1) == 0).sum() < len(found)
 
 
 def test_value_and_gradient():
@@ -86,11 +105,13 @@ def test_value_and_gradient():
     teacher.requires_grad_()
     value = loss_of(loss_weight=0.7)(logits, teacher, segments, images)
     targets = expected_targets(teacher.detach(), segments, images, images.allowed)
+    targets = without_unmarked(targets, images)
     rows = logits.detach().permute(0, 2, 3, 1)[images.labels[:, ::2, ::2] != VOID]
     by_hand = -(targets * rows.log_softmax(dim=1)).sum(dim=1).mean()
     assert value.item() == pytest.approx(0.7 * by_hand.item(), rel=1e-5)
     value.backward()
-    gradient = 0.7 * (rows.softmax(dim=1) - targets) / len(rows)
+    gradient = targets.sum(dim=1, keepdim=True) * rows.softmax(dim=1) - targets
+    gradient = 0.7 * gradient / len(rows)
     found = logits.grad.permute(0, 2, 3, 1)[images.labels[:, ::2, ::2] != VOID]
     assert torch.allclose(found, gradient, atol=1e-6)
     assert teacher.grad is None
