@@ -3,6 +3,9 @@ r"""Draw weak annotations on an HTML page to browse, or on contact sheets.
 Example:
     python tools/browse_annotations.py weak.jsonl --images images \
         --classes background cat dog --page weak.html --sheets sheets/
+
+Images that cannot be read and malformed annotations are left out and named, and the
+exit code is then 1.
 """
 
 import argparse
@@ -15,7 +18,10 @@ import numpy as np
 
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
+from mmseg_spml.annotations.mask_values import parse_values
 from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.cli.format_options import add_mask_options, add_unclassified_option
 from mmseg_spml.datasets.voc import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.progress import watched
@@ -48,6 +54,8 @@ def parse_args() -> argparse.Namespace:
         required=True,
         help='class names in the order of their ids, or one text file of names',
     )
+    add_mask_options(parser)
+    add_unclassified_option(parser)
     parser.add_argument('--page', type=Path, help='HTML file to write')
     parser.add_argument('--sheets', type=Path, help='folder for the contact sheets')
     parser.add_argument(
@@ -71,12 +79,12 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def load(path: Path, side: int) -> np.ndarray:
-    """Read an image file as a small RGB picture."""
+def load(path: Path) -> np.ndarray:
+    """Read an image file as RGB."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise AnnotationError('the image is missing or cannot be decoded', file=path)
-    return shrink(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), side)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def write_sheets(pictures: list, args: argparse.Namespace, palette: list) -> int:
@@ -100,16 +108,32 @@ def main() -> None:
     args = parse_args()
     palette = voc_palette(len(args.classes))
     pictures = []
+    other_sizes: dict[str, tuple[int, int]] = {}
+    problems = Problems(skip=True)
     try:
         annotations = read_annotations(
-            args.annotations, args.format, images=args.images, classes=args.classes
+            args.annotations,
+            args.format,
+            images=args.images,
+            classes=args.classes,
+            problems=problems,
+            values=parse_values(args.values),
+            mask_suffix=args.mask_suffix,
+            unclassified=args.unclassified,
         )
         for annotation in watched(islice(annotations, args.most), 'drawing'):
-            image = load(args.images / annotation.image, args.side)
-            pictures.append((annotation, image))
+            with problems.leaving_out():
+                image = load(args.images / annotation.image)
+                if image.shape[:2] != annotation.size:
+                    other_sizes[annotation.image] = image.shape[:2]
+                pictures.append((annotation, shrink(image, args.side)))
         if args.page:
             page = annotation_page(
-                pictures, args.classes, palette, Path(args.annotations).name
+                pictures,
+                args.classes,
+                palette,
+                Path(args.annotations).name,
+                other_sizes,
             )
             with atomic_file(args.page) as file:
                 file.write(page.encode())
@@ -119,6 +143,16 @@ def main() -> None:
             print(f'{count} sheets written to {args.sheets}')
     except (ValueError, OSError) as error:
         sys.exit(str(error))
+    if other_sizes:
+        name, (height, width) = next(iter(other_sizes.items()))
+        print(
+            f'{len(other_sizes)} images have another size than their annotations state '
+            f'and are drawn over; first: {name} with {width} x {height} pixels'
+        )
+    for error in problems.found:
+        print(f'left out: {error}')
+    if problems.found:
+        sys.exit(f'{len(problems.found)} entries left out')
 
 
 if __name__ == '__main__':

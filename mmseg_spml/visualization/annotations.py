@@ -5,7 +5,7 @@ Letters: H, W image size, C classes.
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -80,6 +80,10 @@ def annotation_layer(
         corners = (int(box.x0), int(box.y0)), (int(box.x1) - 1, int(box.y1) - 1)
         cv2.rectangle(layer, *corners, line, 1)
     return layer
+
+
+def _size_warning(size: tuple[int, int] | None) -> str:
+    return '' if size is None else f'the image has {size[1]} × {size[0]} pixels'
 
 
 def check_classes(annotation: WeakAnnotation, classes: Sequence[str]) -> None:
@@ -171,6 +175,7 @@ def annotation_page(
     classes: Sequence[str],
     palette: Sequence[Color],
     title: str = 'Weak annotations',
+    other_sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> str:
     """Make a self-contained HTML page of all images that can be filtered and browsed.
 
@@ -179,10 +184,13 @@ def annotation_page(
         classes: The C class names.
         palette: The C RGB colors of the classes.
         title: The title of the page.
+        other_sizes: The (H, W) of the images whose size is not the one that their
+            annotation states, by name. The page points these out.
 
     Returns:
         The HTML text, which refers to no other file.
     """
+    other_sizes = other_sizes or {}
     cards = []
     for annotation, image in pictures:
         layer = annotation_layer(annotation, classes, palette, image.shape[:2])
@@ -191,6 +199,7 @@ def annotation_page(
             {
                 'name': annotation.image,
                 'size': f'{annotation.width} × {annotation.height}',
+                'warning': _size_warning(other_sizes.get(annotation.image)),
                 'classes': names,
                 'absent': sorted(annotation.absent),
                 'kinds': annotation.kinds(),

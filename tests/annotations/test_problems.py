@@ -184,8 +184,6 @@ def test_the_rest_is_read(make, images, shapes, errors, tmp_path):
     [
         ('a.json', '{"info":{},"categories":{},"items":[{"image":{"size":[1,2]}}]}',
          'Datumaro'),
-        ('a.json', '{"images": [], "annotations": [{"segments_info": []}]}',
-         'panoptic'),
         ('a.json', '{"objects": [{"classTitle": "cat"}]}', 'Supervisely'),
         ('a.json', '{"item": {"slots": []}, "annotations": []}', 'Darwin'),
         ('a.ndjson', '{"data_row": {"id": 1}}', 'Labelbox'),

@@ -42,17 +42,16 @@ def _has(*words: bytes) -> Callable[[Path, bytes], bool]:
 _KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
     (
         _has(b'segments_info'),
-        'it looks like COCO panoptic, whose PNG files hold the segments: convert it to '
-        'COCO instances, for example by panopticapi',
+        'it looks like COCO panoptic: give the JSON file itself',
     ),
     (
-        _has(b'categories', b'items', b'info'),
-        "it looks like Datumaro's own format: export COCO or CVAT instead (`datum "
-        'convert -f coco`)',
+        _has(b'categories', b'items'),
+        "it looks like Datumaro's own format: give the JSON file itself, which names "
+        'its labels',
     ),
     (
         _has(b'classTitle', b'objects'),
-        'it looks like Supervisely: export COCO there',
+        'it looks like Supervisely, but the objects have no geometryType',
     ),
     (_has(b'slots', b'annotations'), 'it looks like Darwin (V7): export COCO there'),
     (_has(b'data_row'), 'it looks like Labelbox: export COCO there'),

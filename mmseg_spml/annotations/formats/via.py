@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_spml.annotations.formats._image_names import name_in_folder
+from mmseg_spml.annotations.formats._json_values import as_object
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
@@ -91,12 +92,12 @@ write = refuse_to_write('VIA is only read: write COCO, or index PNGs')
 def _entries(path: Path) -> dict:
     if path.is_dir():
         raise AnnotationError('expected a file of VIA, got a folder: name the file')
-    document = _dict(read_json(path), 'the file')
-    return _dict(document.get(_PROJECT, document), 'the list of images')
+    document = as_object(read_json(path), 'the file')
+    return as_object(document.get(_PROJECT, document), 'the list of images')
 
 
 def _annotation(entry: Any, images: Path | None, problems: Problems) -> WeakAnnotation:
-    entry = _dict(entry, 'an image')
+    entry = as_object(entry, 'an image')
     name = entry.get('filename')
     if not isinstance(name, str):
         raise AnnotationError(f'filename must be text, got {str(name)[:40]!r}')
@@ -109,13 +110,13 @@ def _annotation(entry: Any, images: Path | None, problems: Problems) -> WeakAnno
     shapes: list[Shape] = []
     for number, region in enumerate(regions):
         with problems.leaving_out(place=f'regions[{number}]'):
-            shapes.append(_shape(_dict(region, 'a region')))
+            shapes.append(_shape(as_object(region, 'a region')))
     return annotation_of_shapes(name, image_size(images, name), shapes)
 
 
 def _shape(region: dict) -> Shape:
-    label = _label(_dict(region.get('region_attributes'), 'region_attributes'))
-    at = _dict(region.get('shape_attributes'), 'shape_attributes')
+    label = _label(as_object(region.get('region_attributes'), 'region_attributes'))
+    at = as_object(region.get('shape_attributes'), 'shape_attributes')
     kind = at.get('name')
     if kind == 'rect':
         x, y, width, height = (
@@ -184,10 +185,4 @@ def _number(at: dict, key: str) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not abs(value) <= _LARGEST:
         raise AnnotationError(f'{key} must be a number of pixels, got {value!r:.40}')
-    return value
-
-
-def _dict(value: Any, what: str) -> dict:
-    if not isinstance(value, dict):
-        raise AnnotationError(f'{what} must be an object, got {str(value)[:40]!r}')
     return value

@@ -7,9 +7,11 @@ The README of the data defines the fields as follows.
 * The id names a PASCAL VOC 2012 image, whose file is ``<id>.jpg``.
 * x and y are zero-indexed pixels, so that the click is at (x + 1/2, y + 1/2). Clicks
   outside of the image occur and are kept.
-* cls is 1-20 in the alphabetical order of VOC's classes, as in VOC's masks.
-* rank N marks the Nth click of the annotator. The reader ignores it. The writer counts
-  the clicks on each class of an image from 1, which may differ from the original.
+* cls is 1-20 in the alphabetical order of VOC's classes, as in VOC's masks. Others who
+  use the format click on the background, too, which is 0.
+* rank N marks the Nth click of the annotator, and may be missing. The reader ignores
+  it. The writer counts the clicks on each class of an image from 1, which may differ
+  from the original.
 
 The file states no sizes: they come from the images. Fractions of x and y are cut off as
 in published code, which takes ``int(x)``. The writer stores the pixel of a click.
@@ -38,7 +40,8 @@ from mmseg_spml.io.atomic_file import atomic_file
 NAME = 'whats_the_point'
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png')
-_KEYS = {'x', 'y', 'cls', 'rank'}
+_KEYS = {'x', 'y', 'cls'}
+_RANK = 'rank'
 _LARGEST = 1e6
 # The pattern finds the first click: {"id": [], "id": [{...}
 _FIRST_CLICK = re.compile(
@@ -47,10 +50,10 @@ _FIRST_CLICK = re.compile(
 
 
 def recognizes(path: Path, head: bytes) -> bool:
-    """Return whether the first click of a JSON file has the four keys and no other."""
+    """Return whether the first entry of a JSON file has the keys of a click alone."""
     match = _FIRST_CLICK.match(head) if path.suffix == '.json' else None
     try:
-        return match is not None and set(json.loads(match[1])) == _KEYS
+        return match is not None and set(json.loads(match[1])) - {_RANK} == _KEYS
     except ValueError:
         return False
 
@@ -68,7 +71,7 @@ def read(
         path: The file to read.
         images: The folder of the images.
         classes: Class names; those of VOC if None. ``cls`` i stands for ``classes[i]``.
-            ``classes[0]`` is the background, which is never clicked on.
+            ``classes[0]`` is the background.
         problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
@@ -92,8 +95,8 @@ def write(
     """Write the points; the file appears when it is complete.
 
     Returns:
-        The number of shapes, tags and absent classes left out. Only points of a class
-        other than the background, and tags that a point implies, are not left out.
+        The number of shapes, tags and absent classes left out. Only points of a class,
+        and tags that a point implies, are not left out.
 
     Raises:
         AnnotationError: A class has no id, or the names of two images differ only in
@@ -109,7 +112,7 @@ def write(
             raise AnnotationError(
                 f'two images have the id {key!r}: rename one', file=path
             )
-        points = [p for p in annotation.points if p.label not in (None, names[0])]
+        points = [point for point in annotation.points if point.label is not None]
         try:
             file_content[key] = _clicks(points, ids)
         except AnnotationError as error:
@@ -187,16 +190,15 @@ def _image_of(key: str, images: Path | None) -> str:
 
 
 def _point(click: Any, names: Sequence[str]) -> Point:
-    if not isinstance(click, dict) or not {'x', 'y', 'cls'} <= set(click):
+    if not isinstance(click, dict) or not _KEYS <= set(click):
         raise AnnotationError(
             f'a click is an object with x, y and cls, got {_brief(click)}'
         )
     number = click['cls']
     whole = isinstance(number, int) and not isinstance(number, bool)
-    if not whole or not 1 <= number < len(names):
+    if not whole or not 0 <= number < len(names):
         raise AnnotationError(
-            f'cls is a whole number in 1..{len(names) - 1} (0, {names[0]!r}, is never '
-            f'clicked on), got {_brief(number)}'
+            f'cls is a whole number in 0..{len(names) - 1}, got {_brief(number)}'
         )
     return Point(names[number], _center(click['x']), _center(click['y']))
 

@@ -73,7 +73,7 @@ class LabelPropagationLoss(nn.Module):
         ramp: float = 1 / 6,
         final_label_weight: float = 0.1,
         tag_mask: bool = True,
-        drop_unmarked: bool = True,
+        drop_unmarked: bool = False,
         rounds: int = 3,
         damping: float = 0.9,
         sigma_rgb: float = 25.0,

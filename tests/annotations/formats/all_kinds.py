@@ -19,8 +19,10 @@ OUT = {
     'whats_the_point': 'a.json', 'index_png': 'maps', 'labelme': 'folder',
     'qupath': 'folder', 'scribblesup': 'folder', 'voc_xml': 'folder',
 }  # fmt: skip
-# Index PNGs of a data set's list, and MATLAB files, are not written.
-READ_ONLY = {'list_file', 'sbd', 'via', 'yolo'}
+READ_ONLY = {
+    *('list_file', 'sbd', 'via', 'yolo'),
+    *('coco_panoptic', 'datumaro', 'labelme_xml', 'supervisely'),
+}
 
 
 def everything(name):

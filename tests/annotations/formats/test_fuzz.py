@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
+from annotations.formats import read_only_examples as examples
 from annotations.formats.all_kinds import CLASSES, OUT, everything
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
@@ -151,20 +152,27 @@ def write_via(folder):
     return folder / 'via.json'
 
 
+# Formats that are only read.
+WRITERS = {
+    'coco_panoptic': examples.coco_panoptic,
+    'datumaro': examples.datumaro,
+    'labelme_xml': examples.labelme_xml,
+    'list_file': write_maps,
+    'sbd': write_mat,
+    'supervisely': examples.supervisely,
+    'via': write_via,
+    'yolo': write_yolo,
+}
+
+
 @pytest.fixture(scope='module')
 def originals(tmp_path_factory):
     """Write a folder of valid files for each format; return the annotation paths."""
     paths = {}
     for name in FORMATS:
         folder = tmp_path_factory.mktemp(name)
-        if name == 'list_file':
-            paths[name] = write_maps(folder)
-        elif name == 'sbd':
-            paths[name] = write_mat(folder)
-        elif name == 'yolo':
-            paths[name] = write_yolo(folder)
-        elif name == 'via':
-            paths[name] = write_via(folder)
+        if name in WRITERS:
+            paths[name] = WRITERS[name](folder)
         else:
             paths[name] = folder / OUT[name]
             known = [everything('a.jpg'), everything('b.jpg')]

@@ -75,12 +75,20 @@ def test_a_file_as_the_readme_describes_it(tmp_path, images):
 
 
 def test_other_classes_other_suffixes_fractions_and_clicks_outside(tmp_path, images):
-    clicks = [click(cls=1, x=2.9, y=3.0, rank=...), click(cls=2, x=99, y=-1)]
+    clicks = [
+        click(cls=1, x=2.9, y=3.0, rank=...),
+        click(cls=2, x=99, y=-1),
+        click(cls=0),
+    ]
     path = saved(tmp_path, {'b': clicks})
     names = ('rest', 'road', 'car')
     (annotation,) = whats_the_point.read(path, images=images, classes=names)
     # Published readers take the pixel int(2.9).
-    points = [Point('road', 2.5, 3.5), Point('car', 99.5, -0.5)]
+    points = [
+        Point('road', 2.5, 3.5),
+        Point('car', 99.5, -0.5),
+        Point('rest', 1.5, 2.5),
+    ]
     assert annotation == WeakAnnotation('b.png', 4, 6, points=points)
 
 
@@ -129,10 +137,10 @@ def test_what_cannot_be_written_is_counted(tmp_path, images):
         points=[Point('cat', 1, 1), Point(None, 1, 1), Point('background', 1, 1)],
         dense=DenseMap(('cat',), np.zeros((4, 6), np.uint8)),
     )
-    # These are a box, two points, a dense map, the tag dog, and the absent class car.
-    assert whats_the_point.write([annotation], tmp_path / 'out.json') == 4 + 1 + 1
+    # These are a box, a void point, a dense map, the tag dog, and the absent class car.
+    assert whats_the_point.write([annotation], tmp_path / 'out.json') == 3 + 1 + 1
     (read,) = whats_the_point.read(tmp_path / 'out.json', images=images)
-    assert read.points == [Point('cat', 1.5, 1.5)]
+    assert read.points == [Point('cat', 1.5, 1.5), Point('background', 1.5, 1.5)]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +175,7 @@ MALFORMED = {
     'x twice': ('{"a": [{"x": 1, "x": 2}]}', "'x': a key of an object occurs twice"),
     'no object': ({'a': [[1, 2]]}, "'a', click 0: a click is"),
     'no x': ({'a': [click(), click(x=...)]}, "'a', click 1: a click is"),
-    'cls 0': ({'a': [click(cls=0)]}, "'a', click 0: cls.*got 0"),
+    'cls -1': ({'a': [click(cls=-1)]}, "'a', click 0: cls.*got -1"),
     'cls 21': ({'a': [click(cls=21)]}, "'a', click 0: cls.*got 21"),
     'cls true': ({'a': [click(cls=True)]}, "'a', click 0: cls.*got True"),
     'cls text': ({'a': [click(cls='8')]}, "'a', click 0: cls"),
@@ -219,7 +227,7 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
         (CLICKS, True),
         ('{"a": [], "b": [], "c": [{"x": 1, "y": 1, "cls": 1, "rank": 1}, ', True),
         ({'a': [click(more=1)]}, False),
-        ({'a': [click(rank=...)]}, False),
+        ({'a': [click(rank=...)]}, True),
         ({'a': []}, False),
         ({'images': [{'id': 1}], 'annotations': []}, False),
         ([{'x': 1, 'y': 1, 'cls': 1, 'rank': 1}], False),

@@ -77,8 +77,7 @@ def test_targets_by_hand(tag_mask):
     allowed = images.allowed if tag_mask else torch.ones_like(images.allowed)
     assert not images.allowed.all()
     expected = expected_targets(teacher, segments, images, allowed, **options)
-    one = loss_of(tag_mask=tag_mask, drop_unmarked=False, **options)
-    found = one.targets(teacher, segments, images)
+    found = loss_of(tag_mask=tag_mask, **options).targets(teacher, segments, images)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
@@ -93,19 +92,22 @@ def without_unmarked(targets, images):
 
 def test_components_without_a_mark_are_dropped():
     _, teacher, segments, images = problem()
-    everything = loss_of(drop_unmarked=False).targets(teacher, segments, images)
-    found = loss_of().targets(teacher, segments, images)
+    everything = loss_of().targets(teacher, segments, images)
+    found = loss_of(drop_unmarked=True).targets(teacher, segments, images)
     assert torch.equal(found, without_unmarked(everything, images))
     assert 0 < (found.sum(dim=1) == 0).sum() < len(found)
 
 
-def test_value_and_gradient():
+@pytest.mark.parametrize('drop', [True, False])
+def test_value_and_gradient(drop):
     logits, teacher, segments, images = problem()
     logits.requires_grad_()
     teacher.requires_grad_()
-    value = loss_of(loss_weight=0.7)(logits, teacher, segments, images)
+    one = loss_of(loss_weight=0.7, drop_unmarked=drop)
+    value = one(logits, teacher, segments, images)
     targets = expected_targets(teacher.detach(), segments, images, images.allowed)
-    targets = without_unmarked(targets, images)
+    if drop:
+        targets = without_unmarked(targets, images)
     rows = logits.detach().permute(0, 2, 3, 1)[images.labels[:, ::2, ::2] != VOID]
     by_hand = -(targets * rows.log_softmax(dim=1)).sum(dim=1).mean()
     assert value.item() == pytest.approx(0.7 * by_hand.item(), rel=1e-5)

@@ -166,6 +166,7 @@ def _found(
     for place, record in records:
         malformed = len(problems.found)
         with problems.leaving_out(place=place) as within:
+            _refuse_panoptic(record)
             label = _category(record.get('category_id'), names)
             found = _shapes(record, label, size, within)
             shapes += found
@@ -174,12 +175,17 @@ def _found(
     return shapes, tags
 
 
+def _refuse_panoptic(record: dict) -> None:
+    if 'segments_info' in record:
+        raise AnnotationError(
+            'the file is of panoptic maps (segments_info): add --format coco_panoptic'
+        )
+
+
 def _shapes(
     record: dict, label: str, size: tuple[int, int], problems: Problems
 ) -> list[Shape]:
     """Convert a record to shapes; a tag has none."""
-    if 'segments_info' in record:
-        raise AnnotationError('panoptic maps (segments_info) are not supported')
     segmentation, box = record.get('segmentation'), record.get('bbox')
     if isinstance(segmentation, list):
         segmentation = [part for part in segmentation if part != []]

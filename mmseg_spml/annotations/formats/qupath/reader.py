@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmseg_spml.annotations.formats._json_values import as_list, as_object
 from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
@@ -159,12 +160,12 @@ def _annotation(
 def _all_shapes(document: Any, problems: Problems, unclassified: str) -> list[Shape]:
     features = document
     if isinstance(document, dict) and document.get('type') == 'FeatureCollection':
-        features = _list(document.get('features'), 'features')
+        features = as_list(document.get('features'), 'features')
     elif isinstance(document, dict):
         features = [document]
     shapes: list[Shape] = []
     # A list is the stack, as children may be nested deeper than Python can recurse.
-    waiting = _numbered(_list(features, 'the file'), 'features')
+    waiting = _numbered(as_list(features, 'the file'), 'features')
     while waiting:
         place, feature = waiting.pop()
         with problems.leaving_out(place=place) as within:
@@ -174,7 +175,7 @@ def _all_shapes(document: Any, problems: Problems, unclassified: str) -> list[Sh
             for key in ('childObjects', 'children'):
                 children = properties.get(key)
                 if children is not None:
-                    waiting += _numbered(_list(children, key), f'{place}.{key}')
+                    waiting += _numbered(as_list(children, key), f'{place}.{key}')
     return shapes
 
 
@@ -189,7 +190,7 @@ def _properties(feature: Any) -> dict:
             f"expected an object of the type 'Feature', got {str(feature)[:40]!r}"
         )
     properties = feature.get('properties')
-    return {} if properties is None else _dict(properties, 'properties')
+    return {} if properties is None else as_object(properties, 'properties')
 
 
 def _shapes(feature: dict, properties: dict, unclassified: str) -> list[Shape]:
@@ -208,9 +209,9 @@ def _shapes(feature: dict, properties: dict, unclassified: str) -> list[Shape]:
                 'annotations out by --unclassified skip, or take their names by '
                 '--unclassified name'
             )
-    geometry = _dict(feature.get('geometry'), 'geometry')
+    geometry = as_object(feature.get('geometry'), 'geometry')
     plane = geometry.get('plane')
-    plane = {} if plane is None else _dict(plane, 'plane')
+    plane = {} if plane is None else as_object(plane, 'plane')
     if any(plane.get(axis, 0) != 0 for axis in ('z', 't')):
         raise AnnotationError(f'lies on another plane of a stack: {str(plane)[:40]}')
     return _shapes_of(label, geometry)
@@ -222,9 +223,9 @@ def _class_name(value: Any) -> str | None:
         return value or None
     names: list[Any] = []
     while value is not None:
-        own = _dict(value, 'classification')
+        own = as_object(value, 'classification')
         name, several = own.get('name'), own.get('names')
-        names = [*(_list(several, 'names') if name is None else [name]), *names]
+        names = [*(as_list(several, 'names') if name is None else [name]), *names]
         value = own.get('parentClass')
     if not names or not all(isinstance(name, str) for name in names):
         raise AnnotationError(
@@ -240,7 +241,7 @@ def _shapes_of(label: str, geometry: dict) -> list[Shape]:
             f'cannot use a geometry of type {str(kind)[:40]!r}: known are '
             f'{", ".join(_KINDS)} and Multi... of each'
         )
-    parts = _list(geometry.get('coordinates'), 'coordinates')
+    parts = as_list(geometry.get('coordinates'), 'coordinates')
     if not kind.startswith('Multi'):
         parts = [parts]
     return [_KINDS[kind.removeprefix('Multi')](label, part) for part in parts]
@@ -251,13 +252,13 @@ def _point(label: str, position: Any) -> Point:
 
 
 def _stroke(label: str, path: Any) -> Stroke:
-    return Stroke(label, [_position(position) for position in _list(path, 'a line')])
+    return Stroke(label, [_position(position) for position in as_list(path, 'a line')])
 
 
 def _polygon(label: str, rings: Any) -> Polygon:
     opened = []
-    for ring in _list(rings, 'a polygon'):
-        vertices = [_position(position) for position in _list(ring, 'a ring')]
+    for ring in as_list(rings, 'a polygon'):
+        vertices = [_position(position) for position in as_list(ring, 'a ring')]
         closed = len(vertices) > 1 and vertices[0] == vertices[-1]
         opened.append(vertices[:-1] if closed else vertices)
     return Polygon(label, opened)
@@ -272,18 +273,6 @@ _KINDS: dict[str, Callable[[str, Any], Shape]] = {
 
 def _position(value: Any) -> tuple[float, float]:
     """Return (x, y), still unchecked; a height (z) is ignored."""
-    if len(_list(value, 'a position')) not in (2, 3):
+    if len(as_list(value, 'a position')) not in (2, 3):
         raise AnnotationError(f'a position is [x, y], got {str(value)[:40]}')
     return value[0], value[1]
-
-
-def _list(value: Any, what: str) -> list:
-    if not isinstance(value, list):
-        raise AnnotationError(f'{what} must be a list, got {str(value)[:40]!r}')
-    return value
-
-
-def _dict(value: Any, what: str) -> dict:
-    if not isinstance(value, dict):
-        raise AnnotationError(f'{what} must be an object, got {str(value)[:40]!r}')
-    return value
