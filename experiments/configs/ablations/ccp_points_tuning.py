@@ -11,6 +11,9 @@ ablations = {
             f'{_head}.propagation.begin=0.08',
             f'{_head}.propagation.ramp=0.08',
         ],
+        'components without a label dropped': [
+            f'{_head}.propagation.drop_unmarked=True'
+        ],
     },
     'DenseCRF loss': {
         'weight 1': dict(config=f'{_tuning}_dense_crf_tuning.py'),
