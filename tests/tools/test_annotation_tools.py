@@ -1,5 +1,6 @@
 """Tests of the tools that simulate, check and convert annotations."""
 
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_spml.annotations.formats import read_annotations
+from mmseg_spml.annotations.formats import read_annotations, write_annotations
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import Point, WeakAnnotation
 
@@ -144,3 +145,26 @@ def test_convert_says_what_is_wrong(tool, tmp_path):
     with pytest.raises(SystemExit, match='--to'):
         tool('convert_annotations', bad, tmp_path / 'out')
     assert not out.exists()
+
+
+def test_browsing_goes_on_after_an_unreadable_image(tmp_path, tool, capsys):
+    for name, size in (('a', (40, 30)), ('b', (80, 30))):
+        Image.new('RGB', size).save(tmp_path / f'{name}.jpg')
+    (tmp_path / 'c.jpg').write_bytes(b'no picture')
+    known = [
+        WeakAnnotation(f'{name}.jpg', 30, 40, points=[Point('cat', 9, 9)])
+        for name in 'abc'
+    ]
+    write_annotations(known, tmp_path / 'weak.jsonl', 'jsonl')
+    page = tmp_path / 'page.html'
+    with pytest.raises(SystemExit, match='1 entries left out'):
+        tool(
+            'browse_annotations', tmp_path / 'weak.jsonl', '--images', tmp_path,
+            '--classes', *CLASSES, '--page', page,
+        )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert '2 images written' in printed and f'left out: {tmp_path}/c.jpg' in printed
+    assert '1 images have another size' in printed and 'b.jpg with 80 x 30' in printed
+    data = page.read_text().split('type="application/json">')[1].split('</script>')[0]
+    cards = json.loads(data)['cards']
+    assert [card['warning'] for card in cards] == ['', 'the image has 80 × 30 pixels']
