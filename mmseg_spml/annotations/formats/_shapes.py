@@ -179,6 +179,20 @@ def turned_box(
     return Box(label, *bounding_box([(round(x, 9), round(y, 9)) for x, y in corners]))
 
 
+def turned_around_middle(box: Box, degrees: float) -> Box:
+    """Return a box that a tool has turned around its middle, as CVAT does.
+
+    Example:
+        >>> turned_around_middle(Box('cat', 0, 1, 6, 3), 90).bounds
+        (2.0, -1.0, 4.0, 5.0)
+    """
+    if degrees % 360 == 0:
+        return box
+    x, y = (box.x1 - box.x0) / 2, (box.y1 - box.y0) / 2
+    corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
+    return turned_box(box.label, corners, (box.x0 + x, box.y0 + y), degrees)
+
+
 def box_of_quadrilateral(label: Label, corners: Ring) -> Box:
     """Return a box with four corners in order, without an outline if nearly straight.
 

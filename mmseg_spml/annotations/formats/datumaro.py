@@ -27,7 +27,7 @@ from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
     ellipse_ring,
-    turned_box,
+    turned_around_middle,
 )
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
@@ -203,12 +203,9 @@ def _box(entry: dict, label: str) -> Box:
     left, top, width, height = numbers
     attributes = entry.get('attributes')
     degrees = attributes.get('rotation') if isinstance(attributes, dict) else None
-    if not degrees:
-        return Box(label, left, top, left + width, top + height)
-    (degrees,) = _numbers([degrees], 'rotation')
-    x, y = width / 2, height / 2
-    corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
-    return turned_box(label, corners, (left + x, top + y), degrees)
+    (degrees,) = _numbers([degrees or 0], 'rotation')
+    box = Box(label, left, top, left + width, top + height)
+    return turned_around_middle(box, degrees)
 
 
 def _clicks(entry: dict, label: str) -> list[Point]:

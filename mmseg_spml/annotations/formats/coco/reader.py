@@ -35,7 +35,7 @@ from mmseg_spml.annotations.formats._image_names import leads_out, name_in_folde
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
-    turned_box,
+    turned_around_middle,
 )
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -248,9 +248,7 @@ def _box(box: list, label: str, attributes: Any) -> Box:
     if not degrees:
         return plain
     _check_number(degrees)
-    x, y = box[2] / 2, box[3] / 2
-    corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
-    return turned_box(label, corners, (box[0] + x, box[1] + y), degrees)
+    return turned_around_middle(plain, degrees)
 
 
 def _clicks(keypoints: list, label: str) -> list[Point]:

@@ -41,7 +41,7 @@ from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
     ellipse_ring,
-    turned_box,
+    turned_around_middle,
 )
 from mmseg_spml.annotations.formats.cvat.tracks import frames_of_tracks
 from mmseg_spml.annotations.formats.cvat.writer import CORNERS
@@ -163,12 +163,7 @@ def _shapes(element: Element, size: tuple[int, int]) -> list[Shape]:
     label = _attribute(element, 'label')
     if element.tag == 'box':
         box = Box(label, *(_attribute(element, name, float) for name in CORNERS))
-        degrees = _optional(element, 'rotation')
-        if degrees % 360 == 0:
-            return [box]
-        x, y = (box.x1 - box.x0) / 2, (box.y1 - box.y0) / 2
-        corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
-        return [turned_box(label, corners, (box.x0 + x, box.y0 + y), degrees)]
+        return [turned_around_middle(box, _optional(element, 'rotation'))]
     if element.tag == 'ellipse':
         cx, cy, rx, ry = (
             _attribute(element, name, float) for name in ('cx', 'cy', 'rx', 'ry')
