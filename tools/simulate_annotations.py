@@ -19,7 +19,7 @@ from mmengine.utils import track_parallel_progress
 
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, write_annotations
-from mmseg_spml.annotations.mask_values import doubts, parse_values
+from mmseg_spml.annotations.mask_values import Value, doubts, parse_values
 from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.simulation.annotator import KINDS, Annotator
 from mmseg_spml.annotations.simulation.skeleton import PLACES
@@ -155,7 +155,7 @@ def annotate(
 def check_masks(
     sources: Sequence[FullMask],
     classes: Sequence[str],
-    values: Mapping[int, str] | None,
+    values: Mapping[Value, str] | None,
 ) -> None:
     """Raise a ValueError if none of the masks shows more than background and void."""
     if len(classes) > 1 and all(

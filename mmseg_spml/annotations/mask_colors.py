@@ -1,4 +1,4 @@
-"""Masks whose classes are colors, with the file that names the colors.
+"""Masks whose classes are colors, and the file that names the colors.
 
 CVAT's "Segmentation mask 1.1" puts ``labelmap.txt`` beside the folder of the masks,
 with a line ``name:r,g,b:parts:actions`` for each class.
@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmseg_spml.annotations.mask_values import Color, class_of
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.text_files import read_lines
 from mmseg_spml.io.images import decode_image
-
-Color = tuple[int, int, int]
 
 LABELMAP = 'labelmap.txt'
 _LINE = re.compile(r'([^:#]+):(\d{1,3}),(\d{1,3}),(\d{1,3})(?::.*)?', re.ASCII)
@@ -48,10 +47,16 @@ def is_color(file: Path) -> bool:
         return False
 
 
-def ids_of_colors(
-    file: Path, colors: Mapping[Color, str], classes: Sequence[str]
+def labels_of_colors(
+    file: Path, colors: Mapping[Color, str], classes: Sequence[str], source: str
 ) -> np.ndarray:
-    """Return the class ids of a mask in colors, (H, W) uint8.
+    """Return the labels of a mask in colors, (H, W) uint8: 0..C-1, 254 or 255.
+
+    Args:
+        file: The mask.
+        colors: The class of each color, or ``'unlabeled'`` or ``'void'``.
+        classes: C class names.
+        source: What names the colors, for messages.
 
     Raises:
         AnnotationError: The file is no picture, or has a color without a class, or one
@@ -63,28 +68,29 @@ def ids_of_colors(
         raise AnnotationError(f'the mask cannot be read ({error})') from error
     packed = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
     found, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    ids = np.zeros(len(found), np.uint8)
+    labels = np.zeros(len(found), np.uint8)
     foreign = []
     for place, value in enumerate(found.tolist()):
         color = (value >> 16, value >> 8 & 255, value & 255)
         name = colors.get(color)
+        label = None if name is None else class_of(name, classes)
         if name is None:
             foreign.append(f'{color} ({counts[place]} pixels)')
-        elif name not in classes:
+        elif label is None:
             raise AnnotationError(
-                f'the color {color} is {name!r} by {LABELMAP}, which is none of '
+                f'the color {color} is {name!r} by {source}, which is none of '
                 f'{list(classes)}'
             )
         else:
-            ids[place] = list(classes).index(name)
+            labels[place] = label
     if foreign:
         more = len(foreign) - _MOST_SHOWN
         raise AnnotationError(
             f'the colors {", ".join(foreign[:_MOST_SHOWN])}'
-            f'{f" and {more} more" if more > 0 else ""} are not in {LABELMAP}: add '
+            f'{f" and {more} more" if more > 0 else ""} are not in {source}: add '
             'them, or export the masks again, as PNG and without smoothing'
         )
-    return ids[inverse].reshape(packed.shape)
+    return labels[inverse].reshape(packed.shape)
 
 
 def _read_labelmap(file: Path) -> dict[Color, str]:

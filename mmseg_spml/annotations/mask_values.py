@@ -1,7 +1,7 @@
-"""The meaning of the values of index maps, one rule for reading and simulation.
+"""The meaning of the values of label maps, one rule for reading and simulation.
 
 With C classes, 0..C-1 are the classes, C is unlabeled and 255 void. Any other value is
-an error, unless its meaning is given.
+an error, unless its meaning is given. Colors have a meaning only if it is given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,14 @@ _LEAST_UNLABELED = 0.5
 # More values than this that are no class come from smoothing, and not from a person.
 _MOST_CHOSEN = 8
 
+Color = tuple[int, int, int]
+Value = int | Color
 
-def parse_values(texts: Sequence[str] | None) -> dict[int, str] | None:
+
+def parse_values(texts: Sequence[str] | None) -> dict[Value, str] | None:
     """Parse meanings of values such as ``255=cat``, ``127=void`` or ``4=unlabeled``.
+
+    A value is a number in 0..255, or a color as red, green and blue: ``128,0,0=cat``.
 
     Raises:
         AnnotationError: A text has another form, or a value is named twice.
@@ -26,27 +31,53 @@ def parse_values(texts: Sequence[str] | None) -> dict[int, str] | None:
     Example:
         >>> parse_values(['255=cat', '7=unlabeled'])
         {255: 'cat', 7: 'unlabeled'}
+        >>> parse_values(['128,0,0=cat'])
+        {(128, 0, 0): 'cat'}
     """
     if texts is None:
         return None
-    values: dict[int, str] = {}
+    values: dict[Value, str] = {}
     for text in texts:
-        number, _, name = text.partition('=')
-        if not number.isdecimal() or int(number) > DENSE_VOID or not name:
+        stated, _, name = text.partition('=')
+        numbers = [int(one) for one in stated.split(',') if one.strip().isdecimal()]
+        whole = len(numbers) == stated.count(',') + 1 and len(numbers) in (1, 3)
+        if not whole or max(numbers) > DENSE_VOID or not name:
             raise AnnotationError(
-                f'expected VALUE=CLASS with a value in 0..{DENSE_VOID}, such as '
-                f'255=cat, 127={VOID} or 4={UNLABELED}, got {text!r}'
+                f'expected VALUE=CLASS with a value in 0..{DENSE_VOID} or a color, as '
+                f'in 255=cat, 127={VOID}, 4={UNLABELED} or 128,0,0=cat, got {text!r}'
             )
-        if int(number) in values:
-            raise AnnotationError(f'the value {number} is named twice')
-        values[int(number)] = name
+        first, *others = numbers
+        value = (first, others[0], others[1]) if others else first
+        if value in values:
+            raise AnnotationError(f'the value {stated} is named twice')
+        values[value] = name
     return values
+
+
+def colors_among(values: Mapping[Value, str | None] | None) -> dict[Color, str]:
+    """Return the colors among values, with their meaning.
+
+    Raises:
+        AnnotationError: There are numbers among them, too.
+    """
+    named = {v: name for v, name in (values or {}).items() if name is not None}
+    colors = {v: name for v, name in named.items() if isinstance(v, tuple)}
+    if colors and len(colors) < len(named):
+        raise AnnotationError('--values are either numbers or colors, not both')
+    return colors
+
+
+def class_of(name: str, classes: Sequence[str]) -> int | None:
+    """Return the label of a class, unlabeled or void; None for other names."""
+    if name in classes:
+        return list(classes).index(name)
+    return {UNLABELED: DENSE_UNLABELED, VOID: DENSE_VOID}.get(name)
 
 
 def dense_labels(
     ids: np.ndarray,
     classes: Sequence[str],
-    values: Mapping[int, str | None] | None = None,
+    values: Mapping[Value, str | None] | None = None,
 ) -> np.ndarray:
     """Return the labels of a :class:`DenseMap` for the values of an index map.
 
@@ -54,7 +85,7 @@ def dense_labels(
         ids: (H, W) values in 0..255.
         classes: C class names.
         values: The classes of some values, or ``'unlabeled'`` or ``'void'``, or None
-            for no meaning; other values keep theirs.
+            for no meaning; other values keep theirs. Colors are left out.
 
     Returns:
         (H, W) uint8: 0..C-1, 254 (unlabeled) or 255 (void).
@@ -74,6 +105,8 @@ def dense_labels(
     table[len(classes)] = DENSE_UNLABELED
     table[DENSE_VOID] = DENSE_VOID
     for value, name in (values or {}).items():
+        if isinstance(value, tuple):
+            continue
         table[value] = -1 if name is None else _label(name, classes)
     labels = table[ids]
     if labels.min() < 0:
@@ -85,7 +118,9 @@ def dense_labels(
 
 
 def doubts(
-    labels: np.ndarray, classes: Sequence[str], values: Mapping[int, str] | None = None
+    labels: np.ndarray,
+    classes: Sequence[str],
+    values: Mapping[Value, str] | None = None,
 ) -> list[str]:
     """Describe what a label map may mean instead of what the rule says.
 
@@ -117,14 +152,13 @@ def doubts(
 
 
 def _label(name: str, classes: Sequence[str]) -> int:
-    if name in classes:
-        return list(classes).index(name)
-    if name in (UNLABELED, VOID):
-        return DENSE_UNLABELED if name == UNLABELED else DENSE_VOID
-    raise AnnotationError(
-        f'the value of {name!r} is given, which is none of the classes '
-        f'{list(classes)}, nor {UNLABELED!r} or {VOID!r}'
-    )
+    label = class_of(name, classes)
+    if label is None:
+        raise AnnotationError(
+            f'the value of {name!r} is given, which is none of the classes '
+            f'{list(classes)}, nor {UNLABELED!r} or {VOID!r}'
+        )
+    return label
 
 
 def _foreign(ids: np.ndarray, classes: Sequence[str], unlabeled: str) -> str:

@@ -9,8 +9,8 @@ def add_mask_options(parser: argparse.ArgumentParser) -> None:
         '--values',
         nargs='+',
         metavar='VALUE=CLASS',
-        help='meaning of values of index PNGs that are no class ids: 255=cat, '
-        '127=void, 4=unlabeled',
+        help='meaning of values of index PNGs that are no class ids, or of the colors '
+        'of masks: 255=cat, 127=void, 4=unlabeled, 128,0,0=cat',
     )
     parser.add_argument(
         '--mask-suffix',

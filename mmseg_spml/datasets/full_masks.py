@@ -11,6 +11,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.utils import register_all_modules
 
 from mmseg_spml.annotations.formats.index_png import read_dense_map
+from mmseg_spml.annotations.mask_values import Value
 from mmseg_spml.annotations.model import DENSE_UNLABELED, AnnotationError
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.folders import files_with_suffix
@@ -28,7 +29,7 @@ def masks_of_folder(
     suffix: str = '.jpg',
     *,
     classes: Sequence[str],
-    values: Mapping[int, str] | None = None,
+    values: Mapping[Value, str] | None = None,
     mask_suffix: str = '',
 ) -> list[FullMask]:
     """List the index PNGs of a folder.
@@ -115,7 +116,7 @@ def _name_below(path: str, root: Path) -> str:
 class _PngReader:
     path: Path
     classes: Sequence[str]
-    values: Mapping[int, str] | None
+    values: Mapping[Value, str] | None
 
     def __call__(self) -> np.ndarray:
         try:

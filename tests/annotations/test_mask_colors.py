@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 from mmseg_spml.annotations.formats import detect_format, read_annotations
+from mmseg_spml.annotations.mask_values import parse_values
 from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.datasets.full_masks import masks_of_folder
 
 COLORS = np.array([[0, 0, 0], [250, 50, 83], [36, 179, 83]], np.uint8)
 IDS = np.array([[0, 1, 2], [2, 2, 0]])
@@ -82,3 +84,50 @@ def test_index_maps_beside_a_file_of_colors_keep_their_rule(masks):
     Image.fromarray(IDS.astype(np.uint8)).save(masks / 'a.png')
     (annotation,) = read_annotations(masks)
     assert np.array_equal(annotation.dense.labels, IDS)
+
+
+VALUES = {(0, 0, 0): 'background', (250, 50, 83): 'cat', (36, 179, 83): 'dog'}
+
+
+def test_values_name_colors(masks):
+    (masks.parent / 'labelmap.txt').unlink()
+    (annotation,) = read_annotations(masks, values=VALUES)
+    assert annotation.dense.classes == ('background', 'cat', 'dog')
+    assert np.array_equal(annotation.dense.labels, IDS)
+    values = {**VALUES, (250, 50, 83): 'void', (36, 179, 83): 'unlabeled'}
+    (other,) = read_annotations(masks, values=values, classes=('background', 'cat'))
+    assert np.array_equal(other.dense.labels, np.array([0, 255, 254])[IDS])
+    (mask,) = masks_of_folder(
+        masks, classes=('background', 'dog', 'cat'), values=VALUES
+    )
+    assert np.array_equal(mask.read(), np.array([0, 2, 1])[IDS])
+
+
+def test_values_come_before_the_file(masks):
+    values = {**VALUES, (36, 179, 83): 'cat'}
+    (annotation,) = read_annotations(masks, values=values)
+    assert np.array_equal(annotation.dense.labels, np.array([0, 1, 1])[IDS])
+
+
+def test_values_that_do_not_fit_the_masks(masks):
+    with pytest.raises(AnnotationError, match=r'\(36, 179, 83\).* not in --values'):
+        list(read_annotations(masks, values={(0, 0, 0): 'cat', (250, 50, 83): 'dog'}))
+    with pytest.raises(AnnotationError, match='either numbers or colors'):
+        list(read_annotations(masks, values={**VALUES, 3: 'cat'}))
+    with pytest.raises(AnnotationError, match="'dog' by --values, which is none of"):
+        list(read_annotations(masks, values=VALUES, classes=('background', 'cat')))
+    Image.fromarray(IDS.astype(np.uint8)).save(masks / 'a.png')
+    with pytest.raises(AnnotationError, match='one channel, but --values names colors'):
+        list(read_annotations(masks, values=VALUES))
+
+
+@pytest.mark.parametrize(
+    'text', ['1,2=cat', '1,2,x=cat', '1,2,256=cat', '1,2,3=', '=cat']
+)
+def test_malformed_values(text):
+    with pytest.raises(AnnotationError, match='expected VALUE=CLASS'):
+        parse_values([text])
+    assert parse_values(['1, 2, 3=cat', '0,0,0=void']) == {
+        (1, 2, 3): 'cat',
+        (0, 0, 0): 'void',
+    }

@@ -66,7 +66,8 @@ _KNOWN: list[tuple[Callable[[Path, bytes], bool], str]] = [
     (
         lambda path, head: path.suffix.lower() == '.png' and is_color(path),
         'its PNG files have several channels: a label map holds class ids in one '
-        'channel, gray or palette, and colors have to be converted to ids',
+        'channel, gray or palette; state the classes of colors, such as --values '
+        '0,0,0=background 128,0,0=cat',
     ),
     (
         lambda path, head: path.suffix.lower() in ('.jpg', '.jpeg'),

@@ -10,7 +10,8 @@ folder of the images, or beside the file, or to ``a/b.jpg`` if there is neither.
 ``mask_suffix='_mask'`` only the files ``a/b_mask.png`` are label maps.
 
 Class names may come from the file ``_classes.csv`` that Roboflow puts beside the masks.
-Masks in colors are read with the file ``labelmap.txt`` of CVAT's "Segmentation mask".
+Masks in colors are read with the file ``labelmap.txt`` of CVAT's "Segmentation mask",
+or with ``values`` that name their colors.
 """
 
 import re
@@ -21,8 +22,20 @@ import numpy as np
 from PIL import Image
 
 from mmseg_spml.annotations.label_map import has_label_map, label_map
-from mmseg_spml.annotations.mask_colors import ids_of_colors, is_color, labelmap_of
-from mmseg_spml.annotations.mask_values import dense_labels, doubts
+from mmseg_spml.annotations.mask_colors import (
+    LABELMAP,
+    is_color,
+    labelmap_of,
+    labels_of_colors,
+)
+from mmseg_spml.annotations.mask_values import (
+    UNLABELED,
+    VOID,
+    Value,
+    colors_among,
+    dense_labels,
+    doubts,
+)
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
     DENSE_VOID,
@@ -88,7 +101,7 @@ def read(
     images: Path | None = None,
     classes: Sequence[str] | None = None,
     problems: Problems | None = None,
-    values: Mapping[int, str] | None = None,
+    values: Mapping[Value, str] | None = None,
     mask_suffix: str = '',
 ) -> Iterator[WeakAnnotation]:
     """Read the label maps of a folder, one by one.
@@ -96,9 +109,10 @@ def read(
     Args:
         path: The folder, which may have subfolders, or one file.
         images: The folder of the images, in which their suffixes are looked up.
-        classes: C class names, which are required unless ``_classes.csv`` has them.
+        classes: C class names, which are required unless ``_classes.csv`` or the file
+            of colors has them.
         problems: What to do with malformed entries; stop at the first if None.
-        values: The meaning of values; see
+        values: The meaning of values, or of colors; see
             :func:`~mmseg_spml.annotations.mask_values.dense_labels`.
         mask_suffix: The end of the names of label maps, without ``.png``, that the
             names of images lack.
@@ -112,8 +126,12 @@ def read(
     if not path.exists():
         raise FileNotFoundError(f'there is no label map or folder of them: {path}')
     colors = labelmap_of(path if path.is_dir() else path.parent)
+    stated = colors_among(values)
+    if classes is None and (stated or colors):
+        names_of_colors = dict.fromkeys((stated or colors or {}).values())
+        classes = [name for name in names_of_colors if name not in (UNLABELED, VOID)]
     if classes is None:
-        classes = list(colors.values()) if colors else _stated_classes(path)
+        classes = _stated_classes(path)
     files = [path] if path.is_file() else _files(path, mask_suffix)
     if not files:
         raise AnnotationError(f'the folder holds no *{mask_suffix}.png', file=path)
@@ -122,13 +140,14 @@ def read(
     for file in files:
         place = file.name if file == path else file.relative_to(path).as_posix()
         with problems.leaving_out(file=path, place=place) as within:
-            if colors is not None and is_color(file):
+            if colors is not None and not stated and is_color(file):
                 if values:
                     raise AnnotationError(
                         'is in colors, whose meaning labelmap.txt states: --values is '
                         'for maps of class ids'
                     )
-                dense = DenseMap(classes, ids_of_colors(file, colors, classes))
+                labels = labels_of_colors(file, colors, classes, LABELMAP)
+                dense = DenseMap(classes, labels)
             else:
                 dense = read_dense_map(file, classes, values)
             name = names.of_map(file, place)
@@ -138,9 +157,9 @@ def read(
 
 
 def read_dense_map(
-    path: Path, classes: Sequence[str], values: Mapping[int, str | None] | None = None
+    path: Path, classes: Sequence[str], values: Mapping[Value, str | None] | None = None
 ) -> DenseMap:
-    """Read the label map of an index PNG.
+    """Read the label map of an index PNG, or of a PNG whose colors ``values`` name.
 
     Args:
         path: The file to read.
@@ -154,6 +173,12 @@ def read_dense_map(
         FileNotFoundError: There is no such file.
     """
     _check_number(classes)
+    colors = colors_among(values)
+    if colors and is_color(path):
+        labels = labels_of_colors(path, colors, classes, '--values')
+        return DenseMap(tuple(classes), labels)
+    if colors:
+        raise AnnotationError(f'{path} has one channel, but --values names colors')
     return DenseMap(tuple(classes), dense_labels(_ids(path), classes, values))
 
 

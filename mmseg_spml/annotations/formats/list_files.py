@@ -17,7 +17,7 @@ from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats.index_png import read_dense_map
 from mmseg_spml.annotations.formats.json_lines import text_lines
 from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.mask_values import UNLABELED
+from mmseg_spml.annotations.mask_values import UNLABELED, Value
 from mmseg_spml.annotations.model import (
     DENSE_VOID,
     AnnotationError,
@@ -98,6 +98,8 @@ def _of_line(line: str, root: Path, classes: Sequence[str]) -> WeakAnnotation:
             'relative to by --images'
         )
     # As in the release, all other values are unlabeled.
-    others = {value: UNLABELED for value in range(len(classes), DENSE_VOID)}
+    others: dict[Value, str] = {
+        value: UNLABELED for value in range(len(classes), DENSE_VOID)
+    }
     dense = read_dense_map(label_map, classes, others)
     return WeakAnnotation(names[0], *dense.size, dense=dense)
