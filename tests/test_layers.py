@@ -144,7 +144,7 @@ def test_annotations_need_no_torch():
     print(len(FORMATS))
     """
     output, _ = run(HIDE % ((*OPENMMLAB, 'torch'),) + textwrap.dedent(script))
-    assert int(output) == 17
+    assert int(output) == 21
 
 
 def test_every_public_name_is_documented_with_an_example():

@@ -105,7 +105,7 @@ def test_options_change_what_is_there(path):
             for part in folders:
                 node = node[int(part)] if part.isdigit() else node[part]
             added = ('ignore_tags', 'region_dir', 'classifier_weight')
-            if 'loss_decode' in folders:
+            if 'loss_decode' in folders or folders[-1] == 'propagation':
                 loss = MODELS.get(node['type'])
                 added = inspect.signature(loss.__init__).parameters
             assert last in node or last in added, key
