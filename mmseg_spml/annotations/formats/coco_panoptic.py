@@ -5,7 +5,9 @@ the JSON file, as in COCO (``panoptic_val2017.json``, ``panoptic_val2017/``), or
 it.
 
 * The id of a pixel's segment is R + 256 G + 65536 B; ``segments_info`` states its
-  category. Pixels of the id 0 are void.
+  category. Pixels of the id 0 are void, and those of segments without a category (null,
+  or 0 where the file has no such category).
+* Nothing is known about an image without a map.
 * Categories become the classes of a dense map, in the order of the file. Instances of a
   category are not told apart; ``iscrowd``, ``area`` and ``bbox`` are ignored.
 
@@ -14,6 +16,7 @@ The format is not written.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -37,11 +40,35 @@ from mmseg_spml.annotations.validation import MissingFileError, check_shape
 NAME = 'coco_panoptic'
 
 _MOST_SHOWN = 5
+_SEGMENTS = b'"segments_info"'
+# One of these comes first in files of other kinds of COCO annotations.
+_OTHER = (b'"segmentation"', b'"bbox"', b'"keypoints"', b'"caption"')
+_CHUNK = 2**20
 
 
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a JSON file has the segments of panoptic maps."""
-    return head.lstrip().startswith(b'{') and b'"segments_info"' in head
+    text = head.removeprefix(b'\xef\xbb\xbf').lstrip()
+    return text.startswith(b'{') and has_segments(path, head)
+
+
+def has_segments(path: Path, head: bytes) -> bool:
+    """Return whether the first annotation of a COCO file is a panoptic map.
+
+    The list of images may be longer than the head.
+    """
+    if _SEGMENTS in head or b'"images"' not in head or not path.is_file():
+        return _SEGMENTS in head
+    words = (_SEGMENTS, *_OTHER)
+    with open(path, 'rb') as file:
+        last = b''
+        while chunk := file.read(_CHUNK):
+            text = last + chunk
+            places = {word: text.find(word) for word in words if word in text}
+            if places:
+                return min(places, key=places.__getitem__) == _SEGMENTS
+            last = text[-20:]  # a word may lie across two chunks
+    return False
 
 
 def read(
@@ -88,9 +115,8 @@ def _annotations(
     for image in as_list(document.get('images'), 'images'):
         image = as_object(image, 'an image')
         images[str(image.get('id'))] = image
-    for number, record in enumerate(
-        as_list(document.get('annotations'), 'annotations')
-    ):
+    records = as_list(document.get('annotations'), 'annotations')
+    for number, record in enumerate(records):
         with problems.leaving_out(place=f'annotations[{number}]'):
             record = as_object(record, 'an annotation')
             image = images.get(str(record.get('image_id')))
@@ -104,6 +130,13 @@ def _annotations(
             labels = _labels(_segment_ids(file, size), record, names)
             dense = DenseMap(tuple(dict.fromkeys(names.values())), labels)
             yield WeakAnnotation(name, *size, dense=dense)
+    with_map = {str(r.get('image_id')) for r in records if isinstance(r, dict)}
+    for key, image in images.items():
+        if key not in with_map:
+            with problems.leaving_out(place=f'the image {key[:40]!r}'):
+                name = name_in_folder(text_at(image, 'file_name'), folder)
+                size = checked_size(image.get('height'), image.get('width'))
+                yield WeakAnnotation(name, *size)
 
 
 def _categories(document: dict) -> dict[str, str]:
@@ -156,7 +189,11 @@ def _labels(ids: np.ndarray, record: dict, names: Mapping[str, str]) -> np.ndarr
     class_of = {0: DENSE_VOID}
     for segment in as_list(record.get('segments_info'), 'segments_info'):
         segment = as_object(segment, 'a segment')
-        number, category = segment.get('id'), str(segment.get('category_id'))
+        number: Any = segment.get('id')
+        category = str(segment.get('category_id'))
+        if category in ('0', 'None') and category not in names:
+            class_of[number] = DENSE_VOID
+            continue
         if not isinstance(number, int) or category not in names:
             raise AnnotationError(
                 f'a segment needs an id and a category of the file, got '

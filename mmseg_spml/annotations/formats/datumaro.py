@@ -9,17 +9,20 @@ CVAT and Geti export it, too. https://openvinotoolkit.github.io/datumaro/
 * Coordinates are continuous from the top left corner of the image. Areas cover those of
   a lower ``z_order``.
 * Attributes, groups and captions are ignored.
-* The image is the ``path`` of an item, or its ``id`` if it states none. Sizes that the
-  file does not state come from the images.
+* The image is the ``path`` of an item, or its ``id`` if it states none. With the folder
+  of images it is looked up below the folder that is named like the file, as Datumaro
+  exports it (``images/train`` for ``train.json``), and then in the folder itself. Sizes
+  that the file does not state come from the images.
 
 The format is not written.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmseg_spml.annotations.formats._image_names import name_in_folder
+from mmseg_spml.annotations.formats._image_names import leads_out, name_in_folder
 from mmseg_spml.annotations.formats._json_values import as_list, as_object
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import (
@@ -43,6 +46,7 @@ from mmseg_spml.annotations.model import (
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask
 from mmseg_spml.annotations.text_files import read_json
+from mmseg_spml.annotations.validation import MissingFileError
 
 NAME = 'datumaro'
 
@@ -53,13 +57,10 @@ _VISIBLE = 2
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a JSON file has Datumaro's categories and items."""
     text = head.removeprefix(b'\xef\xbb\xbf').lstrip()
-    words = (b'"items"', b'"dm_format_version"', b'"parent"')
-    return (
-        text.startswith(b'{')
-        and b'"categories"' in text
-        and b'"labels"' in text
-        and any(word in text for word in words)
-    )
+    categories = b'"categories"' in text and b'"labels"' in text
+    items = b'"items"' in text or b'"parent"' in text
+    stated = b'"dm_format_version"' in text
+    return text.startswith(b'{') and (stated or (categories and items))
 
 
 def read(
@@ -83,16 +84,34 @@ def read(
         FileNotFoundError: There is no such file.
     """
     problems = problems or Problems()
+    subset = Path(path).stem
     names: list[str] = []
     items: list = []
     with problems.leaving_out(file=path):
         names, items = _content(Path(path))
     for number, item in enumerate(items):
         with problems.leaving_out(file=path, place=f'items[{number}]') as within:
-            yield _annotation(as_object(item, 'an item'), images, names, within)
+            item = as_object(item, 'an item')
+            yield _annotation(item, _ImageFolder(images, subset), names, within)
 
 
 write = refuse_to_write('Datumaro is only read: write COCO, or index PNGs')
+
+
+@dataclass(frozen=True)
+class _ImageFolder:
+    """The folder of the images of an export, if it is known."""
+
+    images: Path | None
+    subset: str
+
+    def find(self, name: str) -> str:
+        if self.images is not None and not leads_out(name):
+            try:
+                return name_in_folder(f'{self.subset}/{name}', self.images)
+            except MissingFileError:
+                pass
+        return name_in_folder(name, self.images)
 
 
 def _content(path: Path) -> tuple[list[str], list]:
@@ -115,19 +134,19 @@ def _content(path: Path) -> tuple[list[str], list]:
 
 
 def _annotation(
-    item: dict, images: Path | None, names: Sequence[str], problems: Problems
+    item: dict, folder: '_ImageFolder', names: Sequence[str], problems: Problems
 ) -> WeakAnnotation:
     media = item.get('image', item.get('media'))
     media = media if isinstance(media, dict) else {}
     name = media.get('path') or item.get('id')
     if not isinstance(name, str):
         raise AnnotationError(f'an item needs an image or an id, got {str(item)[:60]}')
-    name = name_in_folder(name, images)
+    name = folder.find(name)
     stated = media.get('size')
     if isinstance(stated, list) and len(stated) == 2:
         size = checked_size(*stated)
     else:
-        size = image_size(images, name)
+        size = image_size(folder.images, name)
     tags = set()
     found: list[tuple[float, Shape]] = []
     for number, entry in enumerate(as_list(item.get('annotations', []), 'annotations')):
@@ -139,8 +158,7 @@ def _annotation(
             if entry.get('type') == 'label':
                 tags.add(label)
             else:
-                order = entry.get('z_order', 0)
-                order = _numbers([order], 'z_order')[0]
+                order = _numbers([entry.get('z_order') or 0], 'z_order')[0]
                 found += [(order, shape) for shape in _shapes(entry, label, size)]
     found.sort(key=lambda pair: pair[0])
     return annotation_of_shapes(name, size, [shape for _, shape in found], tags)
@@ -148,6 +166,8 @@ def _annotation(
 
 def _label(entry: dict, names: Sequence[str]) -> str:
     number: Any = entry.get('label_id')
+    if number is None:
+        raise AnnotationError('has no label: give it one, or remove it')
     whole = isinstance(number, int) and not isinstance(number, bool)
     if not whole or not 0 <= number < len(names):
         raise AnnotationError(

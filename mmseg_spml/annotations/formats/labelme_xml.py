@@ -7,8 +7,9 @@ labelme. http://labelme.csail.mit.edu/Release3.0
   of two points strokes, and those of one point clicks.
 * Objects with ``deleted`` 1 are left out. Masks (``segm``) are errors.
 * Coordinates are continuous from the top left corner of the image.
-* The size is that of ``imagesize``, or else of the image. Of a path on another machine
-  the last part counts; ``folder`` is not used.
+* The size is that of ``imagesize``, or else of the image. With the folder of images, an
+  image is looked up as ``folder/filename`` and then as ``filename``; of a path on
+  another machine the last part counts.
 * Attributes, parts, occlusion and authors are ignored.
 
 The format is not written.
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mmseg_spml.annotations.formats._image_names import name_in_folder
+from mmseg_spml.annotations.formats._image_names import leads_out, name_in_folder
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import Ring, Shape, annotation_of_shapes
 from mmseg_spml.annotations.formats.voc_xml import (
@@ -41,6 +42,7 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import MissingFileError
 
 NAME = 'labelme_xml'
 
@@ -48,7 +50,7 @@ NAME = 'labelme_xml'
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a file, or a folder's first, has LabelMe's outlines or size."""
     head = xml_head(path, head)
-    outlines = b'<object>' in head and b'<pt>' in head
+    outlines = b'<object>' in head and (b'<pt>' in head or b'<segm>' in head)
     return b'<bndbox>' not in head and (outlines or b'<imagesize>' in head)
 
 
@@ -72,18 +74,34 @@ def read(
         FileNotFoundError: There is nothing at ``path``.
     """
     problems = problems or Problems()
+    file_of: dict[str, Path] = {}
     for file in annotation_files(path):
         with problems.leaving_out(file=file) as within:
-            yield _annotation(parse_annotation(file), images, within)
+            root = parse_annotation(file)
+            name = _image_name(root, images)
+            other = file_of.setdefault(name, file)
+            if other != file:
+                raise AnnotationError(f'is of the image {name!r}, and so is {other}')
+            yield _annotation(root, name, images, within)
 
 
 write = refuse_to_write("LabelMe's XML is only read: write COCO, or index PNGs")
 
 
+def _image_name(root: ElementTree.Element, images: Path | None) -> str:
+    name = text_of(root, 'filename')
+    folder = (root.findtext('folder') or '').strip()
+    if images is not None and folder and not leads_out(f'{folder}/{name}'):
+        try:
+            return name_in_folder(f'{folder}/{name}', images)
+        except MissingFileError:
+            pass
+    return name_in_folder(name, images)
+
+
 def _annotation(
-    root: ElementTree.Element, images: Path | None, problems: Problems
+    root: ElementTree.Element, name: str, images: Path | None, problems: Problems
 ) -> WeakAnnotation:
-    name = name_in_folder(text_of(root, 'filename'), images)
     size = _size(root, images, name)
     shapes: list[Shape] = []
     for number, element in enumerate(root.findall('object')):
@@ -94,7 +112,8 @@ def _annotation(
 
 
 def _size(root: ElementTree.Element, images: Path | None, name: str) -> tuple[int, int]:
-    if root.find('imagesize') is None:
+    texts = [root.findtext(f'imagesize/{side}') for side in ('nrows', 'ncols')]
+    if not any((text or '').strip() for text in texts):
         return image_size(images, name)
     stated = only_child(root, 'imagesize')
     sides = [number_of(stated, side) for side in ('nrows', 'ncols')]

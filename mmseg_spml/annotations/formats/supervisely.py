@@ -4,8 +4,9 @@
 ``project/dataset/img/a.jpg``. Give the project, a data set, a folder ``ann`` or a file.
 
 * ``rectangle`` is a box, ``point`` a click, ``line`` (``polyline``) a stroke;
-  ``polygon`` and ``bitmap`` are areas. Tags of an image are tags, except the names of
-  splits (train, val, test).
+  ``polygon``, ``multipolygon``, ``bitmap`` and ``alpha_mask`` (above 0) are areas. Tags
+  of an image are tags, except the names of splits (train, val, test); their values are
+  ignored.
 * Whole numbers name pixels: the box from 2 to 4 covers the columns 2, 3 and 4, and
   other shapes go through the middles of their pixels. Fractions are taken as they are.
 * Descriptions, authors and tags of objects are ignored.
@@ -52,6 +53,7 @@ _ANNOTATIONS, _IMAGES = 'ann', 'img'
 _NO_ANNOTATIONS = ('meta.json', 'obj_class_to_machine_color.json')
 _SPLITS = ('train', 'val', 'test')
 _HEAD = 65_536
+_PNG = b'\x89PNG'
 # A bitmap of 65,535 columns and rows in one color has this size; more is a bomb.
 _MOST_BYTES = 2**26
 
@@ -64,7 +66,7 @@ def recognizes(path: Path, head: bytes) -> bool:
             return False
         with open(files[0], 'rb') as file:
             head = file.read(_HEAD)
-    text = head.lstrip()
+    text = head.removeprefix(b'\xef\xbb\xbf').lstrip()
     is_empty = b'"size"' in text and b'"objects"' in text and b'"height"' in text
     return text.startswith(b'{') and (
         is_empty or (b'"classTitle"' in text and b'"geometryType"' in text)
@@ -148,36 +150,48 @@ def _annotation(document: dict, name: str, problems: Problems) -> WeakAnnotation
     shapes: list[Shape] = []
     for number, entry in enumerate(as_list(document.get('objects'), 'objects')):
         with problems.leaving_out(place=f'objects[{number}]'):
-            shapes.append(_shape(as_object(entry, 'an object'), size))
+            shapes += _shapes(as_object(entry, 'an object'), size)
     tags = set()
     for number, tag in enumerate(as_list(document.get('tags', []), 'tags')):
         with problems.leaving_out(place=f'tags[{number}]'):
-            tags.add(text_at(as_object(tag, 'a tag'), 'name'))
+            plain = isinstance(tag, str) and tag
+            tags.add(tag if plain else text_at(as_object(tag, 'a tag'), 'name'))
     return annotation_of_shapes(name, size, shapes, tags.difference(_SPLITS))
 
 
-def _shape(entry: dict, size: tuple[int, int]) -> Shape:
+def _shapes(entry: dict, size: tuple[int, int]) -> list[Shape]:
+    """Convert an object to shapes: several for a multipolygon, otherwise one."""
     label = text_at(entry, 'classTitle')
-    kind = entry.get('geometryType')
-    if kind == 'bitmap':
-        return Mask(label, _bitmap(as_object(entry.get('bitmap'), 'bitmap'), size))
+    kind = entry.get('geometryType', entry.get('shape'))
+    if kind in ('bitmap', 'alpha_mask'):
+        bitmap = as_object(entry.get('bitmap'), 'bitmap')
+        return [Mask(label, _bitmap(bitmap, size))]
+    if kind == 'multipolygon':
+        parts = as_list(entry.get('parts'), 'parts')
+        return [_polygon(label, as_object(part, 'a part')) for part in parts]
     if kind not in ('rectangle', 'polygon', 'line', 'polyline', 'point'):
         raise AnnotationError(
             f'cannot use an object of geometryType {str(kind)[:40]!r}: known are '
-            'rectangle, polygon, line, polyline, point and bitmap'
+            'rectangle, polygon, multipolygon, line, polyline, point, bitmap and '
+            'alpha_mask'
         )
     points = as_object(entry.get('points'), 'points')
+    if kind == 'polygon':
+        return [_polygon(label, points)]
     outer = checked_vertices(points.get('exterior'), 1, 'exterior')
     if kind == 'rectangle':
-        return _box(label, outer)
+        return [_box(label, outer)]
     path = _middles(outer)
     if kind == 'point' and len(path) == 1:
-        return Point(label, *path[0])
-    if kind == 'polygon':
-        holes = as_list(points.get('interior', []), 'interior')
-        inner = [_middles(checked_vertices(hole, 3, 'interior')) for hole in holes]
-        return Polygon(label, [path, *inner])
-    return Stroke(label, path)
+        return [Point(label, *path[0])]
+    return [Stroke(label, path)]
+
+
+def _polygon(label: str, points: dict) -> Polygon:
+    outer = checked_vertices(points.get('exterior'), 3, 'exterior')
+    holes = as_list(points.get('interior', []), 'interior')
+    inner = [checked_vertices(hole, 3, 'interior') for hole in holes]
+    return Polygon(label, [_middles(ring) for ring in (outer, *inner)])
 
 
 def _box(label: str, corners: Ring) -> Box:
@@ -213,23 +227,27 @@ def _bitmap(bitmap: dict, size: tuple[int, int]) -> np.ndarray:
     return mask
 
 
+def _decompressed(packed: bytes) -> bytes:
+    decompressor = zlib.decompressobj()
+    content = decompressor.decompress(packed, _MOST_BYTES)
+    if not decompressor.eof:
+        raise AnnotationError(f'data is cut off, or of more than {_MOST_BYTES} bytes')
+    return content
+
+
 def _decoded(data: Any) -> np.ndarray:
     try:
-        decompressor = zlib.decompressobj()
-        packed = base64.b64decode(data, validate=True)
-        png = decompressor.decompress(packed, _MOST_BYTES)
-        if not decompressor.eof:
-            raise AnnotationError(
-                f'data is cut off, or of more than {_MOST_BYTES} bytes'
-            )
-        image = Image.open(io.BytesIO(png), formats=('PNG',))
+        png = base64.b64decode(data, validate=True)
+        if not png.startswith(_PNG):
+            png = _decompressed(png)
+        image: Image.Image = Image.open(io.BytesIO(png), formats=('PNG',))
         # This check precedes decoding: a few bytes may claim billions of pixels.
         checked_size(image.height, image.width)
+        if 'transparency' in image.info:
+            image = image.convert('RGBA')
         pixels = np.asarray(image)
     except AnnotationError:
         raise
     except Exception as error:  # decoders raise errors of any kind for damaged files
         raise AnnotationError(f'the bitmap cannot be decoded ({error})') from error
-    if image.mode == 'P':  # one color for the object; the first one is transparent
-        return pixels > 0
     return (pixels[..., -1] if pixels.ndim == 3 else pixels) > 0

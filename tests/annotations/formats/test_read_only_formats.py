@@ -1,5 +1,7 @@
 """Datumaro, Supervisely, LabelMe's XML and COCO panoptic: what is read, and refused."""
 
+import base64
+import io
 import json
 
 import numpy as np
@@ -20,6 +22,7 @@ from mmseg_spml.annotations.model import (
     Point,
     Polygon,
     Stroke,
+    WeakAnnotation,
 )
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.functional import polygon_mask
@@ -258,3 +261,133 @@ def test_a_mask_of_supervisely_may_be_gray_or_of_one_bit(tmp_path):
         path.write_text(json.dumps(content))
         (annotation,) = read_annotations(path)
         assert np.array_equal(annotation.masks[0].mask[3:9, 4:12], crop)
+
+
+def test_coco_panoptic_segments_without_a_category_are_void(tmp_path):
+    path = examples.coco_panoptic(tmp_path)
+    expected = np.where(RECTANGLE, 255, 1)
+    expected[0] = 255
+    old = '"category_id": 1}'
+    for number in ('0', 'null'):
+        new = f'"category_id": {number}}}'
+        path.write_text(path.read_text().replace(old, new))
+        annotation, _ = read_annotations(path)
+        assert np.array_equal(annotation.dense.labels, expected)
+        old = new
+
+
+def test_coco_panoptic_images_without_a_map_are_empty(tmp_path):
+    path = examples.coco_panoptic(tmp_path)
+    changed(path, lambda content: content['annotations'].pop())
+    first, second = read_annotations(path)
+    assert first.dense is not None
+    assert second == WeakAnnotation('b.jpg', *SIZE)
+
+
+def test_a_long_list_of_images_comes_before_the_maps(tmp_path):
+    path = examples.coco_panoptic(tmp_path)
+
+    def with_many_images(content):
+        more = [
+            dict(id=n, file_name=f'{n}.jpg', height=20, width=30, license='x' * 400)
+            for n in range(2, 4000)
+        ]
+        records, names = content.pop('annotations'), content.pop('categories')
+        content['images'] += more
+        content['categories'], content['annotations'] = names, records
+
+    changed(path, with_many_images)
+    assert path.read_bytes().index(b'"segments_info"') > 2**20
+    assert detect_format(path) == 'coco_panoptic'
+    text = path.read_text().replace('"segments_info"', '"segmentation"')
+    path.write_text(text)
+    assert detect_format(path) == 'coco'
+
+
+@pytest.mark.parametrize('name', ['coco_panoptic', 'datumaro', 'supervisely'])
+def test_files_with_a_signature_of_utf_8(tmp_path, name):
+    path = getattr(examples, name)(tmp_path)
+    path = path / 'ds/ann/a.jpg.json' if name == 'supervisely' else path
+    path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+    assert detect_format(path) == name and list(read_annotations(path))
+
+
+@pytest.mark.parametrize('name', ['datumaro', 'labelme_xml'])
+def test_images_below_a_folder_of_their_subset(tmp_path, name):
+    path = getattr(examples, name)(tmp_path)
+    subset = 'default' if name == 'datumaro' else 'any'
+    (tmp_path / 'images' / subset).mkdir(parents=True)
+    for image in 'ab':
+        picture = Image.new('L', SIZE[::-1])
+        picture.save(tmp_path / f'images/{subset}/{image}.jpg')
+    found = read_annotations(path, images=tmp_path / 'images')
+    assert [one.image for one in found] == [f'{subset}/a.jpg', f'{subset}/b.jpg']
+    found = read_annotations(path, images=tmp_path / 'images' / subset)
+    assert [one.image for one in found] == ['a.jpg', 'b.jpg']
+
+
+def test_labelme_xml_of_one_image_twice(tmp_path):
+    path = examples.labelme_xml(tmp_path)
+    text = (path / 'b.xml').read_text()
+    (path / 'b.xml').write_text(text.replace('b.jpg', 'a.jpg'))
+    with pytest.raises(AnnotationError, match="b.xml: is of the image 'a.jpg', and so"):
+        list(read_annotations(path))
+
+
+def test_datumaro_shapes_without_order_or_label(tmp_path):
+    path = examples.datumaro(tmp_path)
+
+    def change(content):
+        box = dict(type='bbox', bbox=[1, 1, 2, 2], label_id=0, z_order=None)
+        content['items'][0]['annotations'] = [box]
+        content['items'][1]['annotations'] = [dict(box, label_id=None)]
+
+    changed(path, change)
+    problems = Problems(skip=True)
+    first, second = read_annotations(path, problems=problems)
+    assert first.boxes == [Box('cat', 1, 1, 3, 3)] and not second.boxes
+    assert 'has no label' in str(problems.found[0])
+
+
+def test_supervisely_other_forms(tmp_path):
+    path = examples.supervisely(tmp_path) / 'ds/ann/a.jpg.json'
+    ring = [(1, 1), (9, 1), (9, 8)]
+    plain = io.BytesIO()
+    Image.fromarray(RECTANGLE).save(plain, format='PNG')
+
+    def change(content):
+        content['tags'] = ['dog', 'val']
+        content['objects'] = [
+            dict(classTitle='cat', shape='point', points=dict(exterior=[[4, 6]])),
+            dict(
+                classTitle='cat',
+                geometryType='multipolygon',
+                parts=[dict(exterior=ring, interior=[]), dict(exterior=ring)],
+            ),
+            dict(
+                classTitle='dog',
+                geometryType='alpha_mask',
+                bitmap=dict(data=base64.b64encode(plain.getvalue()).decode(),
+                            origin=[0, 0]),
+            ),
+        ]  # fmt: skip
+
+    (annotation,) = read_annotations(changed(path, change))
+    assert annotation.tags == {'dog'}
+    assert annotation.points == [Point('cat', 4.5, 6.5)]
+    assert annotation.polygons == [Polygon('cat', [middles(*ring)])] * 2
+    assert np.array_equal(annotation.masks[0].mask, RECTANGLE)
+
+
+def test_supervisely_transparent_colors_of_a_palette_are_not_the_object(tmp_path):
+    path = examples.supervisely(tmp_path) / 'ds/ann/a.jpg.json'
+    picture = Image.fromarray(
+        np.where(RECTANGLE[3:9, 4:13], 0, 1).astype(np.uint8), 'P'
+    )
+    picture.putpalette([255, 0, 0, 0, 0, 0])
+    picture.info['transparency'] = 1
+    content = json.loads(path.read_text())
+    content['objects'][-1]['bitmap']['data'] = examples.compressed_png(picture)
+    path.write_text(json.dumps(content))
+    (annotation,) = read_annotations(path)
+    assert np.array_equal(annotation.masks[0].mask, RECTANGLE)

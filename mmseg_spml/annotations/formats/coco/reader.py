@@ -37,6 +37,7 @@ from mmseg_spml.annotations.formats._shapes import (
     annotation_of_shapes,
     turned_around_middle,
 )
+from mmseg_spml.annotations.formats.coco_panoptic import has_segments
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -61,7 +62,7 @@ def recognizes(path: Path, head: bytes) -> bool:
     """Return whether the head of a file shows an object with COCO's lists."""
     if not head.removeprefix(b'\xef\xbb\xbf').lstrip().startswith(b'{'):
         return False
-    if any(key in head for key in (b'"segments_info"', b'"videos"', b'"caption"')):
+    if b'"videos"' in head or b'"caption"' in head:
         return False
     all_lists = all(
         key in head for key in (b'"images"', b'"annotations"', b'"categories"')
@@ -69,7 +70,8 @@ def recognizes(path: Path, head: bytes) -> bool:
     annotations_first = all(
         key in head for key in (b'"annotations"', b'"image_id"', b'"category_id"')
     )
-    return all_lists or annotations_first or _IMAGES.search(head) is not None
+    found = all_lists or annotations_first or _IMAGES.search(head) is not None
+    return found and not has_segments(path, head)
 
 
 def read(
