@@ -124,9 +124,8 @@ def _annotations(
                 raise AnnotationError(
                     f'no image has the id {str(record.get("image_id"))[:40]!r}'
                 )
-            name = name_in_folder(text_at(image, 'file_name'), folder)
+            name, size = _name_and_size(image, folder)
             file = _map_of(path, checked_image_name(text_at(record, 'file_name')))
-            size = checked_size(image.get('height'), image.get('width'))
             labels = _labels(_segment_ids(file, size), record, names)
             dense = DenseMap(tuple(dict.fromkeys(names.values())), labels)
             yield WeakAnnotation(name, *size, dense=dense)
@@ -134,9 +133,13 @@ def _annotations(
     for key, image in images.items():
         if key not in with_map:
             with problems.leaving_out(place=f'the image {key[:40]!r}'):
-                name = name_in_folder(text_at(image, 'file_name'), folder)
-                size = checked_size(image.get('height'), image.get('width'))
+                name, size = _name_and_size(image, folder)
                 yield WeakAnnotation(name, *size)
+
+
+def _name_and_size(image: dict, folder: Path | None) -> tuple[str, tuple[int, int]]:
+    name = name_in_folder(text_at(image, 'file_name'), folder)
+    return name, checked_size(image.get('height'), image.get('width'))
 
 
 def _categories(document: dict) -> dict[str, str]:
