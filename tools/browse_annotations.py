@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmseg_spml.annotations.check import Finding, grouped
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.mask_values import parse_values
@@ -146,13 +147,20 @@ def main() -> None:
     if other_sizes:
         name, (height, width) = next(iter(other_sizes.items()))
         print(
-            f'{len(other_sizes)} images have another size than their annotations state '
-            f'and are drawn over; first: {name} with {width} x {height} pixels'
+            f'Annotations of {len(other_sizes)} images, which have another size than '
+            f'they state, are stretched to them; first: {name} with {width} x {height} '
+            'pixels'
         )
+    warnings = [
+        Finding('warning', str(one.place or one.file), one.problem)
+        for one in problems.warnings
+    ]
+    for line in grouped(warnings):
+        print(line)
     for error in problems.found:
         print(f'left out: {error}')
     if problems.found:
-        sys.exit(f'{len(problems.found)} entries left out')
+        sys.exit(f'number of entries left out: {len(problems.found)}')
 
 
 if __name__ == '__main__':

@@ -62,6 +62,10 @@ def labels_of_colors(
         AnnotationError: The file is no picture, or has a color without a class, or one
             of a class that is not in ``classes``.
     """
+    if not is_color(file):
+        raise AnnotationError(
+            f'is no picture in colors, but {source} names colors of masks'
+        )
     try:
         pixels = decode_image(file.read_bytes()).astype(np.int32)
     except ValueError as error:

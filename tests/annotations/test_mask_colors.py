@@ -117,7 +117,7 @@ def test_values_that_do_not_fit_the_masks(masks):
     with pytest.raises(AnnotationError, match="'dog' by --values, which is none of"):
         list(read_annotations(masks, values=VALUES, classes=('background', 'cat')))
     Image.fromarray(IDS.astype(np.uint8)).save(masks / 'a.png')
-    with pytest.raises(AnnotationError, match='one channel, but --values names colors'):
+    with pytest.raises(AnnotationError, match='no picture in colors, but --values'):
         list(read_annotations(masks, values=VALUES))
 
 

@@ -14,6 +14,7 @@ it.
 The format is not written.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,10 @@ def _annotations(
     images = {}
     for image in as_list(document.get('images'), 'images'):
         image = as_object(image, 'an image')
-        images[str(image.get('id'))] = image
+        key = str(image.get('id'))
+        if key in images:
+            raise AnnotationError(f'two images have the id {key[:40]!r}')
+        images[key] = image
     records = as_list(document.get('annotations'), 'annotations')
     for number, record in enumerate(records):
         with problems.leaving_out(place=f'annotations[{number}]'):
@@ -158,11 +162,12 @@ def _categories(document: dict) -> dict[str, str]:
 
 def _map_of(path: Path, name: str) -> Path:
     for folder in (path.with_suffix(''), path.parent):
-        if (folder / name).is_file():
+        # os.path.isfile, unlike Path.is_file, is False for impossible names.
+        if os.path.isfile(folder / name):
             return folder / name
     raise MissingFileError(
-        f'there is no map {name} in {path.with_suffix("")} or beside the file: put the '
-        'PNG files there'
+        f'there is no map {name[:80]} in {path.with_suffix("")} or beside the file: '
+        'put the PNG files there'
     )
 
 
@@ -194,15 +199,16 @@ def _labels(ids: np.ndarray, record: dict, names: Mapping[str, str]) -> np.ndarr
         segment = as_object(segment, 'a segment')
         number: Any = segment.get('id')
         category = str(segment.get('category_id'))
-        if category in ('0', 'None') and category not in names:
-            class_of[number] = DENSE_VOID
-            continue
-        if not isinstance(number, int) or category not in names:
+        is_id = isinstance(number, int) and not isinstance(number, bool) and number > 0
+        is_void = category in ('0', 'None') and category not in names
+        if not is_id or not (is_void or category in names):
             raise AnnotationError(
                 f'a segment needs an id and a category of the file, got '
                 f'{str(segment)[:60]}'
             )
-        class_of[number] = classes.index(names[category])
+        if number in class_of:
+            raise AnnotationError(f'two segments have the id {number}')
+        class_of[number] = DENSE_VOID if is_void else classes.index(names[category])
     found, inverse = np.unique(ids, return_inverse=True)
     unknown = [number for number in found.tolist() if number not in class_of]
     if unknown:

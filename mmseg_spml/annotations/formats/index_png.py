@@ -125,8 +125,8 @@ def read(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f'there is no label map or folder of them: {path}')
-    colors = labelmap_of(path if path.is_dir() else path.parent)
     stated = colors_among(values)
+    colors = None if stated else labelmap_of(path if path.is_dir() else path.parent)
     if classes is None and (stated or colors):
         names_of_colors = dict.fromkeys((stated or colors or {}).values())
         classes = [name for name in names_of_colors if name not in (UNLABELED, VOID)]
@@ -140,7 +140,7 @@ def read(
     for file in files:
         place = file.name if file == path else file.relative_to(path).as_posix()
         with problems.leaving_out(file=path, place=place) as within:
-            if colors is not None and not stated and is_color(file):
+            if colors is not None and is_color(file):
                 if values:
                     raise AnnotationError(
                         'is in colors, whose meaning labelmap.txt states: --values is '
@@ -150,9 +150,9 @@ def read(
                 dense = DenseMap(classes, labels)
             else:
                 dense = read_dense_map(file, classes, values)
+                for doubt in doubts(dense.labels, classes, values):
+                    within.warn(doubt)
             name = names.of_map(file, place)
-            for doubt in doubts(dense.labels, classes, values):
-                within.warn(doubt)
             yield WeakAnnotation(name, *dense.size, dense=dense)
 
 
@@ -174,11 +174,9 @@ def read_dense_map(
     """
     _check_number(classes)
     colors = colors_among(values)
-    if colors and is_color(path):
+    if colors:
         labels = labels_of_colors(path, colors, classes, '--values')
         return DenseMap(tuple(classes), labels)
-    if colors:
-        raise AnnotationError(f'{path} has one channel, but --values names colors')
     return DenseMap(tuple(classes), dense_labels(_ids(path), classes, values))
 
 

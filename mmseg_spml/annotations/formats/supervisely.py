@@ -168,6 +168,8 @@ def _shapes(entry: dict, size: tuple[int, int]) -> list[Shape]:
         return [Mask(label, _bitmap(bitmap, size))]
     if kind == 'multipolygon':
         parts = as_list(entry.get('parts'), 'parts')
+        if not parts:
+            raise AnnotationError('a multipolygon needs parts, got none')
         return [_polygon(label, as_object(part, 'a part')) for part in parts]
     if kind not in ('rectangle', 'polygon', 'line', 'polyline', 'point'):
         raise AnnotationError(
@@ -182,7 +184,9 @@ def _shapes(entry: dict, size: tuple[int, int]) -> list[Shape]:
     if kind == 'rectangle':
         return [_box(label, outer)]
     path = _middles(outer)
-    if kind == 'point' and len(path) == 1:
+    if kind == 'point':
+        if len(path) != 1:
+            raise AnnotationError(f'a point has one vertex, got {len(path)}')
         return [Point(label, *path[0])]
     return [Stroke(label, path)]
 
@@ -245,6 +249,11 @@ def _decoded(data: Any) -> np.ndarray:
         checked_size(image.height, image.width)
         if 'transparency' in image.info:
             image = image.convert('RGBA')
+        if image.mode not in ('1', 'L', 'P', 'LA', 'RGBA'):
+            raise AnnotationError(
+                'a bitmap is black and white, gray, or has an alpha channel, got '
+                f'{image.mode}'
+            )
         pixels = np.asarray(image)
     except AnnotationError:
         raise

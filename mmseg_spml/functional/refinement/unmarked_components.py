@@ -25,7 +25,8 @@ def unmarked_components(classes: Tensor, labels: Tensor, num_classes: int) -> Te
     alone, and its components are not found.
 
     Pixels of a class are connected to their eight neighbors. A label belongs to the
-    pixel of the class map in which it lies. Components are searched on the CPU.
+    pixel of the class map in which it lies, and marks its component if the pixel has
+    the same class. Components are searched on the CPU.
 
     Args:
         classes: Class map ``(N, h, w)``, int64; values outside of 0 to C - 1 belong to
@@ -37,7 +38,9 @@ def unmarked_components(classes: Tensor, labels: Tensor, num_classes: int) -> Te
         True in components without a label of their class, ``(N, h, w)`` bool.
 
     Raises:
-        ValueError: If a map has not three dimensions, or the numbers of images differ.
+        TypeError: If a map is not of whole numbers.
+        ValueError: If a map does not have three dimensions, the numbers of images
+            differ, or ``num_classes`` is below 1.
 
     Example:
         >>> classes = torch.tensor([[[0, 1, 1, 0, 1]]])
@@ -50,6 +53,14 @@ def unmarked_components(classes: Tensor, labels: Tensor, num_classes: int) -> Te
             'classes and labels must be (N, h, w) and (N, H, W), got '
             f'{tuple(classes.shape)} and {tuple(labels.shape)}'
         )
+    for name, value in (('classes', classes), ('labels', labels)):
+        if value.is_floating_point() or value.is_complex():
+            raise TypeError(f'{name} must be whole numbers, got {value.dtype}')
+    if num_classes < 1:
+        raise ValueError(f'num_classes must be 1 or more, got {num_classes}')
+    if not classes.numel():
+        return torch.zeros_like(classes, dtype=torch.bool)
+    classes, labels = classes.long(), labels.long()
     known = (classes >= 0) & (classes < num_classes)
     marks = _marks(labels, classes.shape[1:], num_classes)
     class_of_known = torch.where(known, classes, 0)[..., None]

@@ -46,7 +46,7 @@ class LabelPropagationLoss(nn.Module):
         tag_mask: Whether classes that the tags of an image rule out are left out of its
             targets.
         drop_unmarked: Whether pixels get no target whose connected component of the
-            targets has no label of its class, though others of the image have; see
+            targets has no label of its class, though the crop has such labels; see
             :func:`~mmseg_spml.functional.refinement.unmarked_components.unmarked_components`.
         rounds: See the function, like all options below.
         damping: Weight of the propagated scores.
@@ -211,7 +211,8 @@ class LabelPropagationLoss(nn.Module):
 def _unmarked(targets: Tensor, keep: Tensor, batch: ImageBatch) -> Tensor:
     """Whether each pixel ``(P,)`` is in a component that nobody has marked."""
     classes = torch.full_like(keep, VOID, dtype=torch.long)
-    classes[keep] = targets.argmax(dim=1)
+    unknown = targets.sum(dim=1) == 0
+    classes[keep] = targets.argmax(dim=1).masked_fill(unknown, VOID)
     return unmarked_components(classes, batch.labels, batch.num_classes)[keep]
 
 

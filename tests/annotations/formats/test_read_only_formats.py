@@ -391,3 +391,44 @@ def test_supervisely_transparent_colors_of_a_palette_are_not_the_object(tmp_path
     path.write_text(json.dumps(content))
     (annotation,) = read_annotations(path)
     assert np.array_equal(annotation.masks[0].mask, RECTANGLE)
+
+
+@pytest.mark.parametrize(
+    'change, problem',
+    [
+        (lambda c: c['images'].append(c['images'][0]), "two images have the id '0'"),
+        (
+            lambda c: segments(c).append(segments(c)[0]),
+            'two segments have the id 66051',
+        ),
+        (lambda c: segments(c).append(dict(id=[1], category_id=None)), 'needs an id'),
+        (lambda c: segments(c).append(dict(id=0, category_id=1)), 'needs an id'),
+        (lambda c: segments(c).append(dict(id=True, category_id=1)), 'needs an id'),
+    ],
+)
+def test_coco_panoptic_ids(tmp_path, change, problem):
+    path = changed(examples.coco_panoptic(tmp_path), change)
+    with pytest.raises(AnnotationError, match=problem):
+        list(read_annotations(path))
+
+
+def segments(content):
+    return content['annotations'][0]['segments_info']
+
+
+def test_supervisely_ambiguous_objects(tmp_path):
+    path = examples.supervisely(tmp_path) / 'ds/ann/a.jpg.json'
+    colors = examples.compressed_png(Image.new('RGB', (3, 3), (255, 255, 0)))
+    two = dict(exterior=[[1, 1], [2, 2]])
+    objects = [
+        dict(classTitle='cat', geometryType='point', points=two),
+        dict(classTitle='cat', geometryType='multipolygon', parts=[]),
+        dict(classTitle='cat', geometryType='bitmap', bitmap=dict(data=colors)),
+    ]
+    changed(path, lambda content: content.update(objects=objects))
+    problems = Problems(skip=True)
+    (annotation,) = read_annotations(path, problems=problems)
+    assert not list(annotation.shapes())
+    found = ' '.join(str(one) for one in problems.found)
+    for words in ('one vertex, got 2', 'needs parts', 'alpha channel, got RGB'):
+        assert words in found

@@ -54,3 +54,16 @@ def test_malformed(shapes):
     classes, labels = (torch.zeros(shape, dtype=torch.long) for shape in shapes)
     with pytest.raises(ValueError, match='must be'):
         unmarked_components(classes, labels, 2)
+
+
+def test_other_types_and_numbers():
+    classes = torch.tensor([[[0, 1, 1, 0, 1]]])
+    labels = torch.tensor([[[0, 1, 2, 2, 2]]])
+    expected = unmarked_components(classes, labels, 2)
+    small = unmarked_components(classes.to(torch.uint8), labels.to(torch.uint8), 2)
+    assert torch.equal(small, expected)
+    with pytest.raises(TypeError, match='labels must be whole numbers'):
+        unmarked_components(classes, labels.float(), 2)
+    with pytest.raises(ValueError, match='num_classes'):
+        unmarked_components(classes, labels, 0)
+    assert not unmarked_components(torch.zeros(1, 0, 3).long(), labels, 2).numel()
