@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmseg_spml.annotations.check import Finding, grouped
+from mmseg_spml.annotations.check import problem_lines
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import FORMATS, read_annotations
 from mmseg_spml.annotations.mask_values import parse_values
@@ -151,14 +151,8 @@ def main() -> None:
             f'they state, are stretched to them; first: {name} with {width} x {height} '
             'pixels'
         )
-    warnings = [
-        Finding('warning', str(one.place or one.file), one.problem)
-        for one in problems.warnings
-    ]
-    for line in grouped(warnings):
+    for line in problem_lines(problems):
         print(line)
-    for error in problems.found:
-        print(f'left out: {error}')
     if problems.found:
         sys.exit(f'number of entries left out: {len(problems.found)}')
 

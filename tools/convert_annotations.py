@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_spml.annotations.check import Finding, grouped
+from mmseg_spml.annotations.check import problem_lines
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import (
     FORMATS,
@@ -131,14 +131,8 @@ def main() -> None:
             f'{left_out} shapes, tags or declarations of completeness left out: {to} '
             'cannot express them'
         )
-    warnings = [
-        Finding('warning', str(one.place or one.file), one.problem)
-        for one in problems.warnings
-    ]
-    for line in grouped(warnings):
+    for line in problem_lines(problems):
         print(line)
-    for error in problems.found:
-        print(f'left out: {error}')
     if problems.found:
         sys.exit(f'{len(problems.found)} malformed entries left out')
 

@@ -110,6 +110,15 @@ class Report:
         return '\n'.join(lines)
 
 
+def problem_lines(problems: Problems) -> list[str]:
+    """Describe the warnings of a reader, grouped, and each entry that it left out."""
+    warnings = [
+        Finding('warning', str(one.place or one.file), one.problem)
+        for one in problems.warnings
+    ]
+    return [*grouped(warnings), *(f'left out: {error}' for error in problems.found)]
+
+
 def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:
     """Describe findings, and join those that more than ``most`` images share.
 

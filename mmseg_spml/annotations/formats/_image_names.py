@@ -50,6 +50,27 @@ def name_in_folder(name: str, images: Path | None) -> str:
     )
 
 
+def name_in_subfolder(subfolder: str, name: str, images: Path | None) -> str:
+    """Look a name up in a subfolder of the images, and else in the folder itself.
+
+    Args:
+        subfolder: The subfolder, which may be missing or empty.
+        name: The name that the tool wrote.
+        images: The folder; without it, the subfolder does not count.
+
+    Raises:
+        AnnotationError: See :func:`name_in_folder`.
+        MissingFileError: There is no such image in either.
+    """
+    below = f'{subfolder}/{name}'
+    if images is not None and subfolder and not leads_out(below):
+        try:
+            return name_in_folder(below, images)
+        except MissingFileError:
+            pass
+    return name_in_folder(name, images)
+
+
 def _ends(name: str) -> list[str]:
     """Return a relative name, or the ends of a path, the longest first."""
     if not leads_out(name):

@@ -179,6 +179,16 @@ def turned_box(
     return Box(label, *bounding_box([(round(x, 9), round(y, 9)) for x, y in corners]))
 
 
+def opened(ring: Ring) -> Ring:
+    """Return a ring without its last vertex if that repeats the first.
+
+    Example:
+        >>> opened([(0, 0), (2, 0), (2, 2), (0, 0)])
+        [(0, 0), (2, 0), (2, 2)]
+    """
+    return ring[:-1] if len(ring) > 3 and ring[0] == ring[-1] else ring
+
+
 def turned_around_middle(box: Box, degrees: float) -> Box:
     """Return a box that a tool has turned around its middle, as CVAT does.
 

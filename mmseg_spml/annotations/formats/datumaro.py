@@ -18,11 +18,10 @@ The format is not written.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmseg_spml.annotations.formats._image_names import leads_out, name_in_folder
+from mmseg_spml.annotations.formats._image_names import name_in_subfolder
 from mmseg_spml.annotations.formats._json_values import as_list, as_object
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import (
@@ -30,6 +29,7 @@ from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
     ellipse_ring,
+    opened,
     turned_around_middle,
 )
 from mmseg_spml.annotations.image_size import image_size
@@ -46,7 +46,6 @@ from mmseg_spml.annotations.model import (
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask
 from mmseg_spml.annotations.text_files import read_json
-from mmseg_spml.annotations.validation import MissingFileError
 
 NAME = 'datumaro'
 
@@ -92,26 +91,10 @@ def read(
     for number, item in enumerate(items):
         with problems.leaving_out(file=path, place=f'items[{number}]') as within:
             item = as_object(item, 'an item')
-            yield _annotation(item, _ImageFolder(images, subset), names, within)
+            yield _annotation(item, images, subset, names, within)
 
 
 write = refuse_to_write('Datumaro is only read: write COCO, or index PNGs')
-
-
-@dataclass(frozen=True)
-class _ImageFolder:
-    """The folder of the images of an export, if it is known."""
-
-    images: Path | None
-    subset: str
-
-    def find(self, name: str) -> str:
-        if self.images is not None and not leads_out(name):
-            try:
-                return name_in_folder(f'{self.subset}/{name}', self.images)
-            except MissingFileError:
-                pass
-        return name_in_folder(name, self.images)
 
 
 def _content(path: Path) -> tuple[list[str], list]:
@@ -134,19 +117,23 @@ def _content(path: Path) -> tuple[list[str], list]:
 
 
 def _annotation(
-    item: dict, folder: '_ImageFolder', names: Sequence[str], problems: Problems
+    item: dict,
+    images: Path | None,
+    subset: str,
+    names: Sequence[str],
+    problems: Problems,
 ) -> WeakAnnotation:
     media = item.get('image', item.get('media'))
     media = media if isinstance(media, dict) else {}
     name = media.get('path') or item.get('id')
     if not isinstance(name, str):
         raise AnnotationError(f'an item needs an image or an id, got {str(item)[:60]}')
-    name = folder.find(name)
+    name = name_in_subfolder(subset, name, images)
     stated = media.get('size')
     if isinstance(stated, list) and len(stated) == 2:
         size = checked_size(*stated)
     else:
-        size = image_size(folder.images, name)
+        size = image_size(images, name)
     tags = set()
     found: list[tuple[float, Shape]] = []
     for number, entry in enumerate(as_list(item.get('annotations', []), 'annotations')):
@@ -205,8 +192,7 @@ def _shapes(entry: dict, label: str, size: tuple[int, int]) -> list[Shape]:
     if kind == 'polyline':
         return [Stroke(label, path)]
     if kind == 'polygon':
-        closed = len(path) > 3 and path[0] == path[-1]
-        return [Polygon(label, [path[:-1] if closed else path])]
+        return [Polygon(label, [opened(path)])]
     if len(path) != 2:
         raise AnnotationError(f'an ellipse has two corners, got {len(path)}')
     (x0, y0), (x1, y1) = path

@@ -19,14 +19,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mmseg_spml.annotations.formats._image_names import leads_out, name_in_folder
+from mmseg_spml.annotations.formats._image_names import name_in_subfolder
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
-from mmseg_spml.annotations.formats._shapes import Ring, Shape, annotation_of_shapes
+from mmseg_spml.annotations.formats._shapes import (
+    Ring,
+    Shape,
+    annotation_of_shapes,
+    opened,
+)
 from mmseg_spml.annotations.formats.voc_xml import (
     annotation_files,
     number_of,
     only_child,
     parse_annotation,
+    size_of,
     text_of,
     xml_head,
 )
@@ -39,10 +45,8 @@ from mmseg_spml.annotations.model import (
     Stroke,
     WeakAnnotation,
     bounding_box,
-    checked_size,
 )
 from mmseg_spml.annotations.problems import Problems
-from mmseg_spml.annotations.validation import MissingFileError
 
 NAME = 'labelme_xml'
 
@@ -78,7 +82,8 @@ def read(
     for file in annotation_files(path):
         with problems.leaving_out(file=file) as within:
             root = parse_annotation(file)
-            name = _image_name(root, images)
+            folder = (root.findtext('folder') or '').strip()
+            name = name_in_subfolder(folder, text_of(root, 'filename'), images)
             other = file_of.setdefault(name, file)
             if other != file:
                 raise AnnotationError(f'is of the image {name!r}, and so is {other}')
@@ -86,17 +91,6 @@ def read(
 
 
 write = refuse_to_write("LabelMe's XML is only read: write COCO, or index PNGs")
-
-
-def _image_name(root: ElementTree.Element, images: Path | None) -> str:
-    name = text_of(root, 'filename')
-    folder = (root.findtext('folder') or '').strip()
-    if images is not None and folder and not leads_out(f'{folder}/{name}'):
-        try:
-            return name_in_folder(f'{folder}/{name}', images)
-        except MissingFileError:
-            pass
-    return name_in_folder(name, images)
 
 
 def _annotation(
@@ -115,11 +109,7 @@ def _size(root: ElementTree.Element, images: Path | None, name: str) -> tuple[in
     texts = [root.findtext(f'imagesize/{side}') for side in ('nrows', 'ncols')]
     if not any((text or '').strip() for text in texts):
         return image_size(images, name)
-    stated = only_child(root, 'imagesize')
-    sides = [number_of(stated, side) for side in ('nrows', 'ncols')]
-    return checked_size(
-        *(int(n) if n == n.to_integral_value() else float(n) for n in sides)
-    )
+    return size_of(root, 'imagesize', ('nrows', 'ncols'))
 
 
 def _shape(element: ElementTree.Element) -> Shape:
@@ -145,5 +135,4 @@ def _path(polygon: ElementTree.Element) -> Ring:
     ]
     if not path:
         raise AnnotationError('the polygon has no <pt>', place='polygon')
-    closed = len(path) > 3 and path[0] == path[-1]
-    return path[:-1] if closed else path
+    return opened(path)

@@ -28,6 +28,7 @@ from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
     ellipse_ring,
+    opened,
 )
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
@@ -128,9 +129,7 @@ def _shape(region: dict) -> Shape:
     if kind == 'polyline':
         return Stroke(label, _path(at))
     if kind == 'polygon':
-        path = _path(at)
-        closed = len(path) > 3 and path[0] == path[-1]
-        return Polygon(label, [path[:-1] if closed else path])
+        return Polygon(label, [opened(_path(at))])
     if kind in ('circle', 'ellipse'):
         keys = ('r', 'r') if kind == 'circle' else ('rx', 'ry')
         radii = _number(at, keys[0]), _number(at, keys[1])

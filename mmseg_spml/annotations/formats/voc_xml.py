@@ -265,19 +265,28 @@ def number_of(element: ElementTree.Element, name: str) -> Decimal:
     return Decimal(text)
 
 
-def size_of(root: ElementTree.Element) -> tuple[int, int]:
-    """Return (H, W) from the element ``size``.
+def size_of(
+    root: ElementTree.Element,
+    place: str = 'size',
+    names: tuple[str, str] = ('height', 'width'),
+) -> tuple[int, int]:
+    """Return (H, W) from the element that states it.
+
+    Args:
+        root: The root element.
+        place: The name of the element.
+        names: The names of its children with the height and the width.
 
     Raises:
         AnnotationError: The element is missing or malformed.
     """
-    element = only_child(root, 'size')
-    sides = [number_of(element, name) for name in ('height', 'width')]
+    element = only_child(root, place)
+    sides = [number_of(element, name) for name in names]
     whole = [int(n) if n == n.to_integral_value() else float(n) for n in sides]
     try:
         return checked_size(*whole)
     except AnnotationError as error:
-        raise error.at(place='size') from error
+        raise error.at(place=place) from error
 
 
 def new_annotation(

@@ -32,6 +32,7 @@ from mmseg_spml.annotations.formats._shapes import (
     annotation_of_shapes,
     box_of_quadrilateral,
     is_rectangle,
+    opened,
 )
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
@@ -223,5 +224,4 @@ def _shape(line: str, names: Sequence[str], size: tuple[int, int]) -> Shape:
     ]
     if len(ring) == 4 and is_rectangle(ring, _PIXELS):
         return box_of_quadrilateral(label, ring)
-    closed = len(ring) > 3 and ring[0] == ring[-1]
-    return Polygon(label, [ring[:-1] if closed else ring])
+    return Polygon(label, [opened(ring)])
