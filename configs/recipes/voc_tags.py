@@ -19,32 +19,32 @@ _nearest = [
 stages = [
     dict(
         name='tags',
-        tool='train.py',
+        command='train',
         args=[_tags, '--work-dir', '{out}'],
         title='classifier of the tags',
     ),
     dict(
         name='maps',
-        tool='make_cams.py',
+        command='cams',
         args=[_tags, '{tags.checkpoint}', '{out}'],
         title='activation maps',
     ),
     dict(
         name='seeds',
-        tool='make_seeds.py',
+        command='seeds',
         args=[_tags, '{out}', '--cams', '{maps}', '--show', '{out}/picture.jpg'],
         title='seeds',
     ),
     dict(
         name='spml',
-        tool='train.py',
+        command='train',
         args=[_stage1, '--work-dir', '{out}', '--cfg-options']
         + ['train_dataloader.dataset.label_dir={seeds}'],
         title='SPML on the seeds',
     ),
     dict(
         name='walk_labels',
-        tool='make_pseudo_labels.py',
+        command='pseudo-labels',
         args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options']
         + ['train_dataloader.dataset.label_dir={seeds}']
         + ['pseudo_labels.model.cams={maps}'],
@@ -52,49 +52,49 @@ stages = [
     ),
     dict(
         name='bank',
-        tool='make_bank.py',
+        command='bank',
         args=[_stage1, '{spml.checkpoint}', '{out}/bank.safetensors']
         + ['--labels', '{walk_labels}', *_bank_scales],
         title='bank of pseudo labels 1',
     ),
     dict(
         name='nearest_labels',
-        tool='make_pseudo_labels.py',
+        command='pseudo-labels',
         args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options', *_nearest]
         + ['model.decode_head.retrieval.bank={bank}/bank.safetensors'],
         title='pseudo labels 2: nearest segments, CRF',
     ),
     dict(
         name='classifier_1',
-        tool='train.py',
+        command='train',
         args=[_stage2, '--work-dir', '{out}', '--cfg-options', *_embedding]
         + ['train_dataloader.dataset.label_dir={nearest_labels}'],
         title='classifier on pseudo labels 2',
     ),
     dict(
         name='classifier_labels',
-        tool='make_pseudo_labels.py',
+        command='pseudo-labels',
         args=[_stage2, '{classifier_1.checkpoint}', '{out}', '--cfg-options']
         + [*_embedding, 'train_dataloader.dataset.label_dir={seeds}'],
         title='pseudo labels 3: classifier, one step of the walk',
     ),
     dict(
         name='last_bank',
-        tool='make_bank.py',
+        command='bank',
         args=[_stage1, '{spml.checkpoint}', '{out}/bank.safetensors']
         + ['--labels', '{classifier_labels}', *_bank_scales],
         title='bank of pseudo labels 3',
     ),
     dict(
         name='last_labels',
-        tool='make_pseudo_labels.py',
+        command='pseudo-labels',
         args=[_stage1, '{spml.checkpoint}', '{out}', '--cfg-options', *_nearest]
         + ['model.decode_head.retrieval.bank={last_bank}/bank.safetensors'],
         title='pseudo labels 4: nearest segments, CRF',
     ),
     dict(
         name='classifier_2',
-        tool='train.py',
+        command='train',
         args=[_stage2, '--work-dir', '{out}', '--cfg-options', *_embedding]
         + ['train_dataloader.dataset.label_dir={last_labels}'],
         title='classifier on pseudo labels 4',

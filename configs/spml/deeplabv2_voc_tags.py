@@ -31,5 +31,5 @@ model = dict(
         retrieval=dict(grid=(12, 12), iterations=10, neighbors=20),
     ),
 )
-# The random walk starts from the activation maps of tools/make_cams.py or of SEAM.
+# The random walk starts from the activation maps of mmseg-spml cams or of SEAM.
 pseudo_labels = dict(model=dict(source='cam', cams='data/voc/VOC2012/cam/maps'))

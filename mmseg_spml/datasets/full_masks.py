@@ -24,6 +24,45 @@ class FullMask(NamedTuple):
     read: Callable[[], np.ndarray]
 
 
+def full_masks(
+    source: str | Path,
+    *,
+    split: str = 'train',
+    suffix: str = '.jpg',
+    classes: Sequence[str] | None = None,
+    values: Mapping[Value, str] | None = None,
+    mask_suffix: str = '',
+) -> tuple[list[FullMask], Sequence[str]]:
+    """List the masks of a folder of index PNGs, or of a config, and the class names.
+
+    Args:
+        source: The folder, or the path of an MMSegmentation config.
+        split: See :func:`masks_of_config`.
+        suffix: See :func:`masks_of_folder`.
+        classes: The C class names, which a folder needs.
+        values: See :func:`masks_of_folder`.
+        mask_suffix: See :func:`masks_of_folder`.
+
+    Raises:
+        ValueError: A folder comes without ``classes``, a config with what is for
+            folders, or the config names no masks.
+        FileNotFoundError: The folder has no PNG file.
+    """
+    if not Path(source).is_dir():
+        if values or mask_suffix or classes:
+            raise ValueError(
+                '--classes, --values and --mask-suffix are for a folder of masks, not '
+                'for a config'
+            )
+        return masks_of_config(source, split)
+    if not classes:
+        raise ValueError('a folder of masks needs --classes')
+    masks = masks_of_folder(
+        source, suffix, classes=classes, values=values, mask_suffix=mask_suffix
+    )
+    return masks, classes
+
+
 def masks_of_folder(
     folder: str | Path,
     suffix: str = '.jpg',

@@ -129,7 +129,7 @@ class WeakSegDataset(BaseSegDataset):
         if tags_file is not None and list_format == 'annotations':
             raise ValueError(
                 'annotations hold tags themselves: join `tags_file` with them by '
-                'tools/convert_annotations.py'
+                'mmseg-spml convert'
             )
         if image_list is not None and list_format != 'annotations':
             raise ValueError("`image_list` is for list_format='annotations'")

@@ -4,15 +4,15 @@ import gc
 import os
 import subprocess
 import warnings
-from argparse import ArgumentParser, Namespace
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 from torch import distributed, nn
 
+from mmseg_spml.engine.shipped_files import config_file
 from mmseg_spml.engine.unwrapping import unwrapped
 
 # Environment variables of each launcher: rank, number of processes, local rank.
@@ -181,54 +181,42 @@ def enable_amp(cfg: Config, dtype: str | None = None) -> None:
         raise ValueError('--amp-dtype float16 needs CUDA: use bfloat16 on a CPU')
 
 
-def add_arguments(
-    parser: ArgumentParser, example: str = 'nested.key=value key="[a,b]"'
-) -> None:
-    """Add the optional arguments that :func:`read_config` uses.
-
-    Args:
-        parser: Parser of a tool with the argument ``config`` and possibly
-            ``checkpoint``.
-        example: Example of settings for the help text.
-    """
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help=f'settings that override the config, without white space: {example}',
-    )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-
-
-def read_config(args: Namespace, work_dir: str | None = None) -> Config:
-    """Read the config of a command-line tool and adapt it to the machine.
+def read_config(
+    path: str,
+    *,
+    work_dir: str | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    checkpoint: str | None = None,
+    launcher: str = 'none',
+    local_rank: int = 0,
+) -> Config:
+    """Read a config and adapt it to the machine.
 
     This also opens the process group on machines without CUDA.
 
     Args:
-        args: Arguments ``config``, ``cfg_options``, ``work_dir``, ``launcher``,
-            ``local_rank`` and possibly ``checkpoint``, which becomes ``load_from``.
-        work_dir: Folder of the run if the command line has none. None: that of the
-            config, or else ``work_dirs/<name of the config>``.
+        path: The config file; ``mmseg_spml::spml/NAME.py`` is one of the package.
+        work_dir: The folder of the run. None: that of the config, or else
+            ``work_dirs/<name of the config>``.
+        cfg_options: Settings that override the config, by their dotted names.
+        checkpoint: The checkpoint to load, which becomes ``load_from``.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        local_rank: The number of this process on its machine, if the launcher does not
+            set the variable ``LOCAL_RANK``.
 
     Raises:
-        FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If the launcher did not set its variables.
+        FileNotFoundError: The config or the checkpoint does not exist.
+        ValueError: The launcher did not set its variables.
     """
-    checkpoint = getattr(args, 'checkpoint', None)
     if checkpoint is not None and not os.path.isfile(checkpoint):
         raise FileNotFoundError(f'there is no checkpoint {checkpoint!r}')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    init_distributed_cpu(args.launcher)
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    name = os.path.splitext(os.path.basename(args.config))[0]
-    cfg.work_dir = (
-        args.work_dir or work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
-    )
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))
+    init_distributed_cpu(launcher)
+    cfg = Config.fromfile(config_file(path))
+    cfg.launcher = launcher
+    cfg.merge_from_dict(dict(cfg_options or {}))
+    name = os.path.splitext(os.path.basename(path))[0]
+    cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
     without_cuda(cfg)
     if checkpoint is not None:
         cfg.load_from = checkpoint

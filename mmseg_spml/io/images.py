@@ -35,6 +35,24 @@ def decode_image(content: bytes) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1])
 
 
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image file as :func:`decode_image` decodes it.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no image.
+    """
+    try:
+        return decode_image(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'there is no image {path}') from error
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
 def list_images(folder: str) -> list[str]:
     """List the images in a folder and its subfolders by their relative paths.
 

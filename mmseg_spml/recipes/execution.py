@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,40 +18,35 @@ from mmseg_spml.recipes.logged_call import call_logged
 from mmseg_spml.recipes.manifest import Manifest, count_files, stage_key
 from mmseg_spml.recipes.stages import Recipe, Stage
 
-# Tools that divide their work among processes.
-_DISTRIBUTED = (
-    'train.py',
-    'test.py',
-    'make_bank.py',
-    'make_cams.py',
-    'make_pseudo_labels.py',
-)
+# Subcommands that divide their work among processes.
+_DISTRIBUTED = ('train', 'test', 'bank', 'cams', 'pseudo-labels')
+# Those that go on where they were stopped.
+_RESUMABLE = ('train',)
 
 
-def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
+def run_recipe(recipe: Recipe, processes: int = 1) -> None:
     """Run the stages of a recipe that are not done, in order.
 
     A stage is done if it ended well with the same arguments, config, inputs and earlier
     stages, and its files are there. A stage that was begun with the same continues:
-    training resumes, other tools start again. If anything changed, the folder of the
+    training resumes, other commands start again. If anything changed, the folder of the
     stage is first renamed to ``<name>.previous``.
 
     Args:
         recipe: The recipe to run.
-        tools: The folder of the tools.
-        processes: The number of processes, one for each GPU, of tools that divide
+        processes: The number of processes, one for each GPU, of commands that divide
             their work.
 
     Raises:
-        FileNotFoundError: An input of a stage, or its tool, is missing.
+        FileNotFoundError: An input of a stage, or its command, is missing.
         RuntimeError: A stage fails (the message names its log), or the recipe is
             already running.
     """
     for stage in recipe.stages:
-        if not _is_there(stage.tool, tools):
+        if not _is_there(stage.command):
             raise FileNotFoundError(
-                f'the stage {stage.name!r} names {stage.tool!r}, which is no file of '
-                f'{tools} and no module'
+                f'the stage {stage.name!r} names {stage.command!r}, which is no '
+                'command of mmseg-spml and no module'
             )
     manifest = Manifest(recipe.work_dir)
     table = _LiveTable(recipe)
@@ -68,9 +63,8 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
             if not begun:
                 _set_aside(folder)
             folder.mkdir(parents=True, exist_ok=True)
-            command = _command(recipe, stage, tools, processes, resume=begun)
-            # Paths of this machine are left out.
-            shown = ' '.join(['python', *command[2:]]).replace(f'{tools}/', 'tools/')
+            command = _command(recipe, stage, processes, resume=begun)
+            shown = ' '.join(_shown(command))
             manifest.set(stage.name, key=key, state='running', command=shown)
             start = time.monotonic()
             log = recipe.work_dir / f'{stage.name}.log'
@@ -81,14 +75,18 @@ def run_recipe(recipe: Recipe, tools: Path, processes: int = 1) -> None:
             table.show(stage.name, 'done', _clock(seconds))
 
 
-def _is_there(tool: str, tools: Path) -> bool:
-    """Whether a stage's tool is a file of the tools, or a module on the path."""
-    if tool.endswith('.py'):
-        return (tools / tool).is_file()
+def _is_module(command: str) -> bool:
+    return '.' in command
+
+
+def _is_there(command: str) -> bool:
+    """Whether a stage's command is a subcommand, or a module on the path."""
+    if not _is_module(command):
+        return find_spec(f'mmseg_spml.cli.{command.replace("-", "_")}') is not None
     # `python -m` looks into the working folder first.
-    module = Path(*tool.split('.')).with_suffix('.py')
+    module = Path(*command.split('.')).with_suffix('.py')
     try:
-        return module.is_file() or find_spec(tool) is not None
+        return module.is_file() or find_spec(command) is not None
     except ModuleNotFoundError:
         return False
 
@@ -101,21 +99,24 @@ def _set_aside(folder: Path) -> None:
         folder.rename(previous)
 
 
-def _command(
-    recipe: Recipe, stage: Stage, tools: Path, processes: int, resume: bool
-) -> list[str]:
+def _command(recipe: Recipe, stage: Stage, processes: int, resume: bool) -> list[str]:
     arguments = [recipe.filled(argument, stage) for argument in stage.args]
-    start = [sys.executable, '-u']
-    if processes > 1 and stage.tool in _DISTRIBUTED:
-        start += ['-m', 'torch.distributed.run', '--nproc_per_node', str(processes)]
-        arguments += ['--launcher', 'pytorch']
-    if resume and stage.tool == 'train.py':
-        arguments.insert(1, '--resume')
+    start = [sys.executable, '-u', '-m']
+    if resume and stage.command in _RESUMABLE:
         # Without a value, --resume would take the next argument as its value.
-        arguments.insert(2, 'auto')
-    if not stage.tool.endswith('.py'):
-        return [*start, '-m', stage.tool, *arguments]
-    return [*start, str(tools / stage.tool), *arguments]
+        arguments[1:1] = ['--resume', 'auto']
+    if _is_module(stage.command):
+        return [*start, stage.command, *arguments]
+    if processes > 1 and stage.command in _DISTRIBUTED:
+        arguments += ['--gpus', str(processes)]
+    return [*start, 'mmseg_spml', stage.command, *arguments]
+
+
+def _shown(command: Sequence[str]) -> list[str]:
+    """Return a command as a user would write it, without paths of this machine."""
+    if command[3] == 'mmseg_spml':
+        return ['mmseg-spml', *command[4:]]
+    return ['python', '-m', *command[3:]]
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from mmengine.config import Config
 from mmseg_spml.io.atomic_file import write_json
 from mmseg_spml.recipes.stages import Recipe, Stage
 
-# Parts of a config that one tool reads: changing them does not affect other tools.
+# Parts of a config that one command reads: changing them does not affect others.
 _READ_BY = {
-    'seeds': 'make_seeds.py',
-    'pseudo_labels': 'make_pseudo_labels.py',
-    'tta_pipeline': 'test.py',
-    'tta_model': 'test.py',
+    'seeds': 'seeds',
+    'pseudo_labels': 'pseudo-labels',
+    'tta_pipeline': 'test',
+    'tta_model': 'test',
 }
 
 
@@ -67,19 +67,19 @@ def count_files(folder: Path) -> int:
 def stage_key(recipe: Recipe, stage: Stage, keys: dict[str, str]) -> str:
     """Hash everything that a stage depends on.
 
-    A stage depends on its tool and arguments, on the content of its config and inputs,
-    and on the keys of the stages that it needs.
+    A stage depends on its command and arguments, on the content of its config and
+    inputs, and on the keys of the stages that it needs.
 
     Raises:
         FileNotFoundError: An input is missing.
     """
     digest = hashlib.sha256()
-    parts = [stage.tool, *stage.args, *(keys[name] for name in stage.needs)]
+    parts = [stage.command, *stage.args, *(keys[name] for name in stage.needs)]
     for argument in stage.args:
         if argument.endswith('.py') and Path(argument).is_file():
             config = Config.fromfile(argument).to_dict()
-            for key, tool in _READ_BY.items():
-                if tool != stage.tool:
+            for key, command in _READ_BY.items():
+                if command != stage.command:
                     config.pop(key, None)
             parts.append(json.dumps(config, default=repr))
     digest.update(json.dumps(parts).encode())

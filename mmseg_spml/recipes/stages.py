@@ -8,10 +8,10 @@ from pathlib import Path
 from mmengine.config import Config
 
 _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
-_KNOWN = {'name', 'tool', 'args', 'inputs', 'title'}
+_KNOWN = {'name', 'command', 'args', 'inputs', 'title'}
 _TAKEN = ('lock', 'out', 'report', 'work_dir')
 _KNOWN_OF_TESTS = {'model', 'config', 'title', 'cfg_options'}
-# Tests of each model of a recipe: name, options of tools/test.py, end of the title.
+# Tests of each model of a recipe: name, options of `mmseg-spml test`, end of the title.
 _TESTS: tuple[tuple[str, list[str], str], ...] = (
     ('test', [], ''),
     ('crf', ['--crf'], ', CRF'),
@@ -22,13 +22,14 @@ _TESTS: tuple[tuple[str, list[str], str], ...] = (
 
 @dataclass(frozen=True)
 class Stage:
-    """One call of a tool.
+    """One call of a command.
 
     Attributes:
         name: The name of letters, digits and underscores; the folder of the stage is
             ``<work_dir>/<name>``.
-        tool: The name of a file in ``tools/``, or of a module that can be run.
-        args: The arguments of the tool. ``{out}`` is the folder of the stage,
+        command: The name of a subcommand of ``mmseg-spml``, or of a module that can be
+            run, with a dot in its name.
+        args: The arguments of the command. ``{out}`` is the folder of the stage,
             ``{NAME}`` the folder of an earlier stage, ``{NAME.checkpoint}`` the last
             checkpoint in that folder, ``{work_dir}`` the folder of the recipe.
         inputs: Files and folders that the stage depends on, in addition to the config
@@ -37,7 +38,7 @@ class Stage:
     """
 
     name: str
-    tool: str
+    command: str
     args: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     title: str = ''
@@ -137,16 +138,16 @@ def read_recipe(
     for number, entry in enumerate(entries, start=1):
         where = f'{path}, stage {number}'
         unknown = sorted(set(entry) - _KNOWN)
-        if unknown or not {'name', 'tool'} <= set(entry):
+        if unknown or not {'name', 'command'} <= set(entry):
             raise ValueError(
-                f'{where}: expected `name`, `tool` and perhaps `args`, `inputs`, '
+                f'{where}: expected `name`, `command` and perhaps `args`, `inputs`, '
                 f'`title`, got {sorted(entry)}'
             )
         if not re.fullmatch(r'\w+', entry['name']) or entry['name'] in _TAKEN:
             raise ValueError(f'{where}: {entry["name"]!r} cannot be a name')
         stage = Stage(
             entry['name'],
-            entry['tool'],
+            entry['command'],
             tuple(_with_variables(a, values) for a in entry.get('args', ())),
             tuple(_with_variables(i, values) for i in entry.get('inputs', ())),
             entry.get('title', entry['name']),
@@ -174,7 +175,7 @@ def _tests(test: Mapping, path: str | Path) -> list[dict]:
     return [
         dict(
             name=f'{test["model"]}_{name}',
-            tool='test.py',
+            command='test',
             args=[test['config'], checkpoint, '--work-dir', '{out}', *options]
             + ['--report', '{out}', *changes],
             title=f'{test["title"]}{title}',

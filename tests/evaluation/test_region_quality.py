@@ -1,14 +1,12 @@
 """Tests of the comparison of region methods on images with known segments."""
 
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from cli.commands import run_command
 from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import gaussian_filter
@@ -26,7 +24,6 @@ from mmseg_spml.evaluation.region_quality import (
 )
 
 pytest.importorskip('higra', reason='regions from contours need higra')
-ROOT = Path(__file__).parents[2]
 METHODS = ('owt-ucm', 'slic', 'felzenszwalb')
 
 
@@ -251,21 +248,16 @@ def test_tables():
     assert format_quality_report(report) == f'{numbers}\n\n{best}'
 
 
-def run_tool(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, 'argv', ['eval_regions', *map(str, arguments)])
-    runpy.run_path(str(ROOT / 'tools/eval_regions.py'), run_name='__main__')
-
-
-def test_tool(folders, tmp_path, monkeypatch, capsys):
+def test_command(folders, tmp_path, capsys):
     out = tmp_path / 'new/a.json'
     command = [*folders, '--methods', 'owt-ucm', 'slic', '--numbers', 9, 4]
     command += ['--workers', 2, '--limit', 2, '--out', out]
-    run_tool(monkeypatch, *command, '--time-size', '40x30', '64X48')
+    run_command('compare-regions', *command, '--time-size', '40x30', '64X48')
     printed = capsys.readouterr().out
     report = json.loads(out.read_text())
     assert f'{format_quality_report(report)}\n\n2 images\n' == printed
     assert report['images'] == 2
-    assert report['command'].startswith(f'python tools/eval_regions.py {folders[0]} ')
+    assert report['command'].startswith(f'mmseg-spml compare-regions {folders[0]} ')
     assert {'processor', 'cores', 'system'} == set(report['machine'])
     assert report['versions']['numpy'] == np.__version__
     found = [
@@ -280,14 +272,13 @@ def test_tool(folders, tmp_path, monkeypatch, capsys):
     ] * 2
     (folders[1] / 'a.mat').unlink()
     with pytest.raises(SystemExit, match='not found'):
-        run_tool(monkeypatch, *command)
+        run_command('compare-regions', *command)
 
 
 @pytest.mark.parametrize(
     'option',
     [('--numbers', 0), ('--time-size', '64'), ('--time-size', '0x3'), ('--limit', 0)],
 )
-def test_tool_with_bad_options(option, folders, monkeypatch, capsys):
-    with pytest.raises(SystemExit):
-        run_tool(monkeypatch, *folders, *option)
-    assert option[0] in capsys.readouterr().err
+def test_command_with_bad_options(option, folders):
+    with pytest.raises(SystemExit, match=option[0]):
+        run_command('compare-regions', *folders, *option)

@@ -1,14 +1,11 @@
-"""Tests of the tools that make tables of existing results, and of the ONNX tool."""
+"""Tests of the tools that make tables of existing results."""
 
 import json
 import runpy
 import sys
 
 import pytest
-import torch
 from integration import tiny
-from mmengine.config import Config
-from mmseg.registry import MODELS
 
 from experiments.method_table import TABLES
 from experiments.run_comparison import Cell, predictors_of
@@ -78,20 +75,3 @@ def test_compare_runs(run, tmp_path):
     assert '[2/2]' in output and 'about 0 min left' in output
     assert '| softmax | 2 | 40.0 / 41.0 | 40.5 ± 0.7 | 0.50 |' in output
     assert '| cat | 40.5 | 40.5 |' in output
-
-
-def test_export_onnx(run, tmp_path):
-    """A config is exported by the command of the README."""
-    pytest.importorskip('onnxruntime')
-    pytest.importorskip('onnxscript')
-    tiny.registered()
-    model = Config.fromfile(ROOT / CONFIG).model
-    model.backbone.pretrained = False
-    checkpoint = tmp_path / 'model.pth'
-    torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta={}), checkpoint)
-    file = tmp_path / 'model.onnx'
-    tool = 'tools/export_onnx.py'
-    output = run(tool, CONFIG, checkpoint, file, '--size', 64, 48)
-    assert 'Translate the graph' in output  # the steps are shown
-    assert 'largest difference from PyTorch' in output
-    assert file.stat().st_size > 100_000

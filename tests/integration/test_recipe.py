@@ -32,7 +32,7 @@ def small_recipe(folder):
 def command(path, work_dir):
     return [
         sys.executable,
-        'tools/run_recipe.py',
+        *('-m', 'mmseg_spml', 'recipe'),
         str(path),
         '--work-dir',
         str(work_dir),

@@ -61,7 +61,7 @@ def classifier(root):
 def cams(root, classifier):
     out = root / 'cams'
     output = tiny.python(
-        root, TOOLS / 'make_cams.py', root / 'tags.py', classifier, out
+        root, '-m', 'mmseg_spml', 'cams', root / 'tags.py', classifier, out
     )
     assert f'cam/files: {IMAGES}' in output
     return out
@@ -69,7 +69,7 @@ def cams(root, classifier):
 
 def make_seeds(root, out, cams, *arguments, **options):
     return tiny.python(
-        root, TOOLS / 'make_seeds.py', root / 'tags.py', out, '--cams', cams,
+        root, '-m', 'mmseg_spml', 'seeds', root / 'tags.py', out, '--cams', cams,
         '--workers', '1', *arguments, **options,
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_two_processes_write_the_same_maps(root, classifier, cams):
     out = root / 'cams_of_two'
     tiny.python(
         root, '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port',
-        tiny.free_port(), TOOLS / 'make_cams.py', root / 'tags.py', classifier, out,
+        tiny.free_port(), '-m', 'mmseg_spml', 'cams', root / 'tags.py', classifier, out,
         '--launcher', 'pytorch', '--format', 'npy',
     )  # fmt: skip
     assert sorted(f.stem for f in out.glob('*.npy')) == sorted(
@@ -139,7 +139,7 @@ def test_pseudo_labels_of_the_trained_model(root, seeds, spml):
     options, _, checkpoint = spml
     out = root / 'pseudo_labels'
     output = tiny.python(
-        root, TOOLS / 'make_pseudo_labels.py', root / 'tiny.py', checkpoint, out,
+        root, '-m', 'mmseg_spml', 'pseudo-labels', root / 'tiny.py', checkpoint, out,
         '--truth', root / 'truth', '--cfg-options', *options,
         'pseudo_labels.evaluator.crf.iterations=2',
         'pseudo_labels.evaluator.keep_weak_labels=True',
@@ -163,13 +163,13 @@ def test_pseudo_labels_of_other_sources(root, seeds, spml, source, tmp_path):
     if source == 'retrieval':
         bank = tmp_path / 'bank.safetensors'
         tiny.python(
-            root, TOOLS / 'make_bank.py', root / 'tiny.py', checkpoint, bank,
+            root, '-m', 'mmseg_spml', 'bank', root / 'tiny.py', checkpoint, bank,
             '--labels', seeds, '--scales', 0.5, 1,
         )  # fmt: skip
         more.append(f'model.decode_head.retrieval.bank={bank}')
     out = tmp_path / 'out'
     output = tiny.python(
-        root, TOOLS / 'make_pseudo_labels.py', root / 'tiny.py', checkpoint, out,
+        root, '-m', 'mmseg_spml', 'pseudo-labels', root / 'tiny.py', checkpoint, out,
         '--truth', root / 'truth', '--cfg-options', *options, *more,
     )  # fmt: skip
     assert 'Retrieval bank' not in output
@@ -181,13 +181,13 @@ def test_pseudo_labels_of_other_sources(root, seeds, spml, source, tmp_path):
 
 def test_checkpoints_of_other_models_are_refused(root, classifier, spml, tmp_path):
     other = tiny.python(
-        root, TOOLS / 'make_cams.py', root / 'tags.py', spml[2], tmp_path / 'out',
+        root, '-m', 'mmseg_spml', 'cams', root / 'tags.py', spml[2], tmp_path / 'out',
         fails=True,
     )  # fmt: skip
     assert 'is of another model' in other
     assert 'it lacks' in other
     segmentor = tiny.python(
-        root, TOOLS / 'make_cams.py', root / 'tiny.py', spml[2], tmp_path / 'out',
+        root, '-m', 'mmseg_spml', 'cams', root / 'tiny.py', spml[2], tmp_path / 'out',
         fails=True,
     )  # fmt: skip
     assert 'activation maps need a TagClassifier' in segmentor
@@ -198,7 +198,7 @@ def test_what_was_trained_on_is_not_overwritten(root, seeds, spml):
     options, _, checkpoint = spml
     before = {file.name: file.read_bytes() for file in seeds.glob('*.png')}
     output = tiny.python(
-        root, TOOLS / 'make_pseudo_labels.py', root / 'tiny.py', checkpoint, seeds,
+        root, '-m', 'mmseg_spml', 'pseudo-labels', root / 'tiny.py', checkpoint, seeds,
         '--cfg-options', *options, fails=True,
     )  # fmt: skip
     assert 'name another folder' in output

@@ -109,8 +109,8 @@ def test_crf_and_report(root, trained, options):
 
 def make_bank(root, checkpoint, *arguments, shell=(), **options):
     run = tiny.shell if shell else tiny.python
-    tool = TOOLS / 'make_bank.py'
-    return run(root, *shell, tool, root / 'tiny.py', checkpoint, *arguments, **options)
+    words = ('-m', 'mmseg_spml', 'bank', root / 'tiny.py', checkpoint, *arguments)
+    return run(root, *shell, *words, **options)
 
 
 def test_make_bank(root, trained):
@@ -297,7 +297,9 @@ def test_inference_api(root, trained, predictor, monkeypatch):
 def test_draw_samples(root, trained):
     tiny.python(
         root,
-        TOOLS / 'draw_samples.py',
+        '-m',
+        'mmseg_spml',
+        'draw',
         root / 'tiny.py',
         trained[1],
         '--out',

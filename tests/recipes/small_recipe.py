@@ -29,9 +29,13 @@ os.replace(a.out / 'result.part', a.out / 'result')
 """
 RECIPE = """
 stages = [
-    dict(name='one', tool='train.py', args=['first', '{out}'], inputs=['input']),
-    dict(name='two', tool='copy.py', args=['second', '{out}', '--source', '{one}']),
-    dict(name='three', tool='copy.py', args=['{two.checkpoint}', '{out}']),
+    dict(name='one', command='stages.train', args=['first', '{out}'], inputs=['input']),
+    dict(
+        name='two',
+        command='stages.copy',
+        args=['second', '{out}', '--source', '{one}'],
+    ),
+    dict(name='three', command='stages.copy', args=['{two.checkpoint}', '{out}']),
 ]
 """
 
@@ -40,7 +44,7 @@ def run(folder, text=None):
     if text is not None:
         (folder / 'recipe.py').write_text(text)
     recipe = read_recipe(folder / 'recipe.py', folder / 'work')
-    run_recipe(recipe, folder / 'tools')
+    run_recipe(recipe)
     return recipe
 
 

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from recipes.small_recipe import RECIPE, calls, results, run
@@ -24,7 +23,7 @@ def forked_run():
 
     def work():
         os.setsid()
-        run_recipe(read_recipe('recipe.py', 'work'), Path('tools'))
+        run_recipe(read_recipe('recipe.py', 'work'))
 
     process = multiprocessing.get_context('fork').Process(target=work)
     process.start()
@@ -83,7 +82,7 @@ def test_a_stage_whose_files_are_gone_is_done_again(folder, lost):
     assert calls(folder) == ['second None']
 
 
-def test_settings_that_a_tool_does_not_read(folder):
+def test_settings_that_a_command_does_not_read(folder):
     (folder / 'cfg.py').write_text('lr = 1')
     text = RECIPE.replace("'second'", "'cfg.py'").replace("'first'", "'cfg.py'")
     run(folder, text)
@@ -93,11 +92,13 @@ def test_settings_that_a_tool_does_not_read(folder):
     assert calls(folder) == []
 
 
-def test_a_tool_that_is_not_there_is_found_before_the_first_stage(folder):
-    with pytest.raises(FileNotFoundError, match=r"'three' names 'cope\.py'"):
+def test_a_command_that_is_not_there_is_found_before_the_first_stage(folder):
+    with pytest.raises(FileNotFoundError, match=r"'three' names 'stages\.cope'"):
         run(
             folder,
-            RECIPE.replace("'copy.py', args=['{two.ch", "'cope.py', args=['{two.ch"),
+            RECIPE.replace(
+                "'stages.copy', args=['{two.ch", "'stages.cope', args=['{two.ch"
+            ),
         )
     assert calls(folder) == []
 
@@ -140,10 +141,10 @@ def test_a_kill_is_a_failure_to_go_on_from(folder):
         time.sleep(moments.uniform(0, 1.5))
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
-    run_recipe(read_recipe('recipe.py', 'work'), folder / 'tools')
+    run_recipe(read_recipe('recipe.py', 'work'))
     killed = results(folder)
     (folder / 'work').rename(folder / 'killed')
-    run_recipe(read_recipe('recipe.py', 'work'), folder / 'tools')
+    run_recipe(read_recipe('recipe.py', 'work'))
     assert killed == results(folder)
 
 

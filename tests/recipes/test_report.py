@@ -40,7 +40,7 @@ def test_report(folder):
     assert '![one](report/one_confusion.png)' in text
     assert (recipe.work_dir / 'report' / 'one_confusion.png').is_file()
     assert 'config of two: [two/run.py](two/run.py)' in text
-    assert 'python tools/copy.py second' in text
+    assert 'python -m stages.copy second' in text
     assert sys.executable not in text
     assert page == recipe.work_dir / 'report.html'
     html = page.read_text()

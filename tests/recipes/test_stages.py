@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from recipes.small_recipe import RECIPE, calls, run
 
+from mmseg_spml.cli.main import main
 from mmseg_spml.recipes import read_recipe, run_recipe
 
 
@@ -12,17 +13,20 @@ from mmseg_spml.recipes import read_recipe, run_recipe
     'text, what',
     [
         ('stages = []', 'no `stages`'),
-        ("stages = [dict(name='a')]", 'expected `name`, `tool`'),
-        ("stages = [dict(name='a', tool='t', arg=1)]", 'expected `name`, `tool`'),
-        ("stages = [dict(name='a b', tool='t')]", 'cannot be a name'),
-        ("stages = [dict(name='out', tool='t')]", 'cannot be a name'),
-        ("stages = [dict(name='report', tool='t')]", 'cannot be a name'),
+        ("stages = [dict(name='a')]", 'expected `name`, `command`'),
         (
-            "stages = [dict(name='a', tool='t')]\ntests = [dict(model='a')]",
+            "stages = [dict(name='a', command='t.t', arg=1)]",
+            'expected `name`, `command`',
+        ),
+        ("stages = [dict(name='a b', command='t.t')]", 'cannot be a name'),
+        ("stages = [dict(name='out', command='t.t')]", 'cannot be a name'),
+        ("stages = [dict(name='report', command='t.t')]", 'cannot be a name'),
+        (
+            "stages = [dict(name='a', command='t.t')]\ntests = [dict(model='a')]",
             'in each of',
         ),
-        ("stages = [dict(name='a', tool='t')] * 2", 'another'),
-        ("stages = [dict(name='a', tool='t', args=['{b}'])]", r"mentions \['b'\]"),
+        ("stages = [dict(name='a', command='t.t')] * 2", 'another'),
+        ("stages = [dict(name='a', command='t.t', args=['{b}'])]", r"mentions \['b'\]"),
     ],
 )
 def test_malformed_recipes(folder, text, what):
@@ -36,7 +40,7 @@ def test_variables(folder):
     run(folder, text)
     assert 'scribbles None' in calls(folder)
     recipe = read_recipe('recipe.py', 'work', dict(kind='points'))
-    run_recipe(recipe, folder / 'tools')
+    run_recipe(recipe)
     assert 'points None' in calls(folder)
     with pytest.raises(ValueError, match=r"variables \['kind'\], not \['sort'\]"):
         read_recipe('recipe.py', 'work', dict(sort='points'))
@@ -49,7 +53,7 @@ def test_models_are_tested(folder):
     names = [stage.name for stage in recipe.stages]
     assert names[3:] == ['one_test', 'one_crf', 'one_scales', 'one_scales_crf']
     last = recipe.stages[-1]
-    assert last.tool == 'test.py' and last.needs == ('one',)
+    assert last.command == 'test' and last.needs == ('one',)
     assert {'--tta', '--crf', '--report'} <= set(last.args)
     assert last.title == 'the one, several scales, CRF'
 
@@ -66,8 +70,8 @@ def test_recipes_of_the_repository(path):
     root = Path(__file__).parents[2]
     recipe = read_recipe(path)
     for stage in recipe.stages:
-        makes_data = stage.tool == 'experiments.demo.make_data'
-        assert makes_data or (root / 'tools' / stage.tool).is_file()
+        makes_data = stage.command == 'experiments.demo.make_data'
+        assert makes_data or stage.command in main.list_commands(None)
         configs = [
             argument
             for argument in stage.args

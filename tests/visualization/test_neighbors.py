@@ -1,12 +1,11 @@
 """Tests of the page of nearest training segments."""
 
-import runpy
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from cli.commands import run_command
 from integration import tiny
 from mmengine.structures import LabelData, PixelData
 from mmseg.registry import MODELS
@@ -137,11 +136,9 @@ def retrieve(monkeypatch, capsys):
 
     def call(root, *arguments, fails=False):
         monkeypatch.chdir(root)
-        tool = tiny.ROOT / 'tools' / 'retrieve.py'
-        monkeypatch.setattr(sys, 'argv', list(map(str, [tool, *arguments])))
         message = ''
         try:
-            runpy.run_path(str(tool), run_name='__main__')
+            run_command('neighbors', *arguments)
         except SystemExit as end:
             message = end.code
         assert bool(message) == fails, message

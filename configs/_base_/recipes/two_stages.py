@@ -8,19 +8,19 @@ _run = ['randomness.seed={seed}', 'default_hooks.checkpoint.interval={save_every
 stages = [
     dict(
         name='spml',
-        tool='train.py',
+        command='train',
         args=[_stage1, '--work-dir', '{out}', '--cfg-options', *_run],
         title='SPML on the weak labels',
     ),
     dict(
         name='pseudo_labels',
-        tool='make_pseudo_labels.py',
+        command='pseudo-labels',
         args=[_stage1, '{spml.checkpoint}', '{out}', '--truth', '{truth}'],
         title='pseudo labels',
     ),
     dict(
         name='classifier',
-        tool='train.py',
+        command='train',
         args=[_stage2, '--work-dir', '{out}', '--cfg-options', *_run]
         + ['train_dataloader.dataset.label_dir={pseudo_labels}']
         + ['model.backbone.init_cfg.checkpoint={spml.checkpoint}']

@@ -1,7 +1,7 @@
 # SPML on points of CCP with each kind of regions: `python -m experiments.ablate`.
 #
 # The config as it is has Felzenszwalb's, about 110 as well. Folders of
-# tools/make_regions.py; see docs/results.md.
+# mmseg-spml regions; see docs/results.md.
 config = 'experiments/configs/spml/efficientnet_lite0_ccp_points.py'
 _regions = 'train_dataloader.dataset.region_dir=data/ccp_weak/regions'
 ablations = {

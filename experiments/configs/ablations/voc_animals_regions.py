@@ -1,7 +1,7 @@
 # SPML on points of VOC-animals with each kind of regions: `experiments.ablate`.
 #
 # The config as it is has Felzenszwalb's, about 110 as well. Folders of
-# tools/make_regions.py; see docs/results.md.
+# mmseg-spml regions; see docs/results.md.
 config = 'experiments/configs/spml/efficientnet_lite0_voc_animals_points.py'
 _regions = 'train_dataloader.dataset.region_dir=data/voc_animals_weak/regions'
 ablations = {

@@ -39,7 +39,7 @@ seeds = dict(
     method='tags',
     alpha=6,
     threshold=0.4,
-    # Written by tools/make_regions.py.
+    # Written by mmseg-spml regions.
     regions=varying_root + '/regions',
 )
 # Eight times through the photographs.

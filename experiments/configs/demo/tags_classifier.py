@@ -1,5 +1,5 @@
 # Second stage of tags.py: a fresh classifier on its frozen embedding, trained on pseudo
-# labels of tools/make_pseudo_labels.py.
+# labels of mmseg-spml pseudo-labels.
 _base_ = './tags.py'
 stage1 = 'work_dirs/tags/iter_300.pth'
 model = dict(

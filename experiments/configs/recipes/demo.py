@@ -13,20 +13,20 @@ _regions = f'train_dataloader.dataset.region_dir={_data}/hed'
 stages = [
     dict(
         name='data',
-        tool='experiments.demo.make_data',
+        command='experiments.demo.make_data',
         args=['{out}'],
         title='scenes',
     ),
     dict(
         name='tags',
-        tool='train.py',
+        command='train',
         args=['experiments/configs/cam/demo.py', '--work-dir', '{out}', '--cfg-options']
         + [*_scenes, *_often],
         title='classifier of the tags',
     ),
     dict(
         name='maps',
-        tool='make_cams.py',
+        command='cams',
         args=[
             'experiments/configs/cam/demo.py',
             '{tags.checkpoint}',
@@ -38,7 +38,7 @@ stages = [
     ),
     dict(
         name='seeds',
-        tool='make_seeds.py',
+        command='seeds',
         args=['experiments/configs/cam/demo.py', '{out}', '--cams', '{maps}']
         + ['--truth', f'{_data}/segcls', '--report', '{out}/report.json']
         + ['--show', '{out}/picture.jpg', '--cfg-options', *_scenes]
@@ -47,7 +47,7 @@ stages = [
     ),
     dict(
         name='spml',
-        tool='train.py',
+        command='train',
         args=[
             'experiments/configs/demo/tags.py',
             '--work-dir',
@@ -59,7 +59,7 @@ stages = [
     ),
     dict(
         name='pseudo_labels',
-        tool='make_pseudo_labels.py',
+        command='pseudo-labels',
         args=['experiments/configs/demo/tags.py', '{spml.checkpoint}', '{out}']
         + ['--truth', f'{_data}/segcls', '--cfg-options', *_scenes]
         + ['train_dataloader.dataset.label_dir={seeds}'],
@@ -67,7 +67,7 @@ stages = [
     ),
     dict(
         name='classifier',
-        tool='train.py',
+        command='train',
         args=[
             'experiments/configs/demo/tags_classifier.py',
             '--work-dir',
@@ -81,7 +81,7 @@ stages = [
     ),
     dict(
         name='samples',
-        tool='draw_samples.py',
+        command='draw',
         args=['experiments/configs/demo/tags_classifier.py', '{classifier.checkpoint}']
         + ['--out', '{out}/picture.png', '--truth-dir', f'{_data}/segcls']
         + ['--cfg-options', *_scenes]

@@ -1,5 +1,5 @@
 # Second stage of efficientnet_lite0_ccp_points.py: a fresh classifier on its frozen
-# embedding, trained on pseudo labels of tools/make_pseudo_labels.py.
+# embedding, trained on pseudo labels of mmseg-spml pseudo-labels.
 _base_ = './efficientnet_lite0_ccp_points.py'
 stage1 = 'work_dirs/efficientnet_lite0_ccp_points/iter_600.pth'
 model = dict(

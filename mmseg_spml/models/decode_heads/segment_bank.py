@@ -120,7 +120,7 @@ class SegmentBank:
         """
         if not Path(path).is_file():
             raise FileNotFoundError(
-                f'no segment bank at {path}; tools/make_bank.py writes one'
+                f'no segment bank at {path}; mmseg-spml bank writes one'
             )
         try:
             with safe_open(path, framework='pt') as file:

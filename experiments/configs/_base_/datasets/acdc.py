@@ -13,7 +13,7 @@ metainfo = dict(
     ignore_tags=(0,),
 )
 data_root = '{{$ACDC_ROOT:data/acdc}}'
-# Written by tools/make_regions.py.
+# Written by mmseg-spml regions.
 weak_root = '{{$ACDC_WEAK:data/acdc_weak}}'
 crop_size = (192, 192)
 train_pipeline = [

@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 import torch
 
-from mmseg_spml.cli.workers import spread
+from mmseg_spml.io.processes import spread
 
 
 @pytest.mark.parametrize('processes', [1, 2])

@@ -1,0 +1,105 @@
+"""What all subcommands of ``mmseg-spml`` have in common."""
+
+import os
+import re
+import shlex
+from typing import Any
+
+import click
+
+TRACEBACK = 'MMSEG_SPML_TRACEBACK'
+WORDS = 'mmseg_spml.words'
+"""The key of a context's ``meta`` for the words that follow a subcommand."""
+_OPTION = re.compile(r'-[A-Za-z]|--\w')
+# What users can mend: wrong values and files, missing packages.
+_EXPECTED = (ValueError, OSError, ImportError)
+
+
+def command_line() -> str:
+    """Return the words of the running subcommand as a shell takes them."""
+    ctx = click.get_current_context()
+    return shlex.join(['mmseg-spml', ctx.command.name or '', *ctx.meta[WORDS]])
+
+
+class SeveralValues(click.Option):
+    """An option that takes all words up to the next option, as MMSegmentation's do.
+
+    Example:
+        >>> option = SeveralValues(['--classes'])
+        >>> command = Command('show', params=[option], callback=print)
+        >>> command.make_context('show', ['--classes', 'cat', 'dog']).params
+        {'classes': ('cat', 'dog')}
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options['multiple'] = True
+        super().__init__(*args, **options)
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        """Return what the help shows for the values."""
+        return f'{super().make_metavar(ctx)} ...'
+
+
+class Command(click.Command):
+    """A subcommand whose errors are one sentence.
+
+    Args:
+        needs_models: Whether the command needs the registered modules, and so
+            MMSegmentation.
+    """
+
+    def __init__(self, *args: Any, needs_models: bool = False, **options: Any) -> None:
+        settings = dict(help_option_names=['-h', '--help'], max_content_width=100)
+        options.setdefault('context_settings', settings)
+        super().__init__(*args, **options)
+        # Docstrings with line breaks in commands are raw, click's mark is not.
+        self.help = (self.help or '').replace('\\b\n', '\b\n')
+        self.needs_models = needs_models
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, of which an option may take several."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, self._one_value_each(ctx, args))
+
+    def _one_value_each(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Write ``--option a b`` as ``--option a --option b``."""
+        several = {
+            name
+            for param in self.params
+            if isinstance(param, SeveralValues)
+            for name in param.opts
+        }
+        end = args.index('--') if '--' in args else len(args)
+        words: list[str] = []
+        option = ''
+        for word, following in zip(args[:end], [*args[1:end], '--']):
+            if word in several:
+                option = word
+                if following == '--' or _OPTION.match(following):
+                    message = f'{option} needs at least one value'
+                    raise click.BadOptionUsage(option, message, ctx)
+            elif option and not _OPTION.match(word):
+                words += [option, word]
+            else:
+                option = ''
+                words.append(word)
+        return words + args[end:]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; say what is wrong without a traceback.
+
+        The environment variable MMSEG_SPML_TRACEBACK=1 shows where an error came from.
+        """
+        try:
+            if self.needs_models:
+                from mmseg_spml.registration import register_modules
+
+                if not register_modules():
+                    from mmseg_spml.dependencies import check_dependencies
+
+                    check_dependencies()
+            return super().invoke(ctx)
+        except _EXPECTED as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            raise click.ClickException(str(error)) from error

@@ -1,0 +1,86 @@
+"""``mmseg-spml neighbors``: the training segments nearest to one of an image."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from mmseg_spml.cli import options
+from mmseg_spml.cli.command import Command
+
+
+@click.command(cls=Command, needs_models=True)
+@click.argument('config')
+@click.argument('checkpoint')
+@click.argument('image', type=Path)
+@click.argument('x', type=int)
+@click.argument('y', type=int)
+@click.option(
+    '--out',
+    type=Path,
+    default=Path('neighbors.html'),
+    show_default=True,
+    help='HTML file to write',
+)
+@click.option(
+    '--neighbors',
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help='number of neighbors to show',
+)
+@options.device_option
+@options.cfg_options
+def command(
+    config: str,
+    checkpoint: str,
+    image: Path,
+    x: int,
+    y: int,
+    out: Path,
+    neighbors: int,
+    device: str,
+    cfg_options: dict,
+) -> None:
+    r"""Show the training segments nearest to the segment at a pixel of an image.
+
+    X and Y are the column and the row of the pixel, from 0. The HTML page has the
+    segment, the votes of its neighbors, and the neighbors, most similar first.
+    Similarity is the cosine between mean embeddings.
+
+    \b
+    mmseg-spml neighbors CONFIG CHECKPOINT image.jpg 120 80 --out page.html
+    """
+    import torch
+    from mmengine.config import Config
+    from mmseg.apis import init_model
+
+    from mmseg_spml.engine.shipped_files import config_file
+    from mmseg_spml.io.atomic_file import atomic_file
+    from mmseg_spml.io.images import read_image
+    from mmseg_spml.io.progress import watched
+    from mmseg_spml.visualization.neighbors import (
+        index_segments,
+        nearest,
+        neighbors_page,
+        segment_at,
+    )
+    from mmseg_spml.visualization.split_samples import without_regions
+
+    cfg = Config.fromfile(config_file(config))
+    cfg.merge_from_dict(cfg_options)
+    # The model takes images as OpenCV reads them.
+    pixels = torch.from_numpy(read_image(image)[..., ::-1].copy()).permute(2, 0, 1)
+    model = init_model(cfg, checkpoint, device=device)
+    if getattr(model, 'spml_head', None) is None:
+        raise ValueError(f'{config}: the model has no SPML head, so no segments')
+    dataset = without_regions(cfg)
+    query, prototype = segment_at(model, pixels.contiguous(), x, y, image.name)
+    track = partial(watched, what='training images')
+    index = index_segments(model, dataset, track)
+    found = nearest(model, dataset, index, prototype, neighbors)
+    meta = dataset.metainfo
+    page = neighbors_page(query, found, meta['classes'], meta['palette'])
+    with atomic_file(out) as file:
+        file.write(page.encode())
+    click.echo(f'{len(found)} of {len(index.labels)} training segments in {out}')

@@ -1,0 +1,63 @@
+"""``mmseg-spml train``: training of a config."""
+
+import click
+
+from mmseg_spml.cli import options
+from mmseg_spml.cli.command import Command
+
+
+@click.command(cls=Command, needs_models=True)
+@click.argument('config')
+@click.option(
+    '--work-dir',
+    help='folder of logs and checkpoints (default: work_dirs/<name of the config>)',
+)
+@click.option(
+    '--resume',
+    is_flag=False,
+    flag_value='auto',
+    metavar='[CHECKPOINT]',
+    help='resume from this checkpoint (default: the latest of the work folder)',
+)
+@click.option('--amp', is_flag=True, help='train in automatic mixed precision')
+@click.option(
+    '--amp-dtype',
+    type=click.Choice(['float16', 'bfloat16']),
+    help='number format of mixed precision (default: float16 on CUDA, bfloat16 on a '
+    'CPU)',
+)
+@options.cfg_options
+@options.launch_options
+def command(
+    config: str,
+    work_dir: str | None,
+    resume: str | None,
+    amp: bool,
+    amp_dtype: str | None,
+    cfg_options: dict,
+    launch: options.Launch,
+) -> None:
+    r"""Train a model.
+
+    CONFIG is a config file, or mmseg_spml::PATH for one of the package.
+
+    \b
+    mmseg-spml train configs/spml/deeplabv2_voc_scribbles.py --gpus 8
+    mmseg-spml train mmseg_spml::spml/deeplabv2_voc_scribbles.py --resume
+    """
+    from mmengine.runner import Runner
+    from mmseg.registry import RUNNERS
+
+    from mmseg_spml.engine import launch as launching
+
+    cfg = launching.read_config(
+        config, work_dir=work_dir, cfg_options=cfg_options, **vars(launch)
+    )
+    launching.fit_batch_to_processes(cfg, launching.world_size(launch.launcher))
+    if amp or amp_dtype:
+        launching.enable_amp(cfg, amp_dtype)
+    launching.set_resume(cfg, resume)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
+    del runner
+    launching.close_distributed()

@@ -1,0 +1,38 @@
+"""Adaptation of a config of training to labeling the training images."""
+
+from mmengine.config import Config
+
+from mmseg_spml.engine.bank_building import training_step
+
+
+def label_training_images(cfg: Config, out: str, truth: str | None = None) -> None:
+    """Have the test loop of a config write pseudo labels of the training images.
+
+    Args:
+        cfg: The config, which is changed in place. Its ``pseudo_labels`` has options
+            of ``PseudoLabeler`` (``model``) and ``PseudoLabelWriter`` (``evaluator``).
+        out: The folder for the label maps.
+        truth: The folder of full masks to compare them with, if any.
+    """
+    settings = cfg.get('pseudo_labels', {})
+    model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
+    cfg.model = dict(type='PseudoLabeler', module=cfg.model, **model)
+    dataset = cfg.train_dataloader.dataset
+    loading = [training_step(dataset, 'LoadWeakAnnotations')]
+    if model.get('source') == 'nearest_labels':
+        loading.append(training_step(dataset, 'LoadRegions'))
+    if evaluator.get('keep_boxes'):
+        complete = settings.get('boxes_complete')
+        loading.append(dict(type='LoadBoxExtents', boxes_complete=complete))
+    cfg.test_dataloader.dataset = dict(
+        dataset,
+        test_mode=True,
+        pipeline=[
+            dict(type='LoadImageFromFile', to_float32=True),
+            *loading,
+            dict(type='PackWeakSegInputs'),
+        ],
+    )
+    cfg.test_evaluator = dict(
+        type='PseudoLabelWriter', out_dir=out, truth=truth, **evaluator
+    )

@@ -1,0 +1,47 @@
+"""Files that the package ships beside its modules: configs and tools."""
+
+from pathlib import Path
+
+import mmseg_spml
+
+_MARK = 'mmseg_spml::'
+
+
+def shipped_folder() -> Path:
+    """Return the folder of ``configs/`` and ``tools/``.
+
+    In a clone it holds links, which ``pip install -e`` makes.
+
+    Raises:
+        FileNotFoundError: The package was neither installed nor linked.
+    """
+    folder = Path(mmseg_spml.__file__).parent / '.mim'
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'there is no folder {folder} of configs: install the package, in a clone '
+            'of the repository by `pip install -e .`'
+        )
+    return folder
+
+
+def config_file(path: str) -> str:
+    """Return the path of a config, which may be one of the package.
+
+    Args:
+        path: A path, or ``mmseg_spml::`` and a path below ``configs/``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+
+    Example:
+        >>> Path(config_file('mmseg_spml::spml/segformer_b0_voc_scribbles.py')).name
+        'segformer_b0_voc_scribbles.py'
+    """
+    found = Path(path)
+    if path.startswith(_MARK):
+        found = shipped_folder() / 'configs' / path[len(_MARK) :]
+    if not found.is_file():
+        near = sorted(p.name for p in found.parent.glob('*.py'))
+        hint = f'; in that folder are {", ".join(near)}' if near else ''
+        raise FileNotFoundError(f'there is no config {path}{hint}')
+    return str(found)

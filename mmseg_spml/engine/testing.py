@@ -1,0 +1,78 @@
+"""Adaptation of configs to what a test should show, augment and write."""
+
+import os
+
+from mmengine.config import Config
+
+
+def draw_predictions(
+    cfg: Config, *, show: bool, show_dir: str | None, wait_time: float
+) -> None:
+    """Have the visualization hook show or save the predictions.
+
+    Args:
+        cfg: The config, which is changed in place.
+        show: Whether to show them on the screen.
+        show_dir: The folder to save them to, if any.
+        wait_time: The time in seconds to show each.
+
+    Raises:
+        ValueError: The config has no such hook.
+    """
+    hook = cfg.default_hooks.get('visualization')
+    if hook is None:
+        raise ValueError(
+            '--show and --show-dir need default_hooks.visualization='
+            "dict(type='SegVisualizationHook') in the config"
+        )
+    hook.update(draw=True, interval=1, show=show, wait_time=wait_time)
+    if show_dir:
+        cfg.visualizer.save_dir = show_dir
+
+
+def use_tta(cfg: Config, views: bool, crf: bool) -> None:
+    """Wrap the model and the pipeline for test-time augmentation.
+
+    Args:
+        cfg: The config, which is changed in place.
+        views: Whether to use the views of ``cfg.tta_pipeline``; otherwise the test
+            pipeline gives a single view.
+        crf: Whether a dense CRF refines the predictions.
+
+    Raises:
+        ValueError: ``views`` is set, and the config has no ``tta_pipeline`` or
+            ``tta_model``.
+    """
+    if views and ('tta_pipeline' not in cfg or 'tta_model' not in cfg):
+        raise ValueError('--tta needs `tta_pipeline` and `tta_model` in the config')
+    dataset = cfg.test_dataloader.dataset
+    if views:
+        dataset.pipeline = cfg.tta_pipeline
+    else:
+        steps = [[step] for step in dataset.pipeline]
+        dataset.pipeline = [dict(type='TestTimeAug', transforms=steps)]
+    if crf:
+        options = cfg.get('tta_model', {}).get('crf')
+        cfg.tta_model = dict(type='SPMLTTAModel', crf=options or {})
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+
+
+def write_label_maps(cfg: Config, folder: str) -> None:
+    """Have the first metric write the predicted label maps to a folder."""
+    # The metric creates the folder only on rank 0, while others already write.
+    os.makedirs(folder, exist_ok=True)
+    first = _evaluators(cfg)[0]
+    first.output_dir, first.keep_results = folder, True
+
+
+def write_report(cfg: Config, folder: str) -> None:
+    """Add the evaluator that writes a report to a folder."""
+    report = dict(type='PredictionReport', out_dir=folder)
+    cfg.test_evaluator = [*_evaluators(cfg), report]
+
+
+def _evaluators(cfg: Config) -> list:
+    """Return the metrics of a config, which names one or a list, as a list."""
+    found = cfg.test_evaluator
+    return list(found) if isinstance(found, (list, tuple)) else [found]

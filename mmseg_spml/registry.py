@@ -1,0 +1,43 @@
+"""The package's place among MMEngine's registries and packages.
+
+The modules are registered in MMSegmentation's registries. The children below hold none
+of their own: they make ``mmseg_spml`` a scope, which MMEngine gives to what a config
+inherits by ``_base_ = 'mmseg_spml::...'``.
+"""
+
+from importlib import metadata
+
+from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.registry import Registry
+from mmseg import registry as mmseg_registry
+
+SCOPE = 'mmseg_spml'
+
+
+def _known_to_mmengine() -> None:
+    """Have MMEngine find the configs of this package, and those of MMSegmentation.
+
+    MMEngine lists the packages that ``_base_`` may name, and the distributions that
+    bring them. The list has neither this package nor the distribution
+    ``onedl-mmsegmentation``.
+    """
+    MODULE2PACKAGE.setdefault(SCOPE, SCOPE)
+    installed = {dist.name.lower() for dist in metadata.distributions() if dist.name}
+    if 'mmsegmentation' not in installed and 'onedl-mmsegmentation' in installed:
+        MODULE2PACKAGE['mmseg'] = 'onedl-mmsegmentation'
+
+
+def _children() -> dict[str, Registry]:
+    parents = {
+        name: registry
+        for name, registry in vars(mmseg_registry).items()
+        if isinstance(registry, Registry)
+    }
+    return {
+        name: Registry(registry.name, parent=registry, scope=SCOPE, locations=[SCOPE])
+        for name, registry in parents.items()
+    }
+
+
+_known_to_mmengine()
+_CHILDREN = _children()
