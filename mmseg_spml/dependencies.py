@@ -2,8 +2,10 @@
 
 import importlib
 import importlib.util
+import io
 import sys
 import warnings
+from contextlib import redirect_stdout
 
 from packaging.version import Version
 
@@ -70,10 +72,11 @@ def check_dependencies() -> None:
     """
     for name in _NEEDED:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), redirect_stdout(io.StringIO()) as printed:
                 # onedl-mmcv advises against mmcv-lite, which it is not.
                 warnings.filterwarnings('ignore', message='Fail to import')
                 module = importlib.import_module(name)
+            _pass_on(printed.getvalue())
         except ImportError as error:
             raise ImportError(_advice(name, error)) from error
         except AssertionError as error:
@@ -85,6 +88,13 @@ def check_dependencies() -> None:
         minimum = MINIMUM_VERSIONS.get(name)
         if minimum is not None:
             _check_version(name, module.__version__, minimum)
+
+
+def _pass_on(printed: str) -> None:
+    """Print what an import printed, but for messages that say nothing to a user."""
+    for line in printed.splitlines():
+        if line != 'Could not import OneDL':  # the name of an optional data format
+            print(line)
 
 
 def _advice(name: str, error: ImportError) -> str:

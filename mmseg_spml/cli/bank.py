@@ -59,10 +59,9 @@ def command(
         model.decode_head.predictor=retrieval \
         model.decode_head.retrieval.bank=bank.safetensors
     """
-    from mmengine.runner import Runner
-
     from mmseg_spml.engine import launch as launching
     from mmseg_spml.engine.bank_building import build_bank, training_images
+    from mmseg_spml.engine.runner import ConciseRunner
     from mmseg_spml.engine.unwrapping import unwrapped
     from mmseg_spml.models.decode_heads.segment_bank import FULL_MASKS
 
@@ -78,7 +77,7 @@ def command(
         cfg_options=cfg_options,
         **vars(launch),
     )
-    runner = Runner.from_cfg(cfg)
+    runner = ConciseRunner.from_cfg(cfg)
     launching.check_checkpoint(runner.model, checkpoint)
     runner.load_or_resume()
     images = training_images(cfg, original_size)
@@ -89,7 +88,7 @@ def command(
         images['dataset']['label_dir'], origin = full_masks, FULL_MASKS
     bank = build_bank(
         unwrapped(runner.model),
-        Runner.build_dataloader(images, seed=runner.seed or 0),
+        ConciseRunner.build_dataloader(images, seed=runner.seed or 0),
         scales=scales,
         origin=origin,
         file=out,

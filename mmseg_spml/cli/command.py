@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import warnings
 from typing import Any
 
 import click
@@ -98,6 +99,8 @@ class Command(click.Command):
                     from mmseg_spml.dependencies import check_dependencies
 
                     check_dependencies()
+                # MMSegmentation's hook says so of each training that draws nothing.
+                warnings.filterwarnings('ignore', message='The draw is False')
             return super().invoke(ctx)
         except _EXPECTED as error:
             if os.environ.get(TRACEBACK):

@@ -57,9 +57,8 @@ def command(
     \b
     mmseg-spml test CONFIG CHECKPOINT --crf --report report/
     """
-    from mmengine.runner import Runner
-
     from mmseg_spml.engine import launch as launching, testing
+    from mmseg_spml.engine.runner import ConciseRunner
 
     cfg = launching.read_config(
         config,
@@ -77,5 +76,5 @@ def command(
         testing.write_label_maps(cfg, out)
     if report is not None:
         testing.write_report(cfg, report)
-    Runner.from_cfg(cfg).test()
+    ConciseRunner.from_cfg(cfg).test()
     launching.close_distributed()

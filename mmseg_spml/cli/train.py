@@ -45,10 +45,11 @@ def command(
     mmseg-spml train configs/spml/deeplabv2_voc_scribbles.py --gpus 8
     mmseg-spml train mmseg_spml::spml/deeplabv2_voc_scribbles.py --resume
     """
-    from mmengine.runner import Runner
     from mmseg.registry import RUNNERS
 
     from mmseg_spml.engine import launch as launching
+    from mmseg_spml.engine.run_length import save_in_time
+    from mmseg_spml.engine.runner import ConciseRunner
 
     cfg = launching.read_config(
         config, work_dir=work_dir, cfg_options=cfg_options, **vars(launch)
@@ -57,7 +58,8 @@ def command(
     if amp or amp_dtype:
         launching.enable_amp(cfg, amp_dtype)
     launching.set_resume(cfg, resume)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    save_in_time(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else ConciseRunner.from_cfg(cfg)
     runner.train()
     del runner
     launching.close_distributed()

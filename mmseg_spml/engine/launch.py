@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 from torch import distributed, nn
 
+from mmseg_spml.engine.class_counts import check_class_counts
+from mmseg_spml.engine.run_length import set_length
 from mmseg_spml.engine.shipped_files import config_file
 from mmseg_spml.engine.unwrapping import unwrapped
 
@@ -198,7 +200,8 @@ def read_config(
         path: The config file; ``mmseg_spml::spml/NAME.py`` is one of the package.
         work_dir: The folder of the run. None: that of the config, or else
             ``work_dirs/<name of the config>``.
-        cfg_options: Settings that override the config, by their dotted names.
+        cfg_options: Settings that override the config, by their dotted names;
+            ``max_iters`` is the length of a training, wherever the config repeats it.
         checkpoint: The checkpoint to load, which becomes ``load_from``.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         local_rank: The number of this process on its machine, if the launcher does not
@@ -206,7 +209,8 @@ def read_config(
 
     Raises:
         FileNotFoundError: The config or the checkpoint does not exist.
-        ValueError: The launcher did not set its variables.
+        ValueError: The launcher did not set its variables, the model has another number
+            of classes than the data, or an option cannot be applied.
     """
     if checkpoint is not None and not os.path.isfile(checkpoint):
         raise FileNotFoundError(f'there is no checkpoint {checkpoint!r}')
@@ -214,7 +218,11 @@ def read_config(
     init_distributed_cpu(launcher)
     cfg = Config.fromfile(config_file(path))
     cfg.launcher = launcher
-    cfg.merge_from_dict(dict(cfg_options or {}))
+    cfg_options = dict(cfg_options or {})
+    cfg.merge_from_dict(cfg_options)
+    if 'max_iters' in cfg_options:
+        set_length(cfg, cfg_options['max_iters'])
+    check_class_counts(cfg)
     name = os.path.splitext(os.path.basename(path))[0]
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
     without_cuda(cfg)

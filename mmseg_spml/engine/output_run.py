@@ -1,10 +1,10 @@
 """Test runs in which the evaluator writes a file for each image."""
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
+from mmseg_spml.engine.runner import ConciseRunner
 
 
 def write_outputs(cfg: Config, checkpoint: str, out: str) -> None:
@@ -19,7 +19,7 @@ def write_outputs(cfg: Config, checkpoint: str, out: str) -> None:
         ValueError: If two images have the same stem, ``out`` contains input files, or
             the checkpoint does not fit the model.
     """
-    runner = Runner.from_cfg(cfg)
+    runner = ConciseRunner.from_cfg(cfg)
     dataset = runner.test_dataloader.dataset
     samples = [dataset.get_data_info(index) for index in range(len(dataset))]
     check_outputs(samples, out)

@@ -211,7 +211,7 @@ def test_missing_bank_file(root):
     cfg = retrieval(root)
     cfg.model.decode_head.retrieval.bank = str(root / 'nowhere.safetensors')
     text = message(FileNotFoundError, tiny.runner(cfg).test)
-    names(text, root / 'nowhere.safetensors', 'make_bank')
+    names(text, root / 'nowhere.safetensors', 'mmseg-spml bank')
 
 
 @pytest.mark.parametrize('content', ['empty', 'text', 'truncated', 'other arrays'])
