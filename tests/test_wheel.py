@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from integration import tiny
 
-
 SHIPPED = ('configs', 'tools', 'model-index.yml')
 SOURCES = ('mmseg_spml', *SHIPPED, 'pyproject.toml', 'setup.py', 'README.md', 'LICENSE')
 
