@@ -24,6 +24,7 @@ ROOMS = (
     'visualization',
     'evaluation',
     'engine',
+    'inference',
     'recipes',
     'cli',
     '__main__',

@@ -10,7 +10,7 @@ from mmseg_spml.version import __version__
 # The subcommands by topic; each is the `command` of the module of its name.
 TOPICS = {
     'Annotations': ('convert', 'check', 'browse', 'simulate'),
-    'Training': ('train', 'test', 'recipe'),
+    'Training and prediction': ('train', 'test', 'predict', 'recipe'),
     'Regions, seeds and pseudo labels': (
         'regions',
         'compare-regions',

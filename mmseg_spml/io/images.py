@@ -53,6 +53,61 @@ def read_image(path: str | Path) -> np.ndarray:
         raise ValueError(f'{path}: {error}') from error
 
 
+def read_bands(path: str | Path) -> np.ndarray:
+    """Read an image file with all of its bands and its own depth.
+
+    Args:
+        path: A ``.tif`` or ``.npy`` file, or any that OpenCV reads unchanged.
+
+    Returns:
+        (H, W, bands), in the order of the file; red first in photographs.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file cannot be decoded or is no image.
+        ImportError: The file is a TIFF, and ``tifffile`` is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no image {path}')
+    suffix = path.suffix.lower()
+    try:
+        if suffix == '.npy':
+            image = np.load(path, allow_pickle=False)
+        elif suffix in ('.tif', '.tiff'):
+            image = _read_tiff(path)
+        else:
+            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            if image is not None and image.ndim == 3:
+                image[..., :3] = image[..., 2::-1].copy()
+    except (OSError, ValueError, cv2.error) as error:
+        raise ValueError(f'{path} cannot be decoded: {error}') from error
+    if image is None or image.ndim not in (2, 3) or image.dtype.kind not in 'uif':
+        shape = None if image is None else (image.shape, str(image.dtype))
+        raise ValueError(
+            f'{path} is no image: expected numbers of shape (H, W) or (H, W, bands), '
+            f'got {shape}'
+        )
+    return np.ascontiguousarray(image if image.ndim == 3 else image[..., None])
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    try:
+        import tifffile
+    except ImportError as error:
+        raise ImportError(f'{path} needs tifffile: pip install tifffile') from error
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            image = series.asarray()
+    except tifffile.TiffFileError as error:
+        raise ValueError(str(error)) from error
+    # Bands may come first ('SYX', 'CYX') or last ('YXS').
+    if image.ndim == 3 and series.axes[-2:] == 'YX':
+        image = np.moveaxis(image, 0, -1)
+    return image
+
+
 def list_images(folder: str) -> list[str]:
     """List the images in a folder and its subfolders by their relative paths.
 

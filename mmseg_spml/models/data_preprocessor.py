@@ -1,5 +1,6 @@
 """Normalization, padding and stacking of a batch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,13 +33,16 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
     Input samples are not modified: in training new samples are returned.
 
     Args:
+        mean: The mean of each channel, after a conversion of their order.
+        std: The standard deviation of each channel.
         size: Smallest (height, width) after padding.
         size_divisor: Divisor of the padded size; only without ``size``.
         **kwargs: Other arguments of ``mmseg.models.SegDataPreProcessor``.
 
     Raises:
-        ValueError: If both ``size`` and ``size_divisor`` are given, or the size of a
-            map differs from that of its image.
+        ValueError: If both ``size`` and ``size_divisor`` are given, the numbers of
+            means and deviations differ, or the size of a map differs from that of its
+            image.
 
     Example:
         >>> preprocessor = SPMLDataPreProcessor()
@@ -51,12 +55,24 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
 
     def __init__(
         self,
-        *args: Any,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         size: Size | None = None,
         size_divisor: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, size=size, size_divisor=size_divisor, **kwargs)
+        if (mean is None) != (std is None) or len(mean or ()) != len(std or ()):
+            raise ValueError(
+                f'`mean` and `std` must have one value for each channel, got {mean} '
+                f'and {std}'
+            )
+        super().__init__(size=size, size_divisor=size_divisor, **kwargs)
+        if mean is not None and std is not None:
+            # MMEngine's own arguments take no more than three channels.
+            self._enable_normalize = True
+            for name, values in (('mean', mean), ('std', std)):
+                levels = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+                self.register_buffer(name, levels, persistent=False)
         if self.seg_pad_val != VOID:
             raise ValueError(
                 f'seg_pad_val must be {VOID} (void), got {self.seg_pad_val}: leave it '

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmseg_spml.engine.trained_model import last_checkpoint
+
 _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
 _KNOWN = {'name', 'command', 'args', 'inputs', 'title'}
 _TAKEN = ('lock', 'out', 'report', 'work_dir')
@@ -84,19 +86,6 @@ class Recipe:
             return last_checkpoint(folder) if checkpoint else str(folder)
 
         return _PLACEHOLDER.sub(value, text)
-
-
-def last_checkpoint(folder: Path) -> str:
-    """Return the path of the checkpoint that MMEngine wrote last.
-
-    Raises:
-        FileNotFoundError: The folder has no checkpoint.
-    """
-    note = folder / 'last_checkpoint'
-    if not note.is_file():
-        raise FileNotFoundError(f'no run has left a checkpoint in {folder}')
-    # Only the name is used: the folder may have been moved.
-    return str(folder / Path(note.read_text().strip()).name)
 
 
 def read_recipe(

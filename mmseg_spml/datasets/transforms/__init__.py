@@ -7,6 +7,7 @@ from mmseg_spml.datasets.transforms.augmentation import (
     RandomResizeOfImage,
     WeakRandomFlip,
 )
+from mmseg_spml.datasets.transforms.bands import LoadMultiBandImage
 from mmseg_spml.datasets.transforms.labels import (
     ExpandLabelsToRegions,
     UnlabeledToVoid,
@@ -21,6 +22,7 @@ from mmseg_spml.datasets.transforms.packing import PackWeakSegInputs
 __all__ = [
     'ExpandLabelsToRegions',
     'LoadBoxExtents',
+    'LoadMultiBandImage',
     'LoadRegions',
     'LoadWeakAnnotations',
     'PackWeakSegInputs',

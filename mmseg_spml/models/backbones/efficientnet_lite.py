@@ -122,6 +122,10 @@ class EfficientNetLite(BaseModule):
             16, 32 (channels 16, 24, 40, 112, 320; of lite2 16, 24, 48, 120, 352).
         pretrained: Whether ``init_weights`` loads the packaged ImageNet weights.
         bn_momentum: Momentum of the batch normalization.
+        in_channels: Number of channels of the images. With another number than 3 the
+            packaged weights of the first layer are those of the mean over red, green
+            and blue for each channel, times 3 / ``in_channels``, so that gray images
+            give the features that they give as RGB.
         init_cfg: Initialization config, as for any MMEngine module.
 
     Raises:
@@ -139,6 +143,7 @@ class EfficientNetLite(BaseModule):
         out_indices: Sequence[int] = (2, 3, 4),
         pretrained: bool = True,
         bn_momentum: float = 0.01,
+        in_channels: int = 3,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -149,7 +154,10 @@ class EfficientNetLite(BaseModule):
         self.variant = variant
         self.out_indices = tuple(out_indices)
         self.pretrained = pretrained
-        self._conv_stem, self._bn0 = _conv_bn(3, 32, 3, 2, momentum=bn_momentum)
+        self.in_channels = in_channels
+        self._conv_stem, self._bn0 = _conv_bn(
+            in_channels, 32, 3, 2, momentum=bn_momentum
+        )
         blocks, self._ends, channels = [], [], 32
         for repeats, kernel, stride, expansion, width in _stages(variant):
             for number in range(repeats):
@@ -193,12 +201,16 @@ class EfficientNetLite(BaseModule):
         weights = getattr(module, f'Efficientnet{self.variant.capitalize()}ModelFile')
         path = weights.get_model_file_path()
         state = torch.load(path, map_location='cpu', weights_only=True)
+        if self.in_channels != 3:
+            first = state['_conv_stem.weight'].mean(dim=1, keepdim=True)
+            scaled = first * (3 / self.in_channels)
+            state['_conv_stem.weight'] = scaled.repeat(1, self.in_channels, 1, 1)
         missing = self.load_state_dict(state, strict=False).missing_keys
         if missing:
             raise ValueError(f'{path} lacks the tensors {missing}')
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps ``out_indices`` of images ``(N, 3, H, W)``."""
+        """Return the feature maps ``out_indices`` of images ``(N, channels, H, W)``."""
         x = x.contiguous(memory_format=torch.channels_last)
         x = F.relu6(self._bn0(self._conv_stem(x)))
         wanted = {

@@ -1,0 +1,115 @@
+"""Overlapping tiles of images that are too large for a network, and their blending.
+
+Letters: H, W image size; h, w tile size.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Tile(NamedTuple):
+    """A rectangle of an image: rows top to bottom, columns left to right.
+
+    The ends are exclusive, as in slices.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The rows and columns, to index an array (H, W)."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The (h, w) of the tile."""
+        return self.bottom - self.top, self.right - self.left
+
+
+def intervals(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
+    """Cover ``length`` pixels by intervals of one length that overlap evenly.
+
+    There are as few as possible. Neighbors overlap by ``overlap`` or more pixels; what
+    is left over is shared out, so that no interval is shorter than another.
+
+    Args:
+        length: The pixels to cover, 1 or more.
+        tile: The length of an interval. An image that is not longer is one interval.
+        overlap: The least overlap of neighbors, from 0 to ``tile`` - 1.
+
+    Returns:
+        The start and the end (exclusive) of each interval, in order.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> intervals(10, 6, 1)
+        [(0, 6), (4, 10)]
+        >>> intervals(5, 6, 1)
+        [(0, 5)]
+    """
+    if length < 1 or tile < 1 or not 0 <= overlap < tile:
+        raise ValueError(
+            'expected a length and a tile of 1 or more and an overlap in 0..tile-1, '
+            f'got {length}, {tile} and {overlap}'
+        )
+    if length <= tile:
+        return [(0, length)]
+    number = -(-(length - overlap) // (tile - overlap))
+    starts = [(length - tile) * index // (number - 1) for index in range(number)]
+    return [(start, start + tile) for start in starts]
+
+
+def tile_rows(
+    size: tuple[int, int], tile: tuple[int, int], overlap: int
+) -> Iterator[list[Tile]]:
+    """Yield the tiles of an image, row by row.
+
+    Args:
+        size: The (H, W) of the image.
+        tile: The (h, w) of a tile.
+        overlap: The least overlap of neighbors in pixels.
+
+    Raises:
+        ValueError: See :func:`intervals`.
+
+    Example:
+        >>> [row] = tile_rows((4, 10), (6, 6), 1)
+        >>> [tuple(tile) for tile in row]
+        [(0, 4, 0, 6), (0, 4, 4, 10)]
+    """
+    columns = intervals(size[1], tile[1], overlap)
+    for top, bottom in intervals(size[0], tile[0], overlap):
+        yield [Tile(top, bottom, left, right) for left, right in columns]
+
+
+def blending_weights(size: tuple[int, int], overlap: int) -> np.ndarray:
+    """Weights of a tile that fall linearly to its borders.
+
+    A pixel at a border counts least, since a network sees the least of its
+    surroundings. Weighted means over tiles are without steps at the borders of tiles.
+
+    Args:
+        size: The (h, w) of the tile.
+        overlap: The pixels from a border over which the weights rise to 1.
+
+    Returns:
+        (h, w) float32, above 0.
+
+    Example:
+        >>> [f'{weight:.2f}' for weight in blending_weights((5, 5), 2)[2]]
+        ['0.33', '0.67', '1.00', '0.67', '0.33']
+    """
+
+    def ramp(length: int) -> np.ndarray:
+        distance = np.minimum(np.arange(length), np.arange(length)[::-1]) + 1
+        return np.minimum(distance / (overlap + 1), 1).astype(np.float32)
+
+    # Along a side that one tile covers, the weights change nothing.
+    return ramp(size[0])[:, None] * ramp(size[1])

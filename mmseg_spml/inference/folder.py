@@ -1,0 +1,168 @@
+"""Prediction of all images of a folder."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+from mmseg.apis import init_model
+from mmseg.registry import TRANSFORMS
+
+from mmseg_spml.inference.prediction_files import PredictionFiles
+from mmseg_spml.inference.test_pipeline import loading_step
+from mmseg_spml.inference.tiled_predictor import TiledPredictor
+from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.folders import files_with_suffix
+from mmseg_spml.io.images import IMAGE_SUFFIXES
+from mmseg_spml.io.index_maps import check_output_folder
+from mmseg_spml.io.progress import watched
+
+_SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
+_TABLE = 'predictions.csv'
+
+
+@dataclass
+class FolderSummary:
+    """What came of the images of a folder.
+
+    Attributes:
+        rows: The rows of the table, the least certain image first.
+        skipped: The names of images whose label maps were there.
+        errors: The name and the problem of each image that could not be predicted.
+    """
+
+    rows: list[dict[str, Any]]
+    skipped: list[str]
+    errors: list[tuple[str, str]]
+
+
+def predict_folder(
+    cfg: Config,
+    checkpoint: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    device: str = 'cpu',
+    probabilities: bool = False,
+    uncertainty: bool = False,
+    overlays: bool = True,
+    skip_existing: bool = False,
+    **options: Any,
+) -> FolderSummary:
+    """Predict all images of a folder and its subfolders, and write label maps.
+
+    The label map of ``a/b.jpg`` is ``labels/a/b.png`` in the folder ``out``, an 8-bit
+    PNG of class ids (16-bit above 256 classes), beside a GeoTIFF ``labels/a/b.tif`` if
+    the image has a georeference. ``predictions.csv`` lists the images, the least
+    certain first. An image that cannot be predicted does not stop the others.
+
+    Args:
+        cfg: The config of the model.
+        checkpoint: The checkpoint of the model.
+        images: The folder of images.
+        out: The folder to write to.
+        device: The device to compute on.
+        probabilities: Whether to write ``probabilities/a/b.npz`` with the arrays
+            ``probabilities``, (C, H, W) float16, and ``classes``, the C names.
+        uncertainty: Whether to write ``entropy/a/b.png`` (255: all classes are equally
+            probable) and ``margin/a/b.png`` (255: one class is certain).
+        overlays: Whether to write ``overlays/a/b.jpg``, the image in class colors.
+        skip_existing: Whether to keep label maps that are there.
+        **options: Options of :class:`TiledPredictor`.
+
+    Raises:
+        FileNotFoundError: There are no images, or no checkpoint.
+        ValueError: ``out`` is the folder of the images, two images would share a label
+            map, or the config or an option does not fit.
+    """
+    names = _image_names(Path(images))
+    check_output_folder(str(out), [str(images)])
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
+    load = TRANSFORMS.build(loading_step(cfg))
+    model = init_model(cfg, str(checkpoint), device=device)
+    predictor = TiledPredictor(model, **options)
+    meta = model.dataset_meta
+    files = PredictionFiles(
+        Path(out),
+        meta['classes'],
+        meta['palette'],
+        probabilities=probabilities,
+        uncertainty=uncertainty,
+        overlays=overlays,
+    )
+    Path(out).mkdir(parents=True, exist_ok=True)
+    summary = FolderSummary([], [], [])
+    for name in watched(names, 'predicting'):
+        if skip_existing and files.labels_path(name).is_file():
+            summary.skipped.append(name)
+            continue
+        try:
+            path = Path(images, name)
+            image = _loaded(load, path)
+            row = files.write(name, path, _rgb(image, model), predictor.bands(image))
+            summary.rows.append(row)
+        except (ValueError, OSError, MemoryError, ImportError, cv2.error) as error:
+            summary.errors.append((name, ' '.join(str(error).split())))
+    summary.rows.sort(key=lambda row: -row['mean_entropy'])
+    _write_table(Path(out, _TABLE), summary.rows)
+    return summary
+
+
+def _image_names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f'there is no folder {folder}')
+    paths = files_with_suffix(folder, *_SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(
+            f'there is no image in {folder} (suffixes {", ".join(_SUFFIXES)})'
+        )
+    names: dict[str, str] = {}
+    for path in sorted(paths):
+        name = path.relative_to(folder).as_posix()
+        other = names.setdefault(name.rsplit('.', 1)[0], name)
+        if other != name:
+            raise ValueError(
+                f'the images {other} and {name} would share a label map: rename one'
+            )
+    return list(names.values())
+
+
+def _loaded(load: Any, path: Path) -> np.ndarray:
+    """Load an image as the config does; what cannot be decoded is a ValueError."""
+    try:
+        results = load(dict(img_path=str(path)))
+    except AssertionError:  # by which MMCV's loader checks
+        results = None
+    if results is None or results.get('img') is None:
+        raise ValueError('no image that can be decoded')
+    return results['img']
+
+
+def _rgb(image: np.ndarray, model: Any) -> np.ndarray:
+    """Show an image of any bands and depth as (H, W, 3) uint8 RGB."""
+    bands = image if image.ndim == 3 else image[..., None]
+    shown = bands[..., :3] if bands.shape[2] >= 3 else bands[..., [0, 0, 0]]
+    if getattr(model.data_preprocessor, '_channel_conversion', False):
+        shown = shown[..., ::-1]
+    if shown.dtype != np.uint8:
+        low, high = np.percentile(shown, [1, 99])
+        shown = (shown - low) / max(high - low, 1e-6) * 255
+        shown = np.clip(shown, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(shown)
+
+
+def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())

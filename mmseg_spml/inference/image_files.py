@@ -1,0 +1,60 @@
+"""Images with any number of bands, and the georeference of GeoTIFF files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TIFF_SUFFIXES = ('.tif', '.tiff')
+# Tags of GeoTIFF and GDAL: scale and tie points of pixels, transformation, keys of the
+# coordinate system with their numbers and texts, the value of missing data.
+_GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42113)
+
+
+def georeference(path: str | Path) -> list[tuple[Any, ...]]:
+    """Return the tags that place a TIFF file on the earth, for ``tifffile``.
+
+    Args:
+        path: An image file.
+
+    Returns:
+        The ``extratags`` of ``tifffile.imwrite``; empty for other files and for files
+        without a georeference, or if ``tifffile`` is not installed.
+    """
+    if Path(path).suffix.lower() not in TIFF_SUFFIXES:
+        return []
+    try:
+        import tifffile
+    except ImportError:
+        return []
+    try:
+        with tifffile.TiffFile(path) as file:
+            tags = file.pages.first.tags
+            found = [tags[code] for code in _GEO_TAGS if code in tags]
+            if not any(tag.code in (33550, 33922, 34264) for tag in found):
+                return []
+            return [
+                (tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in found
+            ]
+    except tifffile.TiffFileError:
+        return []
+
+
+def write_label_tiff(
+    path: str | Path, labels: np.ndarray, tags: list[tuple[Any, ...]]
+) -> None:
+    """Write a label map as a TIFF file with the georeference of its image.
+
+    Args:
+        path: The file to write.
+        labels: (H, W) uint8 or uint16.
+        tags: What :func:`georeference` found. The value of missing data is left out: it
+            belongs to the image.
+    """
+    import tifffile
+
+    from mmseg_spml.io.atomic_file import atomic_file
+
+    kept = [tag for tag in tags if tag[0] != 42113]
+    with atomic_file(path) as file:
+        tifffile.imwrite(file, labels, compression='zlib', extratags=kept)

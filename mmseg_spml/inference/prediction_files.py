@@ -1,0 +1,131 @@
+"""The files of a predicted image: labels, probabilities, uncertainty, overlay.
+
+Letters: H, W image size; C classes.
+"""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmseg_spml.functional.uncertainty import normalized_entropy, probability_margin
+from mmseg_spml.inference.image_files import georeference, write_label_tiff
+from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.index_maps import write_index_map
+from mmseg_spml.visualization.image_grid import write_picture
+
+_OVERLAY_SIDE = 2048
+_OPACITY = 0.5
+
+
+@dataclass(frozen=True)
+class PredictionFiles:
+    """What is written for each image, below a folder.
+
+    Attributes:
+        out: The folder.
+        classes: The C class names.
+        palette: The C RGB colors of the classes.
+        probabilities: Whether to write ``probabilities/NAME.npz``.
+        uncertainty: Whether to write ``entropy/NAME.png`` and ``margin/NAME.png``.
+        overlays: Whether to write ``overlays/NAME.jpg``.
+    """
+
+    out: Path
+    classes: Sequence[str]
+    palette: Sequence[Sequence[int]]
+    probabilities: bool = False
+    uncertainty: bool = False
+    overlays: bool = True
+
+    def labels_path(self, name: str) -> Path:
+        """The file of the label map of an image."""
+        return self._path('labels', name, '.png')
+
+    def write(
+        self,
+        name: str,
+        source: Path,
+        image: np.ndarray,
+        bands: Iterable[tuple[int, Tensor]],
+    ) -> dict[str, float | int | str]:
+        """Write the files of an image, and summarize it.
+
+        Args:
+            name: The path of the image below the folder of images.
+            source: The file of the image.
+            image: (H, W, 3) uint8 RGB, for the overlay.
+            bands: The first row and the probabilities (C, rows, W) of each band, from
+                top to bottom.
+
+        Returns:
+            A row of the table of images.
+        """
+        height, width = image.shape[:2]
+        number = len(self.classes)
+        labels = np.empty((height, width), np.uint8 if number <= 256 else np.uint16)
+        entropy = np.empty((height, width), np.uint8)
+        margin = np.empty((height, width), np.uint8)
+        sums = dict(mean_entropy=0.0, mean_margin=0.0)
+        with tempfile.TemporaryDirectory(dir=self.out) as folder:
+            kept = None
+            for top, band in bands:
+                rows = slice(top, top + band.shape[1])
+                labels[rows] = band.argmax(dim=0).numpy()
+                of_band = normalized_entropy(band), probability_margin(band)
+                for map_, values in zip((entropy, margin), of_band):
+                    map_[rows] = (values * 255).round().to(torch.uint8).numpy()
+                for key, values in zip(sums, of_band):
+                    sums[key] += float(values.double().sum())
+                if self.probabilities:
+                    if kept is None:
+                        kept = np.lib.format.open_memmap(
+                            Path(folder, 'probabilities.npy'),
+                            'w+',
+                            np.float16,
+                            (len(band), height, width),
+                        )
+                    kept[:, rows] = band.to(torch.float16).numpy()
+            if kept is not None:
+                with atomic_file(self._path('probabilities', name, '.npz')) as file:
+                    np.savez(file, probabilities=kept, classes=np.array(self.classes))
+        if self.uncertainty:
+            write_index_map(str(self._path('entropy', name, '.png')), entropy)
+            write_index_map(str(self._path('margin', name, '.png')), margin)
+        if self.overlays:
+            self._write_overlay(name, image, labels)
+        self._write_labels(name, source, labels)
+        counts = np.bincount(labels.ravel(), minlength=number) / labels.size
+        return {
+            'image': name,
+            'width': width,
+            'height': height,
+            **{key: round(value / labels.size, 5) for key, value in sums.items()},
+            **{f'share_{c}': round(float(n), 5) for c, n in zip(self.classes, counts)},
+        }
+
+    def _write_labels(self, name: str, source: Path, labels: np.ndarray) -> None:
+        """Write the label map last: it says that an image is done."""
+        tags = georeference(source)
+        if tags:
+            write_label_tiff(self._path('labels', name, '.tif'), labels, tags)
+        write_index_map(str(self.labels_path(name)), labels)
+
+    def _write_overlay(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
+        scale = min(1.0, _OVERLAY_SIDE / max(labels.shape))
+        size = tuple(max(1, round(side * scale)) for side in labels.shape[::-1])
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        shown = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+        colors = np.asarray(self.palette, np.uint8)[shown]
+        blended = cv2.addWeighted(small, 1 - _OPACITY, colors, _OPACITY, 0)
+        path = self._path('overlays', name, '.jpg')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(path, blended)
+
+    def _path(self, kind: str, name: str, suffix: str) -> Path:
+        return (self.out / kind / name).with_suffix(suffix)
