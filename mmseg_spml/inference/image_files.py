@@ -1,9 +1,12 @@
 """Images with any number of bands, and the georeference of GeoTIFF files."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from mmseg_spml.io.atomic_file import atomic_file
 
 TIFF_SUFFIXES = ('.tif', '.tiff')
 # Tags of GeoTIFF and GDAL: scale and tie points of pixels, transformation, keys of the
@@ -53,8 +56,8 @@ def write_label_tiff(
     """
     import tifffile
 
-    from mmseg_spml.io.atomic_file import atomic_file
-
     kept = [tag for tag in tags if tag[0] != 42113]
+    content = io.BytesIO()
+    tifffile.imwrite(content, labels, compression='zlib', extratags=kept)
     with atomic_file(path) as file:
-        tifffile.imwrite(file, labels, compression='zlib', extratags=kept)
+        file.write(content.getvalue())

