@@ -14,14 +14,9 @@ import numpy as np
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
-    Box,
-    DenseMap,
-    Mask,
-    Point,
-    Polygon,
-    Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.scaling import scaled_annotation
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.visualization.image_grid import data_url
 from mmseg_spml.visualization.label_maps import VOID_COLOR, Color
@@ -62,7 +57,8 @@ def annotation_layer(
         ([255, 0, 0, 200], [0, 0, 0, 0])
     """
     check_classes(annotation, classes)
-    drawn = _scaled(annotation, size)
+    # Strokes stay at least two pixels wide, to be seen.
+    drawn = scaled_annotation(annotation, size, stroke_width=3, min_stroke_width=2)
     kinds = ('dense', 'polygons', 'masks', 'strokes', 'points')
     labels = label_map(drawn, classes, priority=kinds, background=None)
     colors = np.zeros((VOID + 1, 4), np.uint8)
@@ -100,51 +96,6 @@ def check_classes(annotation: WeakAnnotation, classes: Sequence[str]) -> None:
             'them to the classes',
             place=annotation.image,
         )
-
-
-def _scaled(annotation: WeakAnnotation, size: tuple[int, int]) -> WeakAnnotation:
-    """Scale an annotation to a picture of another size without losing a shape.
-
-    Strokes stay at least two pixels wide, and clicks keep their radius.
-    """
-    if size == annotation.size:
-        return annotation
-    x, y = size[1] / annotation.width, size[0] / annotation.height
-
-    def moved(vertices: Iterable[tuple[float, float]]) -> Vertices:
-        return tuple((a * x, b * y) for a, b in vertices)
-
-    def resized(array: np.ndarray) -> np.ndarray:
-        return cv2.resize(
-            array.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST
-        )
-
-    dense = annotation.dense
-    return WeakAnnotation(
-        annotation.image,
-        *size,
-        boxes=[
-            Box.around(box.label, moved(box.outline))
-            if box.outline is not None
-            else Box(box.label, box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)
-            for box in annotation.boxes
-        ],
-        points=[
-            Point(point.label, point.x * x, point.y * y) for point in annotation.points
-        ],
-        strokes=[
-            Stroke(one.label, moved(one.path), max((one.width or 3) * x, 2))
-            for one in annotation.strokes
-        ],
-        polygons=[
-            Polygon(one.label, tuple(moved(ring) for ring in one.rings))
-            for one in annotation.polygons
-        ],
-        masks=[
-            Mask(one.label, resized(one.mask).astype(bool)) for one in annotation.masks
-        ],
-        dense=None if dense is None else DenseMap(dense.classes, resized(dense.labels)),
-    )
 
 
 def draw_annotation(image: np.ndarray, layer: np.ndarray) -> np.ndarray:

@@ -33,6 +33,8 @@ from mmseg_spml.visualization.label_maps import (
 
 LOADING = (
     'LoadImageFromFile',
+    'LoadMultiBandImage',
+    'LimitSize',
     'LoadWeakAnnotations',
     'LoadRegions',
     'ExpandLabelsToRegions',

@@ -12,6 +12,7 @@ from mmseg_spml.datasets.transforms.labels import (
     ExpandLabelsToRegions,
     UnlabeledToVoid,
 )
+from mmseg_spml.datasets.transforms.limit_size import LimitSize
 from mmseg_spml.datasets.transforms.loading import (
     LoadBoxExtents,
     LoadRegions,
@@ -21,6 +22,7 @@ from mmseg_spml.datasets.transforms.packing import PackWeakSegInputs
 
 __all__ = [
     'ExpandLabelsToRegions',
+    'LimitSize',
     'LoadBoxExtents',
     'LoadMultiBandImage',
     'LoadRegions',

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
@@ -11,8 +12,10 @@ from mmseg.registry import TRANSFORMS
 
 from mmseg_spml.annotations.box_extents import box_extents
 from mmseg_spml.annotations.label_map import label_map
+from mmseg_spml.annotations.scaling import scaled_annotation
 from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.datasets.region_files import GENERATED, RegionMaker
+from mmseg_spml.functional.labels.shrinking import shrink_labels
 from mmseg_spml.functional.labels.values import (
     canonical_labels,
     check_label_options,
@@ -29,14 +32,23 @@ from mmseg_spml.io.index_maps import (
 def _check_size(
     map_: np.ndarray, results: dict, what: str, path: str, after_resize: bool = False
 ) -> None:
+    """Check that a map has the size of its image, or that before ``LimitSize``."""
     image = results.get('img', map_)
     height, width = results['ori_shape'] if after_resize else image.shape[:2]
-    if map_.shape != (height, width):
+    allowed = [(height, width)]
+    if is_limited(results):
+        allowed.append(tuple(results['limited_from']))
+    if map_.shape not in allowed:
         raise ValueError(
             f'the {what} {path} is {map_.shape[0]}x{map_.shape[1]} (height x width) '
             f'but the image {results.get("img_path")} is {height}x{width}. Make the '
             f'{what} from the image at its own size, and load it before augmentation'
         )
+
+
+def is_limited(results: dict) -> bool:
+    """Whether ``LimitSize`` has shrunk the image."""
+    return results.get('limited_from') is not None
 
 
 def ignored_tags(results: dict) -> Sequence[int]:
@@ -167,12 +179,20 @@ class LoadWeakAnnotations(BaseTransform):
         if value is None:
             value = results.get('unlabeled_value')
         label_range = self.label_range or results.get('label_range') or 'strict'
-        return canonical_labels(
+        labels, occurring = canonical_labels(
             stored, num_classes, value, label_range, f'the label map {path}'
         )
+        if not self.after_resize and is_limited(results):
+            labels = shrink_labels(labels, results['img'].shape[:2], num_classes)
+        return labels, occurring
 
     def _draw(self, results: dict) -> np.ndarray:
         annotation = unpacked(results['annotation'])
+        if is_limited(results) and not self.after_resize:
+            # Of the annotation, so that errors name the sizes of files.
+            whole = np.broadcast_to(np.uint8(0), annotation.size)
+            _check_size(whole, results, 'annotation', f'of {annotation.image}')
+            annotation = scaled_annotation(annotation, results['img'].shape[:2])
         labels = label_map(
             annotation,
             results['class_names'],
@@ -246,6 +266,8 @@ class LoadRegions(BaseTransform):
         if path is not None:
             regions = _load_index_map(path, 'region map', self.backend_args)
             _check_size(regions, results, 'region map', path)
+            if is_limited(results) and regions.shape != results['img'].shape[:2]:
+                regions = _nearest(regions, results['img'].shape[:2])
         elif self.maker is None:
             raise ValueError(
                 f'the image {results.get("img_path")} has no region map. Give the '
@@ -291,6 +313,10 @@ class LoadRegions(BaseTransform):
             f'{type(self).__name__}(generate={self.generate}, '
             f'cache_dir={self.cache_dir!r}, channel_order={self.channel_order!r})'
         )
+
+
+def _nearest(regions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(regions, size[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _region_maker(generate: dict) -> RegionMaker:

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch.utils.data import DataLoader, Dataset
 
+from mmseg_spml.datasets.transforms.limit_size import LimitSize
 from mmseg_spml.datasets.transforms.loading import LoadRegions
 from mmseg_spml.io.progress import watched
 
@@ -125,12 +126,15 @@ class RegionJobs(Dataset):
 
 
 def _load_image(dataset: Any, info: dict) -> Any:
-    """Apply the transforms of a data set up to the one that loads the image."""
+    """Apply the transforms of a data set that load the image and limit its size."""
     for step in dataset.pipeline.transforms:
-        info = step(info)
-        if 'img' in info:
-            return info['img']
-    raise ValueError('no transform before LoadRegions loads an image')
+        if 'img' not in info or isinstance(step, LimitSize):
+            info = step(info)
+        if isinstance(step, LoadRegions):
+            break
+    if 'img' not in info:
+        raise ValueError('no transform before LoadRegions loads an image')
+    return info['img']
 
 
 def _parts(dataset: Any) -> Iterator[Any]:

@@ -1,0 +1,90 @@
+"""Annotations of images that are resized."""
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from mmseg_spml.annotations.model import (
+    DENSE_UNLABELED,
+    Box,
+    DenseMap,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+)
+from mmseg_spml.functional.labels.shrinking import shrink_labels
+
+_Vertices = tuple[tuple[float, float], ...]
+
+
+def scaled_annotation(
+    annotation: WeakAnnotation,
+    size: tuple[int, int],
+    *,
+    stroke_width: float | None = None,
+    min_stroke_width: float = 1,
+) -> WeakAnnotation:
+    """Scale an annotation to another size of its image without losing a shape.
+
+    Args:
+        annotation: The annotation.
+        size: The (H, W) of the resized image.
+        stroke_width: The width of strokes that state none, before scaling. None: they
+            state none afterwards either.
+        min_stroke_width: The smallest width of strokes afterwards, in pixels.
+
+    Example:
+        >>> weak = WeakAnnotation('a.jpg', 8, 8, points=[Point('cat', 6, 2)])
+        >>> scaled_annotation(weak, (4, 2)).points
+        [Point(label='cat', x=1.5, y=1.0)]
+    """
+    if size == annotation.size:
+        return annotation
+    x, y = size[1] / annotation.width, size[0] / annotation.height
+
+    def moved(vertices: Iterable[tuple[float, float]]) -> _Vertices:
+        return tuple((a * x, b * y) for a, b in vertices)
+
+    def resized(mask: np.ndarray) -> np.ndarray:
+        scaled = cv2.resize(
+            mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST
+        )
+        return scaled.astype(bool)
+
+    def width_of(stroke: Stroke) -> float | None:
+        width = stroke_width if stroke.width is None else stroke.width
+        return None if width is None else max(width * x, min_stroke_width)
+
+    dense = annotation.dense
+    return WeakAnnotation(
+        annotation.image,
+        *size,
+        tags=annotation.tags,
+        absent=annotation.absent,
+        tags_complete=annotation.tags_complete,
+        boxes_complete=annotation.boxes_complete,
+        boxes=[
+            Box.around(box.label, moved(box.outline))
+            if box.outline is not None
+            else Box(box.label, box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)
+            for box in annotation.boxes
+        ],
+        points=[Point(one.label, one.x * x, one.y * y) for one in annotation.points],
+        strokes=[
+            Stroke(one.label, moved(one.path), width_of(one))
+            for one in annotation.strokes
+        ],
+        polygons=[
+            Polygon(one.label, tuple(moved(ring) for ring in one.rings))
+            for one in annotation.polygons
+        ],
+        masks=[Mask(one.label, resized(one.mask)) for one in annotation.masks],
+        dense=None
+        if dense is None
+        else DenseMap(
+            dense.classes, shrink_labels(dense.labels, size, DENSE_UNLABELED)
+        ),
+    )
