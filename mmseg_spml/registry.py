@@ -33,6 +33,9 @@ def _children() -> dict[str, Registry]:
         for name, registry in vars(mmseg_registry).items()
         if isinstance(registry, Registry)
     }
+    for parent in parents.values():
+        # Children look modules up in their parents, but do not have these import any.
+        parent.import_from_location()
     return {
         name: Registry(registry.name, parent=registry, scope=SCOPE, locations=[SCOPE])
         for name, registry in parents.items()

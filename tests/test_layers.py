@@ -26,6 +26,7 @@ ROOMS = (
     'engine',
     'inference',
     'recipes',
+    'projects',
     'cli',
     '__main__',
 )

@@ -9,8 +9,9 @@ from mmseg_spml.version import __version__
 
 # The subcommands by topic; each is the `command` of the module of its name.
 TOPICS = {
+    'Projects': ('init', 'train', 'predict'),
     'Annotations': ('convert', 'check', 'browse', 'simulate'),
-    'Training and prediction': ('train', 'test', 'predict', 'recipe'),
+    'Configs': ('test', 'recipe'),
     'Regions, seeds and pseudo labels': (
         'regions',
         'compare-regions',

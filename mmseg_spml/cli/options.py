@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import wraps
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mmseg_spml.annotations.model import WeakAnnotation
     from mmseg_spml.annotations.problems import Problems
 
+GPUS = 'mmseg_spml.gpus'
+"""The key of a context's ``meta`` for the number of processes."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -255,8 +258,11 @@ def launch_options(function: Callable) -> Callable:
 
     @wraps(function)
     def in_processes(gpus: int, launcher: str, local_rank: int, **given: Any) -> Any:
-        if gpus > 1 and launcher == 'none':
-            ctx = click.get_current_context()
+        ctx = click.get_current_context()
+        ctx.meta[GPUS] = gpus
+        # The stages of a project start processes of their own.
+        is_project = Path(given['config']).is_dir()
+        if gpus > 1 and launcher == 'none' and not is_project:
             ctx.exit(_start_processes(gpus, ctx))
         return function(launch=Launch(launcher, local_rank), **given)
 

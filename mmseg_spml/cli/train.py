@@ -1,5 +1,7 @@
 """``mmseg-spml train``: training of a config."""
 
+from pathlib import Path
+
 import click
 
 from mmseg_spml.cli import options
@@ -37,14 +39,25 @@ def command(
     cfg_options: dict,
     launch: options.Launch,
 ) -> None:
-    r"""Train a model.
+    r"""Train a project or a config.
 
-    CONFIG is a config file, or mmseg_spml::PATH for one of the package.
+    CONFIG is the folder of a project (`mmseg-spml init`), a config file, or
+    mmseg_spml::PATH for one of the package. A project is trained with all that it
+    needs: seeds of boxes or tags, regions, the model, and a page with its scores and
+    pictures. The same command goes on where it was stopped.
 
     \b
+    mmseg-spml train mine/
     mmseg-spml train configs/spml/deeplabv2_voc_scribbles.py --gpus 8
     mmseg-spml train mmseg_spml::spml/deeplabv2_voc_scribbles.py --resume
     """
+    if Path(config).is_dir():
+        if work_dir or resume or amp or amp_dtype or cfg_options:
+            raise click.UsageError(
+                f'{config} is a project: change its config.py instead of giving options'
+            )
+        _train_project(config)
+        return
     from mmseg.registry import RUNNERS
 
     from mmseg_spml.engine import launch as launching
@@ -63,3 +76,16 @@ def command(
     runner.train()
     del runner
     launching.close_distributed()
+
+
+def _train_project(folder: str) -> None:
+    from mmseg_spml.projects.training import train_project
+
+    try:
+        page = train_project(folder, click.get_current_context().meta[options.GPUS])
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.ClickException('stopped; the same command goes on') from None
+    click.echo(f'{page} has the scores and pictures. Next:')
+    click.echo(f'  mmseg-spml predict {folder} IMAGES OUT')

@@ -45,7 +45,8 @@ class WeakSegDataset(BaseSegDataset):
         ann_file: List file, relative to ``data_root`` or absolute.
         list_format: ``'stem'``, ``'triple'`` or ``'annotations'``.
         annotation_format: Format of the annotations; detected if None.
-        image_list: File with one stem per line that selects images of the annotations.
+        image_list: File that selects images of the annotations: on each line the path
+            below ``data_prefix['img_path']``, or the stem.
         data_prefix: Folders ``img_path``, ``seg_map_path``, ``region_map_path``.
         region_map_suffix: Suffix of region maps.
         unlabeled_value: Value in C..255 that means "unlabeled" in label files. None: C.
@@ -251,10 +252,12 @@ class WeakSegDataset(BaseSegDataset):
             raise FileNotFoundError(f'there is no list {image_list}')
         with open(image_list, encoding='utf-8-sig') as file:
             stems = [line.strip() for line in file if line.strip()]
-        known = {
-            osp.splitext(osp.basename(sample['img_path']))[0]: sample
-            for sample in samples
-        }
+        folder = self.data_prefix.get('img_path', '')
+        known: dict[str, dict] = {}
+        for sample in samples:
+            path = sample['img_path']
+            known[osp.splitext(osp.basename(path))[0]] = sample
+            known[osp.relpath(path, folder or '.').replace(os.sep, '/')] = sample
         missing = [stem for stem in stems if stem not in known]
         if missing:
             raise ValueError(

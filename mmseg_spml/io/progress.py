@@ -1,8 +1,10 @@
 """Progress bars of loops over images, with the time left."""
 
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 from rich.console import Console
@@ -15,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+# Between two lines of progress where there is no terminal.
+_SECONDS_BETWEEN_LINES = 5.0
 T = TypeVar('T')
 Report = Callable[[str, int, int, str], None]
 """Function of the name of a stage, the steps done, their number, and the time left."""
@@ -26,7 +30,7 @@ def watched(
     """Yield the items and show their number and the time on standard error.
 
     The bar shows the number of items, the elapsed time, and the time left. If standard
-    error is not a terminal, only one line is printed at the end.
+    error is not a terminal, a line is printed every five seconds and at the end.
 
     Args:
         items: The items to loop over.
@@ -37,15 +41,48 @@ def watched(
         >>> list(watched(['a.jpg', 'b.jpg'], 'reading'))
         ['a.jpg', 'b.jpg']
     """
+    console = Console(file=sys.stderr)
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    if not console.is_terminal:
+        yield from _logged(items, what, total)
+        return
     columns = (
         TextColumn('{task.description}'),
         BarColumn(),
-        MofNCompleteColumn(),
+        MofNCompleteColumn() if total else TextColumn('{task.completed}'),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        *([TimeRemainingColumn()] if total else []),
     )
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+    with Progress(*columns, console=console) as bar:
         yield from bar.track(items, total=total, description=what)
+
+
+def _logged(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    """Print a line every few seconds, for logs, and one at the end."""
+    start = told = time.monotonic()
+    done = 0
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - told >= _SECONDS_BETWEEN_LINES and done != total:
+            told = now
+            print(_line(what, done, total, now - start), file=sys.stderr, flush=True)
+    passed = time.monotonic() - start
+    print(
+        f'{what} [{done}/{done}]  {_clock(passed)} passed', file=sys.stderr, flush=True
+    )
+
+
+def _line(what: str, done: int, total: int | None, passed: float) -> str:
+    if not total:
+        return f'{what} [{done}]  {_clock(passed)} passed'
+    left = passed / done * (total - done)
+    return f'{what} [{done}/{total}]  eta: {_clock(left)}  {_clock(passed)} passed'
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 class JobBars:

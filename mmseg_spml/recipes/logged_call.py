@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-# A line by which MMEngine's loggers report the progress of a loop.
-_PROGRESS = re.compile(r'Iter\((\w+)\) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  ')
+# A line by which MMEngine's loggers, or `watched`, report the progress of a loop.
+_PROGRESS = re.compile(
+    r'(?:Iter\((\w+)\)|^([\w -]+?)) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  '
+)
 
 LoopReport = Callable[[str, int, int, str], None]
 """Function of a loop (train, val, test), iterations done, their number, time left."""
@@ -50,8 +52,8 @@ def call_logged(
                 last = line.strip() or last
                 found = _PROGRESS.search(line)
                 if found:
-                    loop, done, total, left = found.groups()
-                    report(loop, int(done), int(total), left)
+                    loop, work, done, total, left = found.groups()
+                    report(loop or work, int(done), int(total), left)
         except BaseException:
             process.terminate()
             raise

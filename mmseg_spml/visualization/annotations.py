@@ -35,7 +35,8 @@ def annotation_layer(
 ) -> np.ndarray:
     """Draw the shapes of an annotation on a transparent layer.
 
-    Areas, strokes and clicks are drawn as in training, boxes as outlines.
+    Areas, strokes and clicks are drawn as in training, with a light and a dark line
+    around them, boxes as outlines.
 
     Args:
         annotation: The weak annotation of an image.
@@ -66,6 +67,7 @@ def annotation_layer(
     colors[VOID, :3] = VOID_COLOR
     colors[: len(classes), 3] = colors[VOID, 3] = _OPACITY
     layer = colors[labels]
+    _outline(layer)
     for box in drawn.boxes:
         color = VOID_COLOR if box.label is None else palette[classes.index(box.label)]
         line = (*map(int, color), 255)
@@ -76,6 +78,15 @@ def annotation_layer(
         corners = (int(box.x0), int(box.y0)), (int(box.x1) - 1, int(box.y1) - 1)
         cv2.rectangle(layer, *corners, line, 1)
     return layer
+
+
+def _outline(layer: np.ndarray) -> None:
+    """Draw a light and a dark line around the shapes, so that all colors are seen."""
+    shape = (layer[..., 3] > 0).astype(np.uint8)
+    for width, line in ((2, (0, 0, 0, 160)), (1, (255, 255, 255, 255))):
+        side = 2 * width + 1
+        grown = cv2.dilate(shape, np.ones((side, side), np.uint8))
+        layer[grown > shape] = line
 
 
 def _size_warning(size: tuple[int, int] | None) -> str:

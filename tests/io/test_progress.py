@@ -21,12 +21,32 @@ def test_items_pass_one_by_one(capsys):
     assert list(bar) == [1, 2]
     out, err = capsys.readouterr()
     assert out == ''
-    assert 'reading' in err and '3/?' in err
+    assert err == 'reading [3/3]  0:00:00 passed\n'
 
 
 def test_the_number_of_items_is_told(capsys):
     assert list(watched('abcd', 'writing')) == list('abcd')
-    assert '4/4' in capsys.readouterr().err
+    assert '[4/4]' in capsys.readouterr().err
+
+
+def test_time_left_in_a_log(capsys, monkeypatch):
+    clock = iter(range(0, 100, 3))
+    monkeypatch.setattr('time.monotonic', lambda: next(clock))
+    assert list(watched('abcdef', 'making maps')) == list('abcdef')
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        'making maps [2/6]  eta: 0:00:12  0:00:06 passed',
+        'making maps [4/6]  eta: 0:00:06  0:00:12 passed',
+        'making maps [6/6]  0:00:21 passed',
+    ]
+
+
+def test_an_unknown_number_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    monkeypatch.setenv('TERM', 'xterm')
+    assert list(watched(iter('abc'), 'reading')) == list('abc')
+    shown = capsys.readouterr().err
+    assert 'reading' in shown and '/?' not in shown
 
 
 def test_errors_pass():

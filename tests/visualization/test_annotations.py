@@ -44,7 +44,14 @@ def test_shapes_are_painted_and_the_rest_is_clear():
     assert layer[5, 10].tolist() == [250, 0, 10, 200]
     assert layer[15, 12].tolist() == [0, 0, 0, 200]
     assert layer[0, 0].tolist() == [128, 128, 128, 200]
-    assert (layer[..., 3] > 0).sum() == 13 + 19 + 1
+    painted = layer[..., 3] == 200
+    assert painted.sum() == 13 + 19 + 1
+    # A light line around all shapes, then a dark one.
+    near = cv2.dilate(painted.astype(np.uint8), np.ones((3, 3))) > 0
+    far = cv2.dilate(painted.astype(np.uint8), np.ones((5, 5))) > 0
+    assert (layer[near & ~painted] == (255, 255, 255, 255)).all()
+    assert (layer[far & ~near] == (0, 0, 0, 160)).all()
+    assert not layer[~far].any()
 
 
 def test_boxes_are_outlines():
@@ -63,8 +70,9 @@ def test_smaller_pictures():
     parts = dict(points=[Point('cat', 10, 5)], boxes=[Box('cat', 10, 10, 20, 20)])
     layer = layer_of((10, 15), **parts)
     assert layer.shape == (10, 15, 4)
-    assert layer[2, 5, 3] > 0
-    assert layer[5, 5, 3] == 255 and layer[9, 9, 3] == 255 and layer[4, 4, 3] == 0
+    assert layer[2, 5, 3] == 200
+    assert layer[5, 5].tolist() == layer[9, 9].tolist() == [250, 0, 10, 255]
+    assert layer[7, 7, 3] == 0
     assert shrink(np.zeros((100, 50, 3), np.uint8), 20).shape == (20, 10, 3)
     assert shrink(np.zeros((10, 5, 3), np.uint8), 20).shape == (10, 5, 3)
 

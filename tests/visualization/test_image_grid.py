@@ -4,14 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from mmseg_spml.visualization import (
+from mmseg_spml.visualization.embedding_colors import embedding_to_rgb
+from mmseg_spml.visualization.image_grid import (
     class_legend,
+    image_grid,
+    write_picture,
+)
+from mmseg_spml.visualization.label_maps import (
     colorize,
     draw_segment_outlines,
-    embedding_to_rgb,
-    image_grid,
     overlay_weak_labels,
-    write_picture,
 )
 
 PALETTE = ((10, 20, 30), (200, 0, 0))

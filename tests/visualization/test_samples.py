@@ -10,8 +10,12 @@ from mmseg.structures import SegDataSample
 
 from mmseg_spml.functional.segments.pooling import pool_segments, resize_labels
 from mmseg_spml.models import LabelPropagationLoss, SPMLDataPreProcessor
-from mmseg_spml.visualization import sample_grid, sample_images, segment_map
-from mmseg_spml.visualization.samples import loading_pipeline
+from mmseg_spml.visualization.samples import (
+    loading_pipeline,
+    sample_grid,
+    sample_images,
+    segment_map,
+)
 
 C = 2
 PALETTE = ((0, 0, 90), (250, 0, 0))

@@ -1,0 +1,60 @@
+"""``mmseg-spml init``: a project out of annotations and images."""
+
+import click
+
+from mmseg_spml.cli import options
+from mmseg_spml.cli.command import Command
+
+
+@click.command(cls=Command)
+@click.argument('annotations')
+@click.argument('out')
+@options.reading_options(images=True)
+@click.option(
+    '--loss',
+    type=click.Choice(['propagation', 'spml', 'cross_entropy', 'dense_crf']),
+    default='propagation',
+    show_default=True,
+    help='what to train: SPML with label propagation, the best in our comparisons; '
+    'SPML as published; or a baseline to compare with',
+)
+@click.option(
+    '--device',
+    type=click.Choice(['cpu', 'cuda']),
+    help='where the model will be trained (default: cuda if there is one)',
+)
+@click.option('--overwrite', is_flag=True, help='replace the config that OUT has')
+def command(
+    annotations: str,
+    out: str,
+    reading: options.Reading,
+    loss: str,
+    device: str | None,
+    overwrite: bool,
+) -> None:
+    r"""Look at annotations and images, and write a project that can be trained.
+
+    ANNOTATIONS is what a tool exported. OUT gets config.py, an ordinary config of
+    MMSegmentation, and report.html, which shows the labels, says why each setting was
+    chosen, and warns of what will hurt.
+
+    \b
+    mmseg-spml init labels/ mine/ --images images/
+    mmseg-spml init annotations.xml mine/ --images images/ --loss cross_entropy
+    """
+    from mmseg_spml.projects.project import init_project
+
+    if device is None:
+        import torch
+
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    project = init_project(
+        annotations,
+        cuda=device == 'cuda',
+        loss=loss,
+        out=out,
+        overwrite=overwrite,
+        **vars(reading),
+    )
+    for line in project.summary():
+        click.echo(line)

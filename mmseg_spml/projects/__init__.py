@@ -1,0 +1,1 @@
+"""Projects: from a tool's export to a config, a trained model and its pages."""

