@@ -27,6 +27,8 @@ from mmseg_spml.annotations.model import (
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.folders import files_with_suffix
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
 
@@ -197,8 +199,20 @@ def check_annotations(
             report.add('warning', doubt.place or str(doubt.file), doubt.problem)
     if not report.images:
         report.add('error', None, 'there is no image')
+    if images is not None:
+        _check_unannotated(seen, images, report)
     _check_whole(report, classes, background)
     return report
+
+
+def _check_unannotated(annotated: set[str], images: Path, report: Report) -> None:
+    """Warn of images in the folder that no annotation names."""
+    if not images.is_dir():
+        return
+    paths = files_with_suffix(images, *IMAGE_SUFFIXES)
+    names = {path.relative_to(images).as_posix() for path in paths}
+    for name in sorted(names - annotated):
+        report.add('warning', name, 'has no annotation')
 
 
 def _check_labels(

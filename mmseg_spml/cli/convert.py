@@ -68,7 +68,11 @@ def command(
     if sample is not None:
         merged = sample_images(merged, sample, seed)
     left_out = write_annotations(
-        watched(merged, 'writing'), out, to, classes=reading.classes
+        watched(merged, 'writing'),
+        out,
+        to,
+        classes=reading.classes,
+        images=reading.images,
     )
     click.echo(f'{len(merged)} images converted to {out} ({to})')
     options.report_left_out(left_out, to)

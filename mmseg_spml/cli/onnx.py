@@ -33,7 +33,8 @@ def command(
 ) -> None:
     r"""Write a model's classifier as an ONNX file, and compare it with PyTorch.
 
-    The file takes images as OpenCV reads them.
+    The network takes an image of one size as cv2.imread returns it, (HEIGHT, WIDTH, 3)
+    uint8, and gives probabilities, (classes, HEIGHT, WIDTH) float32.
 
     \b
     mmseg-spml onnx CONFIG CHECKPOINT model.onnx --size 384 512

@@ -4,6 +4,7 @@ import copy
 import os
 import os.path as osp
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +17,8 @@ from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.datasets.annotation_samples import annotation_samples
 from mmseg_spml.datasets.sampler import Draw, randomness_of
 from mmseg_spml.functional.labels.values import check_label_options
+from mmseg_spml.io.folders import files_with_suffix
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 _LIST_FORMATS = ('stem', 'triple', 'annotations')
 _MAPS = ('seg_map_path', 'region_map_path')
@@ -33,7 +36,8 @@ class WeakSegDataset(BaseSegDataset):
     * *List of stems*: each line is the name of an image without suffix; files are
       found by adding ``data_prefix`` and the suffixes.
     * *Folders*: there is no ``ann_file``; all images in ``data_prefix['img_path']`` and
-      its subfolders are used.
+      its subfolders with ``img_suffix`` are used; without an ``img_suffix``, those with
+      '.jpg' or else with the one suffix that images there have.
     * *Annotations*: ``ann_file`` is a file (or folder) of shapes and tags in any format
       of :mod:`mmseg_spml.annotations.formats`. Each image may have any kind of them.
 
@@ -165,6 +169,7 @@ class WeakSegDataset(BaseSegDataset):
         self.tags_file = tags_file
         self.undeclared_tags = undeclared_tags
         self._draw: Draw | None = None
+        self._suffix_is_given = 'img_suffix' in kwargs
         prefix = dict(img_path='') if data_prefix is None else dict(data_prefix)
         super().__init__(
             ann_file=ann_file,
@@ -308,12 +313,15 @@ class WeakSegDataset(BaseSegDataset):
             with open(self.ann_file, encoding='utf-8-sig') as file:
                 names = [line.strip() for line in file if line.strip()]
         else:
+            self.img_suffix = self._found_suffix(folder or '.')
             files = mmengine.scandir(folder or '.', self.img_suffix, recursive=True)
             names = sorted(name[: -len(self.img_suffix)] for name in files)
         suffixes = (self.seg_map_suffix, self.region_map_suffix)
         samples = []
         for name in names:
-            sample = dict(img_path=osp.join(folder, name + self.img_suffix))
+            sample: dict[str, str | None] = dict(
+                img_path=osp.join(folder, name + self.img_suffix)
+            )
             for key, suffix in zip(_MAPS, suffixes):
                 prefix = self.data_prefix.get(key)
                 sample[key] = (
@@ -321,6 +329,24 @@ class WeakSegDataset(BaseSegDataset):
                 )
             samples.append(sample)
         return samples
+
+    def _found_suffix(self, folder: str) -> str:
+        """Suffix of the images of a folder: the given one, or the only one there.
+
+        Raises:
+            ValueError: No suffix is given, and the images have several others.
+        """
+        paths = files_with_suffix(Path(folder), *IMAGE_SUFFIXES)
+        suffixes = sorted({path.suffix for path in paths})
+        there = any(path.name.endswith(self.img_suffix) for path in paths)
+        if self._suffix_is_given or there or not suffixes:
+            return self.img_suffix
+        if len(suffixes) > 1:
+            raise ValueError(
+                f'no image in {folder} ends in {self.img_suffix!r}, but images end in '
+                f'{", ".join(suffixes)}: set `img_suffix` to one of these'
+            )
+        return suffixes[0]
 
     def _check_files(self, sample: dict) -> None:
         """Check that the files of the first sample exist; others fail at loading."""

@@ -59,6 +59,7 @@ def write_drawn_report(
     meta: Mapping[str, Any],
     of: str,
     pictures: int = 3,
+    title: str = 'prediction',
     **more: Any,
 ) -> None:
     """Write the scores to ``report.json`` and draw best and worst to ``picture.png``.
@@ -72,12 +73,13 @@ def write_drawn_report(
         meta: The ``classes`` and the ``palette`` of the data set.
         of: See :func:`write_label_report`.
         pictures: The number of best and of worst images in the picture.
+        title: What the label maps are.
         **more: See :func:`write_label_report`.
     """
     classes, palette = meta['classes'], meta['palette']
     report = folder / 'report.json'
     write_label_report(report, short_names(confusions), classes, of, **more)
-    picture = draw_best_and_worst(confusions, load, classes, palette, pictures)
+    picture = draw_best_and_worst(confusions, load, classes, palette, pictures, title)
     if picture is not None:
         write_picture(folder / 'picture.png', picture)
 

@@ -179,6 +179,7 @@ class PseudoLabelWriter(BaseMetric):
             load,
             self.dataset_meta,
             'training',
+            title='pseudo labels',
             labeled=metrics['labeled'] / 100,
             mIoU_before_crf=metrics.get('mIoU_before_crf'),
         )

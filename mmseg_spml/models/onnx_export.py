@@ -14,19 +14,20 @@ _HELP = 'install onnx, onnxscript and onnxruntime (pip install -e ".[onnx]")'
 
 
 class _Probabilities(nn.Module):
-    """Computes class probabilities of images as read by OpenCV, in whole mode."""
+    """Computes class probabilities of an image as OpenCV reads it, in whole mode."""
 
     def __init__(self, model: EncoderDecoder) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         preprocessor = self.model.data_preprocessor
-        size = images.shape[2:]
-        inputs = padded_for_test(normalize(images[0], preprocessor), preprocessor)
+        size = image.shape[:2]
+        channels_first = image.permute(2, 0, 1)
+        inputs = padded_for_test(normalize(channels_first, preprocessor), preprocessor)
         meta = dict(img_shape=tuple(inputs.shape[2:]))
         logits = self.model.encode_decode(inputs, [meta])
-        return logits[:, :, : size[0], : size[1]].softmax(dim=1)
+        return logits[0, :, : size[0], : size[1]].softmax(dim=0)
 
 
 def export_onnx(
@@ -37,8 +38,8 @@ def export_onnx(
 ) -> float:
     """Export the softmax predictor of a segmentor, and compare it with ONNX Runtime.
 
-    The exported network takes ``images`` (1, 3, H, W) float32, BGR in 0 to 255 as read
-    by OpenCV, and returns ``probabilities`` (1, C, H, W) float32. It includes
+    The exported network takes ``image``, (H, W, 3) uint8 BGR as ``cv2.imread`` returns
+    it, of one size, and returns ``probabilities``, (C, H, W) float32. It includes
     normalization and padding, and always processes the whole image, regardless of the
     mode in the model's ``test_cfg``.
 
@@ -75,14 +76,17 @@ def export_onnx(
         raise ImportError(f'{error}: {_HELP}') from error
     network = revert_sync_batchnorm(_Probabilities(model)).eval()
     generator = torch.Generator().manual_seed(0)
-    images = 255 * torch.rand(1, 3, *size, generator=generator)
+    channels = len(getattr(model.data_preprocessor, 'mean', (0, 0, 0)))
+    image = torch.randint(
+        256, (*size, channels), generator=generator, dtype=torch.uint8
+    )
     with torch.no_grad():
-        expected = network(images)
+        expected = network(image)
         torch.onnx.export(
             network,
-            (images,),
+            (image,),
             str(path),
-            input_names=['images'],
+            input_names=['image'],
             output_names=['probabilities'],
             dynamo=True,
             external_data=False,
@@ -91,5 +95,5 @@ def export_onnx(
     session = onnxruntime.InferenceSession(
         str(path), providers=['CPUExecutionProvider']
     )
-    outputs: Sequence = session.run(None, {'images': images.numpy()})
+    outputs: Sequence = session.run(None, {'image': image.numpy()})
     return float((torch.from_numpy(outputs[0]) - expected).abs().max())

@@ -28,6 +28,7 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
             f'{folder} is no project: it has no {CONFIG}. Write one by '
             f'`mmseg-spml init ANNOTATIONS {folder} --images IMAGES`'
         )
+    cfg = Config.fromfile(config)
     stages = []
     if (folder / CLASSIFIER).is_file():
         classifier = str(folder / CLASSIFIER)
@@ -51,24 +52,17 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
                 title='seeds',
             ),
         ]
-    elif 'seeds' in Config.fromfile(config):
+    elif 'seeds' in cfg:
         stages.append(Stage('seeds', 'seeds', (str(config), '{out}'), title='seeds'))
     # What the training reads is an input, so that it starts anew after a change.
     inputs = ('{seeds}',) if stages else ()
-    stages += [
-        Stage(
-            RUN, 'train', (str(config), '--work-dir', '{out}'), inputs, title='model'
-        ),
-        Stage(
-            'samples',
-            'draw',
-            (
-                *(str(config), f'{{{RUN}.checkpoint}}'),
-                *('--out', '{out}/samples.png', '--num', '8'),
-            ),
-            title='pictures',
-        ),
-    ]
+    stages.append(
+        Stage(RUN, 'train', (str(config), '--work-dir', '{out}'), inputs, title='model')
+    )
+    if cfg.model.decode_head.type == 'SPMLHead':
+        picture = ('--out', '{out}/samples.png', '--num', '8')
+        arguments = (str(config), f'{{{RUN}.checkpoint}}', *picture)
+        stages.append(Stage('samples', 'draw', arguments, title='pictures'))
     return tuple(stages)
 
 

@@ -18,8 +18,9 @@ def draw_best_and_worst(
     classes: Sequence[str],
     palette: Sequence[Color],
     count: int = 3,
+    title: str = 'prediction',
 ) -> np.ndarray | None:
-    """Draw the images with the highest and the lowest mIoU: image, labels, mask.
+    """Draw the images with the highest and the lowest mIoU: image, map, mask.
 
     Args:
         confusions: The (C, C+1) ``confusion_matrix`` of each image, by name.
@@ -27,6 +28,7 @@ def draw_best_and_worst(
         classes: The C class names.
         palette: The C RGB colors of the classes.
         count: The number of best and of worst images.
+        title: What the compared maps are.
 
     Returns:
         (h, w, 3) uint8 RGB; None if no image shows a class.
@@ -46,7 +48,7 @@ def draw_best_and_worst(
         rows.append(
             [
                 (f'{kind}: {scores[name]:.1f}', image),
-                ('labels', colorize(labels, palette)),
+                (title, colorize(labels, palette)),
                 ('mask', colorize(mask, palette)),
             ]
         )

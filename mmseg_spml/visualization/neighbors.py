@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from mmengine.model import BaseModel
@@ -25,7 +26,7 @@ from mmseg_spml.visualization.samples import segment_map, to_rgb
 
 _TEMPLATE = Path(__file__).with_name('neighbors_page.html')
 # Brightness of the pixels outside of the segment.
-_DIMMED = 0.35
+_DIMMED = 0.75
 
 
 class SegmentIndex(NamedTuple):
@@ -206,6 +207,9 @@ def _picture(one: Neighbor) -> str:
     """Draw the outline of a segment on its image, which is dimmed elsewhere."""
     share = np.where(one.mask, 1.0, _DIMMED)[..., None]
     image = (one.image * share).round().astype(np.uint8)
+    # A dark line beside the light one, so that the outline is seen on any image.
+    inner = cv2.erode(one.mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    image = draw_segment_outlines(image, inner.astype(np.int64), (0, 0, 0))
     image = draw_segment_outlines(image, one.mask.astype(np.int64))
     alt = html.escape(one.name)
     return f'<img src="{data_url(image, ".jpg")}" alt="{alt}">'

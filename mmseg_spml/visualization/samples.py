@@ -58,6 +58,7 @@ class SampleImages(NamedTuple):
             score, or None without propagation.
         targets: (H, W) classes of the highest target, 255 where void or dropped, or
             None.
+        tags: The classes that are present, as far as the image has tags.
     """
 
     image: np.ndarray
@@ -68,6 +69,7 @@ class SampleImages(NamedTuple):
     truth: np.ndarray | None = None
     teacher: np.ndarray | None = None
     targets: np.ndarray | None = None
+    tags: tuple[int, ...] = ()
 
 
 def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
@@ -191,7 +193,15 @@ def sample_images(
         truth=truth,
         teacher=teacher,
         targets=targets,
+        tags=_present(data_sample),
     )
+
+
+def _present(sample: SegDataSample) -> tuple[int, ...]:
+    """Return the classes that the tags of a sample say are present."""
+    if 'gt_tags' not in sample:
+        return ()
+    return tuple((sample.gt_tags.label == 1).nonzero().flatten().tolist())
 
 
 def embedded_pixels(samples: Sequence[SampleImages]) -> np.ndarray:
@@ -210,10 +220,10 @@ def sample_grid(
 ) -> np.ndarray:
     """Draw a row of images for each sample.
 
-    The columns are image, weak labels, segments, embedding, teacher and targets (both
-    with label propagation only), prediction, and truth if a sample has one. The colors
-    of the embedding are fitted to all samples together, so that equal colors mean equal
-    directions across images.
+    The columns are image, weak labels (with the tags of the image), segments,
+    embedding, teacher and targets (both with label propagation only), prediction, and
+    truth if a sample has one. The colors of the embedding are fitted to all samples
+    together, so that equal colors mean equal directions across images.
 
     Args:
         samples: One or more samples.
@@ -252,6 +262,10 @@ def sample_grid(
         elif with_truth:
             row['truth'] = np.full_like(sample.image, 255)
         titled = [(title if number == 0 else '', p) for title, p in row.items()]
+        if sample.tags:
+            names = ', '.join(classes[tag] for tag in sample.tags)
+            title, picture = titled[1]
+            titled[1] = (f'{title} ({names})' if title else names, picture)
         rows.append(titled)
     return image_grid(rows, height=height, legend=(classes, palette))
 

@@ -148,6 +148,20 @@ class TestLists:
         with pytest.raises(FileNotFoundError, match=r'weak/b\.png'):
             dataset[1]
 
+    def test_the_suffix_of_the_images_is_found(self, root):
+        folder = root / 'found'
+        folder.mkdir()
+        prefix = dict(img_path=str(folder))
+        for name in ('b.png', 'a.png'):
+            cv2.imwrite(str(folder / name), np.zeros((4, 4, 3), np.uint8))
+        options = dict(metainfo=dict(classes=('a', 'b')), test_mode=True)
+        found = WeakSegDataset(data_prefix=prefix, **options)
+        names = [found.get_data_info(i)['img_path'] for i in range(len(found))]
+        assert names == [str(folder / 'a.png'), str(folder / 'b.png')]
+        cv2.imwrite(str(folder / 'c.bmp'), np.zeros((4, 4, 3), np.uint8))
+        with pytest.raises(ValueError, match=r'images end in \.bmp, \.png: set'):
+            WeakSegDataset(data_prefix=prefix, **options)
+
     def test_no_image(self, root):
         with pytest.raises(ValueError, match=r'\.bmp'):
             stems(root, img_suffix='.bmp')

@@ -43,11 +43,11 @@ def test_probabilities(tmp_path, where, size):
     with torch.no_grad():
         (expected,) = model.test_step(dict(inputs=[tensor], data_samples=[sample]))
     session = ort.InferenceSession(str(tmp_path / 'model.onnx'))
-    (found,) = session.run(None, {'images': tensor[None].float().numpy()})
-    assert found.shape == (1, C, *size)
+    (found,) = session.run(None, {'image': image})
+    assert found.shape == (C, *size)
     probabilities = expected.seg_logits.data.softmax(0)
     assert probabilities.std() > 0.05
-    np.testing.assert_allclose(found[0], probabilities.numpy(), atol=1e-3)
+    np.testing.assert_allclose(found, probabilities.numpy(), atol=1e-3)
 
 
 def test_retrieval_cannot_be_exported(tmp_path):

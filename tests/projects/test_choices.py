@@ -119,9 +119,10 @@ def test_warnings(survey):
     assert "Nothing is marked as 'background'" in text
     assert "No pixel is marked as 'dog'" in text
     without = replace(survey, classes=('cat', 'dog'))
-    assert (
-        "No class is named 'background'" in make_plan(without, cuda=False).warnings[0]
-    )
+    for annotation in without.annotations:
+        del annotation.strokes[1:]
+    warning, *_ = make_plan(without, cuda=False).warnings
+    assert "No class is named 'background'" in warning
 
 
 def test_what_cannot_be_trained(survey):

@@ -140,7 +140,8 @@ def test_grid_has_a_truth_column_only_where_there_is_truth():
 
 def test_grid_shares_the_colors_of_embeddings():
     first, second = sample_of(None), sample_of(None)
-    second = second._replace(embedding=second.embedding[:, :3])  # another extent
+    # Another extent, and no tags above the row.
+    second = second._replace(embedding=second.embedding[:, :3], tags=())
     grid = sample_grid([first, second], 'ab', PALETTE, height=24)
     column = slice(6 + 3 * 38, 6 + 3 * 38 + 32)
     upper, lower = grid[26:50, column], grid[56:80, column]

@@ -9,6 +9,7 @@ A format is a module with
   annotations;
 * ``write(annotations, path, *, classes=None)``, the inverse as far as the format can
   express an annotation, which returns the number of shapes that it had to leave out;
+* ``MASKS``, True if the format can express masks, but no label maps;
 * ``TURNED_BOXES``, True if the format can express turned boxes;
 * ``COMPLETE``, the flags among ``tags_complete`` and ``boxes_complete`` that the format
   can express; formats that can express neither have no such name.
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mmseg_spml.annotations.dense_masks import with_masks
 from mmseg_spml.annotations.formats import (
     coco,
     coco_panoptic,
@@ -158,8 +160,18 @@ def write_annotations(
     format: str,
     *,
     classes: Sequence[str] | None = None,
+    images: str | Path | None = None,
 ) -> int:
     """Write annotations in a format.
+
+    Label maps become a mask for each class in formats that know masks, but no maps.
+
+    Args:
+        annotations: The annotations to write.
+        path: The file or folder to write.
+        format: The name of the format.
+        classes: Class names in the order of their ids, for formats that hold ids.
+        images: The folder of the images, to which the files of some formats refer.
 
     Returns:
         The number of shapes, outlines of turned boxes, tags and declarations of
@@ -168,6 +180,7 @@ def write_annotations(
     module = _module(format)
     flags = {'tags_complete', 'boxes_complete'} - getattr(module, 'COMPLETE', set())
     straight = not getattr(module, 'TURNED_BOXES', False)
+    masks = getattr(module, 'MASKS', False)
     undeclared = 0
 
     def counted() -> Iterator[WeakAnnotation]:
@@ -176,9 +189,12 @@ def write_annotations(
             undeclared += sum(getattr(annotation, flag) for flag in flags)
             if straight:
                 undeclared += sum(box.outline is not None for box in annotation.boxes)
-            yield annotation
+            yield with_masks(annotation) if masks else annotation
 
-    left_out = module.write(counted(), Path(path), classes=classes)
+    options = {}
+    if images is not None and 'images' in inspect.signature(module.write).parameters:
+        options['images'] = Path(images)
+    left_out = module.write(counted(), Path(path), classes=classes, **options)
     return left_out + undeclared
 
 

@@ -3,4 +3,6 @@
 from mmseg_spml.annotations.formats.coco.reader import NAME, read, recognizes
 from mmseg_spml.annotations.formats.coco.writer import write
 
-__all__ = ['NAME', 'read', 'recognizes', 'write']
+MASKS = True
+
+__all__ = ['MASKS', 'NAME', 'read', 'recognizes', 'write']

@@ -3,6 +3,7 @@
 from mmseg_spml.annotations.formats.cvat.reader import NAME, read, recognizes
 from mmseg_spml.annotations.formats.cvat.writer import write
 
+MASKS = True
 TURNED_BOXES = True
 
-__all__ = ['NAME', 'TURNED_BOXES', 'read', 'recognizes', 'write']
+__all__ = ['MASKS', 'NAME', 'TURNED_BOXES', 'read', 'recognizes', 'write']

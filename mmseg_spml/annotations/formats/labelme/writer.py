@@ -6,6 +6,7 @@
 import base64
 import io
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -38,11 +39,12 @@ def write(
     path: Path,
     *,
     classes: Sequence[str] | None = None,
+    images: Path | None = None,
 ) -> int:
     """Write a folder: ``path/<subfolder>/<stem>.json`` for ``<subfolder>/<stem>.jpg``.
 
-    labelme looks for an image beside its file: copy the files to the images to open
-    them.
+    The files refer to the images in ``images``. Without that folder they refer to
+    images beside them: copy the files to the images to open them.
 
     Returns:
         The number of shapes left out.
@@ -69,7 +71,7 @@ def write(
             'version': _VERSION,
             'flags': {tag: True for tag in sorted(annotation.tags)},
             'shapes': [shape for shape in shapes if shape is not None],
-            'imagePath': image.name,
+            'imagePath': _image_path(image, file, images),
             'imageData': None,
             'imageHeight': annotation.height,
             'imageWidth': annotation.width,
@@ -78,6 +80,13 @@ def write(
             text = json.dumps(document, ensure_ascii=False, indent=2)
             stream.write(text.encode())
     return left
+
+
+def _image_path(image: PurePosixPath, file: Path, images: Path | None) -> str:
+    """Return the path of an image relative to the file that annotates it."""
+    if images is None:
+        return image.name
+    return Path(os.path.relpath(images / image, file.parent)).as_posix()
 
 
 def _shape(shape: Shape) -> dict | None:
