@@ -153,12 +153,12 @@ class TestLists:
         folder.mkdir()
         prefix = dict(img_path=str(folder))
         for name in ('b.png', 'a.png'):
-            cv2.imwrite(str(folder / name), np.zeros((4, 4, 3), np.uint8))
+            Image.new('RGB', (4, 4)).save(folder / name)
         options = dict(metainfo=dict(classes=('a', 'b')), test_mode=True)
         found = WeakSegDataset(data_prefix=prefix, **options)
         names = [found.get_data_info(i)['img_path'] for i in range(len(found))]
         assert names == [str(folder / 'a.png'), str(folder / 'b.png')]
-        cv2.imwrite(str(folder / 'c.bmp'), np.zeros((4, 4, 3), np.uint8))
+        Image.new('RGB', (4, 4)).save(folder / 'c.bmp')
         with pytest.raises(ValueError, match=r'images end in \.bmp, \.png: set'):
             WeakSegDataset(data_prefix=prefix, **options)
 
