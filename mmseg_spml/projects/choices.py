@@ -15,7 +15,7 @@ _WANTED_SHARE = 0.9
 # Labels within less of the images leave parts that no label tells anything of.
 _SMALL_EXTENT = 1 / 3
 _HELD_OUT_FROM = 20
-# Classes with fewer labeled pixels than this part of the commonest are weighted.
+# A class with less than this part of the labeled pixels of the commonest is rare.
 _RARE = 100
 
 
@@ -50,7 +50,6 @@ class Plan:
         variant: The variant of EfficientNet-lite.
         regions: The method that makes regions.
         bands: The number of bands of the images; None if they are photographs.
-        class_weight: The weight of each class in cross-entropy, if they differ.
         drop_unmarked: See ``LabelPropagationLoss``.
         choices: The choices with their reasons.
         warnings: What will hurt, a sentence or two each.
@@ -67,7 +66,6 @@ class Plan:
     variant: str = 'lite0'
     regions: str = 'hed-owt-ucm'
     bands: int | None = None
-    class_weight: list[float] | None = None
     drop_unmarked: bool = False
     choices: list[Choice] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -260,28 +258,6 @@ def _choose_loss(plan: Plan, survey: Survey) -> None:
                 f'Labels lie in {extent:.0%} of an image; parts that nobody marked get '
                 'no target.',
             )
-    counts = {n: count for n, count in survey.pixels.items() if count}
-    if counts and max(counts.values()) > _RARE * min(counts.values()):
-        plan.class_weight = _class_weights([survey.pixels[n] for n in survey.classes])
-        rarest = min(counts, key=lambda name: counts[name])
-        plan.choose(
-            'class weights',
-            ', '.join(f'{weight:g}' for weight in plan.class_weight),
-            f'{rarest} has {counts[rarest]} labeled pixels, the commonest class '
-            f'{max(counts.values())}.',
-        )
-
-
-def _class_weights(pixels: list[int]) -> list[float]:
-    """Weights like the inverse square root of the frequency, from 1/3 to 3."""
-    typical = math.exp(
-        sum(math.log(count) for count in pixels if count)
-        / max(sum(1 for count in pixels if count), 1)
-    )
-    return [
-        round(min(max(math.sqrt(typical / count), 1 / 3), 3.0), 2) if count else 1.0
-        for count in pixels
-    ]
 
 
 def _choose_regions(plan: Plan) -> None:
@@ -305,6 +281,16 @@ def _choose_regions(plan: Plan) -> None:
     plan.choose('regions', plan.regions, f'{reason} They are made once, in {minutes}.')
 
 
+def _rare_classes(survey: Survey) -> list[str]:
+    most = max(survey.pixels.values())
+    return [
+        f'{name!r} has {count} labeled pixels, the commonest class {most}: label more '
+        'of it, or it may be lost.'
+        for name, count in survey.pixels.items()
+        if 0 < count < most / _RARE
+    ]
+
+
 def _warn(plan: Plan, survey: Survey) -> None:
     if BACKGROUND not in survey.classes:
         plan.warnings.append(
@@ -321,6 +307,8 @@ def _warn(plan: Plan, survey: Survey) -> None:
         if name != BACKGROUND and plan.supervision == 'pixels':
             if not survey.pixels[name]:
                 plan.warnings.append(f'No pixel is marked as {name!r}.')
+    if plan.supervision == 'pixels':
+        plan.warnings += _rare_classes(survey)
     if plan.supervision == 'pixels' and not all(
         annotation.tags_complete for annotation in survey.labeled
     ):

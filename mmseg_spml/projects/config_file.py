@@ -192,21 +192,14 @@ def _model(survey: Survey, plan: Plan) -> list[str]:
     lines.append('        num_classes=num_classes,')
     if plan.drop_unmarked:
         lines.append('        propagation=dict(drop_unmarked=True),')
-    if plan.class_weight or plan.loss == 'dense_crf':
-        lines += ['        loss_decode=[', *_losses(plan), '        ],']
+    if plan.loss == 'dense_crf':
+        lines += [
+            '        loss_decode=[',
+            "            dict(type='CrossEntropyLoss', avg_non_ignore=True),",
+            "            dict(type='DenseCRFLoss', loss_weight=1.0),",
+            '        ],',
+        ]
     return [*lines, '    ),', ')']
-
-
-def _losses(plan: Plan) -> list[str]:
-    weight = f', class_weight={plan.class_weight}' if plan.class_weight else ''
-    indent = ' ' * 12
-    lines = [f"{indent}dict(type='CrossEntropyLoss', avg_non_ignore=True{weight}),"]
-    crf = "dict(type='DenseCRFLoss', loss_weight=1.0"
-    if plan.loss == 'propagation':
-        lines.append(f'{indent}{crf}, scale_factor=0.25, tag_mask=True),')
-    elif plan.loss == 'dense_crf':
-        lines.append(f'{indent}{crf}),')
-    return lines
 
 
 def _schedule(plan: Plan) -> list[str]:

@@ -96,13 +96,13 @@ def test_labels_in_a_part_of_the_images(survey):
     assert not make_plan(large(survey, 200, 200, spread), cuda=False).drop_unmarked
 
 
-def test_rare_classes_are_weighted(survey):
-    assert make_plan(survey, cuda=False).class_weight is None
+def test_rare_classes_are_named(survey):
+    assert 'may be lost' not in ' '.join(make_plan(survey, cuda=False).warnings)
     survey.report.pixels.update(background=100_000)
-    plan = make_plan(survey, cuda=False)
-    background, cat, dog = plan.class_weight
-    assert background == 0.33 and 1 < cat <= 3 and cat == dog
-    assert 'has ' in chosen(plan)['class weights'].reason
+    text = ' '.join(make_plan(survey, cuda=False).warnings)
+    count = survey.pixels['cat']
+    assert f"'cat' has {count} labeled pixels, the commonest class 1" in text
+    assert "'dog' has" in text and "'background' has" not in text
 
 
 def test_many_bands(survey):
