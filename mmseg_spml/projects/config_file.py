@@ -210,7 +210,10 @@ def _schedule(plan: Plan) -> list[str]:
         "    dict(type='WarmupPolyLR', max_iters=max_iters, warmup_iters=50, "
         'by_epoch=False)',
         ']',
-        f'default_hooks = dict(checkpoint=dict(interval={interval}))',
+        'default_hooks = dict(',
+        f'    checkpoint=dict(interval={interval}),',
+        f'    logger=dict(interval={max(interval // 6, 1)}),',
+        ')',
     ]
 
 

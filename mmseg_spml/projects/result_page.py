@@ -63,7 +63,8 @@ def _curves(training: Sequence[dict], scores: Sequence[dict]) -> bytes:
     names = sorted({key for line in training for key in line if 'loss' in key})
     for name in names:
         values = [line.get(name) for line in training]
-        axes[0].plot(steps, values, label=name.removeprefix('decode.'))
+        label = name.removeprefix('decode.')
+        axes[0].plot(steps, values, marker='.', label=label)
     axes[0].set(xlabel='iteration', title='losses')
     axes[0].legend(fontsize=7)
     if scores:
@@ -83,10 +84,11 @@ def _score_table(folder: Path, scores: Sequence[dict]) -> str:
         )
     last = scores[-1]
     names = Config.fromfile(folder / CONFIG).classes
+    found = {name: last.get(f'IoU/{name}') for name in names}
+    texts = {n: 'no label' if v is None else f'{v:.1f}' for n, v in found.items()}
     rows = ''.join(
-        f'<tr><td>{html.escape(name)}</td><td>{last[f"IoU/{name}"]:.1f}</td></tr>'
-        for name in names
-        if f'IoU/{name}' in last
+        f'<tr><td>{html.escape(name)}</td><td>{text}</td></tr>'
+        for name, text in texts.items()
     )
     return (
         f'<p>mIoU {last["mIoU"]:.1f} %, on the <em>labeled pixels</em> of the held-out '

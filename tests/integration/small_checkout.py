@@ -223,5 +223,6 @@ def _write_cats_and_dogs(root: Path) -> None:
         strokes.append(WeakAnnotation(name, SIDE, SIDE, strokes=shapes))
         rows.append(f'{name},1,1')
     write_annotations(strokes, root / 'cvat.xml', 'cvat')
+    write_annotations(strokes, root / 'labels', 'labelme')
     (root / 'tags.csv').write_text('\n'.join(['image,cat,dog', *rows]) + '\n')
     shutil.copy(root / 'images/0.jpg', root / 'image.jpg')
