@@ -268,6 +268,14 @@ def launch_options(function: Callable) -> Callable:
 
     decorated: Callable = in_processes
     for option in (
+        # `mim train PACKAGE CONFIG --gpus 0` gives it.
+        click.option(
+            '--device',
+            type=click.Choice(['cpu', 'cuda']),
+            hidden=True,
+            expose_value=False,
+            callback=_hide_gpus,
+        ),
         click.option('--local_rank', '--local-rank', type=int, default=0, hidden=True),
         click.option(
             '--launcher',
@@ -286,6 +294,12 @@ def launch_options(function: Callable) -> Callable:
     ):
         decorated = option(decorated)
     return decorated
+
+
+def _hide_gpus(ctx: click.Context, param: click.Parameter, device: str | None) -> None:
+    """Compute on the CPU if that was asked for; before PyTorch looks for GPUs."""
+    if device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
 
 
 def _start_processes(number: int, ctx: click.Context) -> int:

@@ -324,3 +324,16 @@ def test_profile_iteration(root):
     assert sum(parts) == pytest.approx(found['total_ms'])
     assert '| decode_head: loss_affinity | ' in output
     assert not (root / 'work_dirs').exists()
+
+
+@pytest.mark.slow
+def test_gpus_start_processes(root):
+    work_dir = root / 'two_processes'
+    output = tiny.python(
+        root, '-m', 'mmseg_spml', 'train', root / 'tiny.py', '--work-dir', work_dir,
+        '--gpus', 2, '--device', 'cpu', '--cfg-options', 'max_iters=2',
+    )  # fmt: skip
+    assert output.count('SyncBN is replaced by BN') == 1
+    (log,) = work_dir.glob('*/*.log')
+    assert 'Distributed training: True' in log.read_text()
+    assert (work_dir / 'iter_2.pth').is_file()
