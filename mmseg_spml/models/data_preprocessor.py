@@ -39,6 +39,10 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
         size_divisor: Divisor of the padded size; only without ``size``.
         **kwargs: Other arguments of ``mmseg.models.SegDataPreProcessor``.
 
+    Attributes:
+        is_eight_bit: Whether images are taken for colors in 0 to 255: they have one or
+            three channels whose means lie in this range.
+
     Raises:
         ValueError: If both ``size`` and ``size_divisor`` are given, the numbers of
             means and deviations differ, or the size of a map differs from that of its
@@ -73,6 +77,9 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
             for name, values in (('mean', mean), ('std', std)):
                 levels = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
                 self.register_buffer(name, levels, persistent=False)
+        channels = len(mean) if mean is not None else 3
+        brightest = max(mean) if mean is not None else 0
+        self.is_eight_bit = channels in (1, 3) and brightest <= 255
         if self.seg_pad_val != VOID:
             raise ValueError(
                 f'seg_pad_val must be {VOID} (void), got {self.seg_pad_val}: leave it '

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from mmengine.model import BaseDataPreprocessor
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
@@ -12,13 +13,16 @@ from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.models.data_preprocessor import denormalize
 from mmseg_spml.models.weak_labels import allowed_classes
 
+# About those of ImageNet, over its three channels.
+_MEAN_OF_PHOTOGRAPHS, _DEVIATION_OF_PHOTOGRAPHS = 117.0, 58.0
+
 
 @dataclass(frozen=True)
 class ImageBatch:
     """Images and weak labels of a batch.
 
     Attributes:
-        images: (N, 3, H, W) float32, in 0 to 255.
+        images: (N, 3, H, W) float32, in 0 to 255; see :func:`colors_of`.
         labels: (N, H, W) int64: 0..C-1 labeled, 255 void, others unlabeled.
         allowed: (N, C) bool, the classes that the tags of an image do not rule out.
     """
@@ -45,12 +49,37 @@ class ImageBatch:
 
         Args:
             model: Segmentor with a data preprocessor and ``num_classes``.
-            inputs: Normalized images (N, 3, H, W).
+            inputs: Normalized images (N, B, H, W).
             data_samples: Samples with weak labels.
         """
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
-        images = denormalize(inputs, model.data_preprocessor)
+        images = colors_of(inputs, model.data_preprocessor)
         allowed = [
             allowed_classes(sample, model.num_classes) for sample in data_samples
         ]
         return cls(images, labels, torch.stack(allowed).to(labels.device))
+
+
+def colors_of(inputs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
+    """Colors that losses compare, in 0 to 255.
+
+    Of color images of eight bits, these are the images themselves. Of others, they are
+    the first three bands, or the first one thrice, with the mean and the contrast of
+    photographs, to which the bandwidths of the losses are tuned.
+
+    Args:
+        inputs: Normalized images (N, B, H, W).
+        preprocessor: Preprocessor that normalized them.
+
+    Returns:
+        Tensor: (N, 3, H, W) float32.
+
+    Example:
+        >>> inputs = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1)
+        >>> colors_of(inputs, BaseDataPreprocessor()).flatten().tolist()
+        [117.0, 117.0, 117.0]
+    """
+    if inputs.shape[1] == 3 and getattr(preprocessor, 'is_eight_bit', True):
+        return denormalize(inputs, preprocessor)
+    shown = inputs[:, :3] if inputs.shape[1] >= 3 else inputs[:, [0, 0, 0]]
+    return _MEAN_OF_PHOTOGRAPHS + _DEVIATION_OF_PHOTOGRAPHS * shown

@@ -90,11 +90,10 @@ def _pipelines(plan: Plan, out: Path) -> list[str]:
             f'        cache_dir={cache!r}{order},',
             '    ),',
         ]
-    pad = '' if plan.bands is None else f', pad_val=({"0, " * plan.bands})'
     lines += [
         "    dict(type='WeakRandomFlip', prob=0.5),",
         "    dict(type='RandomResizeOfImage', ratio_range=(0.75, 1.4)),",
-        f"    dict(type='PadToCropSize', size=crop_size{pad}),",
+        "    dict(type='PadToCropSize', size=crop_size),",
         "    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0),",
     ]
     if plan.loss == 'cross_entropy':

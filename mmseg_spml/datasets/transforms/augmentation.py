@@ -1,6 +1,7 @@
 """Augmentations that keep image, label map, region map and tags consistent.
 
 Images are float32 or uint8 of shape (H, W, 3), in BGR order unless stated otherwise.
+Resizing, flipping and padding take images with any number of bands.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from mmseg_spml.functional.labels.values import VOID, padding_value
+
+_BGR_MEAN = (103.53, 116.28, 123.675)  # of ImageNet
 
 
 def _as_type_of(image: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -78,8 +81,13 @@ class PadToCropSize(BaseTransform):
 
     Args:
         size: Smallest (height, width) after padding.
-        pad_val: Padding value of each channel of the image, in its channel order. The
-            default is the ImageNet mean in BGR order.
+        pad_val: Padding value of each channel of the image, in its channel order. None:
+            the ImageNet mean in BGR order for images of three channels, and the mean
+            of the image itself for others.
+
+    Raises:
+        ValueError: If the size is invalid. At padding, if ``pad_val`` has another
+            number of values than the image has channels.
 
     Example:
         >>> pad = PadToCropSize(size=(4, 4))
@@ -90,12 +98,12 @@ class PadToCropSize(BaseTransform):
     def __init__(
         self,
         size: int | tuple[int, int],
-        pad_val: Sequence[float] = (103.53, 116.28, 123.675),
+        pad_val: Sequence[float] | None = None,
     ) -> None:
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f'expected a size (height, width), got {size}')
-        self.pad_val = tuple(pad_val)
+        self.pad_val = None if pad_val is None else tuple(pad_val)
 
     def transform(self, results: dict) -> dict:
         """Pad the image and every map in ``seg_fields``."""
@@ -104,13 +112,28 @@ class PadToCropSize(BaseTransform):
         new_h, new_w = max(height, self.size[0]), max(width, self.size[1])
         if (new_h, new_w) != (height, width):
             border = (0, new_h - height, 0, new_w - width, cv2.BORDER_CONSTANT)
-            fill = _as_type_of(image, np.array(self.pad_val)).tolist()
-            results['img'] = cv2.copyMakeBorder(image, *border, value=fill)
+            # OpenCV pads at most four channels with different values.
+            padded = np.empty((new_h, new_w, *image.shape[2:]), image.dtype)
+            padded[:] = _as_type_of(image, self._fill(image))
+            padded[:height, :width] = image
+            results['img'] = padded
             for key in results.get('seg_fields', []):
                 fill = padding_value(key)
                 results[key] = cv2.copyMakeBorder(results[key], *border, value=fill)
         results['img_shape'] = results['pad_shape'] = (new_h, new_w)
         return results
+
+    def _fill(self, image: np.ndarray) -> np.ndarray:
+        """Padding value of each channel of an image."""
+        channels = image.shape[2] if image.ndim == 3 else 1
+        if self.pad_val is not None and len(self.pad_val) != channels:
+            raise ValueError(
+                f'pad_val={self.pad_val} must have a value for each of the {channels} '
+                'channels of the image: leave it out, or add values'
+            )
+        if self.pad_val is not None:
+            return np.array(self.pad_val)
+        return np.array(_BGR_MEAN) if channels == 3 else image.mean(axis=(0, 1))
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(size={self.size}, pad_val={self.pad_val})'

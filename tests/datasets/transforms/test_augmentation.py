@@ -86,6 +86,23 @@ class TestPadToCropSize:
         padded = PadToCropSize((1, 2))(dict(img=image))['img']
         np.testing.assert_allclose(padded[0, 1], [103.53, 116.28, 123.675])
 
+    @pytest.mark.parametrize('bands', [1, 2, 4, 7])
+    def test_images_of_other_bands_get_their_mean(self, bands):
+        image = np.random.default_rng(0).random((3, 4, bands)).astype(np.float32)
+        padded = PadToCropSize((5, 6))(dict(img=image.copy()))['img']
+        assert padded.dtype == np.float32
+        np.testing.assert_array_equal(padded[:3, :4], image)
+        for row, column in ((4, 0), (0, 5), (4, 5)):
+            mean = image.reshape(-1, bands).mean(0)
+            np.testing.assert_allclose(padded[row, column], mean, rtol=1e-6)
+
+    def test_value_of_each_band(self):
+        image = np.zeros((1, 1, 5), np.uint16)
+        padded = PadToCropSize((1, 2), pad_val=(1, 2, 3, 4, 500))(dict(img=image))
+        assert padded['img'][0, 1].tolist() == [1, 2, 3, 4, 500]
+        with pytest.raises(ValueError, match='each of the 4 channels'):
+            PadToCropSize(2, pad_val=(1, 2, 3))(dict(img=image[..., :4]))
+
 
 def test_random_crop_of_mmseg_takes_both_maps():
     np.random.seed(1)
