@@ -23,6 +23,11 @@ from mmseg_spml.cli.command import Command
     type=click.Choice(['cpu', 'cuda']),
     help='where the model will be trained (default: cuda if there is one)',
 )
+@click.option(
+    '--masks',
+    help='folder of full masks of some images, NAME.png of class ids (255: void); '
+    'these images are held out, and IoU is measured on all of their pixels',
+)
 @click.option('--overwrite', is_flag=True, help='replace the config that OUT has')
 def command(
     annotations: str,
@@ -30,6 +35,7 @@ def command(
     reading: options.Reading,
     loss: str,
     device: str | None,
+    masks: str | None,
     overwrite: bool,
 ) -> None:
     r"""Look at annotations and images, and write a project that can be trained.
@@ -54,6 +60,7 @@ def command(
         loss=loss,
         out=out,
         overwrite=overwrite,
+        masks=masks,
         **vars(reading),
     )
     for line in project.summary():

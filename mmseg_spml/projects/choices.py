@@ -131,13 +131,22 @@ def _choose_images(plan: Plan, survey: Survey) -> None:
     used = dict(pixels=survey.labeled, boxes=survey.boxed, tags=survey.tagged)
     names = [annotation.image for annotation in used[plan.supervision]]
     step = 0
-    if plan.supervision == 'pixels' and len(names) >= _HELD_OUT_FROM:
+    if survey.masked:
+        plan.held_out = survey.masked
+    elif plan.supervision == 'pixels' and len(names) >= _HELD_OUT_FROM:
         step = max(len(names) // 50, 7)
         plan.held_out = names[step - 1 :: step]
     held_out = set(plan.held_out)
     plan.train = [name for name in names if name not in held_out]
+    if not plan.train:
+        raise ValueError(
+            'all labeled images have a mask and would be held out: move some masks to '
+            'another folder'
+        )
     left_out = len(survey.annotations) - len(names)
-    if plan.held_out:
+    if survey.masked:
+        reason = f'The {len(plan.held_out)} images with a mask are held out.'
+    elif plan.held_out:
         reason = (
             f'Every {step}th of the {len(names)} images is held out; IoU is measured '
             'on its labeled pixels, which are the easy ones.'

@@ -34,7 +34,11 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
     Returns:
         The path of the config.
     """
-    for name, images in (('train', plan.train), ('held_out', plan.held_out)):
+    # A list for images with masks has stems.
+    held_out = plan.held_out
+    if survey.masks is not None:
+        held_out = [name.rsplit('.', 1)[0] for name in held_out]
+    for name, images in (('train', plan.train), ('held_out', held_out)):
         if images:
             _write(out / 'lists' / f'{name}.txt', '\n'.join(images) + '\n')
     _write(out / CONFIG, config_text(survey, plan, out))
@@ -68,7 +72,7 @@ def config_text(survey: Survey, plan: Plan, out: Path) -> str:
         f'max_iters = {plan.max_iters}  # the length, with the lines below',
         f'total_batch_size = {plan.batch}',
         f'crop_size = ({plan.crop}, {plan.crop})',
-        *_pipelines(plan, out),
+        *_pipelines(survey, plan, out),
         *_data(survey, plan, out),
         *_model(survey, plan),
         *_schedule(plan),
@@ -76,7 +80,7 @@ def config_text(survey: Survey, plan: Plan, out: Path) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _pipelines(plan: Plan, out: Path) -> list[str]:
+def _pipelines(survey: Survey, plan: Plan, out: Path) -> list[str]:
     load = _load(plan)
     lines = ['train_pipeline = [', *load, "    dict(type='LoadWeakAnnotations'),"]
     if plan.loss in ('propagation', 'spml'):
@@ -105,7 +109,7 @@ def _pipelines(plan: Plan, out: Path) -> list[str]:
         "    dict(type='PackWeakSegInputs'),",
     ]
     lines.append(']')
-    if plan.held_out:
+    if plan.held_out and survey.masks is None:
         lines += ['# IoU is measured on the labeled pixels of the held-out images.']
         lines += ['val_pipeline = [', *load]
         lines += ["    dict(type='LoadWeakAnnotations', after_resize=True),"]
@@ -149,7 +153,7 @@ def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
             '    num_workers=1,',
             "    sampler=dict(type='DefaultSampler', shuffle=False),",
             '    dataset=dict(',
-            "        image_list=f'{lists}/held_out.txt', pipeline=val_pipeline, **data",
+            *_validated(survey, plan),
             '    ),',
             ')',
             'val_evaluator = dict(',
@@ -167,6 +171,25 @@ def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
         ')',
     ]
     return lines
+
+
+def _validated(survey: Survey, plan: Plan) -> list[str]:
+    """Arguments of the data set of the held-out images."""
+    if survey.masks is None:
+        return [
+            "        image_list=f'{lists}/held_out.txt', pipeline=val_pipeline, **data"
+        ]
+    return [
+        "        type='WeakSegDataset',",
+        "        ann_file=f'{lists}/held_out.txt',",
+        '        data_prefix=dict(',
+        f'            img_path=images, seg_map_path={str(survey.masks.resolve())!r}',
+        '        ),',
+        f'        img_suffix={Path(plan.held_out[0]).suffix!r},',
+        '        metainfo=dict(classes=classes, palette=palette),',
+        '        test_mode=True,',
+        '        pipeline=test_pipeline,',
+    ]
 
 
 def _model(survey: Survey, plan: Plan) -> list[str]:

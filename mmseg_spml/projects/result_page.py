@@ -83,17 +83,23 @@ def _score_table(folder: Path, scores: Sequence[dict]) -> str:
             'or test on images with masks by <code>mmseg-spml test</code>.</p>'
         )
     last = scores[-1]
-    names = Config.fromfile(folder / CONFIG).classes
-    found = {name: last.get(f'IoU/{name}') for name in names}
+    cfg = Config.fromfile(folder / CONFIG)
+    found = {name: last.get(f'IoU/{name}') for name in cfg.classes}
     texts = {n: 'no label' if v is None else f'{v:.1f}' for n, v in found.items()}
     rows = ''.join(
         f'<tr><td>{html.escape(name)}</td><td>{text}</td></tr>'
         for name, text in texts.items()
     )
+    if 'val_pipeline' in cfg:
+        where = (
+            'on the <em>labeled pixels</em> of the held-out images: these are the easy '
+            'ones, so that whole images are predicted less well'
+        )
+    else:
+        where = 'on the full masks of the held-out images'
     return (
-        f'<p>mIoU {last["mIoU"]:.1f} %, on the <em>labeled pixels</em> of the held-out '
-        'images: these are the easy ones, so that whole images are predicted less well.'
-        f'</p><table><tr><th>class</th><th>IoU (%)</th></tr>{rows}</table>'
+        f'<p>mIoU {last["mIoU"]:.1f} %, {where}.</p>'
+        f'<table><tr><th>class</th><th>IoU (%)</th></tr>{rows}</table>'
     )
 
 

@@ -41,6 +41,8 @@ class Survey:
         problems: Malformed entries, which were left out.
         bands: The number of bands of the first images.
         depths: The NumPy dtypes of the first images.
+        masks: The folder of full masks, if there is one.
+        masked: The names of images with a full mask.
     """
 
     source: Path
@@ -54,6 +56,8 @@ class Survey:
     problems: Problems
     bands: Counter = field(default_factory=Counter)
     depths: Counter = field(default_factory=Counter)
+    masks: Path | None = None
+    masked: list[str] = field(default_factory=list)
 
     @property
     def labeled(self) -> list[WeakAnnotation]:
@@ -102,6 +106,7 @@ def take_survey(
     *,
     format: str | None = None,
     classes: Sequence[str] | None = None,
+    masks: str | Path | None = None,
     **options: Any,
 ) -> Survey:
     """Look at all annotations and at the heads of the images.
@@ -114,6 +119,7 @@ def take_survey(
         format: The name of the format; detected if None.
         classes: The class names in the order of their ids. None: the names that occur,
             the background first and the others by the alphabet.
+        masks: A folder of full masks of some images, ``NAME.png``: class ids, 255 void.
         **options: Options of the formats, as of ``read_annotations``.
 
     Raises:
@@ -152,8 +158,26 @@ def take_survey(
         report,
         problems,
     )
+    if masks is not None:
+        survey.masks = Path(masks)
+        survey.masked = _masked(names, survey.masks)
     _look_at_images(survey)
     return survey
+
+
+def _masked(names: Sequence[str], folder: Path) -> list[str]:
+    """List the images with a mask, which must be of one suffix."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f'there is no folder of masks {folder}')
+    found = [n for n in names if (folder / n).with_suffix('.png').is_file()]
+    suffixes = sorted({Path(name).suffix for name in found})
+    if len(suffixes) != 1:
+        raise AnnotationError(
+            'must be of images of one suffix, got '
+            + (', '.join(suffixes) or f'none: there is no {Path(names[0]).stem}.png'),
+            file=folder,
+        )
+    return found
 
 
 def _says_anything(annotation: WeakAnnotation) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from cli.commands import run_command
 from integration import tiny
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 from projects import made_up
 
 from mmseg_spml.engine.class_counts import check_class_counts
@@ -46,6 +47,30 @@ def test_configs_are_short_and_whole(tmp_path, loss, capsys):
     with pytest.raises(SystemExit, match='exists, perhaps with your changes'):
         run_command('init', source, '--images', images, out)
     run_command('init', source, '--images', images, out, '--overwrite')
+
+
+def test_images_with_masks_are_held_out(tmp_path):
+    source, images = made_up.make_data(tmp_path, 6, suffix='.png')
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    out = tmp_path / 'mine'
+    command = ('init', source, '--images', images, out, '--masks', masks)
+    with pytest.raises(SystemExit, match='none: there is no 00.png'):
+        run_command(*command)
+    for name in ('01', '04'):
+        mask = np.zeros((made_up.SIDE, made_up.SIDE), np.uint8)
+        mask[16:48, 16:48] = 1
+        cv2.imwrite(str(masks / f'{name}.png'), mask)
+    run_command(*command)
+    assert (out / 'lists/held_out.txt').read_text().split() == ['01', '04']
+    assert len((out / 'lists/train.txt').read_text().split()) == 4
+    tiny.registered()
+    loader = Config.fromfile(out / 'config.py').val_dataloader
+    dataset = DATASETS.build(loader.dataset)
+    sample = dataset[1]['data_samples']
+    assert sample.gt_sem_seg.data.unique().tolist() == [0, 1]
+    with pytest.raises(SystemExit, match='all labeled images have a mask'):
+        run_command(*command[:-1], images, '--overwrite')
 
 
 def test_other_numbers_in_a_config(tmp_path, monkeypatch):
