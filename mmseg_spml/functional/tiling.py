@@ -1,12 +1,18 @@
 """Overlapping tiles of images that are too large for a network, and their blending.
 
-Letters: H, W image size; h, w tile size.
+Letters: H, W image size; h, w tile size; C classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Pixels of maps that are resized at once.
+_PIXELS_TOGETHER = 1_000_000
 
 
 class Tile(NamedTuple):
@@ -113,3 +119,68 @@ def blending_weights(size: tuple[int, int], overlap: int) -> np.ndarray:
 
     # Along a side that one tile covers, the weights change nothing.
     return ramp(size[0])[:, None] * ramp(size[1])
+
+
+def resized_strips(
+    strips: Iterable[Tensor], size: tuple[int, int], target: tuple[int, int]
+) -> Iterator[Tensor]:
+    """Resize maps that come in horizontal strips, bilinearly.
+
+    The result is that of ``torch.nn.functional.interpolate(mode='bilinear')`` of the
+    whole maps, which are never held.
+
+    Args:
+        strips: Consecutive strips (C, h, W) float, from top to bottom.
+        size: (H, W) of the whole maps.
+        target: Height and width to resize to.
+
+    Yields:
+        Consecutive strips of the resized maps, of about a megapixel or less.
+
+    Raises:
+        ValueError: If the strips have another width, or in total another height.
+
+    Example:
+        >>> strips = torch.tensor([[[0.0, 4.0]]]), torch.tensor([[[8.0, 8.0]]])
+        >>> for strip in resized_strips(strips, (2, 2), (4, 2)):
+        ...     print(strip.tolist())
+        [[[0.0, 4.0]]]
+        [[[2.0, 5.0], [6.0, 7.0], [8.0, 8.0]]]
+    """
+    rows = torch.arange(target[0], dtype=torch.float64)
+    position = ((rows + 0.5) * size[0] / target[0] - 0.5).clamp_min(0)
+    above = position.floor().long()
+    share = position - above
+    below = (above + (share > 0)).clamp_max(size[0] - 1)
+    step = max(_PIXELS_TOGETHER // target[1], 1)
+    kept, top, done = None, 0, 0
+    for strip in strips:
+        if strip.shape[2] != size[1]:
+            raise ValueError(
+                f'expected strips {size[1]} pixels wide, got {strip.shape[2]}'
+            )
+        kept = strip if kept is None else torch.cat([kept, strip], dim=1)
+        ready = int(torch.searchsorted(below, top + kept.shape[1]))
+        for first in range(done, ready, step):
+            chosen = slice(first, min(first + step, ready))
+            mixed = torch.lerp(
+                kept[:, above[chosen] - top],
+                kept[:, below[chosen] - top],
+                share[chosen, None].to(kept),
+            )
+            yield _with_width(mixed, target[1])
+        done = ready
+        # The next row needs these rows of the strips.
+        end = top + kept.shape[1]
+        needed = min(int(above[done]), end) if done < target[0] else end
+        kept, top = kept[:, needed - top :], needed
+    height = top + (0 if kept is None else kept.shape[1])
+    if height != size[0]:
+        raise ValueError(f'expected strips of {size[0]} rows in total, got {height}')
+
+
+def _with_width(maps: Tensor, width: int) -> Tensor:
+    if maps.shape[2] == width:
+        return maps
+    size = (maps.shape[1], width)
+    return F.interpolate(maps[None], size, mode='bilinear', align_corners=False)[0]

@@ -19,7 +19,6 @@ from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
-from mmseg_spml.io.index_maps import check_output_folder
 from mmseg_spml.io.progress import watched
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
@@ -31,8 +30,8 @@ class FolderSummary:
     """What came of the images of a folder.
 
     Attributes:
-        rows: The rows of the table, the least certain image first.
-        skipped: The names of images whose label maps were there.
+        rows: The row of each image that was predicted, the least certain one first.
+        skipped: The names of images whose files were there.
         errors: The name and the problem of each image that could not be predicted.
     """
 
@@ -72,7 +71,7 @@ def predict_folder(
         uncertainty: Whether to write ``entropy/a/b.png`` (255: all classes are equally
             probable) and ``margin/a/b.png`` (255: one class is certain).
         overlays: Whether to write ``overlays/a/b.jpg``, the image in class colors.
-        skip_existing: Whether to keep label maps that are there.
+        skip_existing: Whether to leave images alone whose files are all there.
         **options: Options of :class:`TiledPredictor`.
 
     Raises:
@@ -81,7 +80,11 @@ def predict_folder(
             map, or the config or an option does not fit.
     """
     names = _image_names(Path(images))
-    check_output_folder(str(out), [str(images)])
+    if Path(out).resolve().is_relative_to(Path(images).resolve()):
+        raise ValueError(
+            f'{out} lies in the folder of the images, so that what is written there '
+            'would be predicted, too: name another folder to write to'
+        )
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
     load = TRANSFORMS.build(loading_step(cfg))
@@ -99,19 +102,40 @@ def predict_folder(
     Path(out).mkdir(parents=True, exist_ok=True)
     summary = FolderSummary([], [], [])
     for name in watched(names, 'predicting'):
-        if skip_existing and files.labels_path(name).is_file():
+        if skip_existing and files.are_there(name):
             summary.skipped.append(name)
             continue
         try:
             path = Path(images, name)
             image = _loaded(load, path)
-            row = files.write(name, path, _rgb(image, model), predictor.bands(image))
+            row = files.write(
+                name,
+                path,
+                _rgb(image, model),
+                predictor.bands(image),
+                predictor.labels_of,
+            )
             summary.rows.append(row)
-        except (ValueError, OSError, MemoryError, ImportError, cv2.error) as error:
+        # RuntimeError: PyTorch is out of memory.
+        except (
+            *(ValueError, OSError, MemoryError, ImportError),
+            *(RuntimeError, cv2.error),
+        ) as error:
             summary.errors.append((name, ' '.join(str(error).split())))
+    table = Path(out, _TABLE)
+    rows = summary.rows + _rows_of(table, summary.skipped)
+    rows.sort(key=lambda row: -float(row['mean_entropy']))
     summary.rows.sort(key=lambda row: -row['mean_entropy'])
-    _write_table(Path(out, _TABLE), summary.rows)
+    _write_table(table, rows)
     return summary
+
+
+def _rows_of(table: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Read the rows of images from an earlier table."""
+    if not table.is_file():
+        return []
+    with open(table, newline='', encoding='utf-8') as file:
+        return [row for row in csv.DictReader(file) if row['image'] in set(names)]
 
 
 def _image_names(folder: Path) -> list[str]:

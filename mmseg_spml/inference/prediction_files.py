@@ -4,7 +4,7 @@ Letters: H, W image size; C classes.
 """
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,18 @@ class PredictionFiles:
     uncertainty: bool = False
     overlays: bool = True
 
-    def labels_path(self, name: str) -> Path:
-        """The file of the label map of an image."""
+    def are_there(self, name: str) -> bool:
+        """Whether all files of an image have been written."""
+        wanted = [self._labels_path(name)]
+        if self.probabilities:
+            wanted.append(self._path('probabilities', name, '.npz'))
+        if self.uncertainty:
+            wanted += [self._path(k, name, '.png') for k in ('entropy', 'margin')]
+        if self.overlays:
+            wanted.append(self._path('overlays', name, '.jpg'))
+        return all(path.is_file() for path in wanted)
+
+    def _labels_path(self, name: str) -> Path:
         return self._path('labels', name, '.png')
 
     def write(
@@ -53,6 +63,7 @@ class PredictionFiles:
         source: Path,
         image: np.ndarray,
         bands: Iterable[tuple[int, Tensor]],
+        labels_of: Callable[[Tensor], Tensor],
     ) -> dict[str, float | int | str]:
         """Write the files of an image, and summarize it.
 
@@ -62,6 +73,7 @@ class PredictionFiles:
             image: (H, W, 3) uint8 RGB, for the overlay.
             bands: The first row and the probabilities (C, rows, W) of each band, from
                 top to bottom.
+            labels_of: A function of the class ids (rows, W) of probabilities.
 
         Returns:
             A row of the table of images.
@@ -76,7 +88,7 @@ class PredictionFiles:
             kept = None
             for top, band in bands:
                 rows = slice(top, top + band.shape[1])
-                labels[rows] = band.argmax(dim=0).numpy()
+                labels[rows] = labels_of(band).numpy()
                 of_band = normalized_entropy(band), probability_margin(band)
                 for map_, values in zip((entropy, margin), of_band):
                     map_[rows] = (values * 255).round().to(torch.uint8).numpy()
@@ -114,7 +126,7 @@ class PredictionFiles:
         tags = georeference(source)
         if tags:
             write_label_tiff(self._path('labels', name, '.tif'), labels, tags)
-        write_index_map(str(self.labels_path(name)), labels)
+        write_index_map(str(self._labels_path(name)), labels)
 
     def _write_overlay(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
         scale = min(1.0, _OVERLAY_SIDE / max(labels.shape))

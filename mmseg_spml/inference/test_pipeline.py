@@ -42,20 +42,29 @@ class TestResizing:
                 )
             self.steps.append(TRANSFORMS.build(step))
 
-    def factors(self, size: tuple[int, int]) -> tuple[float, float]:
-        """Factors on height and width by which an image of a size is resized."""
+    def seen(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Size (height, width) at which the model sees an image of a size."""
         shown = size
         for step in self.steps:
             empty = np.zeros(shown, np.uint8)
             results = dict(img=empty, img_shape=shown, ori_shape=size)
             shown = step(results)['img'].shape[:2]
-        return shown[0] / size[0], shown[1] / size[1]
+        return shown[0], shown[1]
 
-    def resized(self, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Resize (H, W) or (H, W, channels) to (h, w, channels)."""
+    def resized(
+        self, image: np.ndarray, size: tuple[int, int], as_stored: bool = False
+    ) -> np.ndarray:
+        """Resize (H, W) or (H, W, channels) to (h, w, channels).
+
+        Args:
+            image: The image.
+            size: The (h, w) of the result.
+            as_stored: Whether to keep its type; else it becomes float32 first, if the
+                pipeline loads images so.
+        """
         if image.ndim == 2:
             image = image[..., None]
-        if self.to_float32:
+        if self.to_float32 and not as_stored:
             image = image.astype(np.float32)
         if image.shape[:2] == size:
             return image

@@ -4,6 +4,7 @@ Letters: H, W image size; C classes.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,19 +13,26 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_spml.functional.refinement.dense_crf import dense_crf
-from mmseg_spml.functional.tiling import Tile, blending_weights, tile_rows
+from mmseg_spml.functional.tiling import (
+    Tile,
+    blending_weights,
+    resized_strips,
+    tile_rows,
+)
 from mmseg_spml.inference.test_pipeline import TestResizing
 
 
 class TiledPredictor:
     """Predicts class probabilities of an image by bands of rows.
 
-    Each tile goes through the model as an image of its own, at the scale at which the
-    test pipeline of the config would show the whole image. Probabilities are averaged
-    over scales and mirror images, and over tiles by weights that fall to their borders.
-    An image that fits into one tile is predicted as MMSegmentation predicts it.
+    The image is resized as the test pipeline of the config resizes it. Each tile of it
+    goes through the model as an image of its own; probabilities are averaged over
+    scales and mirror images, and over tiles by weights that fall to their borders. They
+    are resized to the size of the image band by band. An image that is one tile, before
+    and after it is resized, is predicted as MMSegmentation predicts it.
 
-    Memory: the bands take 4 C W times the height of a tile in bytes, whatever H is.
+    Memory: the bands take 4 C W' times the height of a tile in bytes, where W' is the
+    width of the resized image, whatever its height is.
 
     Args:
         model: A segmentor with its config, as MMSegmentation's ``init_model`` makes it.
@@ -91,49 +99,64 @@ class TiledPredictor:
             ValueError: The image has another number of channels than the model takes.
         """
         self._check_channels(image)
-        height, width = size = image.shape[:2]
-        factors = self.pipeline.factors(size)
-        # Of the image, so that they have the wanted size at the scale of the model.
-        tile = (
-            max(round(self.tile / factors[0]), 1),
-            max(round(self.tile / factors[1]), 1),
-        )
-        overlap = min(round(self.overlap / min(factors)), min(tile) - 1)
-        rows = list(tile_rows(size, tile, overlap))
-        if len(rows) == len(rows[0]) == 1:
-            ((_, whole),) = self._predict_tiles(image, rows[0], factors)
-            yield 0, whole
+        size = image.shape[:2]
+        seen = self.pipeline.seen(size)
+        if max(*size, *seen) <= self.tile:
+            yield 0, self._predicted([image], seen)[0]
             return
+        if seen == size:
+            found = self._blended(image)
+        else:
+            # As it is stored: a large image of floats takes four times the memory.
+            resized = self.pipeline.resized(image, seen, as_stored=True)
+            found = resized_strips(self._blended(resized), seen, size)
+        top = 0
+        for band in found:
+            yield top, band
+            top += band.shape[1]
+
+    def labels_of(self, probabilities: Tensor) -> Tensor:
+        """Return the class ids (...) of probabilities (C, ...).
+
+        They are the most probable classes; of a model with a single output, those by
+        the threshold of its head.
+        """
+        head: Any = getattr(self.model, 'decode_head', None)
+        if getattr(head, 'out_channels', None) == 1:
+            return (probabilities[1] > head.threshold).long()
+        return probabilities.argmax(dim=0)
+
+    def _blended(self, image: np.ndarray) -> Iterator[Tensor]:
+        """Yield the bands of probabilities (C, h, W) of a resized image."""
+        height = image.shape[0]
+        rows = list(tile_rows(image.shape[:2], (self.tile, self.tile), self.overlap))
         below: tuple[Tensor, Tensor] | None = None
         for row, next_row in zip(rows, [*rows[1:], None]):
-            sums, count = self._row(image, row, factors, overlap)
+            sums, count = self._row(image, row)
             if below is not None:
                 shared = below[1].shape[0]
                 sums[:, :shared] += below[0]
                 count[:shared] += below[1]
             top = row[0].top
             done = (height if next_row is None else next_row[0].top) - top
-            yield top, sums[:, :done] / count[:done]
+            yield sums[:, :done] / count[:done]
             below = sums[:, done:], count[done:]
 
-    def _row(
-        self,
-        image: np.ndarray,
-        row: Sequence[Tile],
-        factors: tuple[float, float],
-        overlap: int,
-    ) -> tuple[Tensor, Tensor]:
+    def _row(self, image: np.ndarray, row: Sequence[Tile]) -> tuple[Tensor, Tensor]:
         """Sum the weighted probabilities (C, h, W) and weights (h, W) of a row."""
         height, width = row[0].size[0], image.shape[1]
         count = torch.zeros(height, width)
         sums: Tensor | None = None
-        weights = torch.from_numpy(blending_weights(row[0].size, overlap))
-        for tile, part in self._predict_tiles(image, row, factors):
-            if sums is None:
-                sums = torch.zeros(len(part), height, width)
-            columns = tile.slices[1]
-            sums[:, :, columns] += part * weights
-            count[:, columns] += weights
+        weights = torch.from_numpy(blending_weights(row[0].size, self.overlap))
+        for start in range(0, len(row), self.batch):
+            together = row[start : start + self.batch]
+            crops = [image[tile.slices] for tile in together]
+            for tile, part in zip(together, self._predicted(crops, together[0].size)):
+                if sums is None:
+                    sums = torch.zeros(len(part), height, width)
+                columns = tile.slices[1]
+                sums[:, :, columns] += part * weights
+                count[:, columns] += weights
         assert sums is not None  # a row has a tile
         return sums, count
 
@@ -141,50 +164,52 @@ class TiledPredictor:
         """Return the probabilities of a whole image: (C, H, W) float32."""
         return torch.cat([band for _, band in self.bands(image)], dim=1)
 
-    def _predict_tiles(
-        self, image: np.ndarray, tiles: Sequence[Tile], factors: tuple[float, float]
-    ) -> Iterator[tuple[Tile, Tensor]]:
-        for start in range(0, len(tiles), self.batch):
-            together = tiles[start : start + self.batch]
-            crops = [np.ascontiguousarray(image[tile.slices]) for tile in together]
-            views = [
-                self._probabilities(crops, factors, scale, mirrored)
-                for scale in self.scales
-                for mirrored in (False, True)[: 1 + self.flip]
-            ]
-            mean = torch.stack(views).mean(dim=0)
-            for tile, crop, probabilities in zip(together, crops, mean):
-                yield tile, self._refined(crop, probabilities)
+    def _predicted(
+        self, images: Sequence[np.ndarray], seen: tuple[int, int]
+    ) -> list[Tensor]:
+        """Predict images of one size, which the model sees at another.
+
+        Args:
+            images: The images (h, w, channels).
+            seen: The (height, width) at which the model sees them.
+
+        Returns:
+            The probabilities (C, h, w) of each, averaged over the views and refined.
+        """
+        views = [
+            self._probabilities(images, seen, scale, mirrored)
+            for scale in self.scales
+            for mirrored in (False, True)[: 1 + self.flip]
+        ]
+        mean = torch.stack(views).mean(dim=0)
+        return [self._refined(image, one) for image, one in zip(images, mean)]
 
     def _probabilities(
         self,
-        crops: Sequence[np.ndarray],
-        factors: tuple[float, float],
+        images: Sequence[np.ndarray],
+        seen: tuple[int, int],
         scale: float,
         mirrored: bool,
     ) -> Tensor:
-        """Probabilities of crops of one size in one view: (N, C, h, w)."""
-        height, width = crops[0].shape[:2]
-        size = [max(round(n * f * scale), 1) for n, f in zip((height, width), factors)]
-        inputs = [self._input(crop, size, mirrored) for crop in crops]
-        samples = [
-            SegDataSample(
-                metainfo=dict(ori_shape=(height, width), img_shape=tuple(size))
-            )
-            for _ in crops
-        ]
+        """Probabilities of images of one size in one view: (N, C, h, w)."""
+        size = tuple(max(round(length * scale), 1) for length in seen)
+        inputs = [self._input(image, size, mirrored) for image in images]
+        meta = dict(ori_shape=images[0].shape[:2], img_shape=size)
+        samples = [SegDataSample(metainfo=meta) for _ in images]
         with torch.no_grad():
             results = self.model.test_step(dict(inputs=inputs, data_samples=samples))
-        logits = torch.stack([one.seg_logits.data.float().cpu() for one in results])
-        if logits.shape[1] == 1:  # a single score, for the second of two classes
-            second = logits.sigmoid()
-            found = torch.cat([1 - second, second], dim=1)
+        scores = torch.stack([one.seg_logits.data.float().cpu() for one in results])
+        if scores.shape[1] == 1:
+            # MMSegmentation has applied the sigmoid to a single output.
+            found = torch.cat([1 - scores, scores], dim=1)
         else:
-            found = logits.softmax(dim=1)
+            found = scores.softmax(dim=1)
         return found.flip(-1) if mirrored else found
 
-    def _input(self, crop: np.ndarray, size: Sequence[int], mirrored: bool) -> Tensor:
-        resized = self.pipeline.resized(crop, (size[0], size[1]))
+    def _input(
+        self, image: np.ndarray, size: tuple[int, ...], mirrored: bool
+    ) -> Tensor:
+        resized = self.pipeline.resized(image, (size[0], size[1]))
         tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
         return tensor.flip(-1) if mirrored else tensor
 

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
-from mmseg_spml.functional.tiling import blending_weights, intervals, tile_rows
+from mmseg_spml.functional.tiling import (
+    blending_weights,
+    intervals,
+    resized_strips,
+    tile_rows,
+)
 
 
 @pytest.mark.parametrize('length', [1, 5, 6, 7, 11, 40, 101])
@@ -48,3 +55,23 @@ def test_weights_are_those_of_a_loop(size, overlap):
                 to_border = min(place, length - 1 - place)
                 wanted *= min((to_border + 1) / (overlap + 1), 1)
             assert weights[y, x] == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize('heights', [(13,), (1,) * 13, (5, 1, 7), (2, 11)])
+@pytest.mark.parametrize(
+    'target', [(13, 9), (26, 18), (5, 3), (40, 4), (1, 1), (6, 31)]
+)
+def test_resized_strips(heights, target, monkeypatch):
+    maps = torch.rand(3, 13, 9, dtype=torch.float64)
+    expected = F.interpolate(maps[None], target, mode='bilinear')[0]
+    for together in (1 << 20, 2 * target[1], 1):
+        monkeypatch.setattr('mmseg_spml.functional.tiling._PIXELS_TOGETHER', together)
+        found = list(resized_strips(maps.split(heights, dim=1), (13, 9), target))
+        assert max(strip.shape[1] for strip in found) <= max(together // target[1], 1)
+        torch.testing.assert_close(torch.cat(found, dim=1), expected)
+
+
+@pytest.mark.parametrize('size, what', [((13, 8), 'wide'), ((14, 9), 'rows in total')])
+def test_strips_of_another_size(size, what):
+    with pytest.raises(ValueError, match=what):
+        list(resized_strips([torch.rand(1, 13, 9)], size, (20, 20)))

@@ -108,15 +108,23 @@ def test_only_what_is_missing(root):
     predict_folder(cfg, checkpoint, root / 'photos', out, overlays=False)
     assert not (out / 'overlays').exists()
     (out / 'labels/a.png').unlink()
-    summary = predict_folder(cfg, checkpoint, root / 'photos', out, skip_existing=True)
+    options = dict(overlays=False, skip_existing=True)
+    summary = predict_folder(cfg, checkpoint, root / 'photos', out, **options)
     assert summary.skipped == ['sub/b.jpg']
     assert [row['image'] for row in summary.rows] == ['a.png']
+    with open(out / 'predictions.csv') as file:
+        rows = {row['image']: row['width'] for row in csv.DictReader(file)}
+    assert rows == {'a.png': '47', 'sub/b.jpg': '60'}
+    # What is asked for in addition is missing.
+    options['uncertainty'] = True
+    again = predict_folder(cfg, checkpoint, root / 'photos', out, **options)
+    assert not again.skipped and len(again.rows) == 2
 
 
 def test_what_is_wrong_is_said(root, tmp_path):
     photos = root / 'photos'
     with pytest.raises(SystemExit, match='name another folder'):
-        run_command('predict', root, photos, photos)
+        run_command('predict', root, photos, photos / 'out')
     with pytest.raises(SystemExit, match='no image in'):
         run_command('predict', root, tmp_path, tmp_path / 'out')
     with pytest.raises(SystemExit, match='add --checkpoint'):

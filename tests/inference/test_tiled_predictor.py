@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from integration import tiny
 from mmengine.structures import PixelData
 from mmseg.apis import inference_model
@@ -130,17 +131,47 @@ def test_crf_of_an_image_in_one_tile(model):
     assert torch.equal(refined.predict(image), dense_crf(rgb, plain, iterations=2))
 
 
-def test_a_single_score_is_that_of_the_second_class(model):
+def test_a_single_output_is_the_probability_of_the_second_class(model):
+    """MMSegmentation has applied the sigmoid to it, and has a threshold."""
+
     class One(Stand):
+        def __init__(self, cfg):
+            super().__init__(cfg)
+            self.decode_head = nn.Module()
+            self.decode_head.out_channels, self.decode_head.threshold = 1, 0.3
+
         def test_step(self, data):
-            samples = super().test_step(data)
-            for sample in samples:
-                sample.seg_logits = PixelData(data=sample.seg_logits.data[:1])
+            samples = data['data_samples']
+            for image, sample in zip(data['inputs'], samples):
+                sample.seg_logits = PixelData(data=image[:1].float() / 255)
             return samples
 
-    found = TiledPredictor(One(model.cfg), tile=64, overlap=8).predict(image_of(9, 9))
-    assert found.shape == (2, 9, 9)
-    torch.testing.assert_close(found.sum(0), torch.ones(9, 9))
+    image = image_of(9, 11)
+    predictor = TiledPredictor(One(model.cfg), tile=64, overlap=8)
+    found = predictor.predict(image)
+    second = torch.from_numpy(image[..., 0]) / 255
+    torch.testing.assert_close(found, torch.stack([1 - second, second]))
+    assert torch.equal(predictor.labels_of(found), (second > 0.3).long())
+
+
+@pytest.mark.parametrize('size', [(90, 120), (400, 30), (31, 200)])
+def test_images_that_are_resized_come_in_bands(model, size):
+    """The probabilities of the resized image, enlarged, and no band of all rows."""
+    step = dict(type='LimitSize', max_side=60)
+    stand = Stand(with_pipeline(model, step).cfg)
+    image = image_of(*size)
+    predictor = TiledPredictor(stand, tile=64, overlap=8)
+    found = list(predictor.bands(image))
+    assert sum(band.shape[1] for _, band in found) == size[0]
+    seen = predictor.pipeline.seen(size)
+    assert max(seen) == 60 and stand.calls == [(3, *seen)]
+    small = predictor.pipeline.resized(image, seen, as_stored=True)
+    scores = np.stack([small[..., 0] / 50 + 1.0, small[..., 1] / 70])
+    part = torch.from_numpy(scores).softmax(0)[None]
+    wanted = F.interpolate(part, size, mode='bilinear')[0]
+    torch.testing.assert_close(
+        torch.cat([band for _, band in found], dim=1), wanted.float(), atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize(

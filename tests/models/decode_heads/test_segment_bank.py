@@ -66,7 +66,7 @@ def test_a_file_is_mapped_and_read_when_it_is_needed(tmp_path):
 
 def test_appending(tmp_path):
     path = tmp_path / 'bank'
-    with pytest.raises(FileNotFoundError, match='make_bank'):
+    with pytest.raises(FileNotFoundError, match='mmseg-spml bank'):
         bank().save(path, append=True)
     bank().save(path)
     mapped = SegmentBank.load(path)
@@ -113,7 +113,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
 
 def test_missing_file_is_named(tmp_path):
     path = tmp_path / 'nowhere.safetensors'
-    with pytest.raises(FileNotFoundError, match=r'nowhere\.safetensors.*make_bank'):
+    with pytest.raises(FileNotFoundError, match=r'nowhere\.safetensors.*mmseg-spml bank'):
         SegmentBank.load(path)
 
 
