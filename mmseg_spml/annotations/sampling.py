@@ -25,7 +25,7 @@ def sample_images(
     Example:
         >>> images = [WeakAnnotation(f'{n}.jpg', 2, 3) for n in range(9)]
         >>> [annotation.image for annotation in sample_images(images, 2)]
-        ['1.jpg', '6.jpg']
+        ['4.jpg', '5.jpg']
     """
     if not 1 <= number <= len(annotations):
         raise AnnotationError(
