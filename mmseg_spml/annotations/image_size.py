@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -11,7 +11,9 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.validation import MissingFileError
+from mmseg_spml.io.images import size_of_bands
 
+_OF_BANDS = ('.npy', '.tif', '.tiff')
 _ORIENTATION = 0x0112
 _ON_THEIR_SIDE = (5, 6, 7, 8)
 
@@ -23,14 +25,18 @@ def exif_orientation(folder: Path, name: str) -> int:
         folder: The folder of the images.
         name: The name of an image in it that :func:`image_size` can read.
     """
-    with Image.open(folder / name) as image:
-        return image.getexif().get(_ORIENTATION, 1)
+    try:
+        with Image.open(folder / name) as image:
+            return image.getexif().get(_ORIENTATION, 1)
+    except UnidentifiedImageError:  # an image of many bands
+        return 1
 
 
 def image_size(folder: Path | None, name: str) -> tuple[int, int]:
     """Return (H, W) of an image as viewers show it, turned by its Exif orientation.
 
-    Only the head of the file is read.
+    Only the head of the file is read. Pillow reads most images, and NumPy and tifffile
+    those of many bands (``.npy``, ``.tif``).
 
     Args:
         folder: The folder of the images.
@@ -56,8 +62,22 @@ def image_size(folder: Path | None, name: str) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
+    except UnidentifiedImageError as error:
+        return _size_of_bands(path, error)
     except Exception as error:  # decoders raise errors of any kind for damaged files
         raise AnnotationError(
             f'the image {path} cannot be read ({error}); replace it'
         ) from error
     return checked_size(*((width, height) if turned else (height, width)))
+
+
+def _size_of_bands(path: Path, unidentified: Exception) -> tuple[int, int]:
+    """Return (H, W) of an image that Pillow does not know."""
+    try:
+        if path.suffix.lower() not in _OF_BANDS:
+            raise ValueError(str(unidentified))
+        return checked_size(*size_of_bands(path))
+    except (ValueError, OSError, ImportError) as error:
+        raise AnnotationError(
+            f'the image {path} cannot be read ({error}); replace it'
+        ) from error

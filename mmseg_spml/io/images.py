@@ -1,7 +1,10 @@
 """Listing and decoding of image files."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -91,19 +94,63 @@ def read_bands(path: str | Path) -> np.ndarray:
     return np.ascontiguousarray(image if image.ndim == 3 else image[..., None])
 
 
-def _read_tiff(path: Path) -> np.ndarray:
+def size_of_bands(path: str | Path) -> tuple[int, int]:
+    """Return the size of a file of :func:`read_bands` from its head alone.
+
+    Args:
+        path: A ``.tif`` or ``.npy`` file.
+
+    Returns:
+        (H, W).
+
+    Raises:
+        ValueError: The file cannot be decoded or is no image.
+        ImportError: The file is a TIFF, and ``tifffile`` is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.npy')
+        >>> np.save(path, np.zeros((4, 6, 5)))
+        >>> size_of_bands(path)
+        (4, 6)
+    """
+    path = Path(path)
+    if path.suffix.lower() == '.npy':
+        shape = np.load(path, mmap_mode='r', allow_pickle=False).shape
+        axes = 'YXS'[: len(shape)]
+    else:
+        with _tiff_series(path) as series:
+            shape, axes = series.shape, series.axes
+    if len(shape) not in (2, 3):
+        raise ValueError(f'{path} is no image: it has the shape {shape}')
+    return shape[1:] if axes[-2:] == 'YX' and len(shape) == 3 else shape[:2]
+
+
+@contextmanager
+def _tiff_series(path: Path) -> Iterator[Any]:
+    """Open the first image of a TIFF file.
+
+    Raises:
+        ValueError: The file is no TIFF.
+        ImportError: ``tifffile`` is not installed.
+    """
     try:
         import tifffile
     except ImportError as error:
         raise ImportError(f'{path} needs tifffile: pip install tifffile') from error
     try:
         with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            image = series.asarray()
+            yield file.series[0]
     except tifffile.TiffFileError as error:
         raise ValueError(str(error)) from error
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    with _tiff_series(path) as series:
+        image = series.asarray()
+        axes = series.axes
     # Bands may come first ('SYX', 'CYX') or last ('YXS').
-    if image.ndim == 3 and series.axes[-2:] == 'YX':
+    if image.ndim == 3 and axes[-2:] == 'YX':
         image = np.moveaxis(image, 0, -1)
     return image
 
