@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+_BACKGROUNDS = ('background', 'back ground', 'back_ground', 'back-ground', 'bg')
+
 
 def class_names(given: Sequence[str] | None) -> list[str] | None:
     """Return the given names, or the lines of the one given text file.
@@ -28,3 +30,15 @@ def class_names(given: Sequence[str] | None) -> list[str] | None:
     if len(set(given)) < len(given):
         raise ValueError(f'a class name occurs twice in {list(given)}')
     return list(given)
+
+
+def as_background(name: str) -> bool:
+    """Return whether a class name stands for the background, however it is spelled.
+
+    Only a class of the very name ``'background'`` is treated as one by data sets.
+
+    Example:
+        >>> [as_background(name) for name in ('background', '_BG_', 'bag')]
+        [True, True, False]
+    """
+    return name.strip(' _-').casefold() in _BACKGROUNDS

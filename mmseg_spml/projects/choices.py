@@ -96,6 +96,7 @@ def make_plan(survey: Survey, *, cuda: bool, loss: str = 'propagation') -> Plan:
         )
     plan = Plan(loss=loss)
     _choose_supervision(plan, survey)
+    _choose_annotations(plan, survey)
     _choose_images(plan, survey)
     _choose_bands(plan, survey)
     _choose_size(plan, survey, cuda)
@@ -125,6 +126,22 @@ def _choose_supervision(plan: Plan, survey: Survey) -> None:
         value = 'tags, by class activation maps'
         reason = f'{counts}; a classifier of the tags shows where the classes are.'
     plan.choose('labels', value, reason)
+
+
+def _choose_annotations(plan: Plan, survey: Survey) -> None:
+    if survey.as_exported:
+        return
+    reasons = []
+    if survey.renamed is not None:
+        reasons.append(
+            f'The class {survey.renamed!r} is called {BACKGROUND!r} there, the name '
+            'by which a background is known.'
+        )
+    reasons.append(
+        'It has what training can use, with one entry for each image. After changes '
+        'in your tool, run init again with --overwrite.'
+    )
+    plan.choose('annotations', 'a copy, annotations.jsonl', ' '.join(reasons))
 
 
 def _choose_images(plan: Plan, survey: Survey) -> None:
@@ -330,6 +347,13 @@ def _warn(plan: Plan, survey: Survey) -> None:
         plan.warnings.append(
             f'{len(survey.missing)} annotated images have no file, such as '
             f'{survey.missing[0]}.'
+        )
+    if survey.unusable:
+        findings = survey.report.findings
+        first = next(f for f in findings if f.image == survey.unusable[0])
+        plan.warnings.append(
+            f'{len(survey.unusable)} annotated images are left out, since training '
+            f'would fail on them; first: {first.image}: {first.what}'
         )
     if survey.problems.found:
         plan.warnings.append(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_spml.annotations.formats import json_lines
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.images import read_bands
@@ -13,6 +14,7 @@ from mmseg_spml.projects.survey import Survey
 
 CONFIG = 'config.py'
 CLASSIFIER = 'classifier.py'
+ANNOTATIONS = 'annotations.jsonl'
 _MODELS = {
     'propagation': 'efficientnet_lite0_propagation',
     'spml': 'efficientnet_lite0_spml',
@@ -24,7 +26,7 @@ _CHANNELS = {'lite0': (40, 112, 320), 'lite2': (48, 120, 352)}
 
 
 def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
-    """Write ``config.py`` and the lists of images, and what seeds need.
+    """Write ``config.py``, the lists of images, and what else training reads.
 
     Args:
         survey: What the annotations are like.
@@ -41,6 +43,8 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
     for name, images in (('train', plan.train), ('held_out', held_out)):
         if images:
             _write(out / 'lists' / f'{name}.txt', '\n'.join(images) + '\n')
+    if not survey.as_exported:
+        json_lines.write(survey.annotations, out / ANNOTATIONS)
     _write(out / CONFIG, config_text(survey, plan, out))
     if plan.supervision == 'tags':
         _write(out / CLASSIFIER, _classifier_text(survey, plan))
@@ -49,6 +53,7 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
 
 def config_text(survey: Survey, plan: Plan, out: Path) -> str:
     """Return the text of the config of a project."""
+    source = survey.source if survey.as_exported else out / ANNOTATIONS
     lines = [
         '# Written by `mmseg-spml init`. It is an ordinary config of MMSegmentation:',
         '# edit it as you like. report.html says why each setting was chosen.',
@@ -67,7 +72,7 @@ def config_text(survey: Survey, plan: Plan, out: Path) -> str:
         'num_classes = len(classes)',
         f'palette = {voc_palette(len(survey.classes))}',
         f'images = {str(survey.images.resolve())!r}',
-        f'annotations = {str(survey.source.resolve())!r}',
+        f'annotations = {str(source.resolve())!r}',
         f'lists = {str((out / "lists").resolve())!r}',
         f'max_iters = {plan.max_iters}  # the length, with the lines below',
         f'total_batch_size = {plan.batch}',
@@ -127,11 +132,12 @@ def _load(plan: Plan) -> list[str]:
 
 
 def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
+    format = survey.format if survey.as_exported else json_lines.NAME
     lines = [
         'data = dict(',
         "    type='WeakSegDataset',",
         "    list_format='annotations',",
-        f'    annotation_format={survey.format!r},',
+        f'    annotation_format={format!r},',
         '    ann_file=annotations,',
         '    data_prefix=dict(img_path=images),',
         '    metainfo=dict(classes=classes, palette=palette),',

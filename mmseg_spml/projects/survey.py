@@ -4,7 +4,7 @@ Letters: H, W image size.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 import cv2
 
 from mmseg_spml.annotations.check import Report, check_annotations
+from mmseg_spml.annotations.class_names import as_background
 from mmseg_spml.annotations.formats import detect_format, read_annotations
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
@@ -34,11 +36,17 @@ class Survey:
         format: The name of their format.
         images: The folder of the images.
         classes: The class names, the background first if there is one.
-        annotations: One annotation for each image that has any, and whose file exists.
+        annotations: One annotation for each image that can be trained on.
         unannotated: The names of images without an annotation.
         missing: The names of annotated images without a file.
         report: The counts and the findings of the checker.
         problems: Malformed entries, which were left out.
+        unusable: The names of annotated images that training would fail on, such as
+            those of another size; the report says why.
+        as_exported: Whether training can read the source itself. Otherwise it needs a
+            copy of the annotations, because some are left out, joined or renamed.
+        renamed: The name that stands for the background in the source, if it is not
+            ``'background'`` there.
         bands: The number of bands of the first images.
         depths: The NumPy dtypes of the first images.
         masks: The folder of full masks, if there is one.
@@ -54,6 +62,9 @@ class Survey:
     missing: list[str]
     report: Report
     problems: Problems
+    unusable: list[str] = field(default_factory=list)
+    as_exported: bool = True
+    renamed: str | None = None
     bands: Counter = field(default_factory=Counter)
     depths: Counter = field(default_factory=Counter)
     masks: Path | None = None
@@ -118,13 +129,15 @@ def take_survey(
         images: The folder of the images, with subfolders.
         format: The name of the format; detected if None.
         classes: The class names in the order of their ids. None: the names that occur,
-            the background first and the others by the alphabet.
+            the background first and the others by the alphabet. A name such as 'bg' or
+            '_background_' then becomes 'background'.
         masks: A folder of full masks of some images, ``NAME.png``: class ids, 255 void.
         **options: Options of the formats, as of ``read_annotations``.
 
     Raises:
         FileNotFoundError: Annotations or images are missing.
-        AnnotationError: No image is annotated, or no annotated image has a file.
+        AnnotationError: No image is annotated, no annotated image has a file, or none
+            can be used.
     """
     source, images = Path(source), Path(images)
     names = _image_names(images)
@@ -133,10 +146,14 @@ def take_survey(
     found = read_annotations(
         source, format, images=images, classes=classes, problems=problems, **options
     )
-    read = merge_by_image(watched(found, 'reading annotations'))
+    found = watched(found, 'reading annotations')
+    read, joined = _merged(found, source, problems)
     if not read:
         first = f'; first problem: {problems.found[0]}' if problems.found else ''
         raise AnnotationError(f'annotates no image{first}', file=source)
+    renamed = None
+    if classes is None:
+        renamed, read = _with_background(read)
     known = set(names)
     annotations = [a for a in read if a.image in known and _says_anything(a)]
     missing = [a.image for a in read if a.image not in known]
@@ -146,17 +163,27 @@ def take_survey(
     report = check_annotations(
         watched(annotations, 'checking'), chosen, images=images, problems=problems
     )
+    bad = {finding.image for finding in report.findings if finding.level == 'error'}
+    usable = [a for a in annotations if a.image not in bad]
+    if not usable:
+        first = next(f for f in report.findings if f.level == 'error')
+        raise AnnotationError(f'no image can be used; first {first}', file=source)
     annotated = {annotation.image for annotation in annotations}
+    unusable = [a.image for a in annotations if a.image in bad]
+    changed = problems.found or joined or renamed or unusable or any(options.values())
     survey = Survey(
         source,
         format,
         images,
         chosen,
-        annotations,
+        usable,
         [name for name in names if name not in annotated],
         missing,
         report,
         problems,
+        unusable,
+        as_exported=not changed,
+        renamed=renamed,
     )
     if masks is not None:
         survey.masks = Path(masks)
@@ -178,6 +205,39 @@ def _masked(names: Sequence[str], folder: Path) -> list[str]:
             file=folder,
         )
     return found
+
+
+def _merged(
+    found: Iterable[WeakAnnotation], source: Path, problems: Problems
+) -> tuple[list[WeakAnnotation], bool]:
+    """Join the annotations of each image, and tell whether there were several of any.
+
+    Parts that contradict the ones before them are left out.
+    """
+    merged: dict[str, WeakAnnotation] = {}
+    joined = False
+    for annotation in found:
+        known = merged.get(annotation.image)
+        if known is None:
+            merged[annotation.image] = annotation
+            continue
+        joined = True
+        with problems.leaving_out(file=source):
+            (merged[annotation.image],) = merge_by_image([known, annotation])
+    return list(merged.values()), joined
+
+
+def _with_background(
+    annotations: list[WeakAnnotation],
+) -> tuple[str | None, list[WeakAnnotation]]:
+    """Rename the one class that stands for the background in all but its spelling."""
+    names = {name for one in annotations for name in one.class_names()}
+    names |= {n for one in annotations if one.dense for n in one.dense.classes}
+    meant = [name for name in names if as_background(name)]
+    if len(meant) != 1 or meant[0] == BACKGROUND:
+        return None, annotations
+    new = {meant[0]: BACKGROUND}
+    return meant[0], [renamed_classes(one, new) for one in annotations]
 
 
 def _says_anything(annotation: WeakAnnotation) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmseg_spml.annotations.class_names import class_names
+from mmseg_spml.annotations.class_names import as_background, class_names
 
 
 def test_names_or_a_file_of_them(tmp_path):
@@ -18,3 +18,10 @@ def test_mistakes():
         class_names(['cat', 'cat'])
     with pytest.raises(FileNotFoundError, match='no file of class names none.txt'):
         class_names(['none.txt'])
+
+
+def test_spellings_of_the_background():
+    for name in ('background', '_background_', 'Background', ' BG', 'back-ground'):
+        assert as_background(name)
+    for name in ('', 'foreground', 'bag', 'other', 'backgrounds'):
+        assert not as_background(name)

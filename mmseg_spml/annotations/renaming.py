@@ -1,0 +1,59 @@
+"""Other names for the classes of an annotation."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from mmseg_spml.annotations.model import (
+    Box,
+    DenseMap,
+    Label,
+    Mask,
+    Point,
+    Polygon,
+    Stroke,
+    WeakAnnotation,
+)
+
+_Shape = TypeVar('_Shape', Box, Point, Stroke, Polygon)
+
+
+def renamed_classes(
+    annotation: WeakAnnotation, names: Mapping[str, str]
+) -> WeakAnnotation:
+    """Give classes of an annotation other names.
+
+    Args:
+        annotation: The annotation, which stays as it is.
+        names: The new name of each class that is renamed.
+
+    Raises:
+        AnnotationError: Two classes of a label map get one name, or a class would be
+            present and absent.
+
+    Example:
+        >>> weak = WeakAnnotation('a.jpg', 4, 6, points=[Point('bg', 1, 1)])
+        >>> renamed_classes(weak, {'bg': 'background'}).points
+        [Point(label='background', x=1.0, y=1.0)]
+    """
+
+    def new(label: Label) -> Label:
+        return None if label is None else names.get(label, label)
+
+    def relabeled(shapes: list[_Shape]) -> list[_Shape]:
+        return [replace(shape, label=new(shape.label)) for shape in shapes]
+
+    dense = annotation.dense
+    return replace(
+        annotation,
+        tags={names.get(name, name) for name in annotation.tags},
+        absent={names.get(name, name) for name in annotation.absent},
+        boxes=relabeled(annotation.boxes),
+        points=relabeled(annotation.points),
+        strokes=relabeled(annotation.strokes),
+        polygons=relabeled(annotation.polygons),
+        masks=[Mask(new(one.label), one.mask) for one in annotation.masks],
+        dense=None
+        if dense is None
+        else DenseMap([names.get(name, name) for name in dense.classes], dense.labels),
+    )

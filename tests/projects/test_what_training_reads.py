@@ -1,0 +1,128 @@
+"""The data sets of a project's config load, whatever the export is like."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from integration import tiny
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+from projects import made_up
+
+from mmseg_spml.annotations.formats import write_annotations
+from mmseg_spml.annotations.formats.json_lines import to_record
+from mmseg_spml.annotations.model import Box, Stroke, WeakAnnotation
+from mmseg_spml.projects.project import init_project
+
+
+def loaded(project):
+    """The training samples of a project by the names of the images."""
+    tiny.registered()
+    cfg = Config.fromfile(project.folder / 'config.py')
+    steps = [
+        step
+        for step in cfg.train_pipeline
+        if step.type in ('LoadImageFromFile', 'LoadWeakAnnotations')
+    ]
+    dataset = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': steps})
+    samples = [dataset[index] for index in range(len(dataset))]
+    return {sample['img_path'].rsplit('/', 1)[1]: sample for sample in samples}
+
+
+def records(*annotations):
+    return ''.join(json.dumps(to_record(one)) + '\n' for one in annotations)
+
+
+def test_a_sound_export_is_read_as_it_is(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    project = init_project(source, images, tmp_path / 'mine')
+    assert project.survey.as_exported
+    assert not (tmp_path / 'mine' / 'annotations.jsonl').exists()
+    assert sorted(loaded(project)) == ['00.jpg', '01.jpg', '02.jpg', '03.jpg']
+
+
+def test_what_would_stop_training_is_left_out(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    good = made_up.strokes('00.jpg', 'cat')
+    other_size = WeakAnnotation('01.jpg', 32, 64, strokes=good.strokes)
+    contradiction = made_up.strokes('02.jpg', 'cat')
+    contradiction.tags, contradiction.tags_complete = {'dog'}, True
+    source.write_text(
+        '{"image": "bad.jpg"}\n'
+        + records(good, other_size, contradiction, made_up.tags('04.jpg', 'dog'))
+        + records(made_up.strokes('03.jpg', 'dog'))
+    )
+    project = init_project(source, images, tmp_path / 'mine')
+    assert project.survey.unusable == ['01.jpg', '02.jpg']
+    assert project.survey.missing == ['04.jpg']
+    assert sorted(loaded(project)) == ['00.jpg', '03.jpg']
+    text = ' '.join(project.plan.warnings)
+    assert '2 annotated images are left out' in text
+    assert '01.jpg: is 64x64, its annotation 32x64' in text
+    assert '1 malformed entries were left out' in text
+    assert 'run init again with --overwrite' in ' '.join(project.summary())
+
+
+def test_several_entries_of_an_image_are_joined(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    first, second = made_up.strokes('00.jpg', 'cat'), made_up.points('00.jpg', 'dog')
+    other_size = WeakAnnotation('00.jpg', 9, 9, tags={'cat'})
+    source.write_text(records(first, second, other_size))
+    project = init_project(source, images, tmp_path / 'mine')
+    (annotation,) = project.survey.annotations
+    assert annotation.strokes == first.strokes and annotation.points == second.points
+    assert 'is (64, 64) in one file' in str(project.survey.problems.found[0])
+    assert set(np.unique(loaded(project)['00.jpg']['gt_seg_map'])) == {0, 1, 2, 3}
+
+
+def test_meanings_of_values_reach_the_training(tmp_path):
+    _, images = made_up.make_data(tmp_path, 2)
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    for name in ('00', '01'):
+        mask = np.zeros((made_up.SIDE, made_up.SIDE), np.uint8)
+        mask[16:48, 16:48] = 255
+        cv2.imwrite(str(masks / f'{name}_mask.png'), mask)
+    project = init_project(
+        masks,
+        images,
+        tmp_path / 'mine',
+        classes=['background', 'cat'],
+        values={255: 'cat'},
+        mask_suffix='_mask',
+    )
+    labels = loaded(project)['00.jpg']['gt_seg_map']
+    assert labels[20, 20] == 1 and (labels == 1).sum() == 32 * 32
+
+
+@pytest.mark.parametrize('name', ['_background_', 'Background', 'bg'])
+def test_other_spellings_of_the_background(tmp_path, name):
+    source, images = made_up.make_data(tmp_path, 1)
+    shapes = [Stroke('cat', [(20, 20), (40, 40)]), Stroke(name, [(2, 2), (60, 2)])]
+    weak = WeakAnnotation('00.jpg', 64, 64, strokes=shapes)
+    write_annotations([weak], source, 'jsonl')
+    project = init_project(source, images, tmp_path / 'mine')
+    assert project.survey.classes == ('background', 'cat')
+    assert set(np.unique(loaded(project)['00.jpg']['gt_seg_map'])) == {0, 1, 2}
+    assert f'The class {name!r} is called' in ' '.join(project.summary())
+    given = init_project(source, images, tmp_path / 'given', classes=[name, 'cat'])
+    assert given.survey.classes == (name, 'cat') and given.survey.as_exported
+
+
+def test_two_names_for_the_background_stay(tmp_path):
+    source, images = made_up.make_data(tmp_path, 1)
+    shapes = [Stroke('bg', [(20, 20)]), Stroke('background', [(2, 2)])]
+    weak = WeakAnnotation('00.jpg', 64, 64, strokes=shapes)
+    write_annotations([weak], source, 'jsonl')
+    project = init_project(source, images, tmp_path / 'mine')
+    assert project.survey.classes == ('background', 'bg')
+
+
+def test_nothing_can_be_used(tmp_path):
+    source, images = made_up.make_data(tmp_path, 1)
+    boxes = [Box('cat', 1, 1, 9, 9)]
+    weak = WeakAnnotation('00.jpg', 32, 32, boxes=boxes)
+    write_annotations([weak], source, 'jsonl')
+    with pytest.raises(ValueError, match='no image can be used; first error: 00.jpg'):
+        init_project(source, images, tmp_path / 'mine')
