@@ -13,6 +13,7 @@ import numpy as np
 from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.functional.labels.confusion import confusion_matrix
 from mmseg_spml.functional.labels.rasterize import box_mask
+from mmseg_spml.functional.regions.resizing import shrink_image
 from mmseg_spml.functional.seeds.cam import (
     ClassBox,
     region_mean_map,
@@ -52,6 +53,9 @@ class SeedMaker:
             activation maps are averaged first.
         boxes_complete: Whether every object has a box, so that pixels outside the boxes
             are background. None: the value of the annotation.
+        max_side: Longer side in pixels at which GrabCut works; the seeds of larger
+            images are enlarged. None: no limit. Ten million pixels take GrabCut more
+            than half a minute for each box.
 
     Raises:
         ValueError: If ``method`` or an option is unknown, or a folder is missing or
@@ -64,6 +68,7 @@ class SeedMaker:
     cams: str | None = None
     regions: str | None = None
     boxes_complete: bool | None = None
+    max_side: int | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -87,6 +92,10 @@ class SeedMaker:
             raise ValueError("the method 'grabcut' uses no regions")
         if self.method == 'tags' and self.boxes_complete is not None:
             raise ValueError("the method 'tags' uses no boxes")
+        if self.method != 'grabcut' and self.max_side is not None:
+            raise ValueError("only the method 'grabcut' has max_side")
+        if self.max_side is not None and self.max_side < 1:
+            raise ValueError(f'max_side must be 1 pixel or more, got {self.max_side}')
 
     def check(self) -> None:
         """Check the folders and options before any image is read.
@@ -164,7 +173,7 @@ class SeedMaker:
                 named.append((ids[box.label], box.outline))
         options = dict(self.options, unlabeled=self.num_classes)
         if self.method == 'grabcut':
-            seeds = grabcut_seeds(image, named, **options)
+            seeds = self._grabcut(image, named, options)
         else:
             seeds = seeds_of_boxes(self.activation_maps(sample), named, size, **options)
         complete = self.boxes_complete
@@ -178,6 +187,18 @@ class SeedMaker:
         for where in nameless:
             doubtful |= box_mask(size, where)
         return np.where(doubtful & (seeds == 0), self.num_classes, seeds)
+
+    def _grabcut(
+        self, image: np.ndarray, boxes: Sequence[ClassBox], options: dict
+    ) -> np.ndarray:
+        """Seeds (H, W) by GrabCut, at a bounded size."""
+        small = shrink_image(image, self.max_side)
+        if small is image:
+            return grabcut_seeds(image, boxes, **options)
+        scale = np.divide(small.shape[1::-1], image.shape[1::-1])
+        seeds = grabcut_seeds(small, [_scaled(box, scale) for box in boxes], **options)
+        size = image.shape[1::-1]
+        return cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
     def activation_maps(self, sample: Mapping[str, Any]) -> dict[int, np.ndarray]:
         """Activation maps (H, W) of the present tags of a sample, by class id.
@@ -206,6 +227,15 @@ class SeedMaker:
         path = os.path.join(self.regions, f'{file.stem}.png')
         region_map = read_index_map(path, 'region map')
         return {label: region_mean_map(cam, region_map) for label, cam in cams.items()}
+
+
+def _scaled(box: ClassBox, scale: np.ndarray) -> ClassBox:
+    """Scale a box or an outline by the factors (x, y)."""
+    label, *where = box
+    vertices = np.reshape(where, (-1, 2)) * scale
+    if len(box) == 2:
+        return label, [(x, y) for x, y in vertices.tolist()]
+    return label, *vertices.ravel().tolist()
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ class SeedFolder:
             cams=cams,
             regions=settings.pop('regions', None),
             boxes_complete=settings.pop('boxes_complete', None),
+            max_side=settings.pop('max_side', None),
             options=settings,
         )
         return cls(dataset, maker)

@@ -121,6 +121,14 @@ def _choose_supervision(plan: Plan, survey: Survey) -> None:
         plan.supervision = 'boxes'
         value = 'boxes, by GrabCut'
         reason = f'{counts}; GrabCut finds the object inside of each box.'
+        declared = all(annotation.boxes_complete for annotation in survey.boxed)
+        if BACKGROUND in survey.classes and not declared:
+            reason += ' What lies outside of all boxes is taken as background.'
+            plan.warnings.append(
+                'Every object needs a box: what lies outside of all boxes teaches '
+                f'{BACKGROUND!r}. If objects lack one, set boxes_complete=False among '
+                'the seeds in the config, but then nothing teaches the background.'
+            )
     else:
         plan.supervision = 'tags'
         value = 'tags, by class activation maps'

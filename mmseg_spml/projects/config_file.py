@@ -10,7 +10,7 @@ from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.images import read_bands
 from mmseg_spml.projects.choices import Plan
-from mmseg_spml.projects.survey import Survey
+from mmseg_spml.projects.survey import BACKGROUND, Survey
 
 CONFIG = 'config.py'
 CLASSIFIER = 'classifier.py'
@@ -169,7 +169,7 @@ def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
     else:
         lines.append('val_cfg = None  # no image is held out')
     if plan.supervision == 'boxes':
-        lines.append("seeds = dict(method='grabcut')  # of `mmseg-spml seeds`")
+        lines += _seeds_of_boxes(survey, plan)
     lines += [
         'test_dataloader = dict(',
         "    dataset=dict(image_list=f'{lists}/train.txt', pipeline=test_pipeline, "
@@ -196,6 +196,15 @@ def _validated(survey: Survey, plan: Plan) -> list[str]:
         '        test_mode=True,',
         '        pipeline=test_pipeline,',
     ]
+
+
+def _seeds_of_boxes(survey: Survey, plan: Plan) -> list[str]:
+    options = "method='grabcut'"
+    if BACKGROUND in survey.classes:
+        options += ', boxes_complete=True'
+    if plan.max_side is not None:
+        options += f', max_side={plan.max_side}'
+    return [f'seeds = dict({options})  # of `mmseg-spml seeds`']
 
 
 def _model(survey: Survey, plan: Plan) -> list[str]:

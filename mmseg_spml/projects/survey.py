@@ -166,8 +166,8 @@ def take_survey(
     bad = {finding.image for finding in report.findings if finding.level == 'error'}
     usable = [a for a in annotations if a.image not in bad]
     if not usable:
-        first = next(f for f in report.findings if f.level == 'error')
-        raise AnnotationError(f'no image can be used; first {first}', file=source)
+        error = next(f for f in report.findings if f.level == 'error')
+        raise AnnotationError(f'no image can be used; first {error}', file=source)
     annotated = {annotation.image for annotation in annotations}
     unusable = [a.image for a in annotations if a.image in bad]
     changed = problems.found or joined or renamed or unusable or any(options.values())

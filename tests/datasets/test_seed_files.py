@@ -119,6 +119,32 @@ def test_the_config_may_say_that_boxes_are_complete(folder):
     assert 0 not in doubted.seeds(sample(folder, boxes))
 
 
+@pytest.mark.parametrize('turned', [False, True])
+def test_grabcut_of_large_images_works_at_a_bounded_size(tmp_path, turned):
+    small = np.full((20, 30, 3), 90, np.uint8)
+    small[6:14, 8:20] = 220
+    large = small.repeat(4, axis=0).repeat(4, axis=1)
+    seeds = {}
+    for name, image, scale in (('small', small, 1), ('large', large, 4)):
+        corners = np.multiply([(5, 4), (24, 4), (24, 16), (5, 16)], scale).tolist()
+        box = Box.around('cat', corners)
+        if not turned:
+            box = Box('cat', *box.bounds)
+        cv2.imwrite(str(tmp_path / f'{name}.png'), image)
+        weak = WeakAnnotation(f'{name}.png', *image.shape[:2], boxes=[box])
+        seeds[name] = SeedMaker(C, 'grabcut', boxes_complete=True, max_side=30).seeds(
+            dict(
+                img_path=str(tmp_path / f'{name}.png'),
+                annotation=packed(weak),
+                class_names=CLASSES,
+            )
+        )
+    assert set(np.unique(seeds['small'])) == {0, 1, C}
+    enlarged = seeds['small'].repeat(4, axis=0).repeat(4, axis=1)
+    assert seeds['large'].dtype == np.uint8
+    assert (seeds['large'] == enlarged).all()
+
+
 @pytest.mark.parametrize('method', ['boxes', 'grabcut'])
 def test_a_box_without_a_class_says_nothing_of_its_inside(folder, method):
     boxes = [Box('cat', 5, 4, 24, 16), Box(None, 25, 0, 30, 5)]
@@ -208,6 +234,10 @@ def test_maps_of_classes_beyond_the_last(folder):
 def test_wrong_methods():
     with pytest.raises(ValueError, match='one of'):
         SeedMaker(C, 'tag', cams='cams')
+    with pytest.raises(ValueError, match='max_side must be 1 pixel'):
+        SeedMaker(C, 'grabcut', max_side=0)
+    with pytest.raises(ValueError, match='only .* has max_side'):
+        SeedMaker(C, 'tags', cams='cams', max_side=9)
     with pytest.raises(ValueError, match='folder of activation maps'):
         SeedMaker(C, 'tags')
     with pytest.raises(ValueError, match='uses none'):

@@ -1,6 +1,7 @@
 """The data sets of a project's config load, whatever the export is like."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from projects import made_up
 from mmseg_spml.annotations.formats import write_annotations
 from mmseg_spml.annotations.formats.json_lines import to_record
 from mmseg_spml.annotations.model import Box, Stroke, WeakAnnotation
+from mmseg_spml.datasets.seed_folder import SeedFolder
 from mmseg_spml.projects.project import init_project
 
 
@@ -108,6 +110,24 @@ def test_other_spellings_of_the_background(tmp_path, name):
     assert f'The class {name!r} is called' in ' '.join(project.summary())
     given = init_project(source, images, tmp_path / 'given', classes=[name, 'cat'])
     assert given.survey.classes == (name, 'cat') and given.survey.as_exported
+
+
+def test_seeds_of_boxes_have_background_at_a_bounded_size(tmp_path):
+    source, images = made_up.make_data(tmp_path, 2, annotate=made_up.boxes)
+    text = source.read_text().replace('[64, 64]', '[1280, 1280]')
+    source.write_text(re.sub(r'\b(16|48)\.0', lambda m: f'{20 * int(m[1])}.0', text))
+    for path in images.iterdir():
+        image = cv2.imread(str(path))
+        large = cv2.resize(image, (1280, 1280), interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(path), large)
+    project = init_project(source, images, tmp_path / 'mine')
+    cfg = Config.fromfile(project.folder / 'config.py')
+    assert cfg.seeds == dict(method='grabcut', boxes_complete=True, max_side=1024)
+    assert 'Every object needs a box' in ' '.join(project.plan.warnings)
+    seeds = SeedFolder.of_config(cfg)
+    labels = seeds.maker.seeds(seeds.samples[0])
+    assert labels.shape == (1280, 1280)
+    assert (labels[:310] == 0).all() and labels[640, 640] == 1
 
 
 def test_two_names_for_the_background_stay(tmp_path):
