@@ -35,6 +35,8 @@ KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
 # A dense map with a larger share of void and without any unlabeled pixel has likely
 # mixed up the two values: full masks leave little void.
 _SUSPICIOUS_VOID = 0.5
+MOSTLY_VOID = 'of its dense map is void (255)'
+"""What the warning of such a map says."""
 
 _TURNED = {
     2: 'mirrored',
@@ -253,7 +255,7 @@ def _check_labels(
             report.add(
                 'warning',
                 annotation.image,
-                f'{100 * void:.0f} % of its dense map is void (255) and nothing is '
+                f'{100 * void:.0f} % {MOSTLY_VOID} and nothing is '
                 'unlabeled (254): were unlabeled pixels meant? Void takes no part '
                 'in training',
             )

@@ -4,7 +4,13 @@ import math
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
-from mmseg_spml.projects.labeled_crops import labeled_extent, share_of_labeled_crops
+from mmseg_spml.projects.advice import advice
+from mmseg_spml.projects.held_out import held_out_images
+from mmseg_spml.projects.labeled_crops import (
+    labeled_extent,
+    mean_labeled_share,
+    shares_of_labeled_crops,
+)
 from mmseg_spml.projects.survey import BACKGROUND, Survey
 
 LOSSES = ('propagation', 'spml', 'cross_entropy', 'dense_crf')
@@ -14,9 +20,9 @@ _CROPS = {False: (320, 384), True: (512, 640)}
 _WANTED_SHARE = 0.9
 # Labels within less of the images leave parts that no label tells anything of.
 _SMALL_EXTENT = 1 / 3
-_HELD_OUT_FROM = 20
-# A class with less than this part of the labeled pixels of the commonest is rare.
-_RARE = 100
+# Masks that leave little out; outlines between objects are often void.
+_FULL_SHARE = 0.9
+_AREAS = ('polygons', 'masks', 'dense')
 
 
 @dataclass(frozen=True)
@@ -96,15 +102,16 @@ def make_plan(survey: Survey, *, cuda: bool, loss: str = 'propagation') -> Plan:
         )
     plan = Plan(loss=loss)
     _choose_supervision(plan, survey)
+    full = plan.supervision == 'pixels' and _label_all_pixels(survey)
     _choose_annotations(plan, survey)
-    _choose_images(plan, survey)
+    _choose_images(plan, survey, full)
     _choose_bands(plan, survey)
     _choose_size(plan, survey, cuda)
     _choose_length(plan, cuda)
     _choose_backbone(plan, cuda)
-    _choose_loss(plan, survey)
+    _choose_loss(plan, survey, full)
     _choose_regions(plan)
-    _warn(plan, survey)
+    plan.warnings += advice(survey, plan.supervision, len(plan.train), full)
     return plan
 
 
@@ -152,15 +159,14 @@ def _choose_annotations(plan: Plan, survey: Survey) -> None:
     plan.choose('annotations', 'a copy, annotations.jsonl', ' '.join(reasons))
 
 
-def _choose_images(plan: Plan, survey: Survey) -> None:
+def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
     used = dict(pixels=survey.labeled, boxes=survey.boxed, tags=survey.tagged)
-    names = [annotation.image for annotation in used[plan.supervision]]
-    step = 0
+    annotations = used[plan.supervision]
+    names = [annotation.image for annotation in annotations]
     if survey.masked:
         plan.held_out = survey.masked
-    elif plan.supervision == 'pixels' and len(names) >= _HELD_OUT_FROM:
-        step = max(len(names) // 50, 7)
-        plan.held_out = names[step - 1 :: step]
+    elif plan.supervision == 'pixels':
+        plan.held_out = held_out_images(annotations)
     held_out = set(plan.held_out)
     plan.train = [name for name in names if name not in held_out]
     if not plan.train:
@@ -173,8 +179,13 @@ def _choose_images(plan: Plan, survey: Survey) -> None:
         reason = f'The {len(plan.held_out)} images with a mask are held out.'
     elif plan.held_out:
         reason = (
-            f'Every {step}th of the {len(names)} images is held out; IoU is measured '
-            'on its labeled pixels, which are the easy ones.'
+            f'{len(plan.held_out)} of {len(names)} images are held out; IoU is '
+            'measured on '
+            + (
+                'their labels, which are full.'
+                if full
+                else 'their labeled pixels, which are the easy ones.'
+            )
         )
     else:
         reason = (
@@ -188,6 +199,12 @@ def _choose_images(plan: Plan, survey: Survey) -> None:
             'learns from labeled pixels, and images with other kinds of labels did not '
             'help it so far. Train on them alone in a project of their own.'
         )
+
+
+def _label_all_pixels(survey: Survey) -> bool:
+    labeled = survey.labeled
+    areas = all(any(getattr(one, kind) for kind in _AREAS) for one in labeled)
+    return areas and mean_labeled_share(labeled, survey.classes) >= _FULL_SHARE
 
 
 def _choose_bands(plan: Plan, survey: Survey) -> None:
@@ -239,10 +256,16 @@ def _side_and_crop(
     survey: Survey, sides: list[int], crops: tuple[int, ...]
 ) -> tuple[int, int, float]:
     """The finest size at which most crops hold a label, or the best one."""
+    # Labels are drawn once for each size, when it is tried first.
+    found: dict[int, list[float]] = {}
     tried = []
-    for crop in crops:
+    for index, crop in enumerate(crops):
         for side in sides:
-            share = share_of_labeled_crops(survey.labeled, survey.classes, side, crop)
+            if side not in found:
+                found[side] = shares_of_labeled_crops(
+                    survey.labeled, survey.classes, side, crops
+                )
+            share = found[side][index]
             if share >= _WANTED_SHARE:
                 return side, crop, share
             tried.append((share, side, crop))
@@ -274,14 +297,20 @@ def _choose_backbone(plan: Plan, cuda: bool) -> None:
     plan.choose('backbone', f'EfficientNet-{plan.variant}', reason)
 
 
-def _choose_loss(plan: Plan, survey: Survey) -> None:
+def _choose_loss(plan: Plan, survey: Survey, full: bool) -> None:
     reasons = {
         'propagation': 'It was first on points and scribbles in our comparisons.',
         'spml': 'It is the method as published.',
         'cross_entropy': 'It is the baseline to compare with.',
         'dense_crf': 'It is the best of the losses without SPML on some data.',
     }
-    plan.choose('loss', plan.loss, reasons[plan.loss])
+    reason = reasons[plan.loss]
+    if full and plan.loss != 'cross_entropy':
+        reason += (
+            ' But the annotations label all pixels: then plain cross-entropy '
+            '(--loss cross_entropy) is enough.'
+        )
+    plan.choose('loss', plan.loss, reason)
     if plan.loss == 'propagation' and plan.supervision == 'pixels':
         extent = labeled_extent(survey.labeled, survey.classes)
         plan.drop_unmarked = extent < _SMALL_EXTENT
@@ -313,62 +342,3 @@ def _choose_regions(plan: Plan) -> None:
     seconds = len(plan.train) * (1.0 if plan.regions == 'hed-owt-ucm' else 0.3)
     minutes = f'about {seconds / 60:.0f} minutes' if seconds > 90 else 'a minute'
     plan.choose('regions', plan.regions, f'{reason} They are made once, in {minutes}.')
-
-
-def _rare_classes(survey: Survey) -> list[str]:
-    most = max(survey.pixels.values())
-    return [
-        f'{name!r} has {count} labeled pixels, the commonest class {most}: label more '
-        'of it, or it may be lost.'
-        for name, count in survey.pixels.items()
-        if 0 < count < most / _RARE
-    ]
-
-
-def _warn(plan: Plan, survey: Survey) -> None:
-    if BACKGROUND not in survey.classes:
-        plan.warnings.append(
-            f'No class is named {BACKGROUND!r}: the model will give every pixel one of '
-            f'the classes {", ".join(survey.classes)}. If the images show anything '
-            f'else, mark some of it as {BACKGROUND!r}.'
-        )
-    elif plan.supervision == 'pixels' and not survey.pixels[BACKGROUND]:
-        plan.warnings.append(
-            f'Nothing is marked as {BACKGROUND!r}, so that the model cannot learn it: '
-            'draw a stroke on the background of each image.'
-        )
-    for name in survey.classes:
-        if name != BACKGROUND and plan.supervision == 'pixels':
-            if not survey.pixels[name]:
-                plan.warnings.append(f'No pixel is marked as {name!r}.')
-    if plan.supervision == 'pixels':
-        plan.warnings += _rare_classes(survey)
-    if plan.supervision == 'pixels' and not all(
-        annotation.tags_complete for annotation in survey.labeled
-    ):
-        plan.warnings.append(
-            'A class without a mark in an image counts as absent from that image. If '
-            "your annotators left objects out, set undeclared_tags='unknown' in the "
-            'config.'
-        )
-    if survey.missing:
-        plan.warnings.append(
-            f'{len(survey.missing)} annotated images have no file, such as '
-            f'{survey.missing[0]}.'
-        )
-    if survey.unusable:
-        findings = survey.report.findings
-        first = next(f for f in findings if f.image == survey.unusable[0])
-        plan.warnings.append(
-            f'{len(survey.unusable)} annotated images are left out, since training '
-            f'would fail on them; first: {first.image}: {first.what}'
-        )
-    if survey.problems.found:
-        plan.warnings.append(
-            f'{len(survey.problems.found)} malformed entries were left out; first: '
-            f'{survey.problems.found[0]}'
-        )
-    if len(plan.train) < 10:
-        plan.warnings.append(
-            f'{len(plan.train)} images are few: label some more for better results.'
-        )

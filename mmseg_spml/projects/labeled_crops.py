@@ -10,6 +10,10 @@ import numpy as np
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.scaling import scaled_annotation
+from mmseg_spml.io.progress import watched
+
+# At this size areas are measured.
+_SMALL = 256
 
 
 def labeled_share(labeled: np.ndarray, crop: tuple[int, int]) -> float:
@@ -37,27 +41,51 @@ def labeled_share(labeled: np.ndarray, crop: tuple[int, int]) -> float:
     return float((inside > 0).mean())
 
 
-def share_of_labeled_crops(
+def shares_of_labeled_crops(
     annotations: Sequence[WeakAnnotation],
     classes: Sequence[str],
     max_side: int,
-    crop: int,
+    crops: Sequence[int],
     most: int = 40,
-) -> float:
-    """Mean share of labeled crops over images that are shrunk to a working size.
+) -> list[float]:
+    """Mean shares of labeled crops over images that are shrunk to a working size.
 
     Args:
         annotations: The annotations.
         classes: The C class names.
         max_side: The longest side of the images, see ``LimitSize``.
-        crop: The side of the crops.
+        crops: The sides of the crops, of one size after the other.
         most: The number of images to look at, evenly spread.
+
+    Returns:
+        One share for each size of crops.
     """
-    step = max(len(annotations) // most, 1)
     shares = []
-    for annotation in annotations[::step]:
-        labels = labels_at(annotation, classes, max_side)
-        shares.append(labeled_share(labels < len(classes), (crop, crop)))
+    for annotation in watched(spread(annotations, most), f'crops at {max_side} pixels'):
+        labeled = labels_at(annotation, classes, max_side) < len(classes)
+        shares.append([labeled_share(labeled, (crop, crop)) for crop in crops])
+    return np.mean(shares, axis=0).tolist()
+
+
+def spread(annotations: Sequence[WeakAnnotation], most: int) -> list[WeakAnnotation]:
+    """Choose at most so many annotations, evenly spread.
+
+    Example:
+        >>> images = [WeakAnnotation(f'{n}.jpg', 2, 3) for n in range(7)]
+        >>> [annotation.image for annotation in spread(images, 3)]
+        ['0.jpg', '3.jpg', '6.jpg']
+    """
+    return list(annotations[:: max(-(-len(annotations) // most), 1)])
+
+
+def mean_labeled_share(
+    annotations: Sequence[WeakAnnotation], classes: Sequence[str], most: int = 40
+) -> float:
+    """Mean share of an image's pixels that have a class or are void."""
+    shares = [
+        float((labels_at(annotation, classes, _SMALL) != len(classes)).mean())
+        for annotation in spread(annotations, most)
+    ]
     return float(np.mean(shares))
 
 
@@ -76,10 +104,9 @@ def labeled_extent(
     annotations: Sequence[WeakAnnotation], classes: Sequence[str], most: int = 40
 ) -> float:
     """Mean share of an image's area inside the rectangle around all its labels."""
-    step = max(len(annotations) // most, 1)
     shares = []
-    for annotation in annotations[::step]:
-        labeled = labels_at(annotation, classes, 256) < len(classes)
+    for annotation in spread(annotations, most):
+        labeled = labels_at(annotation, classes, _SMALL) < len(classes)
         if not labeled.any():
             continue
         rows, columns = (np.flatnonzero(labeled.any(axis=axis)) for axis in (1, 0))

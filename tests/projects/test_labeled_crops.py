@@ -7,7 +7,7 @@ from mmseg_spml.annotations.model import Point, WeakAnnotation
 from mmseg_spml.projects.labeled_crops import (
     labeled_extent,
     labeled_share,
-    share_of_labeled_crops,
+    shares_of_labeled_crops,
 )
 
 
@@ -26,9 +26,9 @@ def test_share_against_a_loop(size, crop):
 
 def test_images_are_shrunk_first():
     weak = WeakAnnotation('a.jpg', 100, 200, points=[Point('cat', 100, 50)])
-    whole = share_of_labeled_crops([weak], ('cat',), 200, 50)
-    small = share_of_labeled_crops([weak], ('cat',), 100, 50)
-    assert whole < small == 1.0
+    whole, all_of_it = shares_of_labeled_crops([weak], ('cat',), 200, [50, 200])
+    small, _ = shares_of_labeled_crops([weak], ('cat',), 100, [50, 60])
+    assert whole < small == all_of_it == 1.0
 
 
 def test_extent():
