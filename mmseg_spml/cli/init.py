@@ -25,8 +25,9 @@ from mmseg_spml.cli.command import Command
 )
 @click.option(
     '--masks',
-    help='folder of full masks of some images, NAME.png of class ids (255: void); '
-    'these images are held out, and IoU is measured on all of their pixels',
+    help='folder of full masks of some images, NAME.png of class ids in the order of '
+    '--classes (255: void); these images are held out, and IoU is measured on all of '
+    'their pixels',
 )
 @click.option('--overwrite', is_flag=True, help='replace the config that OUT has')
 def command(

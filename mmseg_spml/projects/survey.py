@@ -97,19 +97,6 @@ class Survey:
         """The longest side of any image in pixels."""
         return max(max(annotation.size) for annotation in self.annotations)
 
-    def disjoint_pairs(self) -> float:
-        """Share of pairs of images that show no common class but the background."""
-        shown = [a.shown() - {BACKGROUND} for a in self.annotations]
-        shown = [names for names in shown if names]
-        kinds = Counter(frozenset(names) for names in shown)
-        pairs = disjoint = 0
-        for index, (first, n) in enumerate(kinds.items()):
-            pairs += n * (n - 1) // 2
-            for second, m in [*kinds.items()][index + 1 :]:
-                pairs += n * m
-                disjoint += n * m * (not first & second)
-        return disjoint / pairs if pairs else 0.0
-
 
 def take_survey(
     source: str | Path,
@@ -138,8 +125,14 @@ def take_survey(
         FileNotFoundError: Annotations or images are missing.
         AnnotationError: No image is annotated, no annotated image has a file, or none
             can be used.
+        ValueError: There are masks, but no ``classes``.
     """
     source, images = Path(source), Path(images)
+    if masks is not None and classes is None:
+        raise ValueError(
+            'masks hold class ids: say which class is which by --classes, in the order '
+            'of the ids'
+        )
     names = _image_names(images)
     format = format or detect_format(source)
     problems = Problems(skip=True)

@@ -55,6 +55,9 @@ def test_images_with_masks_are_held_out(tmp_path):
     masks.mkdir()
     out = tmp_path / 'mine'
     command = ('init', source, '--images', images, out, '--masks', masks)
+    with pytest.raises(SystemExit, match='say which class is which by --classes'):
+        run_command(*command)
+    command += ('--classes', *made_up.CLASSES)
     with pytest.raises(SystemExit, match='none: there is no 00.png'):
         run_command(*command)
     for name in ('01', '04'):
@@ -70,7 +73,7 @@ def test_images_with_masks_are_held_out(tmp_path):
     sample = dataset[1]['data_samples']
     assert sample.gt_sem_seg.data.unique().tolist() == [0, 1]
     with pytest.raises(SystemExit, match='all labeled images have a mask'):
-        run_command(*command[:-1], images, '--overwrite')
+        run_command(*command, '--masks', images, '--overwrite')
 
 
 def test_other_numbers_in_a_config(tmp_path, monkeypatch):

@@ -29,8 +29,6 @@ def test_exports_of_tools(tmp_path, format):
     assert counts_by_class(survey)['cat'] == {kind: 2}
     assert survey.largest_side == made_up.SIDE
     assert survey.bands == {3: 4} and survey.depths == {'uint8': 4}
-    # Cats and dogs share no image, and two pairs of images show the same.
-    assert survey.disjoint_pairs() == pytest.approx(4 / 6)
 
 
 def test_kinds_of_labels(tmp_path):
