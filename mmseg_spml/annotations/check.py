@@ -3,6 +3,7 @@
 Letters: H, W image size, C classes.
 """
 
+import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -224,11 +225,14 @@ def _check_labels(
     report: Report,
 ) -> None:
     foreign = sorted(annotation.class_names() - set(classes))
-    if foreign:
+    for name in foreign:
+        # One for each name, so that a misspelling in many images is one line.
+        close = difflib.get_close_matches(name, classes, 1)
+        hint = f'did you mean {close[0]!r}? ' if close else ''
         report.add(
             'error',
             annotation.image,
-            f'{foreign} are none of the classes {list(classes)}: rename or add them',
+            f'{name!r} is none of the classes {list(classes)}: {hint}rename or add it',
         )
     try:
         # The other classes are counted in spite of the foreign ones.

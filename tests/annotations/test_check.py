@@ -43,7 +43,7 @@ def test_nothing_wrong():
     [
         (
             clean(boxes=[Box('cow', 0, 0, 1, 1)]),
-            r"error: a.jpg: \['cow'\] are none of the classes",
+            r"error: a.jpg: 'cow' is none of the classes .*: rename or add it",
         ),
         (clean(absent={'cat'}), r"error: a.jpg: the tags exclude \['cat'\]"),
         (clean(boxes=[Box('cat', 3, 0, 7, 2)]), 'box of .cat. reaches out'),
@@ -203,3 +203,17 @@ def test_counts():
     assert report.total_pixels == 48
     table = report.table(CLASSES).splitlines()
     assert table[2].split() == ['cat', '1', '0', '0', '0', '0', '1', '0', '6.250', '%']
+
+
+def test_a_misspelling_in_many_images_is_one_line():
+    labels = [('dgo', 'cow'), ('dgo',), ('dgo', 'cat'), ('dgo',)]
+    many = [
+        WeakAnnotation(f'{n}.jpg', 9, 9, points=[Point(name, 4, 4) for name in names])
+        for n, names in enumerate(labels)
+    ]
+    report = check_annotations(many, ('background', 'cat', 'dog'))
+    lines = [line for line in grouped(report.findings) if 'none of' in line]
+    assert len(lines) == 2
+    (line,) = [line for line in lines if 'dgo' in line]
+    assert line.startswith("error: 4 images: 'dgo' is none of the classes")
+    assert "did you mean 'dog'? rename or add it" in line
