@@ -18,7 +18,7 @@ from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import IMAGE_SUFFIXES
+from mmseg_spml.io.images import IMAGE_SUFFIXES, three_bands
 from mmseg_spml.io.progress import watched
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
@@ -170,15 +170,10 @@ def _loaded(load: Any, path: Path) -> np.ndarray:
 
 def _rgb(image: np.ndarray, model: Any) -> np.ndarray:
     """Show an image of any bands and depth as (H, W, 3) uint8 RGB."""
-    bands = image if image.ndim == 3 else image[..., None]
-    shown = bands[..., :3] if bands.shape[2] >= 3 else bands[..., [0, 0, 0]]
+    shown = three_bands(image)
     if getattr(model.data_preprocessor, '_channel_conversion', False):
-        shown = shown[..., ::-1]
-    if shown.dtype != np.uint8:
-        low, high = np.percentile(shown, [1, 99])
-        shown = (shown - low) / max(high - low, 1e-6) * 255
-        shown = np.clip(shown, 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(shown)
+        shown = np.ascontiguousarray(shown[..., ::-1])
+    return shown
 
 
 def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -155,6 +155,32 @@ def _read_tiff(path: Path) -> np.ndarray:
     return image
 
 
+def three_bands(image: np.ndarray) -> np.ndarray:
+    """Show an image of any number of bands and any depth in three bands of 8 bits.
+
+    Args:
+        image: (H, W) or (H, W, bands); the first three bands are shown, or the first
+            one as gray. Values beyond 255, and those of other types than integers below
+            it, are stretched from their 1st to their 99th percentile.
+
+    Returns:
+        (H, W, 3) uint8, the bands in the order of the image.
+
+    Example:
+        >>> three_bands(np.full((2, 3, 5), 7, np.uint8)).shape
+        (2, 3, 3)
+    """
+    bands = image if image.ndim == 3 else image[..., None]
+    shown = bands[..., :3] if bands.shape[2] >= 3 else bands[..., [0, 0, 0]]
+    if shown.dtype == np.uint8:
+        return np.ascontiguousarray(shown)
+    if shown.min() >= 0 and shown.max() <= 255 and shown.max() > 1:
+        return np.ascontiguousarray(np.rint(shown).astype(np.uint8))
+    low, high = np.percentile(shown, [1, 99])
+    stretched = (shown - low) / max(high - low, 1e-6) * 255
+    return np.ascontiguousarray(np.clip(stretched, 0, 255).astype(np.uint8))
+
+
 def list_images(folder: str) -> list[str]:
     """List the images in a folder and its subfolders by their relative paths.
 

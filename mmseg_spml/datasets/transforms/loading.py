@@ -21,6 +21,7 @@ from mmseg_spml.functional.labels.values import (
     check_label_options,
     tags_of,
 )
+from mmseg_spml.io.images import three_bands
 from mmseg_spml.io.index_maps import (
     decode_index_map,
     missing_map,
@@ -303,7 +304,11 @@ class LoadRegions(BaseTransform):
         return path, True
 
     def _rgb(self, image: np.ndarray) -> np.ndarray:
-        image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        if image.ndim == 3 and image.shape[2] == 3 and self.channel_order == 'bgr':
+            # Colors of 8 bits, whatever their type.
+            image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        else:
+            image = three_bands(image)
         if self.channel_order == 'bgr':
             image = image[..., ::-1]
         return np.ascontiguousarray(image)
