@@ -58,6 +58,7 @@ def test_run(tmp_path):
     (path,) = re.findall('"imagePath": "(.*)"', text)
     assert (tmp_path / 'predicted/labelme' / path).is_file()
     assert '"shape_type": "mask"' in text
+    assert '"predictions"' in (tmp_path / 'predicted/tasks.json').read_text()
     (tmp_path / 'mine_masks.py').write_text(masks)
     output = run(measure)
     assert output.count('mIoU') >= 2 and 'Retrieval bank' in output

@@ -13,6 +13,12 @@ from mmseg_spml.cli.command import Command
 @click.argument('out')
 @options.reading_options()
 @options.format_option('--to', 'format to write, by default told from the name of OUT')
+@click.option(
+    '--predictions',
+    is_flag=True,
+    help='write them as predictions, which annotators take over or correct (Label '
+    'Studio)',
+)
 @click.option('--sample', type=int, metavar='N', help='keep N random images')
 @click.option(
     '--seed',
@@ -35,6 +41,7 @@ def command(
     out: str,
     reading: options.Reading,
     to: str | None,
+    predictions: bool,
     sample: int | None,
     seed: int,
     on_error: str,
@@ -73,6 +80,7 @@ def command(
         to,
         classes=reading.classes,
         images=reading.images,
+        predictions=predictions,
     )
     click.echo(f'{len(merged)} images converted to {out} ({to})')
     options.report_left_out(left_out, to)

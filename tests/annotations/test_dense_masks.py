@@ -56,3 +56,16 @@ def test_labelme_finds_the_images(tmp_path):
     assert (out / path).resolve() == (images / 'a.jpg').resolve()
     (found,) = read_annotations(out, 'labelme', images=images)
     assert found.image == 'a.jpg'
+
+
+def test_label_studio_gets_predictions(tmp_path):
+    path = tmp_path / 'tasks.json'
+    options = dict(predictions=True)
+    write_annotations([annotated()], path, 'label_studio', **options)
+    (task,) = json.loads(path.read_text())
+    assert 'annotations' not in task
+    (prediction,) = task['predictions']
+    assert prediction['model_version'] == 'mmseg_spml'
+    assert {result['type'] for result in prediction['result']} == {'brushlabels'}
+    with pytest.raises(ValueError, match='labelme does not tell predictions from'):
+        write_annotations([annotated()], tmp_path / 'out', 'labelme', **options)

@@ -161,6 +161,7 @@ def write_annotations(
     *,
     classes: Sequence[str] | None = None,
     images: str | Path | None = None,
+    predictions: bool = False,
 ) -> int:
     """Write annotations in a format.
 
@@ -172,10 +173,15 @@ def write_annotations(
         format: The name of the format.
         classes: Class names in the order of their ids, for formats that hold ids.
         images: The folder of the images, to which the files of some formats refer.
+        predictions: Whether to write them as predictions to be corrected, which Label
+            Studio tells from annotations.
 
     Returns:
         The number of shapes, outlines of turned boxes, tags and declarations of
         completeness that the format cannot express.
+
+    Raises:
+        AnnotationError: The format does not tell predictions from annotations.
     """
     module = _module(format)
     flags = {'tags_complete', 'boxes_complete'} - getattr(module, 'COMPLETE', set())
@@ -191,9 +197,16 @@ def write_annotations(
                 undeclared += sum(box.outline is not None for box in annotation.boxes)
             yield with_masks(annotation) if masks else annotation
 
-    options = {}
-    if images is not None and 'images' in inspect.signature(module.write).parameters:
+    known = inspect.signature(module.write).parameters
+    options: dict[str, Any] = {}
+    if images is not None and 'images' in known:
         options['images'] = Path(images)
+    if predictions and 'predictions' not in known:
+        raise AnnotationError(
+            f'the format {format} does not tell predictions from annotations', file=path
+        )
+    if predictions:
+        options['predictions'] = True
     left_out = module.write(counted(), Path(path), classes=classes, **options)
     return left_out + undeclared
 

@@ -23,8 +23,12 @@ def write(
     path: str | Path,
     *,
     classes: Sequence[str] | None = None,
+    predictions: bool = False,
 ) -> int:
     """Write tasks that Label Studio imports along with their annotations.
+
+    With ``predictions``, they are imported as predictions, which annotators see and
+    take over or correct.
 
     The labeling interface needs an ``Image`` named ``image`` and the control tags
     ``Choices``, ``RectangleLabels``, ``KeyPointLabels``, ``PolygonLabels`` and
@@ -50,8 +54,11 @@ def write(
                 image_rotation=0,
             )
         done = {'id': number, 'result': results, 'was_cancelled': False}
+        if predictions:
+            done = {'model_version': 'mmseg_spml', 'result': results}
         data = {'image': '/data/local-files/?d=' + quote(annotation.image)}
-        tasks.append({'id': number, 'data': data, 'annotations': [done]})
+        kind = 'predictions' if predictions else 'annotations'
+        tasks.append({'id': number, 'data': data, kind: [done]})
     with atomic_file(path) as file:
         file.write(json.dumps(tasks).encode())
     return left_out
