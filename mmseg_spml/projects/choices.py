@@ -184,7 +184,7 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
             + (
                 'their labels, which are full.'
                 if full
-                else 'their labeled pixels, which are the easy ones.'
+                else 'their labeled pixels, which is not that of whole images.'
             )
         )
     else:

@@ -92,8 +92,8 @@ def _score_table(folder: Path, scores: Sequence[dict]) -> str:
     )
     if 'val_pipeline' in cfg:
         where = (
-            'on the <em>labeled pixels</em> of the held-out images: these are the easy '
-            'ones, so that whole images are predicted less well'
+            'on the <em>labeled pixels</em> of the held-out images, whose shares of '
+            'classes are not those of whole images'
         )
     else:
         where = 'on the full masks of the held-out images'
