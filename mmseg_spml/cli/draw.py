@@ -58,15 +58,13 @@ def command(
     \b
     mmseg-spml draw CONFIG CHECKPOINT --out samples.png
     """
-    from mmengine.config import Config
     from mmseg.apis import init_model
 
-    from mmseg_spml.engine.shipped_files import config_file
+    from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.visualization.image_grid import write_picture
     from mmseg_spml.visualization.split_samples import draw_split
 
-    cfg = Config.fromfile(config_file(config))
-    cfg.merge_from_dict(cfg_options)
+    cfg = load_config(config, cfg_options)
     model = init_model(cfg, checkpoint, device=device)
     picture = draw_split(model, cfg, split, num, truth_dir=truth_dir, height=height)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -52,10 +52,9 @@ def command(
     mmseg-spml neighbors CONFIG CHECKPOINT image.jpg 120 80 --out page.html
     """
     import torch
-    from mmengine.config import Config
     from mmseg.apis import init_model
 
-    from mmseg_spml.engine.shipped_files import config_file
+    from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.io.atomic_file import atomic_file
     from mmseg_spml.io.images import read_image
     from mmseg_spml.io.progress import watched
@@ -67,8 +66,7 @@ def command(
     )
     from mmseg_spml.visualization.split_samples import without_regions
 
-    cfg = Config.fromfile(config_file(config))
-    cfg.merge_from_dict(cfg_options)
+    cfg = load_config(config, cfg_options)
     # The model takes images as OpenCV reads them.
     pixels = torch.from_numpy(read_image(image)[..., ::-1].copy()).permute(2, 0, 1)
     model = init_model(cfg, checkpoint, device=device)

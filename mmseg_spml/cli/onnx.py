@@ -39,16 +39,14 @@ def command(
     \b
     mmseg-spml onnx CONFIG CHECKPOINT model.onnx --size 384 512
     """
-    from mmengine.config import Config
     from mmseg.apis import init_model
 
-    from mmseg_spml.engine.shipped_files import config_file
+    from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.models.onnx_export import export_onnx
 
     if out.suffix != '.onnx':
         raise click.UsageError(f'the file must end in .onnx, got {out}')
-    cfg = Config.fromfile(config_file(config))
-    cfg.merge_from_dict(cfg_options)
+    cfg = load_config(config, cfg_options)
     model = init_model(cfg, checkpoint, device='cpu')
     out.parent.mkdir(parents=True, exist_ok=True)
     difference = export_onnx(model, out, size, progress=True)

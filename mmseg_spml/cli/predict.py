@@ -85,14 +85,12 @@ def command(
     mmseg-spml predict mine/ images/ out/ --uncertainty
     mmseg-spml predict config.py images/ out/ --checkpoint iter_600.pth --crf
     """
-    from mmengine.config import Config
-
+    from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.engine.trained_model import find_model
     from mmseg_spml.inference import predict_folder
 
     config_path, checkpoint_path = find_model(model, checkpoint)
-    cfg = Config.fromfile(config_path)
-    cfg.merge_from_dict(cfg_options)
+    cfg = load_config(config_path, cfg_options)
     summary = predict_folder(
         cfg,
         checkpoint_path,

@@ -46,10 +46,8 @@ def command(
     mmseg-spml cams CONFIG CHECKPOINT cams
     mmseg-spml seeds CONFIG seeds --cams cams
     """
-    from mmengine.config import Config
-
     from mmseg_spml.datasets.seed_folder import SeedFolder
-    from mmseg_spml.engine.shipped_files import config_file
+    from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.evaluation.seed_report import report_seeds
     from mmseg_spml.visualization.image_grid import write_picture
     from mmseg_spml.visualization.seeds import draw_seeds
@@ -58,8 +56,7 @@ def command(
         raise click.UsageError('--report needs --truth')
     if truth is not None and not os.path.isdir(truth):
         raise click.UsageError(f'there is no folder {truth}')
-    cfg = Config.fromfile(config_file(config))
-    cfg.merge_from_dict(cfg_options)
+    cfg = load_config(config, cfg_options)
     seeds = SeedFolder.of_config(cfg, cams=cams)
     files = seeds.make(out, truth=truth, processes=workers)
     classes = seeds.dataset.metainfo['classes']

@@ -14,7 +14,7 @@ from torch import distributed, nn
 
 from mmseg_spml.engine.class_counts import check_class_counts
 from mmseg_spml.engine.run_length import set_length
-from mmseg_spml.engine.shipped_files import config_file
+from mmseg_spml.engine.shipped_files import load_config
 from mmseg_spml.engine.unwrapping import unwrapped
 
 # Environment variables of each launcher: rank, number of processes, local rank.
@@ -216,11 +216,9 @@ def read_config(
         raise FileNotFoundError(f'there is no checkpoint {checkpoint!r}')
     os.environ.setdefault('LOCAL_RANK', str(local_rank))
     init_distributed_cpu(launcher)
-    cfg = Config.fromfile(config_file(path))
+    cfg = load_config(path, cfg_options)
     cfg.launcher = launcher
-    cfg_options = dict(cfg_options or {})
-    cfg.merge_from_dict(cfg_options)
-    if 'max_iters' in cfg_options:
+    if cfg_options and 'max_iters' in cfg_options:
         set_length(cfg, cfg_options['max_iters'])
     check_class_counts(cfg)
     name = os.path.splitext(os.path.basename(path))[0]

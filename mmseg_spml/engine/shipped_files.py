@@ -1,6 +1,10 @@
 """Files that the package ships beside its modules: configs and tools."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
 
 import mmseg_spml
 
@@ -45,3 +49,18 @@ def config_file(path: str) -> str:
         hint = f'; in that folder are {", ".join(near)}' if near else ''
         raise FileNotFoundError(f'there is no config {path}{hint}')
     return str(found)
+
+
+def load_config(path: str, cfg_options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config and override settings.
+
+    Args:
+        path: The config, as of :func:`config_file`.
+        cfg_options: Settings that override the config, by their dotted names.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    cfg = Config.fromfile(config_file(path))
+    cfg.merge_from_dict(dict(cfg_options or {}))
+    return cfg

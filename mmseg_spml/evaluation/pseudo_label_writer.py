@@ -19,7 +19,7 @@ from mmseg_spml.functional.labels.confusion import (
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.refinement.dense_crf import dense_crf_of_images
 from mmseg_spml.functional.refinement.pseudo_labels import pseudo_label_map
-from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.images import read_image
 from mmseg_spml.io.index_maps import (
     read_index_map,
     read_mask_of,
@@ -110,10 +110,7 @@ class PseudoLabelWriter(BaseMetric):
         refined = list(scores)
         chosen = [number for number, score in enumerate(scores) if (score > 0).any()]
         marginals = dense_crf_of_images(
-            [
-                decode_image(Path(data_samples[number]['img_path']).read_bytes())
-                for number in chosen
-            ],
+            [read_image(data_samples[number]['img_path']) for number in chosen],
             [scores[number] for number in chosen],
             **(self.crf or {}),
         )
@@ -166,7 +163,7 @@ class PseudoLabelWriter(BaseMetric):
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
 
         def load(path: str) -> LabeledImage:
-            image = decode_image(Path(path).read_bytes())
+            image = read_image(path)
             labels = read_index_map(self._file(Path(path)), 'label map')
             mask = read_mask_of(path, self.truth)
             if mask is None:

@@ -20,7 +20,7 @@ from mmseg_spml.functional.regions.metrics import (
     boundary_counts,
     undersegmentation_error,
 )
-from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.images import read_image
 from mmseg_spml.io.index_maps import read_index_map
 
 # The option of each method, and the values tried to find the best F over a data set.
@@ -123,7 +123,7 @@ def measure_image(
         ValueError: The segments or the image cannot be decoded, or they differ in size.
         ImportError: A package or the weights of a method are missing.
     """
-    image = decode_image(Path(images, name).read_bytes())
+    image = read_image(Path(images, name))
     path = Path(truth, name).with_suffix('.mat')
     segments, void = read_segments(path if path.exists() else path.with_suffix('.png'))
     found = {}
@@ -162,7 +162,7 @@ def seconds_at_size(
     seconds = []
     with _one_thread():
         for name in names:
-            image = decode_image(Path(images, name).read_bytes())
+            image = read_image(Path(images, name))
             image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
             seconds.append(_Regions(method, image, name).of_number(number).seconds)
     return statistics.median(seconds)

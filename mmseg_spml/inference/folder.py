@@ -17,8 +17,7 @@ from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import IMAGE_SUFFIXES, three_bands
+from mmseg_spml.io.images import IMAGE_SUFFIXES, list_images, three_bands
 from mmseg_spml.io.progress import watched
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
@@ -79,7 +78,7 @@ def predict_folder(
         ValueError: ``out`` is the folder of the images, two images would share a label
             map, or the config or an option does not fit.
     """
-    names = _image_names(Path(images))
+    names = list_images(str(images), _SUFFIXES, 'label map')
     if Path(out).resolve().is_relative_to(Path(images).resolve()):
         raise ValueError(
             f'{out} lies in the folder of the images, so that what is written there '
@@ -136,25 +135,6 @@ def _rows_of(table: Path, names: Sequence[str]) -> list[dict[str, Any]]:
         return []
     with open(table, newline='', encoding='utf-8') as file:
         return [row for row in csv.DictReader(file) if row['image'] in set(names)]
-
-
-def _image_names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f'there is no folder {folder}')
-    paths = files_with_suffix(folder, *_SUFFIXES)
-    if not paths:
-        raise FileNotFoundError(
-            f'there is no image in {folder} (suffixes {", ".join(_SUFFIXES)})'
-        )
-    names: dict[str, str] = {}
-    for path in sorted(paths):
-        name = path.relative_to(folder).as_posix()
-        other = names.setdefault(name.rsplit('.', 1)[0], name)
-        if other != name:
-            raise ValueError(
-                f'the images {other} and {name} would share a label map: rename one'
-            )
-    return list(names.values())
 
 
 def _loaded(load: Any, path: Path) -> np.ndarray:

@@ -146,18 +146,17 @@ class TiledPredictor:
         """Sum the weighted probabilities (C, h, W) and weights (h, W) of a row."""
         height, width = row[0].size[0], image.shape[1]
         count = torch.zeros(height, width)
-        sums: Tensor | None = None
+        sums = torch.zeros(0, height, width)  # the classes are known from a tile
         weights = torch.from_numpy(blending_weights(row[0].size, self.overlap))
         for start in range(0, len(row), self.batch):
             together = row[start : start + self.batch]
             crops = [image[tile.slices] for tile in together]
             for tile, part in zip(together, self._predicted(crops, together[0].size)):
-                if sums is None:
+                if not len(sums):
                     sums = torch.zeros(len(part), height, width)
                 columns = tile.slices[1]
                 sums[:, :, columns] += part * weights
                 count[:, columns] += weights
-        assert sums is not None  # a row has a tile
         return sums, count
 
     def predict(self, image: np.ndarray) -> Tensor:

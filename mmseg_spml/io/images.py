@@ -1,7 +1,7 @@
 """Listing and decoding of image files."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -181,8 +181,17 @@ def three_bands(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.clip(stretched, 0, 255).astype(np.uint8))
 
 
-def list_images(folder: str) -> list[str]:
+def list_images(
+    folder: str,
+    suffixes: Sequence[str] = (*IMAGE_SUFFIXES, '.gif'),
+    made: str = 'region map',
+) -> list[str]:
     """List the images in a folder and its subfolders by their relative paths.
+
+    Args:
+        folder: The folder.
+        suffixes: The suffixes of images in lower case.
+        made: What is made of each image, for the error.
 
     Raises:
         FileNotFoundError: There is no such folder, or it has no image.
@@ -190,15 +199,17 @@ def list_images(folder: str) -> list[str]:
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'there is no folder {folder}')
-    files = files_with_suffix(Path(folder), *IMAGE_SUFFIXES, '.gif')
+    files = files_with_suffix(Path(folder), *suffixes)
     names = [path.relative_to(folder).as_posix() for path in files]
     if not names:
-        raise FileNotFoundError(f'there is no image in {folder}')
+        raise FileNotFoundError(
+            f'there is no image in {folder} (suffixes {", ".join(suffixes)})'
+        )
     stems: dict[str, str] = {}
     for name in names:
         other = stems.setdefault(os.path.splitext(name)[0], name)
         if other != name:
             raise ValueError(
-                f'the images {other} and {name} would share a region map: rename one'
+                f'the images {other} and {name} would share a {made}: rename one'
             )
     return names

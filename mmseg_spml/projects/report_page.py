@@ -6,7 +6,6 @@ from pathlib import Path
 from string import Template
 
 from mmseg_spml.annotations.check import KINDS, grouped
-from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.images import read_image
@@ -82,7 +81,7 @@ def _pictures(survey: Survey) -> Iterable[str]:
             layer = annotation_layer(
                 annotation, survey.classes, palette, image.shape[:2]
             )
-        except (OSError, ValueError, AnnotationError):
+        except (OSError, ValueError):
             continue  # it is among the findings
         url = data_url(draw_annotation(image, layer), '.jpg')
         name = html.escape(annotation.image)

@@ -1,7 +1,5 @@
 """Test-time augmentation with an optional dense CRF."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from mmengine.structures import PixelData
@@ -12,7 +10,7 @@ from mmseg_spml.functional.refinement.dense_crf import (
     MIN_PROBABILITY,
     dense_crf_of_images,
 )
-from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.images import read_image
 
 
 @MODELS.register_module()
@@ -69,4 +67,4 @@ def _image_of(path: str | None) -> np.ndarray:
             'the dense CRF reads the image file, but this sample names none: use a '
             'data set, or crf=None'
         )
-    return decode_image(Path(path).read_bytes())
+    return read_image(path)
