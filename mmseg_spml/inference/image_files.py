@@ -9,9 +9,11 @@ import numpy as np
 from mmseg_spml.io.atomic_file import atomic_file
 
 TIFF_SUFFIXES = ('.tif', '.tiff')
-# Tags of GeoTIFF and GDAL: scale and tie points of pixels, transformation, keys of the
-# coordinate system with their numbers and texts, the value of missing data.
-_GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42113)
+# Tags of GeoTIFF that place pixels: their scale, tie points, or a transformation; and
+# the keys of the coordinate system with their numbers and texts. GDAL's value of
+# missing data is left out: it belongs to the image.
+_PLACING_TAGS = (33550, 33922, 34264)
+_GEO_TAGS = (*_PLACING_TAGS, 34735, 34736, 34737)
 
 
 def georeference(path: str | Path) -> list[tuple[Any, ...]]:
@@ -34,7 +36,7 @@ def georeference(path: str | Path) -> list[tuple[Any, ...]]:
         with tifffile.TiffFile(path) as file:
             tags = file.pages.first.tags
             found = [tags[code] for code in _GEO_TAGS if code in tags]
-            if not any(tag.code in (33550, 33922, 34264) for tag in found):
+            if not any(tag.code in _PLACING_TAGS for tag in found):
                 return []
             return [
                 (tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in found
@@ -51,13 +53,11 @@ def write_label_tiff(
     Args:
         path: The file to write.
         labels: (H, W) uint8 or uint16.
-        tags: What :func:`georeference` found. The value of missing data is left out: it
-            belongs to the image.
+        tags: The tags that :func:`georeference` found.
     """
     import tifffile
 
-    kept = [tag for tag in tags if tag[0] != 42113]
     content = io.BytesIO()
-    tifffile.imwrite(content, labels, compression='zlib', extratags=kept)
+    tifffile.imwrite(content, labels, compression='zlib', extratags=tags)
     with atomic_file(path) as file:
         file.write(content.getvalue())

@@ -25,7 +25,7 @@ _OPACITY = 0.5
 
 @dataclass(frozen=True)
 class PredictionFiles:
-    """What is written for each image, below a folder.
+    """The files to write for each image, below a folder.
 
     Attributes:
         out: The folder.

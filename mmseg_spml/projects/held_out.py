@@ -8,7 +8,7 @@ from mmseg_spml.annotations.model import WeakAnnotation
 
 # With fewer images all are trained on.
 _FROM = 20
-# Of so many images one is held out, of more if there would be too many.
+# One of so many images is held out, or one of more if there would be too many.
 _STEP = 7
 _MOST = 50
 # So many images of each class are always trained on.

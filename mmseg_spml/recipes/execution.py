@@ -20,7 +20,7 @@ from mmseg_spml.recipes.stages import Recipe, Stage
 
 # Subcommands that divide their work among processes.
 _DISTRIBUTED = ('train', 'test', 'bank', 'cams', 'pseudo-labels')
-# Those that go on where they were stopped.
+# Subcommands that go on where they were stopped.
 _RESUMABLE = ('train',)
 
 

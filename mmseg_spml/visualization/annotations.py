@@ -12,16 +12,11 @@ import cv2
 import numpy as np
 
 from mmseg_spml.annotations.label_map import label_map
-from mmseg_spml.annotations.model import (
-    AnnotationError,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.scaling import scaled_annotation
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.visualization.image_grid import data_url
 from mmseg_spml.visualization.label_maps import VOID_COLOR, Color
-
-Vertices = tuple[tuple[float, float], ...]
 
 _TEMPLATE = Path(__file__).with_name('annotation_page.html')
 _OPACITY = 200

@@ -115,7 +115,7 @@ def test_only_what_is_missing(root):
     with open(out / 'predictions.csv') as file:
         rows = {row['image']: row['width'] for row in csv.DictReader(file)}
     assert rows == {'a.png': '47', 'sub/b.jpg': '60'}
-    # What is asked for in addition is missing.
+    # The maps that are asked for in addition are missing.
     options['uncertainty'] = True
     again = predict_folder(cfg, checkpoint, root / 'photos', out, **options)
     assert not again.skipped and len(again.rows) == 2

@@ -1,4 +1,4 @@
-"""What is chosen for what is found."""
+"""The choices of a project for each kind of labels and images."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What is found of annotations and images, computed by hand."""
+"""Surveys of annotations and images, computed by hand."""
 
 from functools import partial
 

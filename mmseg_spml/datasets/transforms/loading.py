@@ -190,7 +190,7 @@ class LoadWeakAnnotations(BaseTransform):
     def _draw(self, results: dict) -> np.ndarray:
         annotation = unpacked(results['annotation'])
         if is_limited(results) and not self.after_resize:
-            # Of the annotation, so that errors name the sizes of files.
+            # It is checked before it is scaled, so that errors name the sizes of files.
             whole = np.broadcast_to(np.uint8(0), annotation.size)
             _check_size(whole, results, 'annotation', f'of {annotation.image}')
             annotation = scaled_annotation(annotation, results['img'].shape[:2])
