@@ -6,7 +6,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,27 +172,63 @@ def run_cell(
     if result_file.exists():
         return _read_result(result_file, cell)
     work_dir = work_root / cell.name
+    options = [f'randomness.seed={cell.seed}', *cell.options]
+    result = dict(
+        config=cell.config,
+        seed=cell.seed,
+        options=list(cell.options),
+        **train_and_test(
+            cell.config, options, work_dir, predictors_of(cell.config), report
+        ),
+    )
+    write_json(result_file, result)
+    if not keep_checkpoint:
+        for file in (work_dir / 'train').glob('*.pth'):
+            file.unlink()
+    return result
+
+
+def train_and_test(
+    config: str,
+    options: Sequence[str],
+    work_dir: Path,
+    predictors: Mapping[str, Sequence[str]],
+    report: Report = _no_report,
+) -> dict:
+    """Train a config, and test its last checkpoint with some predictors.
+
+    Args:
+        config: The path of the config file.
+        options: The ``--cfg-options``.
+        work_dir: The folder of logs and of ``train/``; what is there is removed.
+        predictors: The options that choose each predictor, by its name.
+        report: A function that is called with the progress of each stage.
+
+    Returns:
+        ``command``, ``mIoU`` by predictor, ``IoU`` by predictor and class, likewise
+        ``Dice`` and ``class_Dice`` if the metric has them, ``seconds_per_iteration``,
+        ``machine``, ``versions``.
+
+    Raises:
+        RuntimeError: Training or testing fails; the message names the log.
+    """
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
     log = work_dir / 'output.log'
-    options = ['--cfg-options', f'randomness.seed={cell.seed}', *cell.options]
-    command = ['tools/train.py', cell.config, *options]
+    command = ['tools/train.py', config, '--cfg-options', *options]
     # There is no validation while training: the test tool is run below.
     train = [*command, 'train_cfg.val_begin=1000000000']
     _call([*train, '--work-dir', str(work_dir / 'train')], log, 'train', report)
     times = [line['time'] for line in _scalars(work_dir / 'train') if 'loss' in line]
     checkpoint = (work_dir / 'train' / 'last_checkpoint').read_text().strip()
     scores = {}
-    for predictor, choice in predictors_of(cell.config).items():
-        test = ['tools/test.py', cell.config, checkpoint, *options, *choice]
+    for predictor, choice in predictors.items():
+        test = ['tools/test.py', config, checkpoint, *command[2:], *choice]
         test_dir = work_dir / f'test_{predictor}'.replace(' ', '_')
         stage = f'test {predictor}'
         _call([*test, '--work-dir', str(test_dir)], log, stage, report)
         scores[predictor] = _scores(test_dir)
-    result = dict(
-        config=cell.config,
-        seed=cell.seed,
-        options=list(cell.options),
+    return dict(
         command=' '.join(['python', *command]),
         mIoU={predictor: line['mIoU'] for predictor, line in scores.items()},
         IoU={predictor: _by_class(line) for predictor, line in scores.items()},
@@ -203,11 +239,6 @@ def run_cell(
             package.__name__: package.__version__ for package in (mmcv, mmengine, mmseg)
         },
     )
-    write_json(result_file, result)
-    if not keep_checkpoint:
-        for file in (work_dir / 'train').glob('*.pth'):
-            file.unlink()
-    return result
 
 
 def _read_result(path: Path, cell: Cell) -> dict:

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmseg.apis import init_model
 from mmseg.registry import TRANSFORMS
 
+from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
@@ -106,7 +107,7 @@ def predict_folder(
             continue
         try:
             path = Path(images, name)
-            image = _loaded(load, path)
+            image = load_image(load, path)
             row = files.write(
                 name,
                 path,
@@ -135,17 +136,6 @@ def _rows_of(table: Path, names: Sequence[str]) -> list[dict[str, Any]]:
         return []
     with open(table, newline='', encoding='utf-8') as file:
         return [row for row in csv.DictReader(file) if row['image'] in set(names)]
-
-
-def _loaded(load: Any, path: Path) -> np.ndarray:
-    """Load an image as the config does; what cannot be decoded is a ValueError."""
-    try:
-        results = load(dict(img_path=str(path)))
-    except AssertionError:  # by which MMCV's loader checks
-        results = None
-    if results is None or results.get('img') is None:
-        raise ValueError('no image that can be decoded')
-    return results['img']
 
 
 def _rgb(image: np.ndarray, model: Any) -> np.ndarray:

@@ -1,6 +1,10 @@
-"""Images with any number of bands, and the georeference of GeoTIFF files."""
+"""Loading of images, and the georeference of GeoTIFF files.
+
+Letters: H, W image size.
+"""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,28 @@ TIFF_SUFFIXES = ('.tif', '.tiff')
 # missing data is left out: it belongs to the image.
 _PLACING_TAGS = (33550, 33922, 34264)
 _GEO_TAGS = (*_PLACING_TAGS, 34735, 34736, 34737)
+
+
+def load_image(load: Callable[[dict], dict | None], path: str | Path) -> np.ndarray:
+    """Load an image by the step of a pipeline.
+
+    Args:
+        load: The step, such as MMCV's ``LoadImageFromFile``.
+        path: The file.
+
+    Returns:
+        (H, W) or (H, W, channels), as the step gives it.
+
+    Raises:
+        ValueError: The file cannot be decoded.
+    """
+    try:
+        results = load(dict(img_path=str(path)))
+    except AssertionError:  # by which MMCV's loader checks
+        results = None
+    if results is None or results.get('img') is None:
+        raise ValueError('no image that can be decoded')
+    return results['img']
 
 
 def georeference(path: str | Path) -> list[tuple[Any, ...]]:
