@@ -31,7 +31,10 @@ from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 
-KINDS = ('tags', 'boxes', 'points', 'strokes', 'polygons', 'masks', 'dense')
+KINDS = (
+    *('tags', 'boxes', 'points', 'strokes'),
+    *('polygons', 'masks', 'dense', 'accepted'),
+)
 
 # A dense map with a larger share of void and without any unlabeled pixel has likely
 # mixed up the two values: full masks leave little void.
@@ -98,13 +101,19 @@ class Report:
         """Add a finding."""
         self.findings.append(Finding(level, image, what))
 
+    def kinds(self) -> list[str]:
+        """List the kinds of annotations to count; accepted labels if there are any."""
+        counted = {kind for (_, kind), count in self.counts.items() if count}
+        return [kind for kind in KINDS if kind != 'accepted' or kind in counted]
+
     def table(self, classes: Sequence[str]) -> str:
         """Format the images per class and kind, and the share of labeled pixels."""
         width = max([len(name) for name in classes] + [len('class')])
-        head = ''.join(f'{kind:>10}' for kind in KINDS)
+        kinds = self.kinds()
+        head = ''.join(f'{kind:>10}' for kind in kinds)
         lines = [f'{"class":<{width}}{head}{"pixels":>12}']
         for name in classes:
-            cells = ''.join(f'{self.counts[name, kind]:>10}' for kind in KINDS)
+            cells = ''.join(f'{self.counts[name, kind]:>10}' for kind in kinds)
             share = 100 * self.pixels[name] / max(self.total_pixels, 1)
             lines.append(f'{name:<{width}}{cells}{share:>10.3f} %')
         labeled = 100 * sum(self.pixels.values()) / max(self.total_pixels, 1)
@@ -247,7 +256,7 @@ def _check_labels(
     for kind, names in _classes_by_kind(annotation):
         for name in names:
             report.counts[name, kind] += 1
-    areas = {'dense', 'polygons', 'masks', 'strokes', 'points'} & set(
+    areas = {'accepted', 'dense', 'polygons', 'masks', 'strokes', 'points'} & set(
         annotation.kinds()
     )
     if background is not None and areas and not pixels[classes.index(background)]:
@@ -331,6 +340,8 @@ def _classes_by_kind(annotation: WeakAnnotation) -> Iterator[tuple[str, set[str]
         yield kind, {shape.label for shape in getattr(annotation, kind)} - {None}
     if annotation.dense is not None:
         yield 'dense', annotation.dense.shown()
+    if annotation.accepted is not None:
+        yield 'accepted', annotation.accepted.shown()
 
 
 def _outside(annotation: WeakAnnotation) -> Iterator[str]:

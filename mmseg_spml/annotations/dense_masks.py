@@ -1,10 +1,16 @@
-"""Dense label maps as masks, for tools that know shapes alone."""
+"""Dense label maps for formats that do not tell them apart, or know shapes alone."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from mmseg_spml.annotations.model import DENSE_VOID, Mask, WeakAnnotation
+from mmseg_spml.annotations.model import (
+    DENSE_UNLABELED,
+    DENSE_VOID,
+    DenseMap,
+    Mask,
+    WeakAnnotation,
+)
 
 
 def with_masks(annotation: WeakAnnotation) -> WeakAnnotation:
@@ -32,3 +38,28 @@ def with_masks(annotation: WeakAnnotation) -> WeakAnnotation:
     if void.any():
         masks.append(Mask(None, np.asarray(void)))
     return replace(annotation, dense=None, masks=[*masks, *annotation.masks])
+
+
+def without_accepted(annotation: WeakAnnotation) -> WeakAnnotation:
+    """Make the accepted labels a part of the dense map, which covers them.
+
+    Example:
+        >>> accepted = DenseMap(('cat',), np.array([[0, 0]], np.uint8))
+        >>> dense = DenseMap(('dog',), np.array([[0, 254]], np.uint8))
+        >>> weak = WeakAnnotation('a.jpg', 1, 2, dense=dense, accepted=accepted)
+        >>> joined = without_accepted(weak).dense
+        >>> joined.classes, joined.labels.tolist()
+        (('dog', 'cat'), [[0, 1]])
+    """
+    dense, accepted = annotation.dense, annotation.accepted
+    if accepted is None:
+        return annotation
+    if dense is None:
+        return replace(annotation, dense=accepted, accepted=None)
+    classes = tuple(dict.fromkeys((*dense.classes, *accepted.classes)))
+    values = np.arange(256, dtype=np.uint8)
+    values[: len(accepted.classes)] = [classes.index(c) for c in accepted.classes]
+    labels = dense.labels
+    free = labels == DENSE_UNLABELED
+    labels[free] = values[accepted.labels[free]]
+    return replace(annotation, dense=DenseMap(classes, labels), accepted=None)

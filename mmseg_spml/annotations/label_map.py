@@ -12,6 +12,7 @@ from mmseg_spml.annotations.model import (
     DENSE_VOID,
     AnnotationError,
     Box,
+    DenseMap,
     Label,
     WeakAnnotation,
 )
@@ -23,7 +24,7 @@ from mmseg_spml.functional.labels.rasterize import (
 )
 from mmseg_spml.functional.labels.values import VOID
 
-PRIORITY = ('boxes', 'dense', 'polygons', 'masks', 'strokes', 'points')
+PRIORITY = ('boxes', 'accepted', 'dense', 'polygons', 'masks', 'strokes', 'points')
 
 
 def label_map(
@@ -115,6 +116,7 @@ def has_label_map(annotation: WeakAnnotation) -> bool:
     """
     return (
         annotation.dense is not None
+        or annotation.accepted is not None
         or annotation.boxes_complete
         or (annotation.tags_complete and not annotation.tags)
         or any(
@@ -179,11 +181,10 @@ def _layers(
     size = annotation.size
     if kind == 'boxes':
         yield from _box_layers(annotation, background, fill_boxes)
-    elif kind == 'dense' and annotation.dense is not None:
-        labels = annotation.dense.labels
-        for value in np.unique(labels[labels != DENSE_UNLABELED]).tolist():
-            name = None if value == DENSE_VOID else annotation.dense.classes[value]
-            yield name, labels == value
+    elif kind == 'dense':
+        yield from _dense_layers(annotation.dense)
+    elif kind == 'accepted':
+        yield from _dense_layers(annotation.accepted)
     elif kind == 'polygons':
         for polygon in annotation.polygons:
             yield polygon.label, polygon_mask(size, polygon.rings)
@@ -197,6 +198,14 @@ def _layers(
     elif kind == 'points':
         for point in annotation.points:
             yield point.label, disc_mask(size, (point.x, point.y), point_radius)
+
+
+def _dense_layers(dense: DenseMap | None) -> Iterator[tuple[Label, np.ndarray]]:
+    if dense is None:
+        return
+    labels = dense.labels
+    for value in np.unique(labels[labels != DENSE_UNLABELED]).tolist():
+        yield (None if value == DENSE_VOID else dense.classes[value]), labels == value
 
 
 def _box_layers(

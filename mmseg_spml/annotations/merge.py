@@ -15,8 +15,8 @@ def merge_by_image(annotations: Iterable[WeakAnnotation]) -> list[WeakAnnotation
     Tags or boxes that one part declares complete stay complete.
 
     Raises:
-        AnnotationError: Two parts differ in size, both have a dense map, or one shows
-            a class that another excludes.
+        AnnotationError: Two parts differ in size, both have a dense map or a map of
+            accepted labels, or one shows a class that another excludes.
 
     Example:
         >>> parts = [WeakAnnotation('a.jpg', 2, 3, tags={'cat'}),
@@ -44,6 +44,8 @@ def _join(first: WeakAnnotation, second: WeakAnnotation) -> WeakAnnotation:
         )
     if first.dense is not None and second.dense is not None:
         raise AnnotationError('has two dense maps: keep one', place=place)
+    if first.accepted is not None and second.accepted is not None:
+        raise AnnotationError('has two maps of accepted labels: keep one', place=place)
     for whole, part in ((first, second), (second, first)):
         shown = part.shown() - {'background'}
         beyond = sorted(shown - whole.tags) if whole.tags_complete else []
@@ -73,6 +75,7 @@ def _join(first: WeakAnnotation, second: WeakAnnotation) -> WeakAnnotation:
             polygons=_joined(first.polygons, second.polygons),
             masks=_joined(first.masks, second.masks),
             dense=first.dense or second.dense,
+            accepted=first.accepted or second.accepted,
         )
     except AnnotationError as error:
         raise error.at(place=place) from error

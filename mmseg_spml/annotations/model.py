@@ -325,6 +325,8 @@ class WeakAnnotation:
         polygons: Outlined areas.
         masks: Brushed areas.
         dense: The label map.
+        accepted: Labels that a model predicted and a person left as they were. All
+            other labels cover them, and training may give them less weight.
 
     Raises:
         AnnotationError: The parts contradict each other, a size is impossible, or the
@@ -350,6 +352,7 @@ class WeakAnnotation:
     polygons: list[Polygon] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
     dense: DenseMap | None = None
+    accepted: DenseMap | None = None
 
     def __post_init__(self) -> None:
         self.image = checked_image_name(self.image)
@@ -362,8 +365,12 @@ class WeakAnnotation:
         size = (self.height, self.width)
         for mask in self.masks:
             check_shape(mask.size, size, f'the mask of {mask.label!r}')
-        if self.dense is not None:
-            check_shape(self.dense.size, size, 'the dense map')
+        for dense, what in (
+            (self.dense, 'the dense map'),
+            (self.accepted, 'the map of accepted labels'),
+        ):
+            if dense is not None:
+                check_shape(dense.size, size, what)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -376,11 +383,12 @@ class WeakAnnotation:
             yield from getattr(self, kind)
 
     def shown(self) -> set[str]:
-        """Return the classes known to be shown: tags, and labels of all shapes."""
+        """Return the classes known to be shown: tags, and labels of shapes and maps."""
         labels = {shape.label for shape in self.shapes()}
         names = {label for label in labels if label is not None} | self.tags
-        if self.dense is not None:
-            names |= self.dense.shown()
+        for dense in (self.dense, self.accepted):
+            if dense is not None:
+                names |= dense.shown()
         return names
 
     def class_names(self) -> set[str]:

@@ -43,7 +43,11 @@ def renamed_classes(
     def relabeled(shapes: list[_Shape]) -> list[_Shape]:
         return [replace(shape, label=new(shape.label)) for shape in shapes]
 
-    dense = annotation.dense
+    def renamed(dense: DenseMap | None) -> DenseMap | None:
+        if dense is None:
+            return None
+        return DenseMap([names.get(name, name) for name in dense.classes], dense.labels)
+
     return replace(
         annotation,
         tags={names.get(name, name) for name in annotation.tags},
@@ -53,7 +57,6 @@ def renamed_classes(
         strokes=relabeled(annotation.strokes),
         polygons=relabeled(annotation.polygons),
         masks=[Mask(new(one.label), one.mask) for one in annotation.masks],
-        dense=None
-        if dense is None
-        else DenseMap([names.get(name, name) for name in dense.classes], dense.labels),
+        dense=renamed(annotation.dense),
+        accepted=renamed(annotation.accepted),
     )

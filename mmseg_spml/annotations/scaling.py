@@ -58,7 +58,12 @@ def scaled_annotation(
         width = stroke_width if stroke.width is None else stroke.width
         return None if width is None else max(width * x, min_stroke_width)
 
-    dense = annotation.dense
+    def resized_map(dense: DenseMap | None) -> DenseMap | None:
+        if dense is None:
+            return None
+        labels = shrink_labels(dense.labels, size, DENSE_UNLABELED)
+        return DenseMap(dense.classes, labels)
+
     return WeakAnnotation(
         annotation.image,
         *size,
@@ -82,9 +87,6 @@ def scaled_annotation(
             for one in annotation.polygons
         ],
         masks=[Mask(one.label, resized(one.mask)) for one in annotation.masks],
-        dense=None
-        if dense is None
-        else DenseMap(
-            dense.classes, shrink_labels(dense.labels, size, DENSE_UNLABELED)
-        ),
+        dense=resized_map(annotation.dense),
+        accepted=resized_map(annotation.accepted),
     )

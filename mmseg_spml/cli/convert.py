@@ -16,8 +16,8 @@ from mmseg_spml.cli.command import Command
 @click.option(
     '--predictions',
     is_flag=True,
-    help='write them as predictions, which annotators take over or correct (Label '
-    'Studio)',
+    help='write them as predictions, which annotators take over or correct (CVAT, '
+    'Label Studio)',
 )
 @click.option('--sample', type=int, metavar='N', help='keep N random images')
 @click.option(

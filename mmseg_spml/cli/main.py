@@ -9,7 +9,7 @@ from mmseg_spml.version import __version__
 
 # The subcommands by topic; each is the `command` of the module of its name.
 TOPICS = {
-    'Projects': ('init', 'train', 'predict'),
+    'Projects': ('init', 'train', 'predict', 'suggest', 'export'),
     'Annotations': ('convert', 'check', 'browse', 'simulate'),
     'Configs': ('test', 'recipe'),
     'Regions, seeds and pseudo labels': (

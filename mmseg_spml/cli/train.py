@@ -28,6 +28,12 @@ from mmseg_spml.cli.command import Command
     help='number format of mixed precision (default: float16 on CUDA, bfloat16 on a '
     'CPU)',
 )
+@click.option(
+    '--labels',
+    help='new labels of a project, from an annotation tool or a folder of `mmseg-spml '
+    'export`: they join those that it has, and training goes on from the last '
+    'checkpoint',
+)
 @options.cfg_options
 @options.launch_options
 def command(
@@ -36,6 +42,7 @@ def command(
     resume: str | None,
     amp: bool,
     amp_dtype: str | None,
+    labels: str | None,
     cfg_options: dict,
     launch: options.Launch,
 ) -> None:
@@ -48,6 +55,7 @@ def command(
 
     \b
     mmseg-spml train mine/
+    mmseg-spml train mine/ --labels corrected/
     mmseg-spml train configs/spml/deeplabv2_voc_scribbles.py --gpus 8
     mmseg-spml train mmseg_spml::spml/deeplabv2_voc_scribbles.py --resume
     """
@@ -56,8 +64,10 @@ def command(
             raise click.UsageError(
                 f'{config} is a project: change its config.py instead of giving options'
             )
-        _train_project(config)
+        _train_project(config, labels)
         return
+    if labels:
+        raise click.UsageError(f'--labels is of projects, but {config} is no folder')
     from mmseg.registry import RUNNERS
 
     from mmseg_spml.engine import launch as launching
@@ -78,9 +88,11 @@ def command(
     launching.close_distributed()
 
 
-def _train_project(folder: str) -> None:
+def _train_project(folder: str, labels: str | None) -> None:
     from mmseg_spml.projects.training import train_project
 
+    if labels is not None:
+        _add_labels(folder, labels)
     try:
         page = train_project(folder, click.get_current_context().meta[options.GPUS])
     except RuntimeError as error:
@@ -89,3 +101,13 @@ def _train_project(folder: str) -> None:
         raise click.ClickException('stopped; the same command goes on') from None
     click.echo(f'{page} has the scores and pictures. Next:')
     click.echo(f'  mmseg-spml predict {folder} IMAGES OUT')
+
+
+def _add_labels(folder: str, labels: str) -> None:
+    from mmseg_spml.annotations.check import problem_lines
+    from mmseg_spml.projects.rounds import add_labels
+
+    new = add_labels(folder, labels)
+    click.echo(new.summary())
+    for line in problem_lines(new.problems):
+        click.echo(line, err=True)

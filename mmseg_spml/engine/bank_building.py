@@ -61,7 +61,9 @@ def training_images(cfg: Config, original_size: bool = False) -> dict:
     dataloader = copy.deepcopy(dataloader)
     weak = training_step(cfg.train_dataloader.dataset, 'LoadWeakAnnotations')
     pipeline = [
-        dict(weak, after_resize=True) if step['type'] == 'LoadAnnotations' else step
+        dict(weak, after_resize=True, accepted_weight=1.0)
+        if step['type'] == 'LoadAnnotations'
+        else step
         for step in dataloader.dataset.pipeline
         if not (original_size and step['type'] == 'Resize')
     ]

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmseg.apis import init_model
 from mmseg.registry import TRANSFORMS
 
+from mmseg_spml.annotations.exporting import CLASSES, TABLE
 from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.inference.test_pipeline import loading_step
@@ -22,7 +23,6 @@ from mmseg_spml.io.images import IMAGE_SUFFIXES, list_images, three_bands
 from mmseg_spml.io.progress import watched
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
-_TABLE = 'predictions.csv'
 
 
 @dataclass
@@ -57,8 +57,9 @@ def predict_folder(
 
     The label map of ``a/b.jpg`` is ``labels/a/b.png`` in the folder ``out``, an 8-bit
     PNG of class ids (16-bit above 256 classes), beside a GeoTIFF ``labels/a/b.tif`` if
-    the image has a georeference. ``predictions.csv`` lists the images, the least
-    certain first. An image that cannot be predicted does not stop the others.
+    the image has a georeference. ``classes.txt`` has the names of the classes, and
+    ``predictions.csv`` lists the images, the least certain first. An image that cannot
+    be predicted does not stop the others.
 
     Args:
         cfg: The config of the model.
@@ -99,7 +100,8 @@ def predict_folder(
         uncertainty=uncertainty,
         overlays=overlays,
     )
-    Path(out).mkdir(parents=True, exist_ok=True)
+    with atomic_file(Path(out, CLASSES)) as file:
+        file.write(''.join(f'{name}\n' for name in meta['classes']).encode())
     summary = FolderSummary([], [], [])
     for name in watched(names, 'predicting'):
         if skip_existing and files.are_there(name):
@@ -122,7 +124,7 @@ def predict_folder(
             *(RuntimeError, cv2.error),
         ) as error:
             summary.errors.append((name, ' '.join(str(error).split())))
-    table = Path(out, _TABLE)
+    table = Path(out, TABLE)
     rows = summary.rows + _rows_of(table, summary.skipped)
     rows.sort(key=lambda row: -float(row['mean_entropy']))
     summary.rows.sort(key=lambda row: -row['mean_entropy'])

@@ -144,19 +144,14 @@ def _choose_supervision(plan: Plan, survey: Survey) -> None:
 
 
 def _choose_annotations(plan: Plan, survey: Survey) -> None:
-    if survey.as_exported:
-        return
-    reasons = []
+    reason = 'It has what training can use, with one entry for each image.'
     if survey.renamed is not None:
-        reasons.append(
-            f'The class {survey.renamed!r} is called {BACKGROUND!r} there, the name '
+        reason += (
+            f' The class {survey.renamed!r} is called {BACKGROUND!r} there, the name '
             'by which a background is known.'
         )
-    reasons.append(
-        'It has what training can use, with one entry for each image. After changes '
-        'in your tool, run init again with --overwrite.'
-    )
-    plan.choose('annotations', 'a copy, annotations.jsonl', ' '.join(reasons))
+    reason += ' After changes in your tool, train with --labels.'
+    plan.choose('annotations', 'a copy, annotations.jsonl', reason)
 
 
 def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:

@@ -43,8 +43,7 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
     for name, images in (('train', plan.train), ('held_out', held_out)):
         if images:
             _write(out / 'lists' / f'{name}.txt', '\n'.join(images) + '\n')
-    if not survey.as_exported:
-        json_lines.write(survey.annotations, out / ANNOTATIONS)
+    json_lines.write(survey.annotations, out / ANNOTATIONS)
     _write(out / CONFIG, config_text(survey, plan, out))
     if plan.supervision == 'tags':
         _write(out / CLASSIFIER, _classifier_text(survey, plan))
@@ -53,7 +52,6 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
 
 def config_text(survey: Survey, plan: Plan, out: Path) -> str:
     """Return the text of the config of a project."""
-    source = survey.source if survey.as_exported else out / ANNOTATIONS
     lines = [
         '# Written by `mmseg-spml init`. It is an ordinary config of MMSegmentation:',
         '# edit it as you like. report.html says why each setting was chosen.',
@@ -72,7 +70,7 @@ def config_text(survey: Survey, plan: Plan, out: Path) -> str:
         'num_classes = len(classes)',
         f'palette = {voc_palette(len(survey.classes))}',
         f'images = {str(survey.images.resolve())!r}',
-        f'annotations = {str(source.resolve())!r}',
+        f'annotations = {str((out / ANNOTATIONS).resolve())!r}',
         f'lists = {str((out / "lists").resolve())!r}',
         f'max_iters = {plan.max_iters}  # the length, with the lines below',
         f'total_batch_size = {plan.batch}',
@@ -117,7 +115,14 @@ def _pipelines(survey: Survey, plan: Plan, out: Path) -> list[str]:
     if plan.held_out and survey.masks is None:
         lines += ['# IoU is measured on the labeled pixels of the held-out images.']
         lines += ['val_pipeline = [', *load]
-        lines += ["    dict(type='LoadWeakAnnotations', after_resize=True),"]
+        # What a model predicted says nothing about a model.
+        lines += [
+            '    dict(',
+            "        type='LoadWeakAnnotations',",
+            '        after_resize=True,',
+            '        accepted_weight=0.0,',
+            '    ),',
+        ]
         lines += ["    dict(type='UnlabeledToVoid'),"]
         lines += ["    dict(type='PackWeakSegInputs'),", ']']
     return lines
@@ -132,12 +137,11 @@ def _load(plan: Plan) -> list[str]:
 
 
 def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
-    format = survey.format if survey.as_exported else json_lines.NAME
     lines = [
         'data = dict(',
         "    type='WeakSegDataset',",
         "    list_format='annotations',",
-        f'    annotation_format={format!r},',
+        "    annotation_format='jsonl',",
         '    ann_file=annotations,',
         '    data_prefix=dict(img_path=images),',
         '    metainfo=dict(classes=classes, palette=palette),',

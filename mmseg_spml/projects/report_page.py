@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 
-from mmseg_spml.annotations.check import KINDS, grouped
+from mmseg_spml.annotations.check import grouped
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.images import read_image
@@ -63,14 +63,15 @@ def _summary(survey: Survey) -> str:
 def _class_table(survey: Survey) -> str:
     total = max(survey.report.total_pixels, 1)
     palette = voc_palette(len(survey.classes))
+    kinds = survey.report.kinds()
     rows = []
     for name, color in zip(survey.classes, palette):
         rgb = ','.join(map(str, color))
         chip = f'<i class="chip" style="background:rgb({rgb})"></i>'
-        counts = [survey.report.counts[name, kind] or '' for kind in KINDS]
+        counts = [survey.report.counts[name, kind] or '' for kind in kinds]
         share = f'{survey.pixels[name] / total:.3%}'
         rows.append((chip + html.escape(name), *counts, share))
-    return _table(('class', *KINDS, 'pixels'), rows, escape=False)
+    return _table(('class', *kinds, 'pixels'), rows, escape=False)
 
 
 def _pictures(survey: Survey) -> Iterable[str]:

@@ -23,7 +23,7 @@ from mmseg_spml.io.images import IMAGE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
 
 BACKGROUND = 'background'
-PIXEL_KINDS = ('points', 'strokes', 'polygons', 'masks', 'dense')
+PIXEL_KINDS = ('points', 'strokes', 'polygons', 'masks', 'dense', 'accepted')
 """The kinds of annotations that label pixels."""
 
 
@@ -43,8 +43,6 @@ class Survey:
         problems: Malformed entries, which were left out.
         unusable: The names of annotated images that training would fail on, such as
             those of another size; the report says why.
-        as_exported: Whether training can read the source itself. Otherwise it needs a
-            copy of the annotations, because some are left out, joined or renamed.
         renamed: The name that stands for the background in the source, if it is not
             ``'background'`` there.
         bands: The number of bands of the first images.
@@ -63,7 +61,6 @@ class Survey:
     report: Report
     problems: Problems
     unusable: list[str] = field(default_factory=list)
-    as_exported: bool = True
     renamed: str | None = None
     bands: Counter = field(default_factory=Counter)
     depths: Counter = field(default_factory=Counter)
@@ -140,7 +137,7 @@ def take_survey(
         source, format, images=images, classes=classes, problems=problems, **options
     )
     found = watched(found, 'reading annotations')
-    read, joined = _merged(found, source, problems)
+    read = _merged(found, source, problems)
     if not read:
         first = f'; first problem: {problems.found[0]}' if problems.found else ''
         raise AnnotationError(f'annotates no image{first}', file=source)
@@ -163,7 +160,6 @@ def take_survey(
         raise AnnotationError(f'no image can be used; first {error}', file=source)
     annotated = {annotation.image for annotation in annotations}
     unusable = [a.image for a in annotations if a.image in bad]
-    changed = problems.found or joined or renamed or unusable or any(options.values())
     survey = Survey(
         source,
         format,
@@ -175,7 +171,6 @@ def take_survey(
         report,
         problems,
         unusable,
-        as_exported=not changed,
         renamed=renamed,
     )
     if masks is not None:
@@ -202,22 +197,20 @@ def _masked(names: Sequence[str], folder: Path) -> list[str]:
 
 def _merged(
     found: Iterable[WeakAnnotation], source: Path, problems: Problems
-) -> tuple[list[WeakAnnotation], bool]:
-    """Join the annotations of each image, and tell whether there were several of any.
+) -> list[WeakAnnotation]:
+    """Join the annotations of each image.
 
     Parts that contradict the ones before them are left out.
     """
     merged: dict[str, WeakAnnotation] = {}
-    joined = False
     for annotation in found:
         known = merged.get(annotation.image)
         if known is None:
             merged[annotation.image] = annotation
             continue
-        joined = True
         with problems.leaving_out(file=source):
             (merged[annotation.image],) = merge_by_image([known, annotation])
-    return list(merged.values()), joined
+    return list(merged.values())
 
 
 def _with_background(

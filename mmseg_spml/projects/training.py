@@ -4,9 +4,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmseg_spml.engine.trained_model import RUN
-from mmseg_spml.projects.config_file import CLASSIFIER, CONFIG
+from mmseg_spml.engine.trained_model import RUN, last_checkpoint
+from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG
 from mmseg_spml.projects.result_page import write_result_page
+from mmseg_spml.projects.rounds import last_round
 from mmseg_spml.recipes.execution import run_recipe
 from mmseg_spml.recipes.stages import Recipe, Stage
 
@@ -55,10 +56,15 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
     elif 'seeds' in cfg:
         stages.append(Stage('seeds', 'seeds', (str(config), '{out}'), title='seeds'))
     # What the training reads is an input, so that it starts anew after a change.
-    inputs = ('{seeds}',) if stages else ()
-    stages.append(
-        Stage(RUN, 'train', (str(config), '--work-dir', '{out}'), inputs, title='model')
-    )
+    labels = folder / ANNOTATIONS
+    inputs = [str(labels)] if labels.is_file() else []
+    inputs += ['{seeds}'] if stages else []
+    training = [str(config), '--work-dir', '{out}']
+    before = last_round(folder)
+    if before is not None:
+        start = last_checkpoint(before / RUN)
+        training += ['--cfg-options', f'load_from={start}']
+    stages.append(Stage(RUN, 'train', tuple(training), tuple(inputs), title='model'))
     if cfg.model.decode_head.type == 'SPMLHead':
         picture = ('--out', '{out}/samples.png', '--num', '8')
         arguments = (str(config), f'{{{RUN}.checkpoint}}', *picture)

@@ -93,6 +93,8 @@ def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
             f'{[step["type"] for step in pipeline]}: choose a split with weak labels'
         )
     for step in kept:
+        if step['type'] == 'LoadWeakAnnotations':
+            step['accepted_weight'] = 1.0
         if step['type'] == 'LoadRegions' and not step.get('generate'):
             step.update(generate={'method': 'felzenszwalb'}, cache_dir=None)
     return kept

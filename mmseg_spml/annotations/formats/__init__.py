@@ -4,7 +4,9 @@ from mmseg_spml.annotations.formats.registry import (
     FORMATS,
     detect_format,
     format_of_name,
+    has_holes,
     read_annotations,
+    tells_predictions,
     write_annotations,
 )
 
@@ -12,6 +14,8 @@ __all__ = [
     'FORMATS',
     'detect_format',
     'format_of_name',
+    'has_holes',
     'read_annotations',
+    'tells_predictions',
     'write_annotations',
 ]

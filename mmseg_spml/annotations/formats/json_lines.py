@@ -32,6 +32,8 @@ from mmseg_spml.annotations.validation import checked_names
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'jsonl'
+ACCEPTED = True
+HOLES = True
 COMPLETE = {'tags_complete', 'boxes_complete'}
 TURNED_BOXES = True
 SCHEMA = Path(__file__).with_name('weak_annotation.schema.json')
@@ -49,7 +51,7 @@ _NO_PICTURE = (
 _FIRST_KEYS = (re.compile(rb'"image":\s*"'), re.compile(rb'"size":\s*\['))
 _KEYS = {
     'image', 'size', 'tags', 'absent', 'tags_complete', 'boxes', 'boxes_complete',
-    'points', 'strokes', 'polygons', 'masks', 'dense',
+    'points', 'strokes', 'polygons', 'masks', 'dense', 'accepted',
 }  # fmt: skip
 
 
@@ -149,6 +151,7 @@ def to_record(annotation: WeakAnnotation) -> dict:
             for mask in annotation.masks
         ],
         'dense': annotation.dense and _dense_record(annotation.dense),
+        'accepted': annotation.accepted and _dense_record(annotation.accepted),
     }
     return {key: value for key, value in record.items() if value}
 
@@ -191,7 +194,8 @@ def of_record(record: Any, problems: Problems | None = None) -> WeakAnnotation:
             lambda shape: _mask(shape, (height, width)),
             problems,
         ),
-        dense=_dense(record['dense'], (height, width)) if 'dense' in record else None,
+        dense=_dense(record, 'dense', (height, width)),
+        accepted=_dense(record, 'accepted', (height, width)),
     )
 
 
@@ -247,22 +251,25 @@ def _mask(shape: dict, size: tuple[int, int]) -> Mask:
     return Mask(shape['label'], decode_mask(shape['rle'], size))
 
 
-def _dense(record: Any, size: tuple[int, int]) -> DenseMap:
-    _check_keys(record, 'dense', {'classes', 'png'}, ('classes', 'png'))
+def _dense(record: dict, key: str, size: tuple[int, int]) -> DenseMap | None:
+    if key not in record:
+        return None
+    content = record[key]
+    _check_keys(content, key, {'classes', 'png'}, ('classes', 'png'))
     try:
-        image = Image.open(io.BytesIO(base64.b64decode(record['png'], validate=True)))
+        image = Image.open(io.BytesIO(base64.b64decode(content['png'], validate=True)))
         # This check precedes decoding: a few bytes may claim billions of pixels.
         if image.format != 'PNG' or image.mode != 'L' or image.size != size[::-1]:
             raise AnnotationError(
-                f'dense.png must be an 8-bit gray PNG of {size[0]} x {size[1]}, got '
+                f'{key}.png must be an 8-bit gray PNG of {size[0]} x {size[1]}, got '
                 f'{image.format} {image.mode} {image.size[::-1]}'
             )
         labels = np.asarray(image)
     except AnnotationError:
         raise
     except _NO_PICTURE as error:
-        raise AnnotationError(f'dense.png cannot be decoded ({error})') from error
-    return DenseMap(_list(record['classes'], 'classes'), labels)
+        raise AnnotationError(f'{key}.png cannot be decoded ({error})') from error
+    return DenseMap(_list(content['classes'], 'classes'), labels)
 
 
 def _shapes(

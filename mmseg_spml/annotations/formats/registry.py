@@ -10,18 +10,20 @@ A format is a module with
 * ``write(annotations, path, *, classes=None)``, the inverse as far as the format can
   express an annotation, which returns the number of shapes that it had to leave out;
 * ``MASKS``, True if the format can express masks, but no label maps;
+* ``HOLES``, True if the format can express areas with holes as such;
+* ``ACCEPTED``, True if the format tells accepted labels from others;
 * ``TURNED_BOXES``, True if the format can express turned boxes;
 * ``COMPLETE``, the flags among ``tags_complete`` and ``boxes_complete`` that the format
   can express; formats that can express neither have no such name.
 """
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mmseg_spml.annotations.dense_masks import with_masks
+from mmseg_spml.annotations.dense_masks import with_masks, without_accepted
 from mmseg_spml.annotations.formats import (
     coco,
     coco_panoptic,
@@ -162,6 +164,7 @@ def write_annotations(
     classes: Sequence[str] | None = None,
     images: str | Path | None = None,
     predictions: bool = False,
+    scores: Mapping[str, float] | None = None,
 ) -> int:
     """Write annotations in a format.
 
@@ -173,12 +176,13 @@ def write_annotations(
         format: The name of the format.
         classes: Class names in the order of their ids, for formats that hold ids.
         images: The folder of the images, to which the files of some formats refer.
-        predictions: Whether to write them as predictions to be corrected, which Label
-            Studio tells from annotations.
+        predictions: Whether to write them as predictions to be corrected, which
+            :func:`tells_predictions` says of a format.
+        scores: The score of the prediction of each image, 0 to 1, for Label Studio.
 
     Returns:
-        The number of shapes, outlines of turned boxes, tags and declarations of
-        completeness that the format cannot express.
+        The number of shapes, outlines of turned boxes, tags, declarations of
+        completeness and maps of accepted labels that the format cannot express.
 
     Raises:
         AnnotationError: The format does not tell predictions from annotations.
@@ -187,6 +191,7 @@ def write_annotations(
     flags = {'tags_complete', 'boxes_complete'} - getattr(module, 'COMPLETE', set())
     straight = not getattr(module, 'TURNED_BOXES', False)
     masks = getattr(module, 'MASKS', False)
+    accepts = getattr(module, 'ACCEPTED', False)
     undeclared = 0
 
     def counted() -> Iterator[WeakAnnotation]:
@@ -195,20 +200,35 @@ def write_annotations(
             undeclared += sum(getattr(annotation, flag) for flag in flags)
             if straight:
                 undeclared += sum(box.outline is not None for box in annotation.boxes)
+            if not accepts:
+                undeclared += annotation.accepted is not None
+                annotation = without_accepted(annotation)
             yield with_masks(annotation) if masks else annotation
 
     known = inspect.signature(module.write).parameters
     options: dict[str, Any] = {}
     if images is not None and 'images' in known:
         options['images'] = Path(images)
-    if predictions and 'predictions' not in known:
+    if predictions and not tells_predictions(format):
         raise AnnotationError(
             f'the format {format} does not tell predictions from annotations', file=path
         )
     if predictions:
         options['predictions'] = True
+    if scores is not None and 'scores' in known:
+        options['scores'] = scores
     left_out = module.write(counted(), Path(path), classes=classes, **options)
     return left_out + undeclared
+
+
+def tells_predictions(format: str) -> bool:
+    """Whether a format can say that annotations are predictions to be corrected."""
+    return 'predictions' in inspect.signature(_module(format).write).parameters
+
+
+def has_holes(format: str) -> bool:
+    """Whether a format can express areas with holes as such."""
+    return getattr(_module(format), 'HOLES', False)
 
 
 def format_of_name(path: str | Path) -> str:

@@ -11,6 +11,7 @@ from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 
 from mmseg_spml.annotations.box_extents import box_extents
+from mmseg_spml.annotations.corrections import with_some_accepted
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.scaling import scaled_annotation
 from mmseg_spml.datasets.annotation_samples import unpacked
@@ -102,6 +103,11 @@ class LoadWeakAnnotations(BaseTransform):
             else ``'strict'``.
         after_resize: Whether the image has been resized before, so that the map must
             have the original size and is not resized, for testing.
+        accepted_weight: The weight of labels of an annotation file that a model
+            predicted and a person left as they were, relative to those that the person
+            drew: the probability, 0 to 1, with which each connected area of them is
+            labeled when an image is loaded; otherwise it is unlabeled. With a lower
+            weight a model learns less from its own mistakes.
         drawing: Options of ``label_map`` for shapes of an annotation file:
             ``point_radius``, ``stroke_width``, ``fill_boxes``, ``priority``.
         backend_args: See ``mmengine.fileio``.
@@ -121,10 +127,16 @@ class LoadWeakAnnotations(BaseTransform):
         unlabeled_value: int | None = None,
         label_range: str | None = None,
         after_resize: bool = False,
+        accepted_weight: float = 0.5,
         drawing: dict | None = None,
         backend_args: dict | None = None,
     ) -> None:
         self.after_resize = after_resize
+        if not 0 <= accepted_weight <= 1:
+            raise ValueError(
+                f'accepted_weight must lie in [0, 1], got {accepted_weight}'
+            )
+        self.accepted_weight = accepted_weight
         self.drawing = dict(drawing or {})
         unknown = sorted(set(self.drawing) - set(_DRAWING))
         if unknown:
@@ -194,6 +206,9 @@ class LoadWeakAnnotations(BaseTransform):
             whole = np.broadcast_to(np.uint8(0), annotation.size)
             _check_size(whole, results, 'annotation', f'of {annotation.image}')
             annotation = scaled_annotation(annotation, results['img'].shape[:2])
+        annotation = with_some_accepted(
+            annotation, self.accepted_weight, np.random.random
+        )
         labels = label_map(
             annotation,
             results['class_names'],

@@ -114,24 +114,43 @@ def polygon_mask(size: Size, rings: Sequence[Vertices]) -> np.ndarray:
     )
     first = np.ceil(low - 0.5).clip(0, size[0]).astype(int)
     crossed = np.ceil(high - 0.5).clip(0, size[0]).astype(int) - first
-    crossings = np.zeros((size[0], size[1] + 1), np.int32)
+    # Only the rows and columns around the polygon are filled.
+    rows = slice(int(first.min()), int((first + crossed).max()))
+    x = edges[:, [0, 2]]
+    columns = slice(
+        int(np.floor(x.min()).clip(0, size[1])), int(np.ceil(x.max()).clip(0, size[1]))
+    )
+    crossings = np.zeros(
+        (rows.stop - rows.start, columns.stop - columns.start + 1), np.int32
+    )
+    corner = rows.start, columns.start
     pieces = int(crossed.sum()) // _CROSSINGS_AT_ONCE + 1
     for piece in np.array_split(np.arange(len(edges)), pieces):
-        _add_crossings(crossings, edges[piece], first[piece], crossed[piece])
-    return crossings[:, :-1].cumsum(axis=1) % 2 == 1
+        _add_crossings(crossings, corner, edges[piece], first[piece], crossed[piece])
+    mask = np.zeros(size, bool)
+    mask[rows, columns] = crossings[:, :-1].cumsum(axis=1) % 2 == 1
+    return mask
 
 
 def _add_crossings(
-    crossings: np.ndarray, edges: np.ndarray, first: np.ndarray, crossed: np.ndarray
+    crossings: np.ndarray,
+    corner: tuple[int, int],
+    edges: np.ndarray,
+    first: np.ndarray,
+    crossed: np.ndarray,
 ) -> None:
-    """Add each crossing of a row at the first pixel whose center is not left of it."""
+    """Add each crossing of a row at the first pixel whose center is not left of it.
+
+    ``crossings`` begins at the row and the column of ``corner``.
+    """
     edge = np.repeat(np.arange(len(edges)), crossed)
     within = np.arange(len(edge)) - np.repeat(np.cumsum(crossed) - crossed, crossed)
     row = first[edge] + within
     x0, y0, x1, y1 = edges[edge].T
     x = x0 + (row + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
-    column = np.ceil(x - 0.5).clip(0, crossings.shape[1] - 1).astype(int)
-    np.add.at(crossings, (row, column), 1)
+    column = np.ceil(x - 0.5) - corner[1]
+    column = column.clip(0, crossings.shape[1] - 1).astype(int)
+    np.add.at(crossings, (row - corner[0], column), 1)
 
 
 def _centers(size: Size) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from mmseg_spml.annotations.formats.coco.reader import NAME, read, recognizes
 from mmseg_spml.annotations.formats.coco.writer import write
 
+HOLES = True
 MASKS = True
 
-__all__ = ['MASKS', 'NAME', 'read', 'recognizes', 'write']
+__all__ = ['HOLES', 'MASKS', 'NAME', 'read', 'recognizes', 'write']

@@ -17,10 +17,13 @@ from mmseg_spml.annotations.formats._shapes import (
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
+    Label,
+    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
+    bounding_box,
 )
 from mmseg_spml.annotations.run_length import encode_counts
 from mmseg_spml.io.atomic_file import atomic_file
@@ -34,8 +37,12 @@ def write(
     path: Path,
     *,
     classes: Sequence[str] | None = None,
+    predictions: bool = False,
 ) -> int:
     """Write a file that CVAT can load as "CVAT 1.1".
+
+    With ``predictions``, the source of all shapes is ``auto`` rather than ``manual``.
+    An area that overlaps earlier ones gets a higher ``z_order``.
 
     Returns:
         The number of shapes and tags left out.
@@ -57,14 +64,14 @@ def write(
         image = SubElement(root, 'image', {**identity, **size})
         left += (annotation.dense is not None) + len(annotation.absent)
         left += sum(loses_outline(box) for box in annotation.boxes)
-        shapes = [(shape.label, _shape(shape)) for shape in annotation.shapes()]
+        shapes = _layered(annotation)
         shapes += [(tag, ('tag', {})) for tag in sorted(annotation.tags)]
         for label, shape in shapes:
             if shape is None or label is None or _NO_XML_TEXT.search(label):
                 left += 1
                 continue
             names.add(label)
-            own = {'label': label, 'source': 'manual'}
+            own = {'label': label, 'source': 'auto' if predictions else 'manual'}
             SubElement(image, shape[0], {**own, **shape[1]})
     for name in sorted(names):
         SubElement(SubElement(labels, 'label'), 'name').text = name
@@ -72,6 +79,37 @@ def write(
     with atomic_file(path) as file:
         file.write(ElementTree.tostring(root, 'utf-8', xml_declaration=True) + b'\n')
     return left
+
+
+def _layered(
+    annotation: WeakAnnotation,
+) -> list[tuple[Label, tuple[str, dict[str, str]] | None]]:
+    """Return the label and the element of each shape, with its layer."""
+    shapes: list[tuple[Label, tuple[str, dict[str, str]] | None]] = []
+    extents: list[tuple[float, float, float, float]] = []
+    layers: list[int] = []
+    for shape in annotation.shapes():
+        element = _shape(shape)
+        if element is not None and isinstance(shape, Polygon | Mask):
+            x0, y0, x1, y1 = _extent(shape)
+            below = [
+                layer
+                for (a, b, c, d), layer in zip(extents, layers)
+                if a < x1 and x0 < c and b < y1 and y0 < d
+            ]
+            layer = max(below) + 1 if below else 0
+            extents.append((x0, y0, x1, y1))
+            layers.append(layer)
+            element[1]['z_order'] = str(layer)
+        shapes.append((shape.label, element))
+    return shapes
+
+
+def _extent(shape: Polygon | Mask) -> tuple[float, float, float, float]:
+    if isinstance(shape, Polygon):
+        return bounding_box([vertex for ring in shape.rings for vertex in ring])
+    left, top, right, bottom = pixel_bounds(shape.mask) or (0, 0, -1, -1)
+    return left, top, right + 1, bottom + 1
 
 
 def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:

@@ -145,6 +145,8 @@ def _of_task(
 ) -> WeakAnnotation | None:
     task = _dict(task, 'a task')
     keys = [key for key in ('annotations', 'completions') if key in task]
+    if not keys and task.get('predictions'):
+        return None
     if not keys:
         raise AnnotationError(
             'a task needs `annotations`; export the project as "JSON", not "JSON-MIN"'

@@ -1,7 +1,7 @@
 """The writer of tasks with annotations that Label Studio imports."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,11 +24,13 @@ def write(
     *,
     classes: Sequence[str] | None = None,
     predictions: bool = False,
+    scores: Mapping[str, float] | None = None,
 ) -> int:
     """Write tasks that Label Studio imports along with their annotations.
 
     With ``predictions``, they are imported as predictions, which annotators see and
-    take over or correct.
+    take over or correct; ``scores`` of images, 0 to 1, are those by which Label Studio
+    sorts tasks.
 
     The labeling interface needs an ``Image`` named ``image`` and the control tags
     ``Choices``, ``RectangleLabels``, ``KeyPointLabels``, ``PolygonLabels`` and
@@ -56,6 +58,8 @@ def write(
         done = {'id': number, 'result': results, 'was_cancelled': False}
         if predictions:
             done = {'model_version': 'mmseg_spml', 'result': results}
+            if scores and annotation.image in scores:
+                done['score'] = scores[annotation.image]
         data = {'image': '/data/local-files/?d=' + quote(annotation.image)}
         kind = 'predictions' if predictions else 'annotations'
         tasks.append({'id': number, 'data': data, kind: [done]})

@@ -3,4 +3,6 @@
 from mmseg_spml.annotations.formats.qupath.reader import NAME, read, recognizes
 from mmseg_spml.annotations.formats.qupath.writer import write
 
-__all__ = ['NAME', 'read', 'recognizes', 'write']
+HOLES = True
+
+__all__ = ['HOLES', 'NAME', 'read', 'recognizes', 'write']

@@ -1,0 +1,201 @@
+"""Predictions on their way into an annotation tool."""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmseg_spml.annotations.class_names import class_names
+from mmseg_spml.annotations.formats import (
+    has_holes,
+    json_lines,
+    tells_predictions,
+    write_annotations,
+)
+from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.outlined import masked, outlined
+from mmseg_spml.io.images import list_images
+from mmseg_spml.io.index_maps import read_index_map
+from mmseg_spml.io.progress import watched
+
+TOOLS = {
+    'cvat': 'annotations.xml',
+    'label_studio': 'tasks.json',
+    'labelme': '',
+    'coco': 'annotations.json',
+    'qupath': '',
+}
+"""The formats of annotation tools, and the file that each reads in a folder; tools with
+a file for each image read the folder itself."""
+EXPORTED = 'exported.jsonl'
+"""The file beside an export that says what was exported."""
+CLASSES = 'classes.txt'
+TABLE = 'predictions.csv'
+LABELS = 'labels'
+_SHAPES = ('polygons', 'masks')
+
+
+@dataclass
+class Export:
+    """What came of an export.
+
+    Attributes:
+        path: The file or folder for the tool.
+        images: How many images were written.
+        shapes: How many polygons and masks they have.
+        left_out: How many of these the format cannot express.
+        errors: The name and the problem of each image that was left out.
+    """
+
+    path: Path
+    images: int = 0
+    shapes: int = 0
+    left_out: int = 0
+    errors: list[tuple[str, str]] = field(default_factory=list)
+
+
+def tool_file(folder: str | Path, format: str) -> Path:
+    """Return what a tool reads in a folder: a file, or the folder itself.
+
+    Raises:
+        ValueError: The format is not one of a tool.
+    """
+    if format not in TOOLS:
+        raise ValueError(f'the format must be one of {sorted(TOOLS)}, got {format!r}')
+    return Path(folder) / TOOLS[format]
+
+
+def export_predictions(
+    predictions: str | Path,
+    out: str | Path,
+    format: str,
+    *,
+    images: str | Path | None = None,
+    classes: Sequence[str] | None = None,
+    shapes: str = 'polygons',
+    only: Sequence[str] | None = None,
+    **options: Any,
+) -> Export:
+    """Write predicted label maps as annotations that a person corrects in a tool.
+
+    ``exported.jsonl`` in the same folder says what was written, so that what the person
+    leaves as it is can be told from what the person draws.
+
+    Args:
+        predictions: The folder that ``mmseg-spml predict`` wrote, or a folder of label
+            maps ``NAME.png``.
+        out: The folder to write to.
+        format: One of :data:`TOOLS`.
+        images: The folder of the images. It is needed for labelme, whose files name
+            them, and for folders without ``predictions.csv``.
+        classes: The C class names; those of ``classes.txt`` if None.
+        shapes: ``'polygons'``, one for each region, or ``'masks'``, one for each class.
+        only: The names of the images to write; all if None.
+        **options: Options of :func:`~mmseg_spml.annotations.outlined.outlined`.
+
+    Raises:
+        FileNotFoundError: There are no label maps, or no class names.
+        FileExistsError: ``out`` has an export, which may hold corrections.
+        ValueError: An option is out of range.
+    """
+    if shapes not in _SHAPES:
+        raise ValueError(f'shapes must be one of {_SHAPES}, got {shapes!r}')
+    path, folder = tool_file(out, format), Path(predictions)
+    if format == 'labelme' and images is None:
+        raise ValueError(
+            "labelme's files name the images: say where they are, --images"
+        )
+    if (Path(out) / EXPORTED).exists():
+        raise FileExistsError(
+            f'{out} has an earlier export, perhaps with corrections: name another '
+            'folder, or remove it'
+        )
+    names = classes or _class_names(folder)
+    found = _predicted_images(folder, images)
+    if only is not None:
+        unknown = sorted(set(only) - set(found))
+        if unknown:
+            raise ValueError(
+                f'{len(unknown)} images have no prediction, such as {unknown[0]}'
+            )
+        found = {name: score for name, score in found.items() if name in set(only)}
+    export = Export(path)
+    convert = masked
+    if shapes == 'polygons':
+        convert = outlined
+        options['holes'] = has_holes(format)
+    annotations = list(_converted(folder, list(found), names, convert, options, export))
+    export.images = len(annotations)
+    export.shapes = sum(_areas(annotation) for annotation in annotations)
+    export.left_out = write_annotations(
+        watched(annotations, 'writing'),
+        path,
+        format,
+        classes=names,
+        images=images,
+        predictions=tells_predictions(format),
+        scores={name: score for name, score in found.items() if score is not None},
+    )
+    json_lines.write(annotations, Path(out) / EXPORTED)
+    return export
+
+
+def _class_names(folder: Path) -> list[str]:
+    path = folder / CLASSES
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{folder} has no {CLASSES}: name the classes in the order of their ids '
+            'by --classes'
+        )
+    return class_names([str(path)]) or []
+
+
+def _predicted_images(
+    folder: Path, images: str | Path | None
+) -> dict[str, float | None]:
+    """Find the names of the images of label maps, and the certainty of each."""
+    table = folder / TABLE
+    if table.is_file():
+        with open(table, newline='', encoding='utf-8') as file:
+            return {
+                row['image']: float(row['mean_margin']) for row in csv.DictReader(file)
+            }
+    if images is None:
+        raise FileNotFoundError(
+            f'{folder} has no {TABLE}: say by --images which images its maps are of'
+        )
+    maps = _maps(folder)
+    named = {
+        name: None
+        for name in list_images(str(images))
+        if (maps / name).with_suffix('.png').is_file()
+    }
+    if not named:
+        raise FileNotFoundError(f'{maps} has no label map NAME.png of {images}/NAME.*')
+    return dict(named)
+
+
+def _maps(folder: Path) -> Path:
+    return folder / LABELS if (folder / LABELS).is_dir() else folder
+
+
+def _converted(
+    folder: Path,
+    names: Sequence[str],
+    classes: Sequence[str],
+    convert: Callable[..., WeakAnnotation],
+    options: dict[str, Any],
+    export: Export,
+) -> Iterator[WeakAnnotation]:
+    for name in watched(names, 'outlining'):
+        try:
+            labels = read_index_map((_maps(folder) / name).with_suffix('.png'))
+            yield convert(name, labels, classes, **options)
+        except (ValueError, OSError) as error:
+            export.errors.append((name, ' '.join(str(error).split())))
+
+
+def _areas(annotation: WeakAnnotation) -> int:
+    dense = 0 if annotation.dense is None else len(annotation.dense.shown())
+    return len(annotation.polygons) + len(annotation.masks) + dense

@@ -1,0 +1,272 @@
+"""Rounds of labeling: new labels for a project, and its next training."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmseg_spml.annotations.class_names import as_background
+from mmseg_spml.annotations.corrections import with_accepted
+from mmseg_spml.annotations.exporting import EXPORTED
+from mmseg_spml.annotations.formats import (
+    detect_format,
+    json_lines,
+    read_annotations,
+)
+from mmseg_spml.annotations.label_map import known_tags
+from mmseg_spml.annotations.merge import merge_by_image
+from mmseg_spml.annotations.model import (
+    DENSE_UNLABELED,
+    AnnotationError,
+    WeakAnnotation,
+)
+from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.renaming import renamed_classes
+from mmseg_spml.engine.trained_model import RUN
+from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.progress import watched
+from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
+from mmseg_spml.projects.survey import BACKGROUND, PIXEL_KINDS
+
+ROUNDS = 'rounds'
+_RESULTS = (RUN, 'samples', 'result.html', f'{RUN}.log')
+
+
+@dataclass
+class NewLabels:
+    """What new labels changed in a project.
+
+    Attributes:
+        source: The file or folder that was read.
+        added: The names of images that had no labels before.
+        changed: The names of images whose labels are different now.
+        corrected: How many images are corrected predictions.
+        drawn: The number of pixels of areas that a person drew on these.
+        accepted: The number of pixels that were left as they were predicted.
+        problems: Malformed entries, and images that cannot be used; these were left
+            out.
+    """
+
+    source: Path
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    corrected: int = 0
+    drawn: int = 0
+    accepted: int = 0
+    problems: Problems = field(default_factory=lambda: Problems(skip=True))
+
+    def summary(self) -> str:
+        """Describe the change in a sentence or two."""
+        text = (
+            f'{self.source}: {len(self.added)} images are new, the labels of '
+            f'{len(self.changed)} have changed'
+        )
+        if self.corrected:
+            total = max(self.drawn + self.accepted, 1)
+            text += (
+                f'; of the areas of {self.corrected} corrected predictions, '
+                f'{100 * self.accepted / total:.0f} % were left as they were'
+            )
+        return text
+
+
+def labels_in(folder: Path) -> Path:
+    """Return the file or folder of annotations in a folder of corrections.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        ValueError: There are several files.
+    """
+    if not folder.exists():
+        raise FileNotFoundError(f'there is no file or folder of labels {folder}')
+    if folder.is_file():
+        return folder
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.name != EXPORTED and not path.name.startswith('.')
+    ]
+    single = [path for path in files if path.is_file()]
+    if len(files) == 1 and single:
+        # One file of labelme or QuPath is read as their folder is, to know the image.
+        return folder if _is_folder_format(folder) else single[0]
+    if _is_folder_format(folder):
+        return folder
+    named = ', '.join(path.name for path in files[:5]) or 'nothing'
+    raise ValueError(
+        f'{folder} has {named}, of which one must be meant: name the file of the '
+        'annotation tool'
+    )
+
+
+def _is_folder_format(folder: Path) -> bool:
+    try:
+        return detect_format(folder) is not None
+    except AnnotationError:
+        return False
+
+
+def add_labels(
+    folder: str | Path, source: str | Path, *, format: str | None = None
+) -> NewLabels:
+    """Join labels from an annotation tool with those of a project.
+
+    The labels of an image replace those that the project has of it. Where they are
+    corrected predictions (``exported.jsonl`` lies beside them), the points, strokes,
+    boxes and tags of the project stay, and areas that were left as they were predicted
+    become ``accepted``. Images that the project has not seen are trained on, too;
+    images that are held out stay so.
+
+    Args:
+        folder: The folder of the project, which is not written if nothing changes.
+        source: What the tool wrote, or a folder of ``mmseg-spml export``.
+        format: The name of the format; detected if None.
+
+    Raises:
+        FileNotFoundError: The folder is no project, or there are no labels.
+        ValueError: The project does not learn from labeled pixels.
+        AnnotationError: No image can be used.
+    """
+    folder = Path(folder)
+    path = labels_in(Path(source))
+    cfg = _config(folder)
+    labels = {a.image: a for a in json_lines.read(folder / ANNOTATIONS)}
+    new = NewLabels(path)
+    exported = {}
+    for place in {Path(source), Path(source).parent, path.parent}:
+        if (place / EXPORTED).is_file():
+            exported = {a.image: a for a in json_lines.read(place / EXPORTED)}
+    classes = tuple(cfg.classes)
+    found = read_annotations(
+        path, format, images=cfg.images, classes=classes, problems=new.problems
+    )
+    train = _listed(Path(cfg.lists) / 'train.txt')
+    held_out = set(_listed(Path(cfg.lists) / 'held_out.txt'))
+    for annotation in watched(list(found), 'reading labels'):
+        with new.problems.leaving_out(file=path, place=annotation.image):
+            updated = _checked(annotation, classes, Path(cfg.images))
+            if annotation.image in exported:
+                updated = with_accepted(updated, exported[annotation.image])
+                new.corrected += 1
+                new.drawn += _pixels(updated, 'dense')
+                new.accepted += _pixels(updated, 'accepted')
+                updated = _with_marks_of(updated, labels.get(annotation.image))
+            before = labels.get(annotation.image)
+            if before is None:
+                new.added.append(annotation.image)
+            elif before != updated:
+                new.changed.append(annotation.image)
+            labels[annotation.image] = updated
+    if not (new.added or new.changed) and new.problems.found:
+        raise AnnotationError(
+            f'no label can be used; first problem: {new.problems.found[0]}', file=path
+        )
+    if new.added or new.changed:
+        pixels = [n for n in labels if _labels_pixels(labels[n]) and n not in held_out]
+        begin_round(folder)
+        json_lines.write(labels.values(), folder / ANNOTATIONS)
+        names = [*train, *(name for name in pixels if name not in set(train))]
+        with atomic_file(Path(cfg.lists) / 'train.txt') as file:
+            file.write(('\n'.join(names) + '\n').encode())
+    return new
+
+
+def begin_round(folder: Path) -> Path | None:
+    """Keep the labels and the results of a project, so that the next training starts.
+
+    Args:
+        folder: The folder of the project.
+
+    Returns:
+        The folder ``rounds/NUMBER`` that keeps them; None if the project has not been
+        trained, so that there is nothing to keep.
+    """
+    if not (folder / RUN / 'last_checkpoint').is_file():
+        return None
+    number = len(list((folder / ROUNDS).glob('*'))) + 1
+    kept = folder / ROUNDS / f'{number:02d}'
+    kept.mkdir(parents=True)
+    shutil.copy(folder / ANNOTATIONS, kept)
+    for name in _RESULTS:
+        if (folder / name).exists():
+            os.replace(folder / name, kept / name)
+    return kept
+
+
+def last_round(folder: Path) -> Path | None:
+    """Return the folder of the last round that was kept, if any."""
+    kept = sorted((folder / ROUNDS).glob('*'))
+    return kept[-1] if kept else None
+
+
+def _config(folder: Path) -> Config:
+    """Read the config of a project that learns from its own labels."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f'{folder} is no project: it has no {CONFIG}')
+    cfg = Config.fromfile(path)
+    missing = [name for name in ('classes', 'images', 'lists') if name not in cfg]
+    if missing or not (folder / ANNOTATIONS).is_file():
+        raise FileNotFoundError(
+            f'{folder} was not written by this version of `mmseg-spml init`: it lacks '
+            f'{", ".join([*missing, ANNOTATIONS])}. Write a new project'
+        )
+    if cfg.train_dataloader.dataset.get('label_dir'):
+        raise ValueError(
+            f'{folder} learns from seeds of boxes or tags, not from labeled pixels. '
+            'Join the labels by `mmseg-spml convert`, and make a project of them by '
+            '`mmseg-spml init`'
+        )
+    return cfg
+
+
+def _listed(path: Path) -> list[str]:
+    return path.read_text().split('\n')[:-1] if path.is_file() else []
+
+
+def _checked(
+    annotation: WeakAnnotation, classes: Sequence[str], images: Path
+) -> WeakAnnotation:
+    """Check that training can use an annotation, and name its background."""
+    background = BACKGROUND if BACKGROUND in classes else None
+    if background is not None:
+        other = [n for n in annotation.class_names() if as_background(n)]
+        names = {name: BACKGROUND for name in other if name not in classes}
+        annotation = renamed_classes(annotation, names)
+    if not (images / annotation.image).is_file():
+        raise AnnotationError(f'is not in {images}', place=annotation.image)
+    known_tags(annotation, classes, background)
+    return annotation
+
+
+def _with_marks_of(
+    corrected: WeakAnnotation, before: WeakAnnotation | None
+) -> WeakAnnotation:
+    """Join a correction with all earlier labels of its image but areas."""
+    if before is None:
+        return corrected
+    shown = corrected.shown()
+    marks = replace(
+        before,
+        polygons=[],
+        masks=[],
+        dense=None,
+        accepted=None,
+        # The person has seen the whole image since.
+        tags_complete=before.tags_complete and shown <= {BACKGROUND, *before.tags},
+        absent=before.absent - shown,
+    )
+    (joined,) = merge_by_image([corrected, marks])
+    return joined
+
+
+def _labels_pixels(annotation: WeakAnnotation) -> bool:
+    return any(getattr(annotation, kind) for kind in PIXEL_KINDS)
+
+
+def _pixels(annotation: WeakAnnotation, kind: str) -> int:
+    dense = getattr(annotation, kind)
+    return 0 if dense is None else int((dense.labels != DENSE_UNLABELED).sum())
