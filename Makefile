@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slow lint clean
+.PHONY: setup demo test test-slow test-tools lint clean
 
 setup: $(STAMP)
 
@@ -33,6 +33,18 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# The libraries of annotation tools need other versions of packages: they have an
+# environment of their own, without PyTorch.
+TOOLS := .venv-tools
+$(TOOLS)/.installed: Makefile
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet datumaro label-studio-sdk labelme \
+	    shapely pytest click defusedxml lazy-loader pycocotools rich scikit-image
+	touch $@
+
+test-tools: $(TOOLS)/.installed
+	$(TOOLS)/bin/python -m pytest tests/annotations/test_tool_libraries.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
