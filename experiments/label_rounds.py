@@ -27,7 +27,8 @@ from mmseg_spml.inference.suggestion import suggest_from_folder
 from mmseg_spml.io.atomic_file import atomic_file, write_json
 from mmseg_spml.registration import register_modules
 
-WAYS = ('suggestion', 'random')
+# The names of the rows of the table.
+WAYS = {'suggestion': 'chosen by suggestion', 'random': 'chosen at random'}
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def table(results: Sequence[dict]) -> str:
     ]
     for way in WAYS:
         cells = [mean_and_spread(scores.get((way, n), [])) for n in numbers]
-        lines.append('| ' + ' | '.join([f'chosen by {way}', *cells]) + ' |')
+        lines.append('| ' + ' | '.join([WAYS[way], *cells]) + ' |')
     return '\n'.join(lines)
 
 

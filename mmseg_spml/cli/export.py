@@ -47,12 +47,7 @@ from mmseg_spml.cli.command import Command, SeveralValues
     metavar='CLASS',
     help='classes to leave out, such as background',
 )
-@click.option(
-    '--only',
-    type=click.Path(exists=True, dir_okay=False),
-    help='text file with the names of the images to export, such as the images.txt of '
-    '`mmseg-spml suggest`',
-)
+@options.only_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -62,7 +57,7 @@ def command(
     images: str | None,
     classes: list[str] | None,
     shapes: str,
-    only: str | None,
+    only: list[str] | None,
     tolerance: float | None,
     **given: Any,
 ) -> None:
@@ -79,10 +74,6 @@ def command(
     """
     from mmseg_spml.annotations.exporting import EXPORTED, export_predictions
 
-    names = None
-    if only is not None:
-        names = Path(only).read_text(encoding='utf-8-sig').splitlines()
-        names = [name.strip() for name in names if name.strip()]
     if shapes == 'polygons':
         given['tolerance'] = tolerance
     elif tolerance is not None:
@@ -94,7 +85,7 @@ def command(
         images=images,
         classes=classes,
         shapes=shapes,
-        only=names,
+        only=only,
         **given,
     )
     click.echo(
@@ -104,4 +95,5 @@ def command(
     options.report_left_out(export.left_out, tool)
     for name, error in export.errors:
         click.echo(f'{name}: {error}', err=True)
-    ctx.exit(int(bool(export.errors)))
+    if export.errors:
+        ctx.exit(1)

@@ -61,6 +61,25 @@ class ClassNames(SeveralValues):
             raise click.BadParameter(str(error), ctx, self) from error
 
 
+def _listed(
+    ctx: click.Context, param: click.Parameter, path: str | None
+) -> list[str] | None:
+    if path is None:
+        return None
+    lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+only_option = click.option(
+    '--only',
+    type=click.Path(exists=True, dir_okay=False),
+    callback=_listed,
+    help='text file with the names of the images to take, such as the images.txt of '
+    '`mmseg-spml suggest`',
+)
+"""Adds ``--only``, whose argument is a list of names or None."""
+
+
 def format_option(name: str, text: str, **options: Any) -> Decorator:
     """Make an option that takes the name of a format of annotations."""
     return click.option(

@@ -17,6 +17,7 @@ from mmseg_spml.cli.command import Command, SeveralValues
     '--checkpoint',
     help='checkpoint (default: the last one of the folder MODEL)',
 )
+@options.only_option
 @click.option(
     '--probabilities', is_flag=True, help='also write probabilities as .npz, float16'
 )

@@ -82,4 +82,5 @@ def command(
     )
     for name, error in errors:
         click.echo(f'{name}: {error}', err=True)
-    ctx.exit(int(bool(errors)))
+    if errors:
+        ctx.exit(1)

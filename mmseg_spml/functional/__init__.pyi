@@ -5,6 +5,10 @@ from .labels.confusion import (
     confusion_matrix as confusion_matrix,
     mean_iou as mean_iou,
 )
+from .labels.outlines import (
+    region_outlines as region_outlines,
+    without_specks as without_specks,
+)
 from .labels.rasterize import (
     box_mask as box_mask,
     disc_mask as disc_mask,
@@ -148,6 +152,11 @@ from .segments.retrieval import (
 from .segments.segments import (
     Segments as Segments,
 )
+from .selection import (
+    novelty as novelty,
+    select_images as select_images,
+    select_segments as select_segments,
+)
 
 __all__ = [
     'Comparison',
@@ -203,6 +212,7 @@ __all__ = [
     'nearest_label_sets',
     'nearest_segments',
     'normalized_maps',
+    'novelty',
     'padding_value',
     'pixel_to_segment_loss',
     'pixel_to_segment_nll',
@@ -211,6 +221,7 @@ __all__ = [
     'propagate',
     'pseudo_label_map',
     'region_mean_map',
+    'region_outlines',
     'regions_of_masks',
     'relation_loss',
     'resize_labels',
@@ -218,6 +229,8 @@ __all__ = [
     'scores_of_cams',
     'seeds_of_boxes',
     'seeds_of_tags',
+    'select_images',
+    'select_segments',
     'semantic_annotation_loss',
     'semantic_cooccurrence_loss',
     'set_loss_backend',
@@ -236,4 +249,5 @@ __all__ = [
     'undersegmentation_error',
     'unmarked_components',
     'warmup_poly_lr',
+    'without_specks',
 ]

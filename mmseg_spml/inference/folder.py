@@ -19,7 +19,7 @@ from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.io.images import IMAGE_SUFFIXES, list_images, three_bands
+from mmseg_spml.io.images import IMAGE_SUFFIXES, chosen_images, three_bands
 from mmseg_spml.io.progress import watched
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
@@ -51,6 +51,7 @@ def predict_folder(
     uncertainty: bool = False,
     overlays: bool = True,
     skip_existing: bool = False,
+    only: Sequence[str] | None = None,
     **options: Any,
 ) -> FolderSummary:
     """Predict all images of a folder and its subfolders, and write label maps.
@@ -73,14 +74,16 @@ def predict_folder(
             probable) and ``margin/a/b.png`` (255: one class is certain).
         overlays: Whether to write ``overlays/a/b.jpg``, the image in class colors.
         skip_existing: Whether to leave images alone whose files are all there.
+        only: The names of the images to predict, below the folder; None: all.
         **options: Options of :class:`TiledPredictor`.
 
     Raises:
         FileNotFoundError: There are no images, or no checkpoint.
         ValueError: ``out`` is the folder of the images, two images would share a label
-            map, or the config or an option does not fit.
+            map, an image of ``only`` is missing, or the config or an option does not
+            fit.
     """
-    names = list_images(str(images), _SUFFIXES, 'label map')
+    names = chosen_images(images, _SUFFIXES, only)
     if Path(out).resolve().is_relative_to(Path(images).resolve()):
         raise ValueError(
             f'{out} lies in the folder of the images, so that what is written there '

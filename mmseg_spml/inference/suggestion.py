@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmseg.apis import init_model
-from mmseg.registry import TRANSFORMS
+from mmseg.registry import DATASETS, TRANSFORMS
 from torch import Tensor
 
 from mmseg_spml.functional.selection import select_images, select_segments
 from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.segmented_images import ImageSegmenter, SegmentedImage
 from mmseg_spml.inference.test_pipeline import loading_step
-from mmseg_spml.io.images import IMAGE_SUFFIXES, list_images
+from mmseg_spml.io.images import IMAGE_SUFFIXES, chosen_images
 from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.split_samples import without_regions
 
@@ -162,10 +162,11 @@ def suggest_from_folder(
     among: Sequence[str] | None = None,
     device: str = 'cpu',
 ) -> tuple[list[Suggestion], list[tuple[str, str]]]:
-    """Choose images of a folder that the model has no labeled pixels of.
+    """Choose images of a folder that have no labeled pixels and are not held out.
 
     Args:
-        cfg: The config of the model; its training images are the labeled ones.
+        cfg: The config of the model; its training images are the labeled ones, and
+            those of its validation are held out.
         checkpoint: The checkpoint of the model.
         images: The folder of images, with subfolders.
         count: How many images to choose.
@@ -179,19 +180,21 @@ def suggest_from_folder(
 
     Raises:
         FileNotFoundError: There are no images, or no checkpoint.
-        ValueError: All images are labeled, or the config does not fit.
+        ValueError: All images are labeled or held out, an image of ``among`` is
+            missing, or the config does not fit.
     """
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
     model = init_model(cfg, str(checkpoint), device=device)
     segmenter = ImageSegmenter(model)
     known, labeled = _known_segments(segmenter, cfg)
-    names = list_images(str(images), (*IMAGE_SUFFIXES, '.npy'), 'label map')
-    if among is not None:
-        names = sorted(set(names) & set(among))
-    names = [name for name in names if Path(images, name).resolve() not in labeled]
+    names = chosen_images(images, (*IMAGE_SUFFIXES, '.npy'), among)
+    taken = labeled | _held_out(cfg)
+    names = [name for name in names if Path(images, name).resolve() not in taken]
     if not names:
-        raise ValueError(f'all images of {images} are labeled: nothing to suggest')
+        raise ValueError(
+            f'all images of {images} are labeled or held out: nothing to suggest'
+        )
     load = TRANSFORMS.build(loading_step(cfg))
     found: dict[str, SegmentedImage] = {}
     errors: list[tuple[str, str]] = []
@@ -218,3 +221,13 @@ def _known_segments(
         known.add(segmenter(image, sample.gt_sem_seg.data[0].numpy()))
         paths.add(Path(sample.img_path).resolve())
     return known, paths
+
+
+def _held_out(cfg: Config) -> set[Path]:
+    """Find the files of the images that the model is measured on."""
+    loader = cfg.get('val_dataloader') if cfg.get('val_cfg') else None
+    if loader is None:
+        return set()
+    dataset = DATASETS.build(dict(loader.dataset, pipeline=[]))
+    infos = map(dataset.get_data_info, range(len(dataset)))
+    return {Path(info['img_path']).resolve() for info in infos}

@@ -213,3 +213,29 @@ def list_images(
                 f'the images {other} and {name} would share a {made}: rename one'
             )
     return names
+
+
+def chosen_images(
+    folder: str | Path, suffixes: Sequence[str], only: Sequence[str] | None
+) -> list[str]:
+    """List the images of a folder, or those of a list that must be there.
+
+    Args:
+        folder: The folder, with subfolders.
+        suffixes: The suffixes of images in lower case.
+        only: The names to take, below the folder; None: all.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or it has no image.
+        ValueError: A name of ``only`` is missing, or two images would share a map.
+    """
+    names = list_images(str(folder), suffixes, 'label map')
+    if only is None:
+        return names
+    missing = sorted(set(only) - set(names))
+    if missing:
+        raise ValueError(
+            f'{folder} lacks {len(missing)} of the images that were named, such as '
+            f'{missing[0]}'
+        )
+    return [name for name in names if name in set(only)]

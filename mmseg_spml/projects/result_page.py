@@ -12,7 +12,8 @@ from mmengine.config import Config
 
 from mmseg_spml.engine.trained_model import RUN, last_checkpoint
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.projects.config_file import CONFIG
+from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
+from mmseg_spml.projects.rounds import kept_rounds
 
 _TEMPLATE = Path(__file__).with_name('result_page.html')
 
@@ -32,6 +33,7 @@ def write_result_page(folder: Path, path: Path) -> None:
         title=html.escape(folder.resolve().name),
         curves=_picture(_curves(training, scores)) if training else '',
         scores=_score_table(folder, scores),
+        rounds=_round_table(folder),
         samples=_picture(samples.read_bytes()) if samples.is_file() else '',
         folder=html.escape(str(folder)),
         config=html.escape(str(folder / CONFIG)),
@@ -100,6 +102,23 @@ def _score_table(folder: Path, scores: Sequence[dict]) -> str:
     return (
         f'<p>mIoU {last["mIoU"]:.1f} %, {where}.</p>'
         f'<table><tr><th>class</th><th>IoU (%)</th></tr>{rows}</table>'
+    )
+
+
+def _round_table(folder: Path) -> str:
+    """Compare the training with those of earlier rounds of labeling, if any."""
+    folders = [*kept_rounds(folder), folder]
+    if len(folders) == 1:
+        return ''
+    rows = []
+    for number, one in enumerate(folders):
+        images = len((one / ANNOTATIONS).read_text(encoding='utf-8').splitlines())
+        scores = [s for s in read_scalars(one / RUN) if 'mIoU' in s]
+        text = f'{scores[-1]["mIoU"]:.1f}' if scores else 'not measured'
+        rows.append(f'<tr><td>{number}</td><td>{images}</td><td>{text}</td></tr>')
+    return (
+        '<section><h2>Rounds of labeling</h2><table><tr><th>round</th><th>labeled '
+        f'images</th><th>mIoU (%)</th></tr>{"".join(rows)}</table></section>'
     )
 
 

@@ -32,7 +32,7 @@ from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
 from mmseg_spml.projects.survey import BACKGROUND, PIXEL_KINDS
 
 ROUNDS = 'rounds'
-_RESULTS = (RUN, 'samples', 'result.html', f'{RUN}.log')
+_RESULTS = ('samples', 'result.html', f'{RUN}.log')
 
 
 @dataclass
@@ -144,7 +144,7 @@ def add_labels(
         path, format, images=cfg.images, classes=classes, problems=new.problems
     )
     train = _listed(Path(cfg.lists) / 'train.txt')
-    held_out = set(_listed(Path(cfg.lists) / 'held_out.txt'))
+    held_out = _listed(Path(cfg.lists) / 'held_out.txt')
     for annotation in watched(list(found), 'reading labels'):
         with new.problems.leaving_out(file=path, place=annotation.image):
             updated = _checked(annotation, classes, Path(cfg.images))
@@ -165,12 +165,18 @@ def add_labels(
             f'no label can be used; first problem: {new.problems.found[0]}', file=path
         )
     if new.added or new.changed:
-        pixels = [n for n in labels if _labels_pixels(labels[n]) and n not in held_out]
+        known = {*train, *held_out}
+        # The list of images with masks has no suffixes.
+        unseen = [
+            name
+            for name, one in labels.items()
+            if not {name, name.rsplit('.', 1)[0]} & known and _labels_pixels(one)
+        ]
         begin_round(folder)
-        json_lines.write(labels.values(), folder / ANNOTATIONS)
-        names = [*train, *(name for name in pixels if name not in set(train))]
         with atomic_file(Path(cfg.lists) / 'train.txt') as file:
-            file.write(('\n'.join(names) + '\n').encode())
+            file.write(''.join(f'{name}\n' for name in [*train, *unseen]).encode())
+        # They come last: after an interruption, the same labels are still new.
+        json_lines.write(labels.values(), folder / ANNOTATIONS)
     return new
 
 
@@ -186,20 +192,22 @@ def begin_round(folder: Path) -> Path | None:
     """
     if not (folder / RUN / 'last_checkpoint').is_file():
         return None
-    number = len(list((folder / ROUNDS).glob('*'))) + 1
+    # A folder of this number without a run is of a call that was interrupted.
+    number = len(kept_rounds(folder)) + 1
     kept = folder / ROUNDS / f'{number:02d}'
-    kept.mkdir(parents=True)
+    kept.mkdir(parents=True, exist_ok=True)
     shutil.copy(folder / ANNOTATIONS, kept)
-    for name in _RESULTS:
+    # The run comes last: without it the round counts as not kept.
+    for name in (*_RESULTS, RUN):
         if (folder / name).exists():
             os.replace(folder / name, kept / name)
     return kept
 
 
-def last_round(folder: Path) -> Path | None:
-    """Return the folder of the last round that was kept, if any."""
+def kept_rounds(folder: Path) -> list[Path]:
+    """List the folders of the rounds that were trained before, the first one first."""
     kept = sorted((folder / ROUNDS).glob('*'))
-    return kept[-1] if kept else None
+    return [path for path in kept if (path / RUN / 'last_checkpoint').is_file()]
 
 
 def _config(folder: Path) -> Config:

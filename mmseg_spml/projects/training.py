@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmseg_spml.engine.trained_model import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG
 from mmseg_spml.projects.result_page import write_result_page
-from mmseg_spml.projects.rounds import last_round
+from mmseg_spml.projects.rounds import kept_rounds
 from mmseg_spml.recipes.execution import run_recipe
 from mmseg_spml.recipes.stages import Recipe, Stage
 
@@ -60,9 +60,9 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
     inputs = [str(labels)] if labels.is_file() else []
     inputs += ['{seeds}'] if stages else []
     training = [str(config), '--work-dir', '{out}']
-    before = last_round(folder)
-    if before is not None:
-        start = last_checkpoint(before / RUN)
+    before = kept_rounds(folder)
+    if before:
+        start = last_checkpoint(before[-1] / RUN)
         training += ['--cfg-options', f'load_from={start}']
     stages.append(Stage(RUN, 'train', tuple(training), tuple(inputs), title='model'))
     if cfg.model.decode_head.type == 'SPMLHead':

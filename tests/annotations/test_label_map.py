@@ -89,11 +89,14 @@ def all_kinds():
     """Cover the pixel in row 0 and column 0 by each kind, with a class of its own."""
     dense = np.full((3, 4), 254, np.uint8)
     dense[0] = 0
+    accepted = np.zeros((3, 4), np.uint8)
+    accepted[1:] = 254
     mask = np.zeros((3, 4), bool)
     mask[0, :3] = True
     annotation = annotated(
         boxes=[Box('boxes', 0, 0, 4, 3)],
         dense=DenseMap(['dense'], dense),
+        accepted=DenseMap(['accepted'], accepted),
         polygons=[rectangle('polygons', 0, 0, 2, 2)],
         masks=[Mask('masks', mask)],
         strokes=[Stroke('strokes', [(0.5, 0.5), (0.5, 2.5)], 1)],

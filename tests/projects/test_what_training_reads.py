@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from projects import made_up
 
-from mmseg_spml.annotations.formats import write_annotations
+from mmseg_spml.annotations.formats import json_lines, write_annotations
 from mmseg_spml.annotations.formats.json_lines import to_record
 from mmseg_spml.annotations.model import Box, Stroke, WeakAnnotation
 from mmseg_spml.datasets.seed_folder import SeedFolder
@@ -36,11 +36,13 @@ def records(*annotations):
     return ''.join(json.dumps(to_record(one)) + '\n' for one in annotations)
 
 
-def test_a_sound_export_is_read_as_it_is(tmp_path):
+def test_a_project_has_its_own_labels(tmp_path):
     source, images = made_up.make_data(tmp_path)
     project = init_project(source, images, tmp_path / 'mine')
-    assert project.survey.as_exported
-    assert not (tmp_path / 'mine' / 'annotations.jsonl').exists()
+    assert list(json_lines.read(tmp_path / 'mine' / 'annotations.jsonl')) == list(
+        json_lines.read(source)
+    )
+    source.unlink()
     assert sorted(loaded(project)) == ['00.jpg', '01.jpg', '02.jpg', '03.jpg']
 
 
@@ -63,7 +65,7 @@ def test_what_would_stop_training_is_left_out(tmp_path):
     assert '2 annotated images are left out' in text
     assert '01.jpg: is 64x64, its annotation 32x64' in text
     assert '1 malformed entries were left out' in text
-    assert 'run init again with --overwrite' in ' '.join(project.summary())
+    assert 'train with --labels' in ' '.join(project.summary())
 
 
 def test_several_entries_of_an_image_are_joined(tmp_path):
@@ -109,7 +111,7 @@ def test_other_spellings_of_the_background(tmp_path, name):
     assert set(np.unique(loaded(project)['00.jpg']['gt_seg_map'])) == {0, 1, 2}
     assert f'The class {name!r} is called' in ' '.join(project.summary())
     given = init_project(source, images, tmp_path / 'given', classes=[name, 'cat'])
-    assert given.survey.classes == (name, 'cat') and given.survey.as_exported
+    assert given.survey.classes == (name, 'cat')
 
 
 def test_seeds_of_boxes_have_background_at_a_bounded_size(tmp_path):

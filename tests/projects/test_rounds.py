@@ -1,0 +1,199 @@
+"""Rounds of labeling: new labels of a project, and what training makes of them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cli.commands import run_command
+from integration import tiny
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+from projects import made_up
+from projects.test_project import shorten
+
+from mmseg_spml.annotations.exporting import EXPORTED
+from mmseg_spml.annotations.formats import json_lines, write_annotations
+from mmseg_spml.annotations.model import Polygon, WeakAnnotation
+from mmseg_spml.projects.project import init_project
+from mmseg_spml.projects.rounds import add_labels, kept_rounds, labels_in
+
+SIDE = made_up.SIDE
+
+
+def rectangle(label, x0, y0, x1, y1):
+    return Polygon(label, [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]])
+
+
+def predicted(name, label='cat'):
+    """Outlines of the background and a square, as exported."""
+    areas = [
+        rectangle('background', 0, 0, SIDE, SIDE),
+        rectangle(label, 16, 16, 48, 48),
+    ]
+    return WeakAnnotation(name, SIDE, SIDE, polygons=areas)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project on two of four images, and the folder of the images."""
+    source, images = made_up.make_data(tmp_path)
+    first = list(json_lines.read(source))[:2]
+    json_lines.write(first, source)
+    init_project(source, images, tmp_path / 'mine', classes=made_up.CLASSES)
+    return tmp_path / 'mine'
+
+
+def labels_of(project):
+    return {one.image: one for one in json_lines.read(project / 'annotations.jsonl')}
+
+
+def correct(folder, annotations, exported):
+    """Write a folder of corrections for CVAT."""
+    write_annotations(annotations, folder / 'annotations.xml', 'cvat')
+    json_lines.write(exported, folder / EXPORTED)
+
+
+def test_corrections_join_the_labels(project, tmp_path):
+    background, cat = predicted('00.jpg').polygons
+    dog = replace(cat, label='dog')
+    correct(
+        tmp_path / 'corrected',
+        [
+            replace(predicted('00.jpg'), polygons=[background, dog]),
+            predicted('02.jpg'),
+        ],
+        [predicted('00.jpg'), predicted('02.jpg')],
+    )
+    before = labels_of(project)
+    new = add_labels(project, tmp_path / 'corrected')
+    assert (new.added, new.changed, new.corrected) == (['02.jpg'], ['00.jpg'], 2)
+    text = new.summary()
+    assert '1 images are new, the labels of 1 have changed' in text
+    share = (2 * SIDE**2 - 32**2) / (2 * SIDE**2)
+    assert f'{100 * share:.0f} % were left as they were' in text
+    labels = labels_of(project)
+    changed = labels['00.jpg']
+    assert changed.strokes == before['00.jpg'].strokes
+    assert changed.dense.shown() == {'dog'}
+    assert changed.accepted.shown() == {'background'}
+    assert labels['01.jpg'] == before['01.jpg']
+    assert labels['02.jpg'].dense is None
+    train = (project / 'lists' / 'train.txt').read_text().split()
+    assert train == ['00.jpg', '01.jpg', '02.jpg']
+    again = add_labels(project, tmp_path / 'corrected')
+    assert not again.added and not again.changed
+    assert labels_of(project) == labels
+
+
+def test_dense_sparse_and_accepted_labels_train_together(project, tmp_path):
+    correct(tmp_path / 'corrected', [predicted('02.jpg')], [predicted('02.jpg')])
+    add_labels(project, tmp_path / 'corrected')
+    tiny.registered()
+    cfg = Config.fromfile(project / 'config.py')
+    steps = [s for s in cfg.train_pipeline if s.type.startswith('Load')][:2]
+    dataset = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': steps})
+    np.random.seed(0)
+    shares = []
+    for _ in range(200):
+        labels = dataset[2]['gt_seg_map']
+        shares.append([(labels == 0).any(), (labels == 1).any()])
+    # Each accepted area is a label in half of the draws.
+    assert np.abs(np.mean(shares, axis=0) - 0.5).max() < 0.12
+    assert (dataset[0]['gt_seg_map'] == 1).any()
+
+
+def test_labels_without_an_export_replace_those_of_their_images(project, tmp_path):
+    source = tmp_path / 'new.jsonl'
+    json_lines.write(
+        [made_up.points('00.jpg', 'dog'), made_up.points('03.jpg', 'dog')], source
+    )
+    new = add_labels(project, source)
+    assert (new.added, new.changed, new.corrected) == (['03.jpg'], ['00.jpg'], 0)
+    assert labels_of(project)['00.jpg'] == made_up.points('00.jpg', 'dog')
+
+
+def test_bad_entries_do_not_stop_the_others(project, tmp_path):
+    source = tmp_path / 'new.jsonl'
+    wrong = [made_up.points('00.jpg', 'horse'), made_up.points('no.jpg', 'dog')]
+    json_lines.write([*wrong, made_up.points('03.jpg', 'dog')], source)
+    new = add_labels(project, source)
+    assert new.added == ['03.jpg'] and len(new.problems.found) == 2
+    json_lines.write(wrong, source)
+    with pytest.raises(
+        ValueError, match="no label can be used; first problem.*'horse'"
+    ):
+        add_labels(project, source)
+
+
+def test_held_out_images_stay_held_out(tmp_path):
+    source, images = made_up.make_data(tmp_path, 24)
+    init_project(source, images, tmp_path / 'mine', classes=made_up.CLASSES)
+    held_out = (tmp_path / 'mine/lists/held_out.txt').read_text().split()
+    train = (tmp_path / 'mine/lists/train.txt').read_text()
+    new = tmp_path / 'new.jsonl'
+    json_lines.write([made_up.points(held_out[0], 'dog')], new)
+    assert add_labels(tmp_path / 'mine', new).changed == held_out[:1]
+    assert (tmp_path / 'mine/lists/train.txt').read_text() == train
+
+
+def test_what_labels_are_found(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no file or folder of labels'):
+        labels_in(tmp_path / 'x')
+    folder = tmp_path / 'corrected'
+    correct(folder, [predicted('00.jpg')], [predicted('00.jpg')])
+    assert labels_in(folder) == folder / 'annotations.xml'
+    (folder / 'more.xml').write_text('<annotations/>')
+    with pytest.raises(ValueError, match='has annotations.xml, more.xml, of which one'):
+        labels_in(folder)
+    assert labels_in(folder / 'annotations.xml') == folder / 'annotations.xml'
+    labelme = tmp_path / 'labelme'
+    write_annotations([predicted('00.jpg')], labelme, 'labelme')
+    json_lines.write([predicted('00.jpg')], labelme / EXPORTED)
+    assert labels_in(labelme) == labelme
+
+
+def test_other_folders(tmp_path):
+    source, images = made_up.make_data(tmp_path, annotate=made_up.boxes)
+    with pytest.raises(FileNotFoundError, match='is no project'):
+        add_labels(tmp_path, source)
+    init_project(source, images, tmp_path / 'mine')
+    with pytest.raises(ValueError, match='learns from seeds of boxes or tags'):
+        add_labels(tmp_path / 'mine', source)
+
+
+@pytest.mark.slow
+def test_two_rounds_of_training(project, tmp_path, capsys, monkeypatch):
+    shorten(project / 'config.py')
+    run_command('train', project)
+    assert not kept_rounds(project)
+    correct(tmp_path / 'corrected', [predicted('02.jpg')], [predicted('02.jpg')])
+    run_command('train', project, '--labels', tmp_path / 'corrected')
+    printed = capsys.readouterr().out
+    assert '1 images are new' in printed
+    (kept,) = kept_rounds(project)
+    start = Config.fromfile(project / 'run' / 'config.py').load_from
+    assert start == str(kept / 'run' / 'iter_2.pth')
+    assert 'Rounds of labeling' in (project / 'result.html').read_text()
+    run_command('train', project, '--labels', tmp_path / 'corrected')
+    assert len(kept_rounds(project)) == 1
+    manifest = json.loads((project / 'manifest.json').read_text())
+    assert manifest['run']['state'] == 'done'
+
+
+def test_an_interrupted_change_is_made_again(project, tmp_path, monkeypatch):
+    (project / 'run').mkdir()
+    (project / 'run' / 'last_checkpoint').write_text('iter_2.pth')
+    correct(tmp_path / 'corrected', [predicted('02.jpg')], [predicted('02.jpg')])
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('mmseg_spml.projects.rounds.json_lines.write', killed)
+        with pytest.raises(KeyboardInterrupt):
+            add_labels(project, tmp_path / 'corrected')
+    assert add_labels(project, tmp_path / 'corrected').added == ['02.jpg']
+    assert len(kept_rounds(project)) == 1 and '02.jpg' in labels_of(project)
+    train = (project / 'lists' / 'train.txt').read_text().split()
+    assert train == ['00.jpg', '01.jpg', '02.jpg']
