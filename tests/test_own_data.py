@@ -54,11 +54,10 @@ def test_run(tmp_path):
         files = list((tmp_path / 'predicted' / folder).glob(f'*.{suffix}'))
         assert len(files) == 10
     run(back)
-    text = (tmp_path / 'predicted/labelme/val_00000.json').read_text()
+    text = (tmp_path / 'corrected/val_00000.json').read_text()
     (path,) = re.findall('"imagePath": "(.*)"', text)
-    assert (tmp_path / 'predicted/labelme' / path).is_file()
-    assert '"shape_type": "mask"' in text
-    assert '"predictions"' in (tmp_path / 'predicted/tasks.json').read_text()
+    assert (tmp_path / 'corrected' / path).is_file()
+    assert '"shape_type": "polygon"' in text
     (tmp_path / 'mine_masks.py').write_text(masks)
     output = run(measure)
     assert output.count('mIoU') >= 2 and 'Retrieval bank' in output
