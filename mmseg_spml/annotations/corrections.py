@@ -76,7 +76,8 @@ def with_accepted(
                 areas.append((mask.label, accepted))
     for area in _areas_of(corrected):
         owner[_pixels(area, corrected.size)] = len(areas)
-        areas.append((area.label, any(_equal(area, other) for other in known)))
+        accepted = any(_equal(area, other, corrected.size) for other in known)
+        areas.append((area.label, accepted))
     return replace(
         corrected,
         polygons=[],
@@ -150,17 +151,18 @@ def _pixels(area: Area, size: tuple[int, int]) -> np.ndarray:
     return area.mask if isinstance(area, Mask) else polygon_mask(size, area.rings)
 
 
-def _equal(one: Area, other: Area) -> bool:
+def _equal(one: Area, other: Area, size: tuple[int, int]) -> bool:
     if one.label != other.label:
         return False
-    if isinstance(one, Mask) or isinstance(other, Mask):
+    if isinstance(one, Polygon) and isinstance(other, Polygon):
+        return len(one.rings) == len(other.rings) and all(
+            len(a) == len(b) and np.allclose(a, b, rtol=0, atol=_ROUNDING)
+            for a, b in zip(one.rings, other.rings)
+        )
+    if isinstance(one, Mask) and isinstance(other, Mask):
         return one == other
-    if len(one.rings) != len(other.rings):
-        return False
-    return all(
-        len(a) == len(b) and np.allclose(a, b, rtol=0, atol=_ROUNDING)
-        for a, b in zip(one.rings, other.rings)
-    )
+    # COCO gives areas with holes back as masks.
+    return np.array_equal(_pixels(one, size), _pixels(other, size))
 
 
 def _map_of(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cli.commands import run_command
 
+from mmseg_spml.annotations.corrections import with_accepted
 from mmseg_spml.annotations.exporting import TOOLS, export_predictions
 from mmseg_spml.annotations.formats import json_lines, read_annotations
 from mmseg_spml.annotations.label_map import label_map
@@ -67,9 +68,13 @@ def test_round_trip(predictions, tmp_path, tool, shapes):
         confirmed(export.path)
     found = list(read_annotations(export.path, tool, images=images, classes=CLASSES))
     assert [weak.image for weak in found] == ['a.jpg', 'sub/b.png']
-    for weak in found:
+    for weak, exported in zip(found, json_lines.read(tmp_path / 'out/exported.jsonl')):
         path = (folder / 'labels' / weak.image).with_suffix('.png')
-        np.testing.assert_array_equal(label_map(weak, CLASSES), read_index_map(path))
+        labels = read_index_map(path)
+        np.testing.assert_array_equal(label_map(weak, CLASSES), labels)
+        known = with_accepted(weak, exported)
+        assert known.dense is None and known.accepted is not None
+        np.testing.assert_array_equal(label_map(known, CLASSES), labels)
 
 
 def test_what_tools_are_told(predictions, tmp_path):
