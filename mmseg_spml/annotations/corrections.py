@@ -64,8 +64,6 @@ def with_accepted(
     owner = np.full(corrected.size, -1, np.int32)
     areas: list[tuple[Label, bool]] = []
     known = _areas_of(exported)
-    if exported.dense is not None:
-        known += _masks_of(exported.dense)
     if corrected.dense is not None:
         before = _labels_of(exported)
         for mask in _masks_of(corrected.dense):
@@ -132,8 +130,7 @@ def _labels_of(exported: WeakAnnotation) -> dict[Label, np.ndarray]:
     """Return the pixels (H, W) bool of each class of an export."""
     owner = np.full(exported.size, -1, np.int32)
     areas: list[Label] = []
-    masks = [] if exported.dense is None else _masks_of(exported.dense)
-    for area in (*masks, *_areas_of(exported)):
+    for area in _areas_of(exported):
         owner[_pixels(area, exported.size)] = len(areas)
         areas.append(area.label)
     return {

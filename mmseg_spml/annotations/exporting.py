@@ -9,6 +9,7 @@ from typing import Any
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import (
     has_holes,
+    has_masks,
     json_lines,
     tells_predictions,
     write_annotations,
@@ -90,7 +91,7 @@ def export_predictions(
         images: The folder of the images. It is needed for labelme, whose files name
             them, and for folders without ``predictions.csv``.
         classes: The C class names; those of ``classes.txt`` if None.
-        shapes: ``'polygons'``, one for each region, or ``'masks'``, one for each class.
+        shapes: ``'polygons'`` or ``'masks'``, one for each region.
         only: The names of the images to write; all if None.
         **options: Options of :func:`~mmseg_spml.annotations.outlined.outlined`.
 
@@ -106,6 +107,8 @@ def export_predictions(
         raise ValueError(
             "labelme's files name the images: say where they are, --images"
         )
+    if shapes == 'masks' and not has_masks(format):
+        raise ValueError(f'{format} knows no masks: export polygons')
     if (Path(out) / EXPORTED).exists():
         raise FileExistsError(
             f'{out} has an earlier export, perhaps with corrections: name another '
@@ -127,7 +130,7 @@ def export_predictions(
         options['holes'] = has_holes(format)
     annotations = list(_converted(folder, list(found), names, convert, options, export))
     export.images = len(annotations)
-    export.shapes = sum(_areas(annotation) for annotation in annotations)
+    export.shapes = sum(len(one.polygons) + len(one.masks) for one in annotations)
     export.left_out = write_annotations(
         watched(annotations, 'writing'),
         path,
@@ -194,8 +197,3 @@ def _converted(
             yield convert(name, labels, classes, **options)
         except (ValueError, OSError) as error:
             export.errors.append((name, ' '.join(str(error).split())))
-
-
-def _areas(annotation: WeakAnnotation) -> int:
-    dense = 0 if annotation.dense is None else len(annotation.dense.shown())
-    return len(annotation.polygons) + len(annotation.masks) + dense

@@ -7,15 +7,10 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    DenseMap,
-    Mask,
-    Polygon,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import Mask, Polygon, WeakAnnotation
 from mmseg_spml.functional.labels.outlines import (
     Outline,
+    label_regions,
     region_outlines,
     without_specks,
 )
@@ -99,26 +94,29 @@ def masked(
     min_area: int | None = None,
     without: Collection[str] = (),
 ) -> WeakAnnotation:
-    """Convert a label map to that of an annotation.
+    """Convert a label map to masks, one for each region.
 
     Args:
         image: The name of the image.
-        labels: (H, W) integer: class ids 0..C-1; other values become unlabeled.
-        classes: C <= 254 class names.
+        labels: (H, W) integer: class ids 0..C-1; pixels of other values get no mask.
+        classes: C class names.
         min_area: The pixels from which a region is kept, as in :func:`outlined`.
-        without: Classes that become unlabeled.
+        without: Classes that are left out.
 
     Example:
-        >>> weak = masked('a.jpg', np.array([[0, 1]]), ('sky', 'cat'), without=['sky'])
-        >>> weak.dense.labels.tolist()
-        [[254, 1]]
+        >>> weak = masked('a.jpg', np.array([[0, 1, 0]]), ('sky', 'cat'))
+        >>> [mask.label for mask in weak.masks]
+        ['sky', 'cat', 'sky']
     """
     cleaned = without_specks(labels, _least_area(labels, min_area))
-    kept = [value for value, name in enumerate(classes) if name not in set(without)]
-    dense = np.where(np.isin(cleaned, kept), cleaned, DENSE_UNLABELED)
+    regions = label_regions(cleaned)
+    masks = []
+    for number, place in enumerate(np.unique(regions, return_index=True)[1].tolist()):
+        value = int(cleaned.flat[place])
+        if 0 <= value < len(classes) and classes[value] not in set(without):
+            masks.append(Mask(classes[value], regions == number))
     height, width = labels.shape
-    dense_map = DenseMap(classes, dense.astype(np.uint8))
-    return WeakAnnotation(image, height, width, dense=dense_map)
+    return WeakAnnotation(image, height, width, masks=masks)
 
 
 def _least_area(labels: np.ndarray, min_area: int | None) -> int:

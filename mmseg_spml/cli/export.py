@@ -27,7 +27,7 @@ from mmseg_spml.cli.command import Command, SeveralValues
     type=click.Choice(['polygons', 'masks']),
     default='polygons',
     show_default=True,
-    help='a polygon for each region, or a mask for each class',
+    help='what each region becomes',
 )
 @click.option(
     '--tolerance',

@@ -6,6 +6,7 @@ from .labels.confusion import (
     mean_iou as mean_iou,
 )
 from .labels.outlines import (
+    label_regions as label_regions,
     region_outlines as region_outlines,
     without_specks as without_specks,
 )
@@ -199,6 +200,7 @@ __all__ = [
     'hed_contour_maps',
     'hed_contours',
     'image_similarity_loss',
+    'label_regions',
     'load_cam',
     'load_hed',
     'localized_contours',

@@ -49,6 +49,10 @@ def confirmed(path):
 @pytest.mark.parametrize('shapes', ['polygons', 'masks'])
 def test_round_trip(predictions, tmp_path, tool, shapes):
     folder, images = predictions
+    if (tool, shapes) == ('qupath', 'masks'):
+        with pytest.raises(ValueError, match='qupath knows no masks'):
+            export_predictions(folder, tmp_path / 'out', tool, shapes=shapes)
+        return
     exact = dict(tolerance=0) if shapes == 'polygons' else {}
     export = export_predictions(
         folder,
@@ -60,9 +64,6 @@ def test_round_trip(predictions, tmp_path, tool, shapes):
         **exact,
     )
     assert export.images == 2 and export.shapes >= 6 and not export.errors
-    if (tool, shapes) == ('qupath', 'masks'):
-        assert export.left_out == 2  # it knows no masks
-        return
     assert export.left_out == 0
     if tool == 'label_studio':
         confirmed(export.path)

@@ -59,7 +59,10 @@ def test_specks_and_tolerance_by_the_size_of_the_image():
 
 
 def test_masks():
-    weak = masked('a.jpg', ring(), CLASSES, without=['dog'])
-    assert weak.dense is not None
-    wanted = np.where(ring() == 2, 254, ring())
-    np.testing.assert_array_equal(weak.dense.labels, wanted)
+    labels = ring()
+    labels[:, 47] = 255
+    weak = masked('a.jpg', labels, CLASSES, without=['dog'], min_area=0)
+    assert [one.label for one in weak.masks] == ['background', 'background', 'cat']
+    wanted = np.where(labels == 2, 3, labels)
+    wanted[:, 47] = 3
+    np.testing.assert_array_equal(label_map(weak, CLASSES), wanted)

@@ -231,6 +231,11 @@ def has_holes(format: str) -> bool:
     return getattr(_module(format), 'HOLES', False)
 
 
+def has_masks(format: str) -> bool:
+    """Whether a format can express masks."""
+    return getattr(_module(format), 'MASKS', False)
+
+
 def format_of_name(path: str | Path) -> str:
     """Return the name of the format that the suffix of a new file stands for.
 

@@ -58,7 +58,7 @@ def without_specks(labels: np.ndarray, least_area: int) -> np.ndarray:
     """
     from scipy import ndimage
 
-    regions = _regions(labels)
+    regions = label_regions(labels)
     small = np.bincount(regions.ravel()) < least_area
     specks = small[regions]
     if not specks.any() or specks.all():
@@ -107,7 +107,7 @@ def region_outlines(labels: np.ndarray, tolerance: float = 1.0) -> list[Outline]
         raise ValueError(f'the tolerance must be 0 or more, got {tolerance}')
     if not labels.size:
         return []
-    regions = _regions(labels)
+    regions = label_regions(labels)
     padded = np.pad(regions + 1, 1, constant_values=_OUTSIDE)
     edges = _Edges(padded)
     areas = np.bincount(regions.ravel())
@@ -139,8 +139,19 @@ def region_outlines(labels: np.ndarray, tolerance: float = 1.0) -> list[Outline]
     return sorted(found, key=lambda one: (one.level, -one.area))
 
 
-def _regions(labels: np.ndarray) -> np.ndarray:
-    """Number the regions from 0: (H, W) int64."""
+def label_regions(labels: np.ndarray) -> np.ndarray:
+    """Number the regions of a label map: pixels of one label, connected by their sides.
+
+    Args:
+        labels: (H, W) integer label map.
+
+    Returns:
+        (H, W) int64, from 0.
+
+    Example:
+        >>> label_regions(np.array([[5, 5, 0], [0, 5, 5]])).tolist()
+        [[0, 0, 1], [2, 0, 0]]
+    """
     from skimage import measure
 
     # The background value must be one that no pixel has.
