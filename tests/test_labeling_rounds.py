@@ -57,7 +57,7 @@ def test_run(tmp_path, monkeypatch):
     # All that is changed: trainings have to end soon.
     first, training = start.rsplit('mmseg-spml train', 1)
     run(first)
-    assert 'max_iters = 300' in (tmp_path / 'mine/config.py').read_text()
+    assert 'max_iters = 200' in (tmp_path / 'mine/config.py').read_text()
     shorten(tmp_path / 'mine/config.py', 3)
     run('mmseg-spml train' + training)
     printed = run(one_round)
