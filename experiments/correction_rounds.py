@@ -27,11 +27,11 @@ from mmseg_spml.annotations.formats import json_lines
 from mmseg_spml.annotations.model import DENSE_UNLABELED, DenseMap
 from mmseg_spml.engine.trained_model import RUN
 from mmseg_spml.io.atomic_file import atomic_file, write_json
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_image, write_image
 from mmseg_spml.projects.config_file import ANNOTATIONS
 from mmseg_spml.projects.result_page import read_scalars
 from mmseg_spml.projects.rounds import kept_rounds
-from mmseg_spml.visualization.image_grid import image_grid, write_picture
+from mmseg_spml.visualization.image_grid import image_grid
 from mmseg_spml.visualization.label_maps import UNLABELED_COLOR, VOID_COLOR
 
 CONFIG = 'experiments/configs/_base_/datasets/voc_animals.py'
@@ -201,7 +201,7 @@ def main() -> None:
             print(number, one['clicked'], one['corrected'], one['mIoU'])
     else:
         shown = picture(args.project, args.images, args.clicks, args.before, args.after)
-        write_picture(args.out, shown)
+        write_image(args.out, shown)
 
 
 if __name__ == '__main__':

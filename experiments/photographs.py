@@ -31,6 +31,7 @@ from mmseg_spml.annotations.simulation.label_maps import (
 )
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.images import write_image
 from mmseg_spml.io.index_maps import read_index_map
 
 _SIMULATIONS: dict[str, Callable[..., np.ndarray]] = {
@@ -181,18 +182,18 @@ def prepare_photograph(
     """
     mask = _read_mask(photograph)
     if photograph.labels is not None:
-        _write(Path(out) / 'masks' / f'{photograph.stem}.png', mask)
+        write_image(Path(out) / 'masks' / f'{photograph.stem}.png', mask)
     labeled, strokes = {}, {}
     for kind in kinds:
         options = {'length': length} if kind == 'scribbles' else {}
         weak = _simulate(kind, photograph, mask, seed, options)
-        _write(Path(out) / kind / f'{photograph.stem}.png', weak)
+        write_image(Path(out) / kind / f'{photograph.stem}.png', weak)
         labeled[kind] = float((weak < photograph.num_classes).mean())
         strokes[kind] = _count_shapes(weak, photograph.num_classes)
     if regions is None:
         return PhotographStatistics(labeled, strokes, 0, float('nan'))
     region_map = _segment(photograph, mask.shape, regions)
-    _write(
+    write_image(
         Path(out) / 'regions' / f'{photograph.stem}.png', region_map.astype(np.uint16)
     )
     purity = region_purity(region_map, mask, photograph.num_classes)
@@ -364,9 +365,3 @@ def _read(path: Path, flags: int) -> np.ndarray:
     if image is None:
         raise ValueError(f'{path} is not a readable image: replace the file')
     return image
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), image):
-        raise OSError(f'{path} could not be written: check space and permissions')

@@ -25,6 +25,7 @@ import numpy as np
 from experiments.demo.textured_scenes import CLASSES, PALETTE, Scene, draw_scene
 from mmseg_spml.annotations.simulation.label_maps import simulate_scribbles
 from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.io.images import write_image
 
 SPLITS = ('train', 'val')
 # These scribbles cover 2 to 3 % of the pixels.
@@ -73,13 +74,12 @@ def write_scene(job: tuple[str, int], *, root: str | Path, seed: int = 0) -> str
     root, stem = Path(root), stem_of(split, index)
     rng = scene_rng(seed, split, index)
     scene = draw_scene(rng)
-    bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
-    _write(root / 'JPEGImages' / f'{stem}.jpg', bgr, quality)
-    _write(root / 'segcls' / f'{stem}.png', scene.mask)
+    write_image(root / 'JPEGImages' / f'{stem}.jpg', scene.image, quality)
+    write_image(root / 'segcls' / f'{stem}.png', scene.mask)
     if split == 'train':
-        _write(root / 'scribble' / f'{stem}.png', scribbles(scene, rng))
-        _write(root / 'hed' / f'{stem}.png', regions(scene))
+        write_image(root / 'scribble' / f'{stem}.png', scribbles(scene, rng))
+        write_image(root / 'hed' / f'{stem}.png', regions(scene))
     return stem
 
 
@@ -120,9 +120,3 @@ def write_lists(root: str | Path, train: int, val: int) -> None:
 def _write_list(path: Path, stems: Sequence[str], labels: str, others: str) -> None:
     lines = [f'JPEGImages/{s}.jpg {labels}/{s}.png {others}/{s}.png\n' for s in stems]
     path.write_text(''.join(lines))
-
-
-def _write(path: Path, image: np.ndarray, options: Sequence[int] = ()) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), image, list(options)):
-        raise OSError(f'{path} could not be written: check space and permissions')

@@ -61,12 +61,12 @@ def command(
     from mmseg.apis import init_model
 
     from mmseg_spml.engine.shipped_files import load_config
-    from mmseg_spml.visualization.image_grid import write_picture
+    from mmseg_spml.io.images import write_image
     from mmseg_spml.visualization.split_samples import draw_split
 
     cfg = load_config(config, cfg_options)
     model = init_model(cfg, checkpoint, device=device)
     picture = draw_split(model, cfg, split, num, truth_dir=truth_dir, height=height)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(out, picture)
+    write_image(out, picture)
     click.echo(f'drawn to {out}')

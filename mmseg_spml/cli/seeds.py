@@ -49,7 +49,7 @@ def command(
     from mmseg_spml.datasets.seed_folder import SeedFolder
     from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.evaluation.seed_report import report_seeds
-    from mmseg_spml.visualization.image_grid import write_picture
+    from mmseg_spml.io.images import write_image
     from mmseg_spml.visualization.seeds import draw_seeds
 
     if report is not None and truth is None:
@@ -72,6 +72,6 @@ def command(
             usable[:4], seeds.maker, meta['classes'], meta['palette'], truth
         )
         os.makedirs(os.path.dirname(show) or '.', exist_ok=True)
-        write_picture(show, picture)
+        write_image(show, picture)
         click.echo(f'drawn to {show}')
     ctx.exit(int(bool(failed)))

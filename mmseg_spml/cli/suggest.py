@@ -54,10 +54,11 @@ def command(
 ) -> None:
     r"""Suggest which images to label next, and where to click in them.
 
-    MODEL is the folder of a project or a run, or a config. Images that it has labeled
-    pixels of are left out. OUT gets suggestions.html, a page with the places drawn,
-    suggestions.csv and images.txt. With --to, OUT/points has the places as points of
-    the class that the model finds most probable, to be corrected in a tool.
+    MODEL is the folder of a project or a run, or a config. Images with labeled pixels
+    and those that are held out are left out. OUT gets suggestions.html, a page with the
+    places drawn, suggestions.csv and images.txt. With --to, OUT/points has the places
+    as points of the class that the model finds most probable, to be corrected in a
+    tool.
 
     \b
     mmseg-spml suggest mine/ images/ next/ --count 20

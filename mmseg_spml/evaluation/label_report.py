@@ -9,8 +9,8 @@ import numpy as np
 
 from mmseg_spml.functional.labels.confusion import class_scores, mean_iou
 from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.io.images import write_image
 from mmseg_spml.visualization.best_and_worst import LabeledImage, draw_best_and_worst
-from mmseg_spml.visualization.image_grid import write_picture
 
 
 def write_label_report(
@@ -81,7 +81,7 @@ def write_drawn_report(
     write_label_report(report, short_names(confusions), classes, of, **more)
     picture = draw_best_and_worst(confusions, load, classes, palette, pictures, title)
     if picture is not None:
-        write_picture(folder / 'picture.png', picture)
+        write_image(folder / 'picture.png', picture)
 
 
 def short_names(by_path: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

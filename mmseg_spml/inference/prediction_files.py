@@ -16,8 +16,8 @@ from torch import Tensor
 from mmseg_spml.functional.uncertainty import normalized_entropy, probability_margin
 from mmseg_spml.inference.image_files import georeference, write_label_tiff
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.images import write_image
 from mmseg_spml.io.index_maps import write_index_map
-from mmseg_spml.visualization.image_grid import write_picture
 
 _OVERLAY_SIDE = 2048
 _OPACITY = 0.5
@@ -137,7 +137,7 @@ class PredictionFiles:
         blended = cv2.addWeighted(small, 1 - _OPACITY, colors, _OPACITY, 0)
         path = self._path('overlays', name, '.jpg')
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(path, blended)
+        write_image(path, blended)
 
     def _path(self, kind: str, name: str, suffix: str) -> Path:
         return (self.out / kind / name).with_suffix(suffix)

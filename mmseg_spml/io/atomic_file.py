@@ -20,6 +20,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
     Raises:
         IsADirectoryError: ``path`` is a folder.
+        OSError: The file cannot be written, for example because the disk is full. The
+            error names the file.
 
     Example:
         >>> path = os.path.join(tempfile.mkdtemp(), 'new', 'a.txt')
@@ -43,8 +45,11 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # That of a full disk names no file.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

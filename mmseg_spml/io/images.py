@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.folders import files_with_suffix
 
 IMAGE_SUFFIXES = (
@@ -54,6 +55,34 @@ def read_image(path: str | Path) -> np.ndarray:
         raise FileNotFoundError(f'there is no image {path}') from error
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
+
+
+def write_image(
+    path: str | Path, image: np.ndarray, options: Sequence[int] = ()
+) -> None:
+    """Write an image in the format of the file's suffix, whole or not at all.
+
+    Args:
+        path: The file to write; its folder is created.
+        image: (H, W) or (H, W, 3) RGB, uint8 or what else the format takes.
+        options: Parameters of OpenCV's ``imencode``.
+
+    Raises:
+        ValueError: No format has this suffix.
+        OSError: The file cannot be written.
+    """
+    pixels = image if image.ndim == 2 else image[..., ::-1]
+    try:
+        # OpenCV's own writer reports success when the disk is full.
+        _, content = cv2.imencode(
+            Path(path).suffix, np.ascontiguousarray(pixels), list(options)
+        )
+    except cv2.error as error:
+        raise ValueError(
+            f'{path} cannot be encoded: name a file such as .png or .jpg'
+        ) from error
+    with atomic_file(path) as file:
+        file.write(content.tobytes())
 
 
 def read_bands(path: str | Path) -> np.ndarray:

@@ -16,10 +16,10 @@ from markdown_it import MarkdownIt
 
 import mmseg_spml
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.images import write_image
 from mmseg_spml.recipes.manifest import Manifest
 from mmseg_spml.recipes.stages import Recipe, Stage
 from mmseg_spml.visualization.confusion import draw_confusion
-from mmseg_spml.visualization.image_grid import write_picture
 
 _PICTURES = ('.png', '.jpg')
 _PAGE = """<!DOCTYPE html>
@@ -72,7 +72,7 @@ def write_report(recipe: Recipe) -> Path:
         if confusion is not None:
             drawing = drawings / f'{stage.name}_confusion.png'
             classes = [*scores[stage.name].by_class]
-            write_picture(drawing, draw_confusion(confusion, classes))
+            write_image(drawing, draw_confusion(confusion, classes))
             pictures.append(drawing)
         if pictures:
             lines += [f'## {stage.title}', '']

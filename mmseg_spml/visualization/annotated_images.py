@@ -8,14 +8,14 @@ import numpy as np
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_image, write_image
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
     annotation_page,
     draw_annotation,
     shrink,
 )
-from mmseg_spml.visualization.image_grid import image_grid, write_picture
+from mmseg_spml.visualization.image_grid import image_grid
 
 _COLUMNS, _ROWS = 6, 5
 
@@ -79,7 +79,7 @@ class AnnotatedImages:
             chosen = cells[start : start + per_sheet]
             rows = [chosen[i : i + _COLUMNS] for i in range(0, len(chosen), _COLUMNS)]
             sheet = image_grid(rows, legend=(self.classes, self.palette))
-            write_picture(folder / f'sheet_{number:03d}.jpg', sheet)
+            write_image(folder / f'sheet_{number:03d}.jpg', sheet)
         return -(-len(cells) // per_sheet)
 
     def _cell(

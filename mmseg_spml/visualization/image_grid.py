@@ -5,7 +5,6 @@ Letters: C classes.
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -94,24 +93,6 @@ def image_grid(
     if legend is None:
         return canvas
     return np.concatenate([canvas, class_legend(*legend, canvas.shape[1])])
-
-
-def write_picture(path: str | Path, picture: np.ndarray) -> None:
-    """Write a picture in the format of the file's suffix.
-
-    Args:
-        path: The file to write; its folder must exist.
-        picture: (H, W, 3) uint8 RGB.
-
-    Raises:
-        OSError: The folder is missing, or no format has this suffix.
-    """
-    try:
-        written = cv2.imwrite(str(path), picture[..., ::-1])
-    except cv2.error:  # an unknown suffix
-        written = False
-    if not written:
-        raise OSError(f'{path} could not be written: check its suffix and folder')
 
 
 def data_url(image: np.ndarray, suffix: str) -> str:

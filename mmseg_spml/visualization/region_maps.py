@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_image, write_image
 from mmseg_spml.io.index_maps import read_index_map
-from mmseg_spml.visualization.image_grid import image_grid, write_picture
+from mmseg_spml.visualization.image_grid import image_grid
 from mmseg_spml.visualization.label_maps import draw_segment_outlines
 
 _COLUMNS = 4
@@ -29,4 +29,4 @@ def draw_region_maps(
         title = f'{name}: {int(region_map.max()) + 1}'
         cells.append((title, draw_segment_outlines(image, region_map)))
     rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
-    write_picture(out, image_grid(rows))
+    write_image(out, image_grid(rows))

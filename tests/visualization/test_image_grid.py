@@ -5,11 +5,7 @@ import numpy as np
 import pytest
 
 from mmseg_spml.visualization.embedding_colors import embedding_to_rgb
-from mmseg_spml.visualization.image_grid import (
-    class_legend,
-    image_grid,
-    write_picture,
-)
+from mmseg_spml.visualization.image_grid import class_legend, image_grid
 from mmseg_spml.visualization.label_maps import (
     colorize,
     draw_segment_outlines,
@@ -177,15 +173,6 @@ def test_legend_shows_every_color_and_wraps():
     assert (grid == palette[3]).all(axis=2).sum() == 144
     with pytest.raises(ValueError, match='8 class names but 7 colors'):
         class_legend(classes, palette[1:], 200)
-
-
-def test_written_pictures_keep_their_colors(tmp_path):
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
-    write_picture(tmp_path / 'x.png', picture)
-    assert (cv2.imread(str(tmp_path / 'x.png'))[..., ::-1] == picture).all()
-    for path in (tmp_path / 'x.what', tmp_path / 'none' / 'x.png'):
-        with pytest.raises(OSError, match='could not be written'):
-            write_picture(path, picture)
 
 
 def test_pictures_survive_a_png(tmp_path):

@@ -162,7 +162,8 @@ def test_loading_pipeline_leaves_augmentation_out():
     pipeline = [{'type': name, 'x': 1} for name in names]
     kept = loading_pipeline(pipeline)
     assert [step['type'] for step in kept] == [*names[:3], names[-1]]
-    assert kept[1] == {'type': 'LoadWeakAnnotations', 'x': 1}
+    # What a person accepted is drawn, too.
+    assert kept[1] == {'type': names[1], 'x': 1, 'accepted_weight': 1.0}
     assert kept[2]['generate'] == {'method': 'felzenszwalb'}
     assert pipeline[2] == {'type': 'LoadRegions', 'x': 1}  # left alone
     pipeline[2]['generate'] = {'method': 'slic'}

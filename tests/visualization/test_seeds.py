@@ -4,8 +4,8 @@ import numpy as np
 
 from mmseg_spml.datasets.seed_files import SeedMaker
 from mmseg_spml.functional.seeds.cam_files import save_cam
+from mmseg_spml.io.images import write_image
 from mmseg_spml.io.index_maps import write_index_map
-from mmseg_spml.visualization.image_grid import write_picture
 from mmseg_spml.visualization.seeds import draw_map, draw_seeds
 
 
@@ -22,7 +22,7 @@ def test_heat_grows_with_the_map():
 def test_a_row_has_the_image_its_maps_its_seeds_and_its_truth(tmp_path):
     palette = [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
     image = np.full((20, 20, 3), 100, np.uint8)
-    write_picture(tmp_path / 'a.png', image)
+    write_image(tmp_path / 'a.png', image)
     (tmp_path / 'cams').mkdir()
     cam = np.zeros((20, 20))
     cam[:, :10] = 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.numpy_dicts import load_numpy_object
 
 
@@ -82,9 +83,11 @@ def save_cam(path: str | Path, cams: Mapping[int, np.ndarray], offset: int = 1) 
     }
     if path.suffix == '.npz':
         named: dict[str, Any] = {str(key): cam for key, cam in content.items()}
-        np.savez_compressed(path, **named)
+        with atomic_file(path) as file:
+            np.savez_compressed(file, **named)
     elif path.suffix == '.npy':
-        np.save(path, np.array(content, object), allow_pickle=True)
+        with atomic_file(path) as file:
+            np.save(file, np.array(content, object), allow_pickle=True)
     else:
         raise ValueError(f'expected a name that ends with .npz or .npy, got {path}')
 

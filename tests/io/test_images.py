@@ -1,0 +1,63 @@
+"""Writing of images, and the choice of those to work on."""
+
+import os
+import resource
+
+import cv2
+import numpy as np
+import pytest
+
+from mmseg_spml.functional.seeds.cam_files import load_cam, save_cam
+from mmseg_spml.io.images import chosen_images, write_image
+
+
+@pytest.fixture
+def full_disk():
+    """No file may grow beyond 100 bytes, as if the disk were full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize('shape', [(5, 7), (5, 7, 3)])
+def test_colors_are_kept(tmp_path, shape):
+    path = tmp_path / 'new' / 'x.png'
+    write_image(path, noise(*shape))
+    back = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert (back[..., ::-1] if back.ndim == 3 else back).tolist() == (
+        noise(*shape).tolist()
+    )
+
+
+def test_unknown_suffixes(tmp_path):
+    with pytest.raises(ValueError, match='name a file such as .png'):
+        write_image(tmp_path / 'x.what', noise(5, 7, 3))
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, full_disk):
+    path = tmp_path / 'x.png'
+    with pytest.raises(OSError, match=r'x\.png'):
+        write_image(path, noise(90, 90, 3))
+    with pytest.raises(OSError, match=r'x\.npz'):
+        save_cam(tmp_path / 'x.npz', {1: noise(90, 90)})
+    assert os.listdir(tmp_path) == []
+
+
+def test_maps_are_written_whole(tmp_path):
+    for suffix in ('.npz', '.npy'):
+        save_cam(tmp_path / f'x{suffix}', {2: noise(4, 5)})
+        assert list(load_cam(tmp_path / f'x{suffix}')) == [2]
+
+
+def test_chosen_images(tmp_path):
+    for name in ('a.jpg', 'b.jpg'):
+        write_image(tmp_path / name, noise(4, 5, 3))
+    assert chosen_images(tmp_path, ('.jpg',), None) == ['a.jpg', 'b.jpg']
+    assert chosen_images(tmp_path, ('.jpg',), ['b.jpg']) == ['b.jpg']
+    with pytest.raises(ValueError, match='lacks 1 of the images .* c.jpg'):
+        chosen_images(tmp_path, ('.jpg',), ['b.jpg', 'c.jpg'])
