@@ -1,5 +1,6 @@
 """``mmseg-spml train``: training of a config."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -73,6 +74,7 @@ def command(
     from mmseg_spml.engine import launch as launching
     from mmseg_spml.engine.run_length import save_in_time
     from mmseg_spml.engine.runner import ConciseRunner
+    from mmseg_spml.io.folder_lock import locked_folder
 
     cfg = launching.read_config(
         config, work_dir=work_dir, cfg_options=cfg_options, **vars(launch)
@@ -82,9 +84,14 @@ def command(
         launching.enable_amp(cfg, amp_dtype)
     launching.set_resume(cfg, resume)
     save_in_time(cfg)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else ConciseRunner.from_cfg(cfg)
-    runner.train()
-    del runner
+    first = launching.is_first_process(launch.launcher)
+    with locked_folder(cfg.work_dir, 'another training') if first else nullcontext():
+        if 'runner_type' in cfg:
+            runner = RUNNERS.build(cfg)
+        else:
+            runner = ConciseRunner.from_cfg(cfg)
+        runner.train()
+        del runner
     launching.close_distributed()
 
 

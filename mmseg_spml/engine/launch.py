@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 from torch import distributed, nn
 
+from mmseg_spml.engine.checkpoints import newest_whole_checkpoint
 from mmseg_spml.engine.class_counts import check_class_counts
 from mmseg_spml.engine.run_length import set_length
 from mmseg_spml.engine.shipped_files import load_config
@@ -48,6 +48,19 @@ def world_size(launcher: str) -> int:
         1
     """
     return 1 if launcher == 'none' else _launched(launcher)[1]
+
+
+def is_first_process(launcher: str) -> bool:
+    """Whether this is the first process that a launcher started, or the only one.
+
+    Raises:
+        ValueError: If the launcher is unknown, or did not set its variables.
+
+    Example:
+        >>> is_first_process('none')
+        True
+    """
+    return launcher == 'none' or _launched(launcher)[0] == 0
 
 
 def init_distributed_cpu(launcher: str) -> None:
@@ -224,9 +237,17 @@ def read_config(
     name = os.path.splitext(os.path.basename(path))[0]
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
     without_cuda(cfg)
+    _keep_checkpoints_whole(cfg)
     if checkpoint is not None:
         cfg.load_from = checkpoint
     return cfg
+
+
+def _keep_checkpoints_whole(cfg: Config) -> None:
+    """Replace MMEngine's hook in configs that name it."""
+    hook = cfg.get('default_hooks', {}).get('checkpoint')
+    if hook is not None and hook.get('type') == 'CheckpointHook':
+        hook.type = 'WholeCheckpointHook'
 
 
 def check_checkpoint(model: nn.Module, path: str) -> None:
@@ -264,20 +285,32 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
     Args:
         cfg: Config with ``work_dir`` set, modified in place.
-        resume: None (do not resume), ``'auto'`` (the latest checkpoint of the work
-            folder, if there is one) or the path of a checkpoint.
+        resume: None (do not resume), ``'auto'`` (the newest whole checkpoint of the
+            work folder, if it has any) or the path of a checkpoint.
 
     Raises:
-        FileNotFoundError: If the checkpoint does not exist.
+        FileNotFoundError: If the checkpoint does not exist, or all of the work folder
+            are damaged.
     """
     cfg.resume = False
     if resume is None:
         return
     if resume == 'auto':
-        last = os.path.join(cfg.work_dir, 'last_checkpoint')
-        resume = find_latest_checkpoint(cfg.work_dir) if os.path.exists(last) else None
-        if resume is None:
+        found, damaged = newest_whole_checkpoint(cfg.work_dir)
+        named = ', '.join(path.name for path in damaged)
+        if found is None and damaged:
+            raise FileNotFoundError(
+                f'no checkpoint in {cfg.work_dir} is whole ({named}): remove them to '
+                'start again'
+            )
+        if found is None:
             return
+        if damaged:
+            warnings.warn(
+                f'resuming from {found}, as {named} is missing or damaged',
+                stacklevel=2,
+            )
+        resume = str(found)
     elif not os.path.isfile(resume):
         raise FileNotFoundError(
             f'--resume: there is no checkpoint {resume!r}; name an existing file, or '

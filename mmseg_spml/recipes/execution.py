@@ -1,12 +1,10 @@
 """Execution of the stages of a recipe, with a table of their progress."""
 
-import fcntl
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mmseg_spml.io.folder_lock import locked_folder
 from mmseg_spml.recipes.logged_call import call_logged
 from mmseg_spml.recipes.manifest import Manifest, count_files, stage_key
 from mmseg_spml.recipes.stages import Recipe, Stage
@@ -39,8 +38,8 @@ def run_recipe(recipe: Recipe, processes: int = 1) -> None:
 
     Raises:
         FileNotFoundError: An input of a stage, or its command, is missing.
-        RuntimeError: A stage fails (the message names its log), or the recipe is
-            already running.
+        RuntimeError: A stage fails (the message names its log).
+        FolderInUseError: The recipe is already running.
     """
     for stage in recipe.stages:
         if not _is_there(stage.command):
@@ -51,7 +50,9 @@ def run_recipe(recipe: Recipe, processes: int = 1) -> None:
     manifest = Manifest(recipe.work_dir)
     table = _LiveTable(recipe)
     keys: dict[str, str] = {}
-    with _alone(recipe.work_dir) as lock, table:
+    # Stages inherit the lock, in case only their parent is killed.
+    others = 'another run of the recipe, or a stage of one that was killed'
+    with locked_folder(recipe.work_dir, others) as lock, table:
         for stage in recipe.stages:
             keys[stage.name] = key = stage_key(recipe, stage, keys)
             folder = recipe.folder(stage.name)
@@ -117,21 +118,6 @@ def _shown(command: Sequence[str]) -> list[str]:
     if command[3] == 'mmseg_spml':
         return ['mmseg-spml', *command[4:]]
     return ['python', '-m', *command[3:]]
-
-
-@contextmanager
-def _alone(work_dir: Path) -> Iterator[int]:
-    """Lock the folder; stages inherit the lock, in case only their parent is killed."""
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with open(work_dir / 'lock', 'w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(
-                f'{work_dir} is in use by another run of the recipe, or a stage of one '
-                'that was killed is still at work'
-            ) from error
-        yield file.fileno()
 
 
 def _call(

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import shutil
 from dataclasses import dataclass, field
 from html import escape
@@ -21,6 +22,8 @@ from mmseg_spml.recipes.manifest import Manifest
 from mmseg_spml.recipes.stages import Recipe, Stage
 from mmseg_spml.visualization.confusion import draw_confusion
 
+# What Markdown would take for a mark; underscores within words are none.
+_SPECIAL = re.compile(r'[\\`*\[\]<>|&]|(?<!\w)_|_(?!\w)')
 _PICTURES = ('.png', '.jpg')
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -64,8 +67,8 @@ def write_report(recipe: Recipe) -> Path:
     drawings = recipe.work_dir / 'report'
     shutil.rmtree(drawings, ignore_errors=True)
     drawings.mkdir(parents=True)
-    lines = [f'# {recipe.name}', '', *_stage_table(recipe, manifest, scores), '']
-    lines += _class_table({s.title: scores[s.name].by_class for s in recipe.stages})
+    lines = [f'# {_plain(recipe.name)}', '', *_stage_table(recipe, manifest, scores)]
+    lines += ['', *_class_table(recipe, scores)]
     for stage in recipe.stages:
         pictures = _pictures(recipe.folder(stage.name))
         confusion = scores[stage.name].confusion
@@ -75,16 +78,16 @@ def write_report(recipe: Recipe) -> Path:
             write_image(drawing, draw_confusion(confusion, classes))
             pictures.append(drawing)
         if pictures:
-            lines += [f'## {stage.title}', '']
+            lines += [f'## {_plain(stage.title)}', '']
         for picture in pictures:
             path = picture.relative_to(recipe.work_dir).as_posix()
-            lines += [f'![{stage.title}]({path})', '']
+            lines += [f'![{_plain(stage.title)}]({path})', '']
     lines += ['## Commands', '', *_commands(recipe, manifest)]
     versions = (mmseg_spml, torch, mmengine, mmcv, mmseg)
     named = ', '.join(f'{m.__name__} {m.__version__}' for m in versions)
     lines += ['', f'{named}, Python {platform.python_version()}']
     text = '\n'.join(lines) + '\n'
-    body = MarkdownIt().enable('table').render(text)
+    body = MarkdownIt('commonmark', {'html': False}).enable('table').render(text)
     page = _PAGE.format(title=escape(recipe.name), body=body)
     for name, content in (('report.md', text), ('report.html', page)):
         with atomic_file(recipe.work_dir / name) as file:
@@ -148,23 +151,32 @@ def _stage_table(
         if score.before_crf is not None:
             before = f'{score.before_crf:.1f}'
             lines.append(
-                f'| {stage.title}, before the CRF | {before} | {score.images} | |'
+                f'| {_plain(stage.title)}, before the CRF | {before} | '
+                f'{score.images} | |'
             )
         shown = '' if score.mean_iou is None else f'{score.mean_iou:.1f}'
-        lines.append(f'| {stage.title} | {shown} | {score.images} | {time} |')
+        title = _plain(stage.title)
+        lines.append(f'| {title} | {shown} | {score.images} | {time} |')
     return [*lines, '', 'Time of the last attempt.']
 
 
-def _class_table(by_class: dict[str, dict[str, float | None]]) -> list[str]:
+def _class_table(recipe: Recipe, scores: dict[str, StageScores]) -> list[str]:
+    by_class = {s.title: scores[s.name].by_class for s in recipe.stages}
     rows = {title: row for title, row in by_class.items() if row}
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     if not names:
         return []
-    lines = ['| IoU | ' + ' | '.join(names) + ' |', '|---' * (len(names) + 1) + '|']
+    head = ' | '.join(map(_plain, names))
+    lines = [f'| IoU | {head} |', '|---' * (len(names) + 1) + '|']
     for title, row in rows.items():
         cells = [f'{row[n]:.1f}' if row.get(n) is not None else '–' for n in names]
-        lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
+        lines.append(f'| {_plain(title)} | ' + ' | '.join(cells) + ' |')
     return [*lines, '']
+
+
+def _plain(name: str) -> str:
+    """Write a name so that Markdown shows it as it is, in tables and elsewhere."""
+    return _SPECIAL.sub(r'\\\g<0>', ' '.join(name.split()))
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -182,4 +194,5 @@ def _configs(recipe: Recipe, stage: Stage) -> list[str]:
     """Link the complete config of a run that MMEngine's runner wrote."""
     files = sorted(recipe.folder(stage.name).rglob('*.py'), key=lambda f: f.parts)
     paths = [file.relative_to(recipe.work_dir).as_posix() for file in files]
-    return [f'* config of {stage.title}: [{path}]({path})' for path in paths[-1:]]
+    title = _plain(stage.title)
+    return [f'* config of {title}: [{path}]({path})' for path in paths[-1:]]

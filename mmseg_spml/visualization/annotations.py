@@ -5,6 +5,7 @@ Letters: H, W image size, C classes.
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -168,7 +169,12 @@ def annotation_page(
         name: '#{:02x}{:02x}{:02x}'.format(*map(int, color))
         for name, color in zip(classes, palette)
     }
-    # A '</script>' in a name would end the block early.
-    data = json.dumps({'cards': cards, 'colors': colors}).replace('</', '<\\/')
-    page = _TEMPLATE.read_text(encoding='utf-8')
-    return page.replace('{{title}}', html.escape(title)).replace('{{data}}', data)
+    # In a name, '</script>' or '<!--<script>' would end or swallow the block.
+    data = json.dumps({'cards': cards, 'colors': colors}).replace('<', '\\u003c')
+    texts = {'title': html.escape(title), 'data': data}
+    # All at once: a name may hold the mark of another text.
+    return re.sub(
+        r'\{\{(\w+)\}\}',
+        lambda mark: texts[mark[1]],
+        _TEMPLATE.read_text(encoding='utf-8'),
+    )

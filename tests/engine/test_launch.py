@@ -130,15 +130,38 @@ def test_resume(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere'):
         launch.set_resume(cfg, str(tmp_path / 'nowhere.pth'))
 
-    latest = tmp_path / 'iter_20.pth'
-    latest.touch()
-    (tmp_path / 'last_checkpoint').write_text(str(latest))
+    latest, earlier = tmp_path / 'iter_20.pth', tmp_path / 'iter_9.pth'
+    for path in (latest, earlier):
+        torch.save(dict(a=torch.zeros(999)), path)
+    (tmp_path / 'last_checkpoint').write_text(f'/elsewhere/{latest.name}')
     launch.set_resume(cfg, 'auto')
     assert (cfg.resume, cfg.load_from) == (True, str(latest))
 
     cfg = config(**start)
     launch.set_resume(cfg, str(latest))
     assert (cfg.resume, cfg.load_from) == (True, str(latest))
+
+
+@pytest.mark.parametrize('damage', ['cut', 'empty', 'gone', 'unnoted'])
+def test_resume_from_the_newest_whole_checkpoint(tmp_path, damage):
+    latest, earlier = tmp_path / 'iter_20.pth', tmp_path / 'iter_9.pth'
+    for path in (latest, earlier):
+        torch.save(dict(a=torch.zeros(999)), path)
+    (tmp_path / 'last_checkpoint').write_text(str(latest))
+    content = latest.read_bytes()
+    if damage == 'gone':
+        latest.unlink()
+    else:
+        latest.write_bytes(content[: dict(cut=len(content) // 2).get(damage, 0)])
+    if damage == 'unnoted':
+        (tmp_path / 'last_checkpoint').write_text('')
+    cfg = config(work_dir=str(tmp_path))
+    with pytest.warns(UserWarning, match='iter_20.pth is missing or damaged'):
+        launch.set_resume(cfg, 'auto')
+    assert cfg.load_from == str(earlier)
+    earlier.write_text('')
+    with pytest.raises(FileNotFoundError, match='no checkpoint .* is whole'):
+        launch.set_resume(config(work_dir=str(tmp_path)), 'auto')
 
 
 CONFIG = """

@@ -12,6 +12,7 @@ import pytest
 from recipes.small_recipe import RECIPE, calls, results, run
 
 from mmseg_spml.engine.trained_model import last_checkpoint
+from mmseg_spml.io.folder_lock import FolderInUseError
 from mmseg_spml.recipes import read_recipe, run_recipe
 
 
@@ -153,11 +154,11 @@ def test_one_run_at_a_time(folder):
     (folder / 'recipe.py').write_text(slow)
     process = forked_run()
     wait_for((folder / 'work' / 'calls').exists)
-    with pytest.raises(RuntimeError, match='in use by another run'):
+    with pytest.raises(FolderInUseError, match='in use by another run'):
         run(folder)
     process.kill()  # the stage survives until it prints, and keeps the lock
     process.join()
-    with pytest.raises(RuntimeError, match='still at work'):
+    with pytest.raises(FolderInUseError, match='one that was killed'):
         run(folder)
 
     def lock_is_free():

@@ -1,7 +1,9 @@
 """Tests of the report on a recipe."""
 
 import json
+import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 from recipes.small_recipe import run
@@ -46,3 +48,24 @@ def test_report(folder):
     html = page.read_text()
     assert '<td>35.0</td>' in html and 'src="three/picture.png"' in html
     assert scores_of(folder / 'tools') == StageScores()
+
+
+def test_names_stay_names(folder):
+    """A class or stage named like a mark of HTML or Markdown is shown as it is."""
+    recipe = run(folder)
+    evil = '<script>document.title="ran"</script>'
+    stages = [replace(recipe.stages[0], title=evil), *recipe.stages[1:]]
+    recipe = replace(recipe, stages=tuple(stages))
+    confusion = np.zeros((3, 4), np.int64)
+    confusion[:, 0] = 5
+    write_label_report(
+        recipe.folder('one') / 'report.json',
+        {'a.jpg': confusion},
+        ('cat|dog', '_background_', evil),
+        'training',
+    )
+    html = write_report(recipe).read_text()
+    assert '<script' not in html and '&lt;script&gt;document' in html
+    head = re.search('<th>IoU</th>(.*?)</tr>', html, re.S).group(1)
+    names = re.findall('<th>(.*?)</th>', head)
+    assert names[:2] == ['cat|dog', '_background_'] and len(names) == 3

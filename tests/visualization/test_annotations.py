@@ -103,8 +103,10 @@ def test_layer_on_image():
     assert draw_annotation(image, layer).tolist() == [[[200, 0, 0], [100, 100, 100]]]
 
 
-def test_the_page_holds_everything_and_no_markup_of_names():
-    evil = '</script><b>x.jpg'
+@pytest.mark.parametrize(
+    'evil', ['</script><b>x.jpg', '<!--<script>.jpg', 'a{{data}}{{title}}.jpg']
+)
+def test_the_page_holds_everything_and_no_markup_of_names(evil):
     image = np.full((20, 30, 3), 90, np.uint8)
     page = annotation_page(
         [(annotated(evil, tags={'cat'}), image), (annotated(absent={'cat'}), image)],
@@ -112,7 +114,8 @@ def test_the_page_holds_everything_and_no_markup_of_names():
         PALETTE,
         title='<cats>',
     )
-    assert evil not in page and '&lt;cats&gt;' in page
+    assert '<b>' not in page and '<!--' not in page and '&lt;cats&gt;' in page
+    assert page.count('<script') == page.count('</script>') == 2
     assert not re.search(r'(src|href)="?http', page)
     data = re.search(r'type="application/json">(.*?)</script>', page, re.S).group(1)
     first, second = json.loads(data)['cards']

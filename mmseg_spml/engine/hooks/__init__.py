@@ -1,10 +1,11 @@
-"""Hooks for region maps, resuming, segment memory, segment bank and visualization."""
+"""Hooks for regions, checkpoints, resuming, segment memory and bank, and pictures."""
 
 from mmseg_spml.engine.hooks.exact_resume import ExactResumeHook
 from mmseg_spml.engine.hooks.region_maps import MakeRegionsHook
 from mmseg_spml.engine.hooks.segment_bank import SegmentBankHook
 from mmseg_spml.engine.hooks.segment_memory import SegmentMemoryHook
 from mmseg_spml.engine.hooks.visualization import SPMLVisualizationHook
+from mmseg_spml.engine.hooks.whole_checkpoint import WholeCheckpointHook
 
 __all__ = [
     'ExactResumeHook',
@@ -12,4 +13,5 @@ __all__ = [
     'SPMLVisualizationHook',
     'SegmentBankHook',
     'SegmentMemoryHook',
+    'WholeCheckpointHook',
 ]

@@ -268,7 +268,9 @@ def test_default_images_are_the_training_set_as_validation_reads_it(event, loade
         dataset=dict(
             type='WeakSegDataset',
             ann_file='train.txt',
-            pipeline=[dict(type='LoadWeakAnnotations', after_resize=True)],
+            pipeline=[
+                dict(type='LoadWeakAnnotations', after_resize=True, accepted_weight=1.0)
+            ],
             test_mode=True,
         ),
     )
@@ -282,7 +284,7 @@ def test_loading_is_that_of_the_training():
     load = dict(type='LoadWeakAnnotations', unlabeled_value=255)
     cfg.train_dataloader.dataset.pipeline = [load, dict(type='WeakRandomFlip')]
     resize, found = training_images(cfg)['dataset']['pipeline']
-    assert found == dict(load, after_resize=True)
+    assert found == dict(load, after_resize=True, accepted_weight=1.0)
     assert resize['type'] == 'Resize'
     assert training_images(cfg, original_size=True)['dataset']['pipeline'] == [found]
     assert training_step(cfg.train_dataloader.dataset, 'LoadRegions') == dict(

@@ -1,0 +1,57 @@
+"""Checkpoints of a run that is killed while it writes one."""
+
+import pytest
+import torch
+from integration import tiny
+from mmengine.fileio import LocalBackend
+
+from mmseg_spml.engine.checkpoints import is_whole, newest_whole_checkpoint
+
+
+def train(root, work_dir, iterations=3, keep=1):
+    hook = dict(
+        type='WholeCheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=keep
+    )
+    cfg = tiny.config(
+        root,
+        work_dir,
+        train_cfg__max_iters=iterations,
+        default_hooks__checkpoint=hook,
+    )
+    tiny.runner(cfg).train()
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return tiny.write_data(tmp_path_factory.mktemp('data'))
+
+
+@pytest.mark.parametrize('keep, kept', [(1, [3]), (2, [2, 3]), (-1, [1, 2, 3])])
+def test_the_last_ones_are_kept(root, tmp_path, keep, kept):
+    train(root, tmp_path, keep=keep)
+    names = sorted(path.name for path in tmp_path.glob('*.pth*'))
+    assert names == [f'iter_{number}.pth' for number in kept]
+    assert all(map(is_whole, tmp_path.glob('*.pth')))
+    noted = (tmp_path / 'last_checkpoint').read_text()
+    assert noted == str(tmp_path / 'iter_3.pth')
+    content = torch.load(noted, weights_only=False)
+    # A run that goes on from it knows what to remove.
+    wanted = kept if keep > 0 else None
+    assert content['message_hub']['runtime_info'].get('keep_ckpt_ids') == wanted
+
+
+def test_a_kill_loses_nothing(root, tmp_path, monkeypatch):
+    put = LocalBackend.put
+
+    def killed(self, obj, filepath):
+        if 'iter_2.pth' in str(filepath):
+            put(self, obj[: len(obj) // 2], filepath)
+            raise KeyboardInterrupt
+        put(self, obj, filepath)
+
+    monkeypatch.setattr(LocalBackend, 'put', killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(root, tmp_path)
+    found, damaged = newest_whole_checkpoint(tmp_path)
+    assert found == tmp_path / 'iter_1.pth' and not damaged
+    assert not (tmp_path / 'iter_2.pth').exists()
