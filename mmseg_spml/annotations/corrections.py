@@ -3,7 +3,7 @@
 Letters: H, W image size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from mmseg_spml.annotations.model import (
     Mask,
     Polygon,
     WeakAnnotation,
+    bounding_box,
 )
 from mmseg_spml.functional.labels.rasterize import polygon_mask
 
@@ -24,6 +25,7 @@ Area = Polygon | Mask
 
 # Tools round coordinates, CVAT to a hundredth of a pixel.
 _ROUNDING = 0.05
+_NONE = -1
 
 
 def with_accepted(
@@ -32,8 +34,9 @@ def with_accepted(
     """Tell what a person drew from predictions that the person left as they were.
 
     An area counts as accepted if the export had it with the same class and the same
-    vertices or pixels. Of a label map, those pixels count as accepted that have the
-    exported class.
+    vertices or pixels, as far as its pixels had its class in the export, too: where it
+    shows because an area above it was removed, the person has decided. Of a label map,
+    those pixels count as accepted that have the exported class.
 
     Args:
         corrected: What came back from the annotation tool.
@@ -61,27 +64,29 @@ def with_accepted(
             f'exported image {exported.image} of {exported.size}',
             place=corrected.image,
         )
-    owner = np.full(corrected.size, -1, np.int32)
-    areas: list[tuple[Label, bool]] = []
-    known = _areas_of(exported)
+    names: dict[Label, int] = {}
+    before = _label_ids(exported, names)
+    known: dict[Label, list[Area]] = {}
+    for area in _areas_of(exported):
+        known.setdefault(area.label, []).append(area)
+    after = np.full(corrected.size, _NONE, np.int32)
+    kept = np.zeros(corrected.size, bool)
     if corrected.dense is not None:
-        before = _labels_of(exported)
         for mask in _masks_of(corrected.dense):
-            covered = mask.mask
-            same = covered & before.get(mask.label, np.zeros((), bool))
-            for accepted, pixels in ((True, same), (False, covered & ~same)):
-                owner[pixels] = len(areas)
-                areas.append((mask.label, accepted))
+            after[mask.mask] = names.setdefault(mask.label, len(names))
+        kept = after != _NONE
     for area in _areas_of(corrected):
-        owner[_pixels(area, corrected.size)] = len(areas)
-        accepted = any(_equal(area, other, corrected.size) for other in known)
-        areas.append((area.label, accepted))
+        pixels = _pixels(area, corrected.size)
+        after[pixels] = names.setdefault(area.label, len(names))
+        candidates = known.get(area.label, ())
+        kept[pixels] = any(_equal(area, one, pixels) for one in candidates)
+    kept &= (after == before) & (after != _NONE)
     return replace(
         corrected,
         polygons=[],
         masks=[],
-        dense=_map_of(owner, areas, accepted=False),
-        accepted=_map_of(owner, areas, accepted=True),
+        dense=_map_of(np.where(kept, _NONE, after), names),
+        accepted=_map_of(np.where(kept, after, _NONE), names),
     )
 
 
@@ -126,17 +131,13 @@ def _masks_of(dense: DenseMap) -> list[Mask]:
     return [Mask(name, labels == value) for value, name in names if present[value]]
 
 
-def _labels_of(exported: WeakAnnotation) -> dict[Label, np.ndarray]:
-    """Return the pixels (H, W) bool of each class of an export."""
-    owner = np.full(exported.size, -1, np.int32)
-    areas: list[Label] = []
-    for area in _areas_of(exported):
-        owner[_pixels(area, exported.size)] = len(areas)
-        areas.append(area.label)
-    return {
-        label: np.isin(owner, [n for n, other in enumerate(areas) if other == label])
-        for label in set(areas)
-    }
+def _label_ids(annotation: WeakAnnotation, names: dict[Label, int]) -> np.ndarray:
+    """Draw the areas of an annotation: (H, W) int32 numbers of ``names``, or none."""
+    ids = np.full(annotation.size, _NONE, np.int32)
+    for area in _areas_of(annotation):
+        number = names.setdefault(area.label, len(names))
+        ids[_pixels(area, annotation.size)] = number
+    return ids
 
 
 def _areas_of(annotation: WeakAnnotation) -> list[Area]:
@@ -148,30 +149,34 @@ def _pixels(area: Area, size: tuple[int, int]) -> np.ndarray:
     return area.mask if isinstance(area, Mask) else polygon_mask(size, area.rings)
 
 
-def _equal(one: Area, other: Area, size: tuple[int, int]) -> bool:
-    if one.label != other.label:
-        return False
-    if isinstance(one, Polygon) and isinstance(other, Polygon):
-        return len(one.rings) == len(other.rings) and all(
-            len(a) == len(b) and np.allclose(a, b, rtol=0, atol=_ROUNDING)
-            for a, b in zip(one.rings, other.rings)
-        )
+def _equal(one: Area, other: Area, pixels: np.ndarray) -> bool:
+    """Whether two areas of one class, of which one has the pixels, are the same."""
     if isinstance(one, Mask) and isinstance(other, Mask):
         return one == other
-    # COCO gives areas with holes back as masks.
-    return np.array_equal(_pixels(one, size), _pixels(other, size))
+    if isinstance(one, Polygon) and isinstance(other, Polygon):
+        if not np.allclose(_extent(one), _extent(other), rtol=0, atol=_ROUNDING):
+            return False
+        if len(one.rings) == len(other.rings) and all(
+            len(a) == len(b) and np.allclose(a, b, rtol=0, atol=_ROUNDING)
+            for a, b in zip(one.rings, other.rings)
+        ):
+            return True
+    # Some tools begin a ring elsewhere, or give areas with holes back as masks.
+    size = (pixels.shape[0], pixels.shape[1])
+    return np.array_equal(pixels, _pixels(other, size))
 
 
-def _map_of(
-    owner: np.ndarray, areas: Sequence[tuple[Label, bool]], accepted: bool
-) -> DenseMap | None:
-    """Draw the areas that were accepted, or the others, where no later one covers."""
-    classes = tuple(dict.fromkeys(label for label, _ in areas if label is not None))
-    values = np.full(len(areas) + 1, DENSE_UNLABELED, np.uint8)  # the last is of -1
-    for number, (label, was_accepted) in enumerate(areas):
-        if was_accepted == accepted:
-            values[number] = DENSE_VOID if label is None else classes.index(label)
-    labels = values[owner]
-    if (labels == DENSE_UNLABELED).all():
+def _extent(polygon: Polygon) -> tuple[float, float, float, float]:
+    return bounding_box([vertex for ring in polygon.rings for vertex in ring])
+
+
+def _map_of(ids: np.ndarray, names: dict[Label, int]) -> DenseMap | None:
+    """Make a label map of numbers of ``names``; None if there is none."""
+    if (ids == _NONE).all():
         return None
-    return DenseMap(classes, labels)
+    classes = tuple(name for name in names if name is not None)
+    # The last value is that of pixels without a label.
+    values = np.full(len(names) + 1, DENSE_UNLABELED, np.uint8)
+    for name, number in names.items():
+        values[number] = DENSE_VOID if name is None else classes.index(name)
+    return DenseMap(classes, values[ids])

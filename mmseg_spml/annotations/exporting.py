@@ -14,8 +14,13 @@ from mmseg_spml.annotations.formats import (
     tells_predictions,
     write_annotations,
 )
-from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.model import (
+    AnnotationError,
+    WeakAnnotation,
+    checked_image_name,
+)
 from mmseg_spml.annotations.outlined import masked, outlined
+from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.images import list_images
 from mmseg_spml.io.index_maps import read_index_map
 from mmseg_spml.io.progress import watched
@@ -67,6 +72,18 @@ def tool_file(folder: str | Path, format: str) -> Path:
     return Path(folder) / TOOLS[format]
 
 
+def check_new_folder(folder: str | Path) -> None:
+    """Check that a folder has no files, which may be a person's corrections.
+
+    Raises:
+        FileExistsError: It has some.
+    """
+    if Path(folder).is_dir() and any(Path(folder).iterdir()):
+        raise FileExistsError(
+            f'{folder} has files, perhaps corrections: name a new folder, or empty it'
+        )
+
+
 def export_predictions(
     predictions: str | Path,
     out: str | Path,
@@ -97,8 +114,8 @@ def export_predictions(
 
     Raises:
         FileNotFoundError: There are no label maps, or no class names.
-        FileExistsError: ``out`` has an export, which may hold corrections.
-        ValueError: An option is out of range.
+        FileExistsError: ``out`` has files, which may be corrections.
+        ValueError: An option is out of range, or no label map can be used.
     """
     if shapes not in _SHAPES:
         raise ValueError(f'shapes must be one of {_SHAPES}, got {shapes!r}')
@@ -109,12 +126,13 @@ def export_predictions(
         )
     if shapes == 'masks' and not has_masks(format):
         raise ValueError(f'{format} knows no masks: export polygons')
-    if (Path(out) / EXPORTED).exists():
-        raise FileExistsError(
-            f'{out} has an earlier export, perhaps with corrections: name another '
-            'folder, or remove it'
-        )
+    check_new_folder(out)
+    if options.get('tolerance') is not None and options['tolerance'] < 0:
+        raise ValueError(f'the tolerance must be 0 or more, got {options["tolerance"]}')
     names = classes or _class_names(folder)
+    unknown = sorted(set(options.get('without', ())) - set(names))
+    if unknown:
+        raise ValueError(f'{unknown} are none of the classes {list(names)}')
     found = _predicted_images(folder, images)
     if only is not None:
         unknown = sorted(set(only) - set(found))
@@ -129,6 +147,11 @@ def export_predictions(
         convert = outlined
         options['holes'] = has_holes(format)
     annotations = list(_converted(folder, list(found), names, convert, options, export))
+    if not annotations:
+        name, problem = export.errors[0]
+        raise ValueError(f'no label map can be used; {name}: {problem}')
+    # First, so that nothing is there that could be taken for all of an export.
+    json_lines.write(annotations, Path(out) / EXPORTED)
     export.images = len(annotations)
     export.shapes = sum(len(one.polygons) + len(one.masks) for one in annotations)
     export.left_out = write_annotations(
@@ -140,7 +163,6 @@ def export_predictions(
         predictions=tells_predictions(format),
         scores={name: score for name, score in found.items() if score is not None},
     )
-    json_lines.write(annotations, Path(out) / EXPORTED)
     return export
 
 
@@ -161,9 +183,18 @@ def _predicted_images(
     table = folder / TABLE
     if table.is_file():
         with open(table, newline='', encoding='utf-8') as file:
+            rows = list(csv.DictReader(file))
+        try:
             return {
-                row['image']: float(row['mean_margin']) for row in csv.DictReader(file)
+                checked_image_name(row['image']): float(row['mean_margin'])
+                for row in rows
             }
+        except (KeyError, TypeError, ValueError) as error:
+            raise AnnotationError(
+                'is no table of `mmseg-spml predict`: it needs the columns image and '
+                f'mean_margin ({error})',
+                file=table,
+            ) from error
     if images is None:
         raise FileNotFoundError(
             f'{folder} has no {TABLE}: say by --images which images its maps are of'
@@ -193,7 +224,16 @@ def _converted(
 ) -> Iterator[WeakAnnotation]:
     for name in watched(names, 'outlining'):
         try:
-            labels = read_index_map((_maps(folder) / name).with_suffix('.png'))
+            path = (_maps(folder) / name).with_suffix('.png')
+            if not path.is_file():
+                raise FileNotFoundError(f'there is no label map {path}')
+            labels = read_index_map(path)
+            foreign = labels[(labels >= len(classes)) & (labels != VOID)]
+            if len(foreign):
+                raise ValueError(
+                    f'{path} has the id {foreign.max()}, but there are '
+                    f'{len(classes)} classes'
+                )
             yield convert(name, labels, classes, **options)
         except (ValueError, OSError) as error:
             export.errors.append((name, ' '.join(str(error).split())))

@@ -326,7 +326,7 @@ class WeakAnnotation:
         masks: Brushed areas.
         dense: The label map.
         accepted: Labels that a model predicted and a person left as they were. All
-            other labels cover them, and training may give them less weight.
+            other labels but boxes cover them, and training may give them less weight.
 
     Raises:
         AnnotationError: The parts contradict each other, a size is impossible, or the

@@ -64,9 +64,10 @@ def command(
     r"""Write predictions as annotations, to be corrected in an annotation tool.
 
     PREDICTIONS is what `mmseg-spml predict` wrote, or a folder of label maps. Import
-    what OUT gets into the tool, correct it, save it to OUT again (or export it from the
-    tool to there), and train with it: `mmseg-spml train mine/ --labels OUT`. Keep
-    OUT/exported.jsonl, by which training knows what was left as it was predicted.
+    what OUT gets into the tool, correct it, put what the tool exports in its place, and
+    train with it: `mmseg-spml train mine/ --labels OUT` (or the file, if OUT has more
+    than one). Keep OUT/exported.jsonl, by which training knows what was left as it was
+    predicted.
 
     \b
     mmseg-spml export predicted/ corrected/ --to cvat

@@ -64,11 +64,15 @@ def command(
     mmseg-spml suggest mine/ images/ next/ --count 20
     mmseg-spml suggest mine/ images/ next/ --to cvat
     """
+    from mmseg_spml.annotations.exporting import check_new_folder
     from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.engine.trained_model import find_model
     from mmseg_spml.inference.suggestion import suggest_from_folder
-    from mmseg_spml.inference.suggestion_files import write_suggestions
+    from mmseg_spml.inference.suggestion_files import POINTS, write_suggestions
 
+    if tool is not None:
+        # Before the work, which may take long.
+        check_new_folder(Path(out, POINTS))
     config_path, checkpoint_path = find_model(model, checkpoint)
     cfg = load_config(config_path, cfg_options)
     found, errors = suggest_from_folder(

@@ -32,8 +32,8 @@ from mmseg_spml.cli.command import Command
 @click.option(
     '--labels',
     help='new labels of a project, from an annotation tool or a folder of `mmseg-spml '
-    'export`: they join those that it has, and training goes on from the last '
-    'checkpoint',
+    'export`: they join those that it has, the last round moves to rounds/, and a '
+    'training of full length starts from its weights',
 )
 @options.cfg_options
 @options.launch_options
@@ -112,9 +112,11 @@ def _train_project(folder: str, labels: str | None) -> None:
 
 def _add_labels(folder: str, labels: str) -> None:
     from mmseg_spml.annotations.check import problem_lines
+    from mmseg_spml.io.folder_lock import locked_folder
     from mmseg_spml.projects.rounds import add_labels
 
-    new = add_labels(folder, labels)
+    with locked_folder(folder, 'another training'):
+        new = add_labels(folder, labels)
     click.echo(new.summary())
     for line in problem_lines(new.problems):
         click.echo(line, err=True)

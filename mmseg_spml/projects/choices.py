@@ -22,7 +22,7 @@ _WANTED_SHARE = 0.9
 _SMALL_EXTENT = 1 / 3
 # Masks that leave little out; outlines between objects are often void.
 _FULL_SHARE = 0.9
-_AREAS = ('polygons', 'masks', 'dense')
+_AREAS = ('polygons', 'masks', 'dense', 'accepted')
 
 
 @dataclass(frozen=True)

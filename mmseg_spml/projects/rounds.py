@@ -2,10 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 from mmseg_spml.annotations.class_names import as_background
@@ -16,11 +17,13 @@ from mmseg_spml.annotations.formats import (
     json_lines,
     read_annotations,
 )
-from mmseg_spml.annotations.label_map import known_tags
+from mmseg_spml.annotations.image_size import image_size
+from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
     AnnotationError,
+    DenseMap,
     WeakAnnotation,
 )
 from mmseg_spml.annotations.problems import Problems
@@ -32,6 +35,8 @@ from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
 from mmseg_spml.projects.survey import BACKGROUND, PIXEL_KINDS
 
 ROUNDS = 'rounds'
+# The kinds of areas that a person draws.
+_DRAWN = ('dense', 'polygons', 'masks')
 _RESULTS = ('samples', 'result.html', f'{RUN}.log')
 
 
@@ -43,9 +48,10 @@ class NewLabels:
         source: The file or folder that was read.
         added: The names of images that had no labels before.
         changed: The names of images whose labels are different now.
-        corrected: How many images are corrected predictions.
+        corrected: How many images are exported predictions, changed or not.
         drawn: The number of pixels of areas that a person drew on these.
         accepted: The number of pixels that were left as they were predicted.
+        empty: The number of images of which nothing is said, which were left out.
         problems: Malformed entries, and images that cannot be used; these were left
             out.
     """
@@ -56,6 +62,7 @@ class NewLabels:
     corrected: int = 0
     drawn: int = 0
     accepted: int = 0
+    empty: int = 0
     problems: Problems = field(default_factory=lambda: Problems(skip=True))
 
     def summary(self) -> str:
@@ -67,9 +74,11 @@ class NewLabels:
         if self.corrected:
             total = max(self.drawn + self.accepted, 1)
             text += (
-                f'; of the areas of {self.corrected} corrected predictions, '
+                f'; of the areas of {self.corrected} exported predictions, '
                 f'{100 * self.accepted / total:.0f} % were left as they were'
             )
+        if self.empty:
+            text += f'; {self.empty} images without a label are left out'
         return text
 
 
@@ -97,8 +106,8 @@ def labels_in(folder: Path) -> Path:
         return folder
     named = ', '.join(path.name for path in files[:5]) or 'nothing'
     raise ValueError(
-        f'{folder} has {named}, of which one must be meant: name the file of the '
-        'annotation tool'
+        f'{folder} has {named}, of which one must be meant: give the file of the '
+        f'annotation tool, such as --labels {folder / (files[0].name if files else "")}'
     )
 
 
@@ -115,10 +124,10 @@ def add_labels(
     """Join labels from an annotation tool with those of a project.
 
     The labels of an image replace those that the project has of it. Where they are
-    corrected predictions (``exported.jsonl`` lies beside them), the points, strokes,
-    boxes and tags of the project stay, and areas that were left as they were predicted
-    become ``accepted``. Images that the project has not seen are trained on, too;
-    images that are held out stay so.
+    exported predictions (``exported.jsonl`` lies beside them), the labels of the
+    project stay where nothing new was drawn, and areas that were left as they were
+    predicted become ``accepted``. Images that get their first labels are trained on,
+    too; images that are held out stay so.
 
     Args:
         folder: The folder of the project, which is not written if nothing changes.
@@ -128,53 +137,61 @@ def add_labels(
     Raises:
         FileNotFoundError: The folder is no project, or there are no labels.
         ValueError: The project does not learn from labeled pixels.
-        AnnotationError: No image can be used.
+        AnnotationError: No image can be used, or none is of the export.
     """
     folder = Path(folder)
     path = labels_in(Path(source))
     cfg = _config(folder)
     labels = {a.image: a for a in json_lines.read(folder / ANNOTATIONS)}
     new = NewLabels(path)
+    place = Path(source) if Path(source).is_dir() else Path(source).parent
     exported = {}
-    for place in {Path(source), Path(source).parent, path.parent}:
-        if (place / EXPORTED).is_file():
-            exported = {a.image: a for a in json_lines.read(place / EXPORTED)}
+    if (place / EXPORTED).is_file():
+        exported = {a.image: a for a in json_lines.read(place / EXPORTED)}
     classes = tuple(cfg.classes)
     found = read_annotations(
         path, format, images=cfg.images, classes=classes, problems=new.problems
     )
     train = _listed(Path(cfg.lists) / 'train.txt')
-    held_out = _listed(Path(cfg.lists) / 'held_out.txt')
-    for annotation in watched(list(found), 'reading labels'):
+    # The list of images with masks has no suffixes.
+    known_names = {*train, *_listed(Path(cfg.lists) / 'held_out.txt')}
+    unseen: list[str] = []
+    for annotation in _by_image(watched(list(found), 'reading labels'), path, new):
         with new.problems.leaving_out(file=path, place=annotation.image):
+            known = exported.get(annotation.image)
+            if known is None and not (annotation.shown() or annotation.tags_complete):
+                new.empty += 1
+                continue
             updated = _checked(annotation, classes, Path(cfg.images))
-            if annotation.image in exported:
-                updated = with_accepted(updated, exported[annotation.image])
-                new.corrected += 1
-                new.drawn += _pixels(updated, 'dense')
-                new.accepted += _pixels(updated, 'accepted')
-                updated = _with_marks_of(updated, labels.get(annotation.image))
             before = labels.get(annotation.image)
+            if known is not None:
+                corrected = with_accepted(updated, _renamed(known, classes))
+                updated = _joined(corrected, before, classes)
+                new.corrected += 1
+                new.drawn += _pixels(corrected, 'dense')
+                new.accepted += _pixels(corrected, 'accepted')
             if before is None:
                 new.added.append(annotation.image)
             elif before != updated:
                 new.changed.append(annotation.image)
+            if _labels_pixels(updated) and not (before and _labels_pixels(before)):
+                unseen.append(annotation.image)
             labels[annotation.image] = updated
+    if exported and not new.corrected:
+        raise AnnotationError(
+            f'has no image of {place / EXPORTED}, so that nobody knows what was '
+            'predicted: are these the labels of another export?',
+            file=path,
+        )
     if not (new.added or new.changed) and new.problems.found:
         raise AnnotationError(
             f'no label can be used; first problem: {new.problems.found[0]}', file=path
         )
     if new.added or new.changed:
-        known = {*train, *held_out}
-        # The list of images with masks has no suffixes.
-        unseen = [
-            name
-            for name, one in labels.items()
-            if not {name, name.rsplit('.', 1)[0]} & known and _labels_pixels(one)
-        ]
+        names = [n for n in unseen if not {n, n.rsplit('.', 1)[0]} & known_names]
         begin_round(folder)
         with atomic_file(Path(cfg.lists) / 'train.txt') as file:
-            file.write(''.join(f'{name}\n' for name in [*train, *unseen]).encode())
+            file.write(''.join(f'{name}\n' for name in [*train, *names]).encode())
         # They come last: after an interruption, the same labels are still new.
         json_lines.write(labels.values(), folder / ANNOTATIONS)
     return new
@@ -193,7 +210,7 @@ def begin_round(folder: Path) -> Path | None:
     if not (folder / RUN / 'last_checkpoint').is_file():
         return None
     # A folder of this number without a run is of a call that was interrupted.
-    number = len(kept_rounds(folder)) + 1
+    number = max((int(path.name) for path in kept_rounds(folder)), default=0) + 1
     kept = folder / ROUNDS / f'{number:02d}'
     kept.mkdir(parents=True, exist_ok=True)
     shutil.copy(folder / ANNOTATIONS, kept)
@@ -206,8 +223,9 @@ def begin_round(folder: Path) -> Path | None:
 
 def kept_rounds(folder: Path) -> list[Path]:
     """List the folders of the rounds that were trained before, the first one first."""
-    kept = sorted((folder / ROUNDS).glob('*'))
-    return [path for path in kept if (path / RUN / 'last_checkpoint').is_file()]
+    found = [path for path in (folder / ROUNDS).glob('*') if path.name.isdigit()]
+    kept = [path for path in found if (path / RUN / 'last_checkpoint').is_file()]
+    return sorted(kept, key=lambda path: int(path.name))
 
 
 def _config(folder: Path) -> Config:
@@ -232,28 +250,60 @@ def _config(folder: Path) -> Config:
 
 
 def _listed(path: Path) -> list[str]:
-    return path.read_text().split('\n')[:-1] if path.is_file() else []
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding='utf-8-sig').splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _by_image(
+    annotations: Iterable[WeakAnnotation], path: Path, new: NewLabels
+) -> list[WeakAnnotation]:
+    """Join the parts of each image; parts that contradict others are left out."""
+    joined: dict[str, WeakAnnotation] = {}
+    for annotation in annotations:
+        known = joined.get(annotation.image)
+        parts = [annotation] if known is None else [known, annotation]
+        with new.problems.leaving_out(file=path):
+            (joined[annotation.image],) = merge_by_image(parts)
+    return list(joined.values())
 
 
 def _checked(
     annotation: WeakAnnotation, classes: Sequence[str], images: Path
 ) -> WeakAnnotation:
     """Check that training can use an annotation, and name its background."""
-    background = BACKGROUND if BACKGROUND in classes else None
-    if background is not None:
-        other = [n for n in annotation.class_names() if as_background(n)]
-        names = {name: BACKGROUND for name in other if name not in classes}
-        annotation = renamed_classes(annotation, names)
+    annotation = _renamed(annotation, classes)
     if not (images / annotation.image).is_file():
         raise AnnotationError(f'is not in {images}', place=annotation.image)
-    known_tags(annotation, classes, background)
+    size = image_size(images, annotation.image)
+    if size != annotation.size:
+        raise AnnotationError(
+            f'is {size[0]}x{size[1]} (height x width), its annotation '
+            f'{annotation.height}x{annotation.width}',
+            place=annotation.image,
+        )
+    known_tags(annotation, classes, BACKGROUND if BACKGROUND in classes else None)
     return annotation
 
 
-def _with_marks_of(
-    corrected: WeakAnnotation, before: WeakAnnotation | None
+def _renamed(annotation: WeakAnnotation, classes: Sequence[str]) -> WeakAnnotation:
+    """Give the background the name that it has in the project."""
+    if BACKGROUND not in classes:
+        return annotation
+    names = [n for n in annotation.class_names() if n not in classes]
+    return renamed_classes(
+        annotation, {n: BACKGROUND for n in names if as_background(n)}
+    )
+
+
+def _joined(
+    corrected: WeakAnnotation, before: WeakAnnotation | None, classes: Sequence[str]
 ) -> WeakAnnotation:
-    """Join a correction with all earlier labels of its image but areas."""
+    """Join a correction with the earlier labels of its image.
+
+    Areas that a person drew before stay where the person has drawn nothing since.
+    """
     if before is None:
         return corrected
     shown = corrected.shown()
@@ -268,7 +318,32 @@ def _with_marks_of(
         absent=before.absent - shown,
     )
     (joined,) = merge_by_image([corrected, marks])
-    return joined
+    drawn = _areas(before, classes, _DRAWN)
+    if (drawn == DENSE_UNLABELED).all():
+        return joined
+    now, accepted = (_areas(joined, classes, (kind,)) for kind in ('dense', 'accepted'))
+    now = np.where(now == DENSE_UNLABELED, drawn, now)
+    accepted = np.where(now == DENSE_UNLABELED, accepted, DENSE_UNLABELED)
+    return replace(
+        joined,
+        dense=DenseMap(classes, now),
+        accepted=None
+        if (accepted == DENSE_UNLABELED).all()
+        else DenseMap(classes, accepted),
+    )
+
+
+def _areas(
+    annotation: WeakAnnotation, classes: Sequence[str], kinds: Sequence[str]
+) -> np.ndarray:
+    """Draw some kinds of areas: (H, W) uint8, as a dense map has them."""
+    return label_map(
+        annotation,
+        classes,
+        unlabeled=DENSE_UNLABELED,
+        background=None,
+        priority=kinds,
+    )
 
 
 def _labels_pixels(annotation: WeakAnnotation) -> bool:

@@ -56,7 +56,7 @@ def annotation_layer(
     check_classes(annotation, classes)
     # Strokes stay at least two pixels wide, to be seen.
     drawn = scaled_annotation(annotation, size, stroke_width=3, min_stroke_width=2)
-    kinds = ('dense', 'polygons', 'masks', 'strokes', 'points')
+    kinds = ('accepted', 'dense', 'polygons', 'masks', 'strokes', 'points')
     labels = label_map(drawn, classes, priority=kinds, background=None)
     colors = np.zeros((VOID + 1, 4), np.uint8)
     colors[: len(classes), :3] = palette

@@ -84,6 +84,33 @@ def test_another_class_or_a_deleted_area():
     assert weak.dense is None and weak.accepted.shown() == {'cat'}
 
 
+def test_what_a_deleted_area_lay_on_was_decided_by_the_person():
+    background, _ = exported().polygons
+    weak = with_accepted(replace(exported(), polygons=[background]), exported())
+    drawn, accepted = maps(weak)
+    below = np.zeros((6, 8), bool)
+    below[2:5, 2:6] = True
+    np.testing.assert_array_equal(drawn, np.where(below, 0, U))
+    np.testing.assert_array_equal(accepted, np.where(below, U, 0))
+
+
+def test_rings_that_begin_elsewhere():
+    background, cat = exported().polygons
+    ring = list(cat.rings[0])
+    for other in ([*ring[2:], *ring[:2]], ring[::-1], [*ring, ring[0]]):
+        areas = [background, Polygon('cat', [other])]
+        weak = with_accepted(replace(exported(), polygons=areas), exported())
+        assert weak.dense is None
+
+
+def test_areas_that_come_back_as_masks():
+    background, cat = exported().polygons
+    mask = np.zeros((6, 8), bool)
+    mask[2:5, 2:6] = True
+    back = replace(exported(), polygons=[background], masks=[Mask('cat', mask)])
+    assert with_accepted(back, exported()).dense is None
+
+
 def test_coordinates_are_rounded_by_tools():
     ring = [(x + 0.004, y - 0.004) for x, y in exported().polygons[1].rings[0]]
     areas = [exported().polygons[0], Polygon('cat', [ring])]

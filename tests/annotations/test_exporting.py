@@ -103,13 +103,30 @@ def test_command(predictions, tmp_path, capsys):
     assert [path.name for path in out.rglob('*.json')] == ['b.json']
     (weak,) = json_lines.read(out / 'exported.jsonl')
     assert 'background' not in weak.shown()
-    with pytest.raises(SystemExit, match='has an earlier export'):
+    with pytest.raises(SystemExit, match='has files, perhaps corrections'):
         run_command(*command)
     with pytest.raises(SystemExit, match='--tolerance is of polygons'):
         run_command(*command, '--as', 'masks', '--tolerance', 1)
     only.write_text('c.jpg\n')
     with pytest.raises(SystemExit, match='1 images have no prediction, such as c.jpg'):
         run_command('export', folder, tmp_path / 'x', '--to', 'cvat', '--only', only)
+
+
+def test_wrong_options(predictions, tmp_path):
+    folder, images = predictions
+    options = dict(images=images, classes=CLASSES)
+    with pytest.raises(ValueError, match=r"\['backgrond'\] are none of the classes"):
+        export_predictions(folder, tmp_path / 'x', 'cvat', without=['backgrond'])
+    with pytest.raises(ValueError, match='tolerance must be 0 or more, got -1'):
+        export_predictions(folder, tmp_path / 'x', 'cvat', tolerance=-1)
+    with pytest.raises(ValueError, match='has the id 2, but there are 2 classes'):
+        export_predictions(folder, tmp_path / 'x', 'cvat', classes=CLASSES[:2])
+    table = folder / 'predictions.csv'
+    for text in ('image,score\na.jpg,1\n', 'image,mean_margin\n../a.jpg,1\n'):
+        table.write_text(text)
+        with pytest.raises(ValueError, match='is no table of `mmseg-spml predict`'):
+            export_predictions(folder, tmp_path / 'x', 'cvat', **options)
+    assert not (tmp_path / 'x').exists()
 
 
 def test_maps_of_other_origin(predictions, tmp_path, capsys):

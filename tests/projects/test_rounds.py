@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from cli.commands import run_command
@@ -14,9 +15,15 @@ from projects.test_project import shorten
 
 from mmseg_spml.annotations.exporting import EXPORTED
 from mmseg_spml.annotations.formats import json_lines, write_annotations
+from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import Polygon, WeakAnnotation
 from mmseg_spml.projects.project import init_project
-from mmseg_spml.projects.rounds import add_labels, kept_rounds, labels_in
+from mmseg_spml.projects.rounds import (
+    add_labels,
+    begin_round,
+    kept_rounds,
+    labels_in,
+)
 
 SIDE = made_up.SIDE
 
@@ -124,6 +131,83 @@ def test_bad_entries_do_not_stop_the_others(project, tmp_path):
         ValueError, match="no label can be used; first problem.*'horse'"
     ):
         add_labels(project, source)
+
+
+def test_what_a_person_drew_before_stays(project, tmp_path):
+    drawn = WeakAnnotation(
+        '00.jpg', SIDE, SIDE, polygons=[rectangle('dog', 0, 0, 9, 9)]
+    )
+    source = tmp_path / 'drawn.jsonl'
+    json_lines.write([drawn], source)
+    add_labels(project, source)
+    correct(tmp_path / 'corrected', [predicted('00.jpg')], [predicted('00.jpg')])
+    add_labels(project, tmp_path / 'corrected')
+    found = labels_of(project)['00.jpg']
+    labels = label_map(found, made_up.CLASSES, priority=('dense',), background=None)
+    assert (labels[:9, :9] == 2).all() and (labels == 2).sum() == 81
+    accepted = label_map(found, made_up.CLASSES, priority=('accepted',))
+    assert (accepted[:9, :9] == 3).all() and (accepted[20:40, 20:40] == 1).all()
+
+
+def test_labels_that_are_no_answer_to_an_export(project, tmp_path):
+    folder = tmp_path / 'corrected'
+    correct(folder, [predicted('02.jpg')], [predicted('03.jpg')])
+    with pytest.raises(ValueError, match='has no image of .*exported.jsonl'):
+        add_labels(project, folder)
+    # An export in the folder above is another one.
+    correct(folder / 'second', [predicted('02.jpg')], [predicted('02.jpg')])
+    assert add_labels(project, folder / 'second').accepted == SIDE**2
+
+
+def test_parts_wrong_sizes_and_images_without_labels(project, tmp_path):
+    source = tmp_path / 'new.jsonl'
+    before = labels_of(project)
+    parts = [made_up.points('02.jpg', 'cat'), made_up.strokes('02.jpg', 'dog')]
+    small = WeakAnnotation(
+        '03.jpg', 9, 9, points=made_up.points('03.jpg', 'cat').points
+    )
+    json_lines.write([*parts, small, WeakAnnotation('00.jpg', SIDE, SIDE)], source)
+    new = add_labels(project, source)
+    assert new.added == ['02.jpg'] and new.empty == 1
+    assert '1 images without a label are left out' in new.summary()
+    assert 'is 64x64 (height x width), its annotation 9x9' in str(new.problems.found[0])
+    labels = labels_of(project)
+    assert labels['00.jpg'] == before['00.jpg']
+    assert labels['02.jpg'].points and labels['02.jpg'].strokes
+
+
+def test_images_that_a_user_took_out_stay_out(project, tmp_path):
+    train = project / 'lists' / 'train.txt'
+    train.write_text('00.jpg')
+    source = tmp_path / 'new.jsonl'
+    json_lines.write([made_up.points('02.jpg', 'cat')], source)
+    add_labels(project, source)
+    assert train.read_text().split() == ['00.jpg', '02.jpg']
+
+
+def test_images_with_masks_stay_held_out(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    cv2.imwrite(str(masks / '03.png'), np.zeros((SIDE, SIDE), np.uint8))
+    mine = tmp_path / 'mine'
+    init_project(source, images, mine, classes=made_up.CLASSES, masks=masks)
+    new = tmp_path / 'new.jsonl'
+    json_lines.write([made_up.points('03.jpg', 'dog')], new)
+    add_labels(mine, new)
+    assert '03.jpg' not in (mine / 'lists' / 'train.txt').read_text()
+
+
+def test_rounds_by_number(project):
+    for number in ('02', '10', '100', 'notes'):
+        run = project / 'rounds' / number / 'run'
+        run.mkdir(parents=True)
+        (run / 'last_checkpoint').write_text('iter_2.pth')
+    names = [path.name for path in kept_rounds(project)]
+    assert names == ['02', '10', '100']
+    (project / 'run').mkdir()
+    (project / 'run' / 'last_checkpoint').write_text('iter_2.pth')
+    assert begin_round(project).name == '101'
 
 
 def test_held_out_images_stay_held_out(tmp_path):

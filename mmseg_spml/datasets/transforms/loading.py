@@ -223,6 +223,7 @@ class LoadWeakAnnotations(BaseTransform):
         return (
             f'{type(self).__name__}(num_classes={self.num_classes}, '
             f'unlabeled_value={self.unlabeled_value}, '
+            f'accepted_weight={self.accepted_weight}, '
             f'label_range={self.label_range!r}, drawing={self.drawing})'
         )
 

@@ -8,7 +8,6 @@ edges between pixels of different regions, L vertices.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 # The sides of a pixel, clockwise from its upper one: the neighbor beyond it, and the
@@ -44,6 +43,8 @@ class Outline(NamedTuple):
 def without_specks(labels: np.ndarray, least_area: int) -> np.ndarray:
     """Give the pixels of small regions the label of the nearest pixel of a larger one.
 
+    This is repeated, since what is left of regions may be small again.
+
     Args:
         labels: (H, W) integer label map.
         least_area: The number of pixels from which a region is kept. If none is so
@@ -58,15 +59,20 @@ def without_specks(labels: np.ndarray, least_area: int) -> np.ndarray:
     """
     from scipy import ndimage
 
-    regions = label_regions(labels)
-    small = np.bincount(regions.ravel()) < least_area
-    specks = small[regions]
-    if not specks.any() or specks.all():
-        return labels.copy()
-    nearest = ndimage.distance_transform_edt(
-        specks, return_distances=False, return_indices=True
-    )
-    return labels[tuple(nearest)]
+    labels = labels.copy()
+    while True:
+        regions = label_regions(labels)
+        small = np.bincount(regions.ravel()) < least_area
+        specks = small[regions]
+        if not specks.any() or specks.all():
+            return labels
+        nearest = ndimage.distance_transform_edt(
+            specks, return_distances=False, return_indices=True
+        )
+        changed = labels[tuple(nearest)]
+        if (changed == labels).all():
+            return labels
+        labels = changed
 
 
 def region_outlines(labels: np.ndarray, tolerance: float = 1.0) -> list[Outline]:
@@ -283,7 +289,7 @@ def _simplified(
         width: The number of lattice points in a row.
         tolerance: The largest distance from the simplified line.
     """
-    points = np.stack([vertices % width, vertices // width], axis=1).astype(np.float32)
+    points = np.stack([vertices % width, vertices // width], axis=1).astype(np.float64)
     # Points on a straight line carry no information; those that stay are kept.
     before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
     bends = ((after - points) != (points - before)).any(axis=1)
@@ -325,12 +331,33 @@ def _simplified_arc(points: np.ndarray, tolerance: float) -> np.ndarray:
     """Simplify a line between fixed ends, the same way in both directions."""
     turned = tuple(points[0]) > tuple(points[-1])
     line = points[::-1] if turned else points
-    simple = cv2.approxPolyDP(
-        np.ascontiguousarray(line)[:, None], tolerance, False
-    ).reshape(-1, 2)
+    kept = np.zeros(len(line), bool)
+    kept[[0, -1]] = True
+    parts = [(0, len(line) - 1)]
+    while parts:
+        first, last = parts.pop()
+        if last - first < 2:
+            continue
+        inner = line[first + 1 : last]
+        distances = _distances(inner, line[first], line[last])
+        farthest = int(distances.argmax())
+        if distances[farthest] > tolerance:
+            place = first + 1 + farthest
+            kept[place] = True
+            parts += [(first, place), (place, last)]
+    simple = line[kept]
     return simple[::-1] if turned else simple
 
 
+def _distances(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Distance of points (L, 2) from the segment between two points."""
+    direction = end - start
+    length = float(direction @ direction)
+    along = (points - start) @ direction / length if length else np.zeros(len(points))
+    nearest = start + along.clip(0, 1)[:, None] * direction
+    return np.hypot(*(points - nearest).T)
+
+
 def _area(points: np.ndarray) -> float:
-    x, y = points.astype(np.float64).T
+    x, y = points.T
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

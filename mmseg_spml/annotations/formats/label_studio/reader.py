@@ -62,7 +62,7 @@ _DECIMALS = 9
 
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a file is a list of tasks with results."""
-    keys = (b'"annotations"', b'"completions"')
+    keys = (b'"annotations"', b'"completions"', b'"predictions"')
     shapes = (b'"from_name"', b'"was_cancelled"', b'"data"')
     return (
         re.match(rb'(\xef\xbb\xbf)?\s*\[\s*\{', head) is not None
