@@ -89,6 +89,13 @@ def test_what_tools_are_told(predictions, tmp_path):
     assert all('annotations' not in task for task in tasks)
 
 
+def test_predictions_that_nobody_has_confirmed(predictions, tmp_path):
+    folder, images = predictions
+    export = export_predictions(folder, tmp_path / 'out', 'label_studio')
+    with pytest.raises(ValueError, match='nobody has confirmed: accept them'):
+        list(read_annotations(export.path, images=images))
+
+
 def test_command(predictions, tmp_path, capsys):
     folder, images = predictions
     only = tmp_path / 'only.txt'
