@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmseg_spml.annotations.text_files import read_names
+
 _BACKGROUNDS = ('background', 'back ground', 'back_ground', 'back-ground', 'bg')
 
 
@@ -23,8 +25,7 @@ def class_names(given: Sequence[str] | None) -> list[str] | None:
     if given is None:
         return None
     if len(given) == 1 and Path(given[0]).is_file():
-        lines = Path(given[0]).read_text(encoding='utf-8-sig').splitlines()
-        given = [line.strip() for line in lines if line.strip()]
+        given = read_names(Path(given[0]))
     elif len(given) == 1 and given[0].endswith('.txt'):
         raise FileNotFoundError(f'there is no file of class names {given[0]}')
     if len(set(given)) < len(given):

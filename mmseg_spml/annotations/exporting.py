@@ -200,14 +200,14 @@ def _predicted_images(
             f'{folder} has no {TABLE}: say by --images which images its maps are of'
         )
     maps = _maps(folder)
-    named = {
+    named: dict[str, float | None] = {
         name: None
         for name in list_images(str(images))
         if (maps / name).with_suffix('.png').is_file()
     }
     if not named:
         raise FileNotFoundError(f'{maps} has no label map NAME.png of {images}/NAME.*')
-    return dict(named)
+    return named
 
 
 def _maps(folder: Path) -> Path:

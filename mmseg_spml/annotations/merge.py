@@ -4,15 +4,26 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.problems import Problems
 
 _Shape = TypeVar('_Shape')
 
 
-def merge_by_image(annotations: Iterable[WeakAnnotation]) -> list[WeakAnnotation]:
+def merge_by_image(
+    annotations: Iterable[WeakAnnotation],
+    problems: Problems | None = None,
+    file: object = None,
+) -> list[WeakAnnotation]:
     """Join the annotations of each image; images keep the order of their first one.
 
     The shapes and tags of all parts are kept, and equal shapes of two parts count once.
     Tags or boxes that one part declares complete stay complete.
+
+    Args:
+        annotations: The parts, in any order.
+        problems: What to do with parts that contradict those before them; stop at the
+            first if None.
+        file: The file of the parts, for errors.
 
     Raises:
         AnnotationError: Two parts differ in size, both have a dense map or a map of
@@ -25,12 +36,14 @@ def merge_by_image(annotations: Iterable[WeakAnnotation]) -> list[WeakAnnotation
         >>> sorted(merged.tags)
         ['cat', 'dog']
     """
+    problems = problems or Problems()
     merged: dict[str, WeakAnnotation] = {}
     for annotation in annotations:
         known = merged.get(annotation.image)
-        merged[annotation.image] = (
-            annotation if known is None else _join(known, annotation)
-        )
+        with problems.leaving_out(file=file):
+            merged[annotation.image] = (
+                annotation if known is None else _join(known, annotation)
+            )
     return list(merged.values())
 
 

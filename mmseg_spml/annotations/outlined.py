@@ -16,7 +16,7 @@ from mmseg_spml.functional.labels.outlines import (
 )
 from mmseg_spml.functional.labels.rasterize import polygon_mask
 
-# Of an image whose longer side has so many pixels, a line may move by one.
+# A line may move by a pixel for so many pixels of the longer side.
 _SIDE_OF_A_PIXEL = 1000
 # Regions below this share of the image are specks.
 _SPECK = 1 / 5000

@@ -19,6 +19,15 @@ def read_lines(file: Path) -> list[str]:
         raise AnnotationError(f'not UTF-8 text ({error})', file=file) from error
 
 
+def read_names(file: Path) -> list[str]:
+    """Read the names in a text file, one a line; blank lines are left out.
+
+    Raises:
+        AnnotationError: The file is not UTF-8 text.
+    """
+    return [line.strip() for line in read_lines(file) if line.strip()]
+
+
 def read_json(file: Path) -> Any:
     """Read the content of a JSON file.
 

@@ -67,6 +67,5 @@ def command(
     cfg = load_config(config, cfg_options)
     model = init_model(cfg, checkpoint, device=device)
     picture = draw_split(model, cfg, split, num, truth_dir=truth_dir, height=height)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_image(out, picture)
     click.echo(f'drawn to {out}')

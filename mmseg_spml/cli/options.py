@@ -64,10 +64,9 @@ class ClassNames(SeveralValues):
 def _listed(
     ctx: click.Context, param: click.Parameter, path: str | None
 ) -> list[str] | None:
-    if path is None:
-        return None
-    lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    from mmseg_spml.annotations.text_files import read_names
+
+    return None if path is None else read_names(Path(path))
 
 
 only_option = click.option(

@@ -71,7 +71,6 @@ def command(
         picture = draw_seeds(
             usable[:4], seeds.maker, meta['classes'], meta['palette'], truth
         )
-        os.makedirs(os.path.dirname(show) or '.', exist_ok=True)
         write_image(show, picture)
         click.echo(f'drawn to {show}')
     ctx.exit(int(bool(failed)))

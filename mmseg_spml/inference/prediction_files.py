@@ -135,9 +135,7 @@ class PredictionFiles:
         shown = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         colors = np.asarray(self.palette, np.uint8)[shown]
         blended = cv2.addWeighted(small, 1 - _OPACITY, colors, _OPACITY, 0)
-        path = self._path('overlays', name, '.jpg')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_image(path, blended)
+        write_image(self._path('overlays', name, '.jpg'), blended)
 
     def _path(self, kind: str, name: str, suffix: str) -> Path:
         return (self.out / kind / name).with_suffix(suffix)

@@ -5,6 +5,7 @@ Letters: H, W image size; h, w embedding size; C classes; D embedding; S segment
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -70,8 +71,6 @@ class SegmentedImage:
 
 
 def _distance(inside: np.ndarray) -> np.ndarray:
-    import cv2
-
     mask = inside.astype(np.uint8)
     return cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,11 +28,12 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
+from mmseg_spml.annotations.text_files import read_names
 from mmseg_spml.engine.trained_model import RUN
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.progress import watched
 from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
-from mmseg_spml.projects.survey import BACKGROUND, PIXEL_KINDS
+from mmseg_spml.projects.survey import BACKGROUND, labels_pixels, says_anything
 
 ROUNDS = 'rounds'
 # The kinds of areas that a person draws.
@@ -156,10 +157,11 @@ def add_labels(
     # The list of images with masks has no suffixes.
     known_names = {*train, *_listed(Path(cfg.lists) / 'held_out.txt')}
     unseen: list[str] = []
-    for annotation in _by_image(watched(list(found), 'reading labels'), path, new):
+    read = watched(list(found), 'reading labels')
+    for annotation in merge_by_image(read, new.problems, path):
         with new.problems.leaving_out(file=path, place=annotation.image):
             known = exported.get(annotation.image)
-            if known is None and not (annotation.shown() or annotation.tags_complete):
+            if known is None and not says_anything(annotation):
                 new.empty += 1
                 continue
             updated = _checked(annotation, classes, Path(cfg.images))
@@ -174,7 +176,7 @@ def add_labels(
                 new.added.append(annotation.image)
             elif before != updated:
                 new.changed.append(annotation.image)
-            if _labels_pixels(updated) and not (before and _labels_pixels(before)):
+            if labels_pixels(updated) and not (before and labels_pixels(before)):
                 unseen.append(annotation.image)
             labels[annotation.image] = updated
     if exported and not new.corrected:
@@ -250,23 +252,7 @@ def _config(folder: Path) -> Config:
 
 
 def _listed(path: Path) -> list[str]:
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding='utf-8-sig').splitlines()
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _by_image(
-    annotations: Iterable[WeakAnnotation], path: Path, new: NewLabels
-) -> list[WeakAnnotation]:
-    """Join the parts of each image; parts that contradict others are left out."""
-    joined: dict[str, WeakAnnotation] = {}
-    for annotation in annotations:
-        known = joined.get(annotation.image)
-        parts = [annotation] if known is None else [known, annotation]
-        with new.problems.leaving_out(file=path):
-            (joined[annotation.image],) = merge_by_image(parts)
-    return list(joined.values())
+    return read_names(path) if path.is_file() else []
 
 
 def _checked(
@@ -344,10 +330,6 @@ def _areas(
         background=None,
         priority=kinds,
     )
-
-
-def _labels_pixels(annotation: WeakAnnotation) -> bool:
-    return any(getattr(annotation, kind) for kind in PIXEL_KINDS)
 
 
 def _pixels(annotation: WeakAnnotation, kind: str) -> int:

@@ -4,7 +4,7 @@ Letters: H, W image size.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Survey:
     @property
     def labeled(self) -> list[WeakAnnotation]:
         """The annotations that label pixels."""
-        return [a for a in self.annotations if any(getattr(a, k) for k in PIXEL_KINDS)]
+        return [a for a in self.annotations if labels_pixels(a)]
 
     @property
     def boxed(self) -> list[WeakAnnotation]:
@@ -137,7 +137,7 @@ def take_survey(
         source, format, images=images, classes=classes, problems=problems, **options
     )
     found = watched(found, 'reading annotations')
-    read = _merged(found, source, problems)
+    read = merge_by_image(found, problems, source)
     if not read:
         first = f'; first problem: {problems.found[0]}' if problems.found else ''
         raise AnnotationError(f'annotates no image{first}', file=source)
@@ -145,7 +145,7 @@ def take_survey(
     if classes is None:
         renamed, read = _with_background(read)
     known = set(names)
-    annotations = [a for a in read if a.image in known and _says_anything(a)]
+    annotations = [a for a in read if a.image in known and says_anything(a)]
     missing = [a.image for a in read if a.image not in known]
     if not annotations:
         raise AnnotationError(_no_common_name(read, names, images), file=source)
@@ -195,24 +195,6 @@ def _masked(names: Sequence[str], folder: Path) -> list[str]:
     return found
 
 
-def _merged(
-    found: Iterable[WeakAnnotation], source: Path, problems: Problems
-) -> list[WeakAnnotation]:
-    """Join the annotations of each image.
-
-    Parts that contradict the ones before them are left out.
-    """
-    merged: dict[str, WeakAnnotation] = {}
-    for annotation in found:
-        known = merged.get(annotation.image)
-        if known is None:
-            merged[annotation.image] = annotation
-            continue
-        with problems.leaving_out(file=source):
-            (merged[annotation.image],) = merge_by_image([known, annotation])
-    return list(merged.values())
-
-
 def _with_background(
     annotations: list[WeakAnnotation],
 ) -> tuple[str | None, list[WeakAnnotation]]:
@@ -226,7 +208,13 @@ def _with_background(
     return meant[0], [renamed_classes(one, new) for one in annotations]
 
 
-def _says_anything(annotation: WeakAnnotation) -> bool:
+def labels_pixels(annotation: WeakAnnotation) -> bool:
+    """Whether an annotation labels pixels, not only boxes or tags."""
+    return any(getattr(annotation, kind) for kind in PIXEL_KINDS)
+
+
+def says_anything(annotation: WeakAnnotation) -> bool:
+    """Whether anything is known of an image."""
     return bool(annotation.shown()) or annotation.tags_complete
 
 

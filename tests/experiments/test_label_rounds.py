@@ -56,7 +56,7 @@ def test_rounds(tmp_path, calls):
     assert calls[5][1] != calls[0][1]  # another seed, other images
     pool = set(study.names(0))
     assert len(pool) == 20 and set(names) <= pool
-    # What is there is not run again.
+    # Rounds that have a result are not run again.
     list(Rounds(study, 'random', 1, out, work).run())
     assert len(calls) == 10
     files = [json.loads(path.read_text()) for path in sorted(out.iterdir())]
