@@ -3,11 +3,14 @@
 Letters: H, W image size.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from mmseg_spml.annotations.dense_masks import dense_map_of
+from mmseg_spml.annotations.label_map import dense_labels_of
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
     DENSE_VOID,
@@ -25,11 +28,13 @@ Area = Polygon | Mask
 
 # Tools round coordinates, CVAT to a hundredth of a pixel.
 _ROUNDING = 0.05
-_NONE = -1
+_AREAS = ('polygons', 'masks')
 
 
 def with_accepted(
-    corrected: WeakAnnotation, exported: WeakAnnotation
+    corrected: WeakAnnotation,
+    exported: WeakAnnotation,
+    classes: Sequence[str] | None = None,
 ) -> WeakAnnotation:
     """Tell what a person drew from predictions that the person left as they were.
 
@@ -41,13 +46,14 @@ def with_accepted(
     Args:
         corrected: What came back from the annotation tool.
         exported: What was exported.
+        classes: The class names of the maps in the result; those that occur if None.
 
     Returns:
         ``corrected`` with its areas in ``accepted`` and ``dense`` instead of polygons
         and masks. Points, strokes, boxes and tags are those of ``corrected``.
 
     Raises:
-        AnnotationError: The images are different.
+        AnnotationError: The images are different, or a label is not in ``classes``.
 
     Example:
         >>> kept = Polygon('cat', [[(0, 0), (2, 0), (2, 2), (0, 2)]])
@@ -64,29 +70,25 @@ def with_accepted(
             f'exported image {exported.image} of {exported.size}',
             place=corrected.image,
         )
-    names: dict[Label, int] = {}
-    before = _label_ids(exported, names)
-    known: dict[Label, list[Area]] = {}
+    if classes is None:
+        classes = sorted(exported.shown() | corrected.shown())
+    known: dict[Label, list[Area]] = defaultdict(list)
     for area in _areas_of(exported):
-        known.setdefault(area.label, []).append(area)
-    after = np.full(corrected.size, _NONE, np.int32)
-    kept = np.zeros(corrected.size, bool)
-    if corrected.dense is not None:
-        for mask in _masks_of(corrected.dense):
-            after[mask.mask] = names.setdefault(mask.label, len(names))
-        kept = after != _NONE
+        known[area.label].append(area)
+    before = dense_labels_of(exported, classes, _AREAS)
+    after = dense_labels_of(corrected, classes, ('dense',))
+    kept = np.ones(corrected.size, bool)  # of a label map, as far as it is the same
     for area in _areas_of(corrected):
         pixels = _pixels(area, corrected.size)
-        after[pixels] = names.setdefault(area.label, len(names))
-        candidates = known.get(area.label, ())
-        kept[pixels] = any(_equal(area, one, pixels) for one in candidates)
-    kept &= (after == before) & (after != _NONE)
+        after[pixels] = DENSE_VOID if area.label is None else classes.index(area.label)
+        kept[pixels] = any(_equal(area, one, pixels) for one in known[area.label])
+    kept &= after == before
     return replace(
         corrected,
         polygons=[],
         masks=[],
-        dense=_map_of(np.where(kept, _NONE, after), names),
-        accepted=_map_of(np.where(kept, after, _NONE), names),
+        dense=dense_map_of(classes, np.where(kept, DENSE_UNLABELED, after)),
+        accepted=dense_map_of(classes, np.where(kept, after, DENSE_UNLABELED)),
     )
 
 
@@ -124,22 +126,6 @@ def with_some_accepted(
     return replace(annotation, accepted=DenseMap(accepted.classes, labels))
 
 
-def _masks_of(dense: DenseMap) -> list[Mask]:
-    labels = dense.labels
-    names: list[tuple[int, Label]] = [*enumerate(dense.classes), (DENSE_VOID, None)]
-    present = np.bincount(labels.ravel(), minlength=DENSE_VOID + 1)
-    return [Mask(name, labels == value) for value, name in names if present[value]]
-
-
-def _label_ids(annotation: WeakAnnotation, names: dict[Label, int]) -> np.ndarray:
-    """Draw the areas of an annotation: (H, W) int32 numbers of ``names``, or none."""
-    ids = np.full(annotation.size, _NONE, np.int32)
-    for area in _areas_of(annotation):
-        number = names.setdefault(area.label, len(names))
-        ids[_pixels(area, annotation.size)] = number
-    return ids
-
-
 def _areas_of(annotation: WeakAnnotation) -> list[Area]:
     """List the areas in the order in which they cover each other."""
     return [*annotation.polygons, *annotation.masks]
@@ -168,15 +154,3 @@ def _equal(one: Area, other: Area, pixels: np.ndarray) -> bool:
 
 def _extent(polygon: Polygon) -> tuple[float, float, float, float]:
     return bounding_box([vertex for ring in polygon.rings for vertex in ring])
-
-
-def _map_of(ids: np.ndarray, names: dict[Label, int]) -> DenseMap | None:
-    """Make a label map of numbers of ``names``; None if there is none."""
-    if (ids == _NONE).all():
-        return None
-    classes = tuple(name for name in names if name is not None)
-    # The last value is that of pixels without a label.
-    values = np.full(len(names) + 1, DENSE_UNLABELED, np.uint8)
-    for name, number in names.items():
-        values[number] = DENSE_VOID if name is None else classes.index(name)
-    return DenseMap(classes, values[ids])

@@ -1,5 +1,6 @@
 """Dense label maps for formats that do not tell them apart, or know shapes alone."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,16 @@ from mmseg_spml.annotations.model import (
     Mask,
     WeakAnnotation,
 )
+
+
+def dense_map_of(classes: Sequence[str], labels: np.ndarray) -> DenseMap | None:
+    """Make a dense map of labels, or None if no pixel has one.
+
+    Example:
+        >>> dense_map_of(('cat',), np.full((1, 2), 254, np.uint8)) is None
+        True
+    """
+    return None if (labels == DENSE_UNLABELED).all() else DenseMap(classes, labels)
 
 
 def with_masks(annotation: WeakAnnotation) -> WeakAnnotation:

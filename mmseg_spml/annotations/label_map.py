@@ -103,6 +103,37 @@ def label_map(
     return np.where(labels < 0, value, labels).astype(np.uint8)
 
 
+def dense_labels_of(
+    annotation: WeakAnnotation, classes: Sequence[str], kinds: Sequence[str]
+) -> np.ndarray:
+    """Draw some kinds of areas as a dense map has them.
+
+    Args:
+        annotation: The annotation of the image.
+        classes: C <= 254 class names.
+        kinds: The kinds to draw, weakest first.
+
+    Returns:
+        (H, W) uint8: 0..C-1, 254 (unlabeled) or 255 (void).
+
+    Raises:
+        AnnotationError: A label is not in ``classes``.
+
+    Example:
+        >>> from mmseg_spml.annotations.model import Mask
+        >>> weak = WeakAnnotation('a.jpg', 1, 2, masks=[Mask('b', np.eye(1, 2) > 0)])
+        >>> dense_labels_of(weak, ('a', 'b'), ('masks',)).tolist()
+        [[1, 254]]
+    """
+    return label_map(
+        annotation,
+        classes,
+        unlabeled=DENSE_UNLABELED,
+        background=None,
+        priority=kinds,
+    )
+
+
 def has_label_map(annotation: WeakAnnotation) -> bool:
     """Return whether :func:`label_map` may label or void a pixel.
 

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from mmseg_spml.annotations.class_names import as_background
 from mmseg_spml.annotations.corrections import with_accepted
+from mmseg_spml.annotations.dense_masks import dense_map_of
 from mmseg_spml.annotations.exporting import EXPORTED
 from mmseg_spml.annotations.formats import (
     detect_format,
@@ -18,12 +19,11 @@ from mmseg_spml.annotations.formats import (
     read_annotations,
 )
 from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.label_map import known_tags, label_map
+from mmseg_spml.annotations.label_map import dense_labels_of, known_tags
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import (
     DENSE_UNLABELED,
     AnnotationError,
-    DenseMap,
     WeakAnnotation,
 )
 from mmseg_spml.annotations.problems import Problems
@@ -167,7 +167,7 @@ def add_labels(
             updated = _checked(annotation, classes, Path(cfg.images))
             before = labels.get(annotation.image)
             if known is not None:
-                corrected = with_accepted(updated, _renamed(known, classes))
+                corrected = with_accepted(updated, _renamed(known, classes), classes)
                 updated = _joined(corrected, before, classes)
                 new.corrected += 1
                 new.drawn += _pixels(corrected, 'dense')
@@ -304,31 +304,16 @@ def _joined(
         absent=before.absent - shown,
     )
     (joined,) = merge_by_image([corrected, marks])
-    drawn = _areas(before, classes, _DRAWN)
-    if (drawn == DENSE_UNLABELED).all():
-        return joined
-    now, accepted = (_areas(joined, classes, (kind,)) for kind in ('dense', 'accepted'))
+    drawn = dense_labels_of(before, classes, _DRAWN)
+    now, accepted = (
+        dense_labels_of(joined, classes, (kind,)) for kind in ('dense', 'accepted')
+    )
     now = np.where(now == DENSE_UNLABELED, drawn, now)
     accepted = np.where(now == DENSE_UNLABELED, accepted, DENSE_UNLABELED)
     return replace(
         joined,
-        dense=DenseMap(classes, now),
-        accepted=None
-        if (accepted == DENSE_UNLABELED).all()
-        else DenseMap(classes, accepted),
-    )
-
-
-def _areas(
-    annotation: WeakAnnotation, classes: Sequence[str], kinds: Sequence[str]
-) -> np.ndarray:
-    """Draw some kinds of areas: (H, W) uint8, as a dense map has them."""
-    return label_map(
-        annotation,
-        classes,
-        unlabeled=DENSE_UNLABELED,
-        background=None,
-        priority=kinds,
+        dense=dense_map_of(classes, now),
+        accepted=dense_map_of(classes, accepted),
     )
 
 

@@ -93,6 +93,22 @@ def test_corrections_join_the_labels(project, tmp_path):
     assert labels_of(project) == labels
 
 
+def test_the_same_corrections_change_nothing_twice(tmp_path):
+    """Also where the project has classes that the image does not show."""
+    source, images = made_up.make_data(tmp_path)
+    mine = tmp_path / 'mine'
+    init_project(source, images, mine, classes=('background', 'ant', 'cat', 'dog'))
+    background, cat = predicted('00.jpg').polygons
+    areas = [background, replace(cat, label='dog')]
+    correct(
+        tmp_path / 'corrected',
+        [replace(predicted('00.jpg'), polygons=areas)],
+        [predicted('00.jpg')],
+    )
+    assert add_labels(mine, tmp_path / 'corrected').changed == ['00.jpg']
+    assert add_labels(mine, tmp_path / 'corrected').changed == []
+
+
 def test_dense_sparse_and_accepted_labels_train_together(project, tmp_path):
     correct(tmp_path / 'corrected', [predicted('02.jpg')], [predicted('02.jpg')])
     add_labels(project, tmp_path / 'corrected')
