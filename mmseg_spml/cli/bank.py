@@ -8,7 +8,7 @@ from mmseg_spml.cli import options
 from mmseg_spml.cli.command import Command, SeveralValues
 
 
-@click.command(cls=Command, needs_models=True)
+@click.command(cls=Command, needs_models=True, loads_checkpoints=True)
 @click.argument('config')
 @click.argument('checkpoint')
 @click.argument('out')

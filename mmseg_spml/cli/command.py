@@ -11,6 +11,7 @@ import click
 TRACEBACK = 'MMSEG_SPML_TRACEBACK'
 WORDS = 'mmseg_spml.words'
 """The key of a context's ``meta`` for the words that follow a subcommand."""
+_TRUST = 'mmseg_spml.trust'
 _OPTION = re.compile(r'-[A-Za-z]|--\w')
 # What users can mend: wrong values and files, missing packages.
 _EXPECTED = (ValueError, OSError, ImportError)
@@ -20,6 +21,21 @@ def command_line() -> str:
     """Return the words of the running subcommand as a shell takes them."""
     ctx = click.get_current_context()
     return shlex.join(['mmseg-spml', ctx.command.name or '', *ctx.meta[WORDS]])
+
+
+def _trust_option() -> click.Option:
+    return click.Option(
+        ['--trust'],
+        is_flag=True,
+        expose_value=False,
+        callback=_trust,
+        help='load checkpoints though they may run code: only those whose makers you '
+        'trust',
+    )
+
+
+def _trust(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+    ctx.meta[_TRUST] = given
 
 
 class SeveralValues(click.Option):
@@ -47,15 +63,26 @@ class Command(click.Command):
     Args:
         needs_models: Whether the command needs the registered modules, and so
             MMSegmentation.
+        loads_checkpoints: Whether the command may load a checkpoint; it then has the
+            option ``--trust``.
     """
 
-    def __init__(self, *args: Any, needs_models: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        needs_models: bool = False,
+        loads_checkpoints: bool = False,
+        **options: Any,
+    ) -> None:
         settings = dict(help_option_names=['-h', '--help'], max_content_width=100)
         options.setdefault('context_settings', settings)
         super().__init__(*args, **options)
         # Docstrings with line breaks in commands are raw, click's mark is not.
         self.help = (self.help or '').replace('\\b\n', '\b\n')
         self.needs_models = needs_models
+        self.loads_checkpoints = loads_checkpoints
+        if loads_checkpoints:
+            self.params.append(_trust_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words, of which an option may take several."""
@@ -99,6 +126,12 @@ class Command(click.Command):
                     from mmseg_spml.dependencies import check_dependencies
 
                     check_dependencies()
+                if self.loads_checkpoints:
+                    from mmseg_spml.engine.checkpoint_loading import (
+                        set_checkpoint_loader,
+                    )
+
+                    set_checkpoint_loader(ctx.meta[_TRUST])
                 # MMSegmentation's hook says so of each training that draws nothing.
                 warnings.filterwarnings('ignore', message='The draw is False')
             return super().invoke(ctx)

@@ -11,7 +11,7 @@ from mmseg_spml.cli.command import Command
 _TOLERANCE = 1e-3
 
 
-@click.command(cls=Command, needs_models=True)
+@click.command(cls=Command, needs_models=True, loads_checkpoints=True)
 @click.argument('config')
 @click.argument('checkpoint')
 @click.argument('out', type=Path)

@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import distributed, nn
 
+from mmseg_spml.engine.checkpoint_loading import load_checkpoint
 from mmseg_spml.engine.checkpoints import newest_whole_checkpoint
 from mmseg_spml.engine.class_counts import check_class_counts
 from mmseg_spml.engine.run_length import set_length
@@ -261,7 +262,7 @@ def check_checkpoint(model: nn.Module, path: str) -> None:
         ValueError: If a tensor is missing, which would keep its random initialization.
     """
     model = unwrapped(model)
-    content = torch.load(path, map_location='cpu', weights_only=False)
+    content = load_checkpoint(path)
     state = content.get('state_dict', content)
     names = {name.removeprefix('module.') for name in state}
     optional = ('num_batches_tracked', '_extra_state')

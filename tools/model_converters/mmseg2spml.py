@@ -4,11 +4,11 @@ python tools/model_converters/mmseg2spml.py iter_30000.pth model-29999.pth
 """
 
 import argparse
-import os
 from collections.abc import Sequence
 
 import torch
 
+from mmseg_spml.engine.checkpoint_loading import load_checkpoint
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.models.checkpoint_names import rename_to_release
 
@@ -26,10 +26,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the checkpoint, rename its tensors, and write them."""
     args = parse_args(argv)
-    if not os.path.isfile(args.source):
-        raise FileNotFoundError(f'there is no file {args.source!r}')
-    # MMEngine's checkpoints hold more than tensors: load only files that you trust.
-    content = torch.load(args.source, map_location='cpu', weights_only=False)
+    content = load_checkpoint(args.source)
     renamed = rename_to_release(content['state_dict'])
     with atomic_file(args.target) as file:
         torch.save(renamed, file)
