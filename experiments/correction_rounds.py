@@ -24,7 +24,7 @@ from mmengine.config import Config
 from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.exporting import CLASSES
 from mmseg_spml.annotations.formats import json_lines
-from mmseg_spml.annotations.model import DENSE_UNLABELED, DenseMap
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DenseMap
 from mmseg_spml.engine.trained_model import RUN
 from mmseg_spml.io.atomic_file import atomic_file, write_json
 from mmseg_spml.io.images import read_image, write_image

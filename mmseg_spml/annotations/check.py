@@ -15,16 +15,14 @@ import numpy as np
 from mmseg_spml.annotations.image_size import exif_orientation, image_size
 from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    DENSE_VOID,
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DENSE_VOID, Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.functional.labels.values import VOID

@@ -12,15 +12,17 @@ import numpy as np
 from mmseg_spml.annotations.dense_masks import dense_map_of
 from mmseg_spml.annotations.label_map import dense_labels_of
 from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    DENSE_VOID,
     AnnotationError,
-    DenseMap,
     Label,
-    Mask,
     Polygon,
     WeakAnnotation,
     bounding_box,
+)
+from mmseg_spml.annotations.pixel_maps import (
+    DENSE_UNLABELED,
+    DENSE_VOID,
+    DenseMap,
+    Mask,
 )
 from mmseg_spml.functional.labels.rasterize import polygon_mask
 

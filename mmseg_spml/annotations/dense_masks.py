@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmseg_spml.annotations.model import (
+from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import (
     DENSE_UNLABELED,
     DENSE_VOID,
     DenseMap,
     Mask,
-    WeakAnnotation,
 )
 
 

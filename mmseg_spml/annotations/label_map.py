@@ -7,15 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    DENSE_VOID,
-    AnnotationError,
-    Box,
-    DenseMap,
-    Label,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import AnnotationError, Box, Label, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DENSE_VOID, DenseMap
 from mmseg_spml.functional.labels.rasterize import (
     box_mask,
     disc_mask,

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mmseg_spml.annotations.model import DENSE_UNLABELED, DENSE_VOID, AnnotationError
+from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DENSE_VOID
 
 UNLABELED, VOID = 'unlabeled', 'void'
 _MOST_SHOWN = 6

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from mmseg_spml.annotations.model import Mask, Polygon, WeakAnnotation
+from mmseg_spml.annotations.model import Polygon, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.functional.labels.outlines import (
     Outline,
     label_regions,

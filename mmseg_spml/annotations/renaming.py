@@ -6,14 +6,13 @@ from typing import TypeVar
 
 from mmseg_spml.annotations.model import (
     Box,
-    DenseMap,
     Label,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 _Shape = TypeVar('_Shape', Box, Point, Stroke, Polygon)
 

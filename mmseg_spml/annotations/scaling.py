@@ -5,16 +5,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    Box,
-    DenseMap,
-    Mask,
-    Point,
-    Polygon,
-    Stroke,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import Box, Point, Polygon, Stroke, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DenseMap, Mask
 from mmseg_spml.functional.labels.shrinking import shrink_labels
 
 _Vertices = tuple[tuple[float, float], ...]

@@ -10,10 +10,11 @@ from typing import TypeGuard
 
 import numpy as np
 
+from mmseg_spml.io.limits import MOST_PIXELS
+
 # This is far outside of any image, and yet exact in float32 arithmetic.
 _LARGEST_COORDINATE = 1e6
 _LARGEST_SIDE = 65_535
-_MOST_PIXELS = 2**28
 
 
 class AnnotationError(ValueError):
@@ -63,7 +64,7 @@ def checked_image_name(name: object) -> str:
     if not _is_text(name) or not name.strip('./\\ ') or '\0' in name:
         raise AnnotationError(f'an image needs a file name, got {name!r}')
     parts = name.replace('\\', '/').split('/')
-    drive = len(parts[0]) == 2 and parts[0][1] == ':'
+    drive = parts[0][1:2] == ':'
     if '..' in parts or parts[0] == '' or drive:
         raise AnnotationError(
             f'the image name {name!r} leads out of the folder of images: make it '
@@ -77,7 +78,7 @@ def checked_size(height: object, width: object) -> tuple[int, int]:
 
     Raises:
         AnnotationError: A side is no whole number in 1..65535, or the product of the
-            sides is above 2^28.
+            sides is above ``MOST_PIXELS``.
     """
     sides = []
     for name, side in (('height', height), ('width', width)):
@@ -87,9 +88,9 @@ def checked_size(height: object, width: object) -> tuple[int, int]:
                 f'got {side!r}'
             )
         sides.append(int(side))
-    if sides[0] * sides[1] > _MOST_PIXELS:
+    if sides[0] * sides[1] > MOST_PIXELS:
         raise AnnotationError(
-            f'an image of {sides[0]} x {sides[1]} has more than {_MOST_PIXELS} pixels'
+            f'an image of {sides[0]} x {sides[1]} has more than {MOST_PIXELS} pixels'
         )
     return sides[0], sides[1]
 

@@ -12,7 +12,8 @@ from mmseg.utils import register_all_modules
 
 from mmseg_spml.annotations.formats.index_png import read_dense_map
 from mmseg_spml.annotations.mask_values import Value
-from mmseg_spml.annotations.model import DENSE_UNLABELED, AnnotationError
+from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.folders import files_with_suffix
 

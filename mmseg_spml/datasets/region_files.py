@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -245,7 +246,26 @@ def read_contours(path: Path, size: tuple) -> np.ndarray:
     return levels.astype(np.float64) / full
 
 
-def read_masks(path: Path, size: tuple) -> list[np.ndarray]:
+class CodedMasks(Sequence[np.ndarray]):
+    """Masks of an image, which are decoded one at a time.
+
+    Args:
+        codes: The run-length code of each mask, compressed or not.
+        size: (H, W).
+    """
+
+    def __init__(self, codes: Sequence[Any], size: tuple[int, int]) -> None:
+        self.codes = codes
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, index: Any) -> Any:
+        return decode_mask(self.codes[index], self.size)
+
+
+def read_masks(path: Path, size: tuple) -> 'CodedMasks':
     """Read masks from a JSON file.
 
     The file holds a list, or an object with a list ``annotations``. Each entry has a
@@ -277,7 +297,7 @@ def read_masks(path: Path, size: tuple) -> list[np.ndarray]:
         raise ValueError(
             f'{path} has masks of the sizes {set(sizes)}, its image {size}'
         )
-    return [decode_mask(code.get('counts'), size) for code in codes]
+    return CodedMasks([code.get('counts') for code in codes], size)
 
 
 @lru_cache(maxsize=1)
@@ -293,5 +313,5 @@ def _kept_regions(path: str, key: str) -> int | None:
             image.load()
             fits = image.info.get(_KEY) == key
             return int(np.asarray(image).max()) + 1 if fits else None
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # decoders raise errors of any kind for damaged files
         return None

@@ -15,13 +15,14 @@ from mmseg.registry import DATASETS, TRANSFORMS
 
 from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.datasets.annotation_samples import annotation_samples
+from mmseg_spml.datasets.list_files import MAPS, path_below, read_stems, read_triples
 from mmseg_spml.datasets.sampler import Draw, randomness_of
 from mmseg_spml.functional.labels.values import check_label_options
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
+from mmseg_spml.io.limits import check_image
 
 _LIST_FORMATS = ('stem', 'triple', 'annotations')
-_MAPS = ('seg_map_path', 'region_map_path')
 
 
 @DATASETS.register_module()
@@ -207,7 +208,11 @@ class WeakSegDataset(BaseSegDataset):
                 f'({self.data_root}) and `ann_file`'
             )
         if self.ann_file and self.list_format == 'triple':
-            samples = self._samples_of_triples()
+            samples: list[dict] = read_triples(
+                self.ann_file,
+                self.data_root or '',
+                images_alone=bool(self.test_mode or self.tags_file),
+            )
         elif self.ann_file and self.list_format == 'annotations':
             samples = annotation_samples(
                 self.ann_file,
@@ -255,8 +260,7 @@ class WeakSegDataset(BaseSegDataset):
         """Select the samples of the stems in ``image_list``, in the list's order."""
         if not osp.isfile(image_list):
             raise FileNotFoundError(f'there is no list {image_list}')
-        with open(image_list, encoding='utf-8-sig') as file:
-            stems = [line.strip() for line in file if line.strip()]
+        stems = read_stems(image_list)
         folder = self.data_prefix.get('img_path', '')
         known: dict[str, dict] = {}
         for sample in samples:
@@ -271,36 +275,6 @@ class WeakSegDataset(BaseSegDataset):
             )
         return [known[stem] for stem in stems]
 
-    def _samples_of_triples(self) -> list[dict]:
-        samples = []
-        with open(self.ann_file, encoding='utf-8-sig') as file:
-            lines = file.read().splitlines()
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            columns: list[str | None] = [*line.strip().split(' ')]
-            where = f'{self.ann_file}, line {number}: {line!r}'
-            if len(columns) not in (1, 3):
-                raise ValueError(
-                    f'{where} has {len(columns)} columns. Expected "image semantic '
-                    'instance" with single spaces, or an image alone for testing. Add '
-                    'the region map as the third column (paths must hold no space), '
-                    'or use list_format="stem"'
-                )
-            if len(columns) == 1 and not (self.test_mode or self.tags_file):
-                raise ValueError(
-                    f'{where} names an image without label map. Add the label map and '
-                    'the region map, give a `tags_file`, or set test_mode=True'
-                )
-            columns += [None] * (3 - len(columns))
-            samples.append(
-                {
-                    key: None if path is None else osp.join(self.data_root or '', path)
-                    for key, path in zip(('img_path', *_MAPS), columns)
-                }
-            )
-        return samples
-
     def _samples_of_names(self) -> list[dict]:
         for key, folder in self.data_prefix.items():
             if folder and not osp.isdir(folder):
@@ -310,8 +284,7 @@ class WeakSegDataset(BaseSegDataset):
                 )
         folder = self.data_prefix.get('img_path', '')
         if self.ann_file:
-            with open(self.ann_file, encoding='utf-8-sig') as file:
-                names = [line.strip() for line in file if line.strip()]
+            names = read_stems(self.ann_file)
         else:
             self.img_suffix = self._found_suffix(folder or '.')
             files = mmengine.scandir(folder or '.', self.img_suffix, recursive=True)
@@ -319,10 +292,10 @@ class WeakSegDataset(BaseSegDataset):
         suffixes = (self.seg_map_suffix, self.region_map_suffix)
         samples = []
         for name in names:
-            sample: dict[str, str | None] = dict(
-                img_path=osp.join(folder, name + self.img_suffix)
-            )
-            for key, suffix in zip(_MAPS, suffixes):
+            where = self.ann_file or 'the folder'
+            image = path_below(folder, name + self.img_suffix, where)
+            sample: dict[str, str | None] = dict(img_path=image)
+            for key, suffix in zip(MAPS, suffixes):
                 prefix = self.data_prefix.get(key)
                 sample[key] = (
                     None if prefix is None else osp.join(prefix, name + suffix)
@@ -350,7 +323,7 @@ class WeakSegDataset(BaseSegDataset):
 
     def _check_files(self, sample: dict) -> None:
         """Check that the files of the first sample exist; others fail at loading."""
-        for key in ('img_path', *_MAPS):
+        for key in ('img_path', *MAPS):
             path = sample.get(key)
             if path is None or (self.test_mode and key == 'region_map_path'):
                 continue
@@ -380,14 +353,16 @@ class WeakSegDataset(BaseSegDataset):
             return self._run_pipeline(int(idx))
 
     def _run_pipeline(self, idx: int) -> Any:
+        path = self.get_data_info(idx)['img_path']
+        check_image(path)
         try:
             return super().prepare_data(idx)
-        except (AssertionError, cv2.error) as error:
-            # MMCV's loader and OpenCV raise these errors for damaged images.
-            path = self.get_data_info(idx)['img_path']
+        except (AssertionError, cv2.error, MemoryError) as error:
+            # MMCV's loader and OpenCV raise the first two for damaged images.
+            problem = str(error) or type(error).__name__
             raise ValueError(
-                f'the pipeline failed on the image {path}: {error or type(error)}. If '
-                'the file is damaged, replace it or take it out of the list'
+                f'the pipeline failed on the image {path}: {problem}. If the file is '
+                'damaged, replace it or take it out of the list'
             ) from error
 
     def _rand_another(self) -> int | Draw:

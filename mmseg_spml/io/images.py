@@ -11,6 +11,7 @@ import numpy as np
 
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.folders import files_with_suffix
+from mmseg_spml.io.limits import check_image
 
 IMAGE_SUFFIXES = (
     *('.jpg', '.jpeg', '.jfif', '.png'),
@@ -29,10 +30,11 @@ def decode_image(content: bytes) -> np.ndarray:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: The content cannot be decoded.
+        ValueError: The content cannot be decoded, or the image is too large.
     """
     image = None
     if content:
+        check_image(content)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError('no image that OpenCV can decode')

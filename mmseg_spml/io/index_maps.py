@@ -77,7 +77,7 @@ def decode_index_map(
     try:
         image = Image.open(io.BytesIO(content))
         image.load()
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # decoders raise errors of any kind for damaged files
         raise ValueError(
             f'cannot decode the {what} {path}: {error}. Write the file again'
         ) from error

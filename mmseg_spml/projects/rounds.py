@@ -21,11 +21,8 @@ from mmseg_spml.annotations.formats import (
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.label_map import dense_labels_of, known_tags
 from mmseg_spml.annotations.merge import merge_by_image
-from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    AnnotationError,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.annotations.text_files import read_names

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
+from mmseg_spml.io.index_maps import read_index_map
 from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.visualization.embedding_colors import (
     EmbeddingColors,
@@ -276,13 +277,10 @@ def read_truth(folder: str | Path, image_path: str) -> np.ndarray:
     """Read the full mask of an image, the file ``<stem>.png`` of a folder.
 
     Raises:
-        FileNotFoundError: The file is missing or not a gray image.
+        FileNotFoundError: The file is missing.
+        ValueError: The file is no index map; see :func:`read_index_map`.
     """
-    path = Path(folder) / f'{Path(image_path).stem}.png'
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None or mask.ndim != 2:
-        raise FileNotFoundError(f'{path} is no gray label map: check the truth folder')
-    return mask
+    return read_index_map(Path(folder) / f'{Path(image_path).stem}.png', 'full mask')
 
 
 def to_rgb(inputs: Tensor) -> np.ndarray:

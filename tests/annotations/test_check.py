@@ -7,15 +7,8 @@ import pytest
 from PIL import Image
 
 from mmseg_spml.annotations.check import Finding, check_annotations, grouped
-from mmseg_spml.annotations.model import (
-    Box,
-    DenseMap,
-    Mask,
-    Point,
-    Polygon,
-    Stroke,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import Box, Point, Polygon, Stroke, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 CLASSES = ('background', 'cat', 'dog')
 

@@ -7,14 +7,8 @@ import pytest
 
 from mmseg_spml.annotations.corrections import with_accepted, with_some_accepted
 from mmseg_spml.annotations.label_map import label_map
-from mmseg_spml.annotations.model import (
-    AnnotationError,
-    DenseMap,
-    Mask,
-    Point,
-    Polygon,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import AnnotationError, Point, Polygon, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 CLASSES = ('background', 'cat', 'dog')
 U = 254

@@ -9,12 +9,12 @@ from PIL import Image
 from mmseg_spml.annotations.dense_masks import with_masks
 from mmseg_spml.annotations.formats import read_annotations, write_annotations
 from mmseg_spml.annotations.label_map import label_map
-from mmseg_spml.annotations.model import (
+from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import (
     DENSE_UNLABELED,
     DENSE_VOID,
     DenseMap,
     Mask,
-    WeakAnnotation,
 )
 
 CLASSES = ('background', 'cat', 'dog')

@@ -7,13 +7,12 @@ from mmseg_spml.annotations.label_map import PRIORITY, known_tags, label_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 CLASSES = ('background', 'cat', 'dog')
 U, V = 3, 255

@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 
 from mmseg_spml.annotations.merge import merge_by_image
-from mmseg_spml.annotations.model import (
-    AnnotationError,
-    Box,
-    DenseMap,
-    Mask,
-    Point,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import AnnotationError, Box, Point, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 
 def part(name='a.jpg', size=(2, 3), **parts):

@@ -6,14 +6,13 @@ import pytest
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
     checked_image_name,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 NOT_NUMBERS = [float('nan'), float('inf'), 1e300, 10**400, -2e6, '3', None, True, [1]]
 
@@ -72,8 +71,8 @@ def test_sizes(size):
 
 
 @pytest.mark.parametrize(
-    'name', ['/etc/passwd', '../a.jpg', 'a/../../b.jpg', 'C:\\a.jpg', '\\a.jpg',
-             '..\\a.jpg', '', '.', 'x/..', 'a\0b', None, 5],
+    'name', ['/etc/passwd', '../a.jpg', 'a/../../b.jpg', 'C:\\a.jpg',
+             'C:a.jpg', '\\a.jpg', '..\\a.jpg', '', '.', 'x/..', 'a\0b', None, 5],
 )  # fmt: skip
 def test_names_stay_in_their_folder(name):
     with pytest.raises(AnnotationError, match='image'):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.model import DenseMap, Mask
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 
 @pytest.mark.parametrize('size', [(1, 1), (5, 7), (8, 16), (33, 65)])
@@ -43,6 +43,11 @@ def test_a_small_area_of_a_large_image_is_small():
     mask = np.zeros((3000, 4000), bool)
     mask[1000:1100, 2000:2100] = True
     assert len(pickle.dumps(Mask('cat', mask))) < 2000
+
+
+def test_a_simple_area_of_a_large_image_is_small():
+    mask = np.ones((3000, 4000), bool)
+    assert len(pickle.dumps(Mask('cat', mask))) < 10_000
 
 
 def test_dense_maps_come_back():

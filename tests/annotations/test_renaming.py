@@ -6,13 +6,12 @@ import pytest
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 from mmseg_spml.annotations.renaming import renamed_classes
 
 RING = [(0, 0), (3, 0), (0, 3)]

@@ -7,12 +7,8 @@ import pytest
 from PIL import Image
 
 from mmseg_spml.annotations.formats import write_annotations
-from mmseg_spml.annotations.model import (
-    AnnotationError,
-    DenseMap,
-    Mask,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 from mmseg_spml.datasets import WeakSegDataset
 from mmseg_spml.datasets.annotation_samples import annotation_samples, unpacked
 from mmseg_spml.models.necks.segment_pooling import stack_weak_annotations

@@ -92,6 +92,16 @@ class TestLists:
         with pytest.raises(ValueError, match=r'list\.txt, line 2: .*test_mode'):
             triples(root, A, 'images/b.jpg')
 
+    def test_paths_that_lead_out(self, root):
+        with pytest.raises(
+            ValueError, match=r"line 2: names '/etc/passwd'.* leads out"
+        ):
+            triples(root, A, '/etc/passwd maps/a.png regions/a.png')
+        with pytest.raises(ValueError, match=r"names '../b.png'"):
+            triples(root, 'images/a.jpg ../b.png regions/a.png')
+        inside = ' '.join(str(root / path) for path in A.split())
+        assert paths(triples(root, inside), root) == [A.split()]
+
     @pytest.mark.parametrize('line', [B.rsplit(' ', 1)[0], B + ' x', A + '  ' + B])
     def test_wrong_number_of_columns(self, root, line):
         with pytest.raises(ValueError, match=r'list\.txt, line 3: .*single spaces'):

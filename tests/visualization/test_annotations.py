@@ -11,11 +11,11 @@ import pytest
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
     annotation_page,

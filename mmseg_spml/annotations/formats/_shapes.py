@@ -13,13 +13,13 @@ from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
     Label,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
     bounding_box,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.functional.labels.rasterize import Vertices, polygon_mask
 
 Shape = Box | Point | Stroke | Polygon | Mask

@@ -26,14 +26,12 @@ from mmseg_spml.annotations.formats._image_names import name_in_folder
 from mmseg_spml.annotations.formats._json_values import as_list, as_object, text_at
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    DENSE_VOID,
     AnnotationError,
-    DenseMap,
     WeakAnnotation,
     checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DENSE_VOID, DenseMap
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.text_files import read_json
 from mmseg_spml.annotations.validation import MissingFileError, check_shape

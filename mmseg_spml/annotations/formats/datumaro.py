@@ -36,13 +36,13 @@ from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask
 from mmseg_spml.annotations.text_files import read_json

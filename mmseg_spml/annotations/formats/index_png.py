@@ -19,7 +19,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from mmseg_spml.annotations.label_map import has_label_map, label_map
 from mmseg_spml.annotations.mask_colors import (
@@ -36,14 +35,8 @@ from mmseg_spml.annotations.mask_values import (
     dense_labels,
     doubts,
 )
-from mmseg_spml.annotations.model import (
-    DENSE_UNLABELED,
-    DENSE_VOID,
-    AnnotationError,
-    DenseMap,
-    WeakAnnotation,
-    checked_size,
-)
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation, checked_size
+from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DENSE_VOID, DenseMap
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.text_files import read_lines
 from mmseg_spml.annotations.validation import MissingFileError
@@ -299,7 +292,7 @@ def _ids(path: Path) -> np.ndarray:
     checked_size(int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big'))
     try:
         ids = read_index_map(str(path), 'label map')
-    except (ValueError, Image.DecompressionBombError) as error:
+    except ValueError as error:
         raise AnnotationError(str(error)) from error
     if ids.ndim != 2 or ids.min() < 0 or ids.max() > DENSE_VOID:
         raise AnnotationError(

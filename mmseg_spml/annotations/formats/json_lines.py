@@ -18,14 +18,13 @@ from PIL import Image
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask, encode_mask
 from mmseg_spml.annotations.validation import checked_names

@@ -19,11 +19,11 @@ from mmseg_spml.annotations.formats.json_lines import text_lines
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.mask_values import UNLABELED, Value
 from mmseg_spml.annotations.model import (
-    DENSE_VOID,
     AnnotationError,
     WeakAnnotation,
     checked_image_name,
 )
+from mmseg_spml.annotations.pixel_maps import DENSE_VOID
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES

@@ -24,13 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
-from mmseg_spml.annotations.model import (
-    DENSE_VOID,
-    AnnotationError,
-    DenseMap,
-    WeakAnnotation,
-    checked_size,
-)
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation, checked_size
+from mmseg_spml.annotations.pixel_maps import DENSE_VOID, DenseMap
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 from mmseg_spml.io.folders import files_with_suffix

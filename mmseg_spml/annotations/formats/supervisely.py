@@ -34,7 +34,6 @@ from mmseg_spml.annotations.formats._shapes import Ring, Shape, annotation_of_sh
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     Stroke,
@@ -42,6 +41,7 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.text_files import read_json
 from mmseg_spml.annotations.validation import MissingFileError, checked_vertices

@@ -135,13 +135,16 @@ def regions_of_masks(masks: Sequence[np.ndarray], size: tuple[int, int]) -> np.n
         >>> regions_of_masks(masks, (1, 4))
         array([[0, 1, 0, 2]], dtype=int32)
     """
-    masks = [np.asarray(mask, bool) for mask in masks]
+    # One mask at a time: hundreds of a large photograph do not fit into memory.
+    areas = []
     for mask in masks:
-        if mask.shape != tuple(size):
-            raise ValueError(f'expected masks of the size {size}, got {mask.shape}')
+        if np.shape(mask) != tuple(size):
+            raise ValueError(f'expected masks of the size {size}, got {np.shape(mask)}')
+        areas.append(np.count_nonzero(mask))
+    order = sorted(range(len(masks)), key=areas.__getitem__, reverse=True)
     regions = np.zeros(size, np.int64)
-    for number, mask in enumerate(sorted(masks, key=np.sum, reverse=True), start=1):
-        regions[mask] = number
+    for number, index in enumerate(order, start=1):
+        regions[np.asarray(masks[index], bool)] = number
     pieces, _ = ndimage.label(regions == 0)
     return renumber_regions(np.where(regions, regions, pieces + len(masks)))
 

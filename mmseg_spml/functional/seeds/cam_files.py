@@ -3,6 +3,7 @@
 Letters: H, W image size.
 """
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.numpy_dicts import load_numpy_object
+
+# Maps of twenty classes of a photograph of 12 megapixels fit.
+_MOST_BYTES = 2**30
 
 
 def load_cam(path: str | Path, offset: int = 1) -> dict[int, np.ndarray]:
@@ -42,6 +46,8 @@ def load_cam(path: str | Path, offset: int = 1) -> dict[int, np.ndarray]:
         if not path.is_file():
             raise FileNotFoundError(f'file not found: {path}')
         try:
+            with zipfile.ZipFile(path) as file:
+                _check_bytes(sum(entry.file_size for entry in file.infolist()))
             with np.load(path, allow_pickle=False) as file:
                 content = {int(key): file[key] for key in file.files}
         except Exception as error:  # zipfile, zlib and numpy raise many kinds
@@ -106,6 +112,11 @@ def find_cam(folder: str | Path, stem: str) -> Path:
     if len(found) > 1:
         raise ValueError(f'{found[0]} and {found[1]} are of one image: remove one')
     return found[0]
+
+
+def _check_bytes(size: int) -> None:
+    if size > _MOST_BYTES:
+        raise ValueError(f'they take {size} bytes, more than {_MOST_BYTES}')
 
 
 def _is_class_number(key: object) -> bool:

@@ -2,15 +2,8 @@
 
 import numpy as np
 
-from mmseg_spml.annotations.model import (
-    Box,
-    DenseMap,
-    Mask,
-    Point,
-    Polygon,
-    Stroke,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import Box, Point, Polygon, Stroke, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 CLASSES = ('background', 'cat', 'dog')
 OUT = {

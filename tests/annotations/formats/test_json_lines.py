@@ -19,13 +19,12 @@ from mmseg_spml.annotations.formats import (
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 LABELS = st.sampled_from(['cat', 'dog', 'Łódź 船', None])
 COORDINATES = st.floats(-1e6, 1e6)

@@ -8,7 +8,8 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from mmseg_spml.annotations.formats import list_files
-from mmseg_spml.annotations.model import AnnotationError, DenseMap, WeakAnnotation
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
 # The folders and lists are those of the release, as README.md shows them ("Data").

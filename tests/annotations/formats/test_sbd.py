@@ -11,7 +11,8 @@ from scipy.io import loadmat, savemat
 from scipy.sparse import csc_matrix
 
 from mmseg_spml.annotations.formats import sbd
-from mmseg_spml.annotations.model import AnnotationError, DenseMap, WeakAnnotation
+from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
 LABELS = np.array([[0, 1, 20, 255], [15, 15, 0, 0], [2, 3, 4, 5]], np.uint8)

@@ -11,11 +11,11 @@ from mmseg_spml.annotations.formats import scribblesup, voc_xml
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
     Point,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap
 
 # The data set is not at hand. This is the layout that its own reader (readspots.m of
 # the release) and published readers expect: filename, size, segmented, and polygons of

@@ -12,13 +12,12 @@ from mmseg_spml.annotations.formats import voc_xml
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 SMALL = (
     '<annotation><filename>a.jpg</filename><size><width>6</width><height>4</height>'

@@ -10,13 +10,8 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from mmseg_spml.annotations.formats import whats_the_point
-from mmseg_spml.annotations.model import (
-    AnnotationError,
-    Box,
-    DenseMap,
-    Point,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import AnnotationError, Box, Point, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap
 
 # The data are not at hand. This is the layout in their README: ids of PASCAL VOC 2012
 # images, and clicks with x and y from 0, cls 1-20 in alphabetical order, and a rank.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmseg_spml.functional.seeds import cam_files
 from mmseg_spml.functional.seeds.cam import (
     class_activations,
     normalized_maps,
@@ -185,6 +186,16 @@ def test_unusable_files(tmp_path, content, what):
     np.save(tmp_path / 'a.npy', np.array(content, object), allow_pickle=True)
     with pytest.raises(ValueError, match=what):
         load_cam(tmp_path / 'a.npy')
+
+
+def test_an_archive_that_expands_to_gigabytes_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(cam_files, '_MOST_BYTES', 10_000)
+    path = tmp_path / 'a.npz'
+    save_cam(path, {1: np.zeros((40, 40))})
+    load_cam(path)
+    save_cam(path, {1: np.zeros((40, 40)), 2: np.zeros((40, 40))})
+    with pytest.raises(ValueError, match=r'a.npz: they take .* bytes, more than 10000'):
+        load_cam(path)
 
 
 def test_damaged_and_missing_files(tmp_path):

@@ -41,13 +41,13 @@ from mmseg_spml.annotations.formats.coco_panoptic import has_segments
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     WeakAnnotation,
     checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.run_length import decode_mask
 from mmseg_spml.annotations.text_files import read_json

@@ -15,12 +15,12 @@ from mmseg_spml.annotations.formats._shapes import Ring, pixel_bounds
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.annotations.run_length import encode_mask
 from mmseg_spml.functional.labels.rasterize import polygon_mask
 from mmseg_spml.io.atomic_file import atomic_file

@@ -48,13 +48,13 @@ from mmseg_spml.annotations.formats.cvat.writer import CORNERS
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
     checked_size,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import check_label
 

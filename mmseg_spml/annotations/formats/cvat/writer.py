@@ -18,13 +18,13 @@ from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
     Label,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
     bounding_box,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.annotations.run_length import encode_counts
 from mmseg_spml.io.atomic_file import atomic_file
 

@@ -8,13 +8,8 @@ from urllib.parse import quote
 
 from mmseg_spml.annotations.formats._shapes import Shape, loses_outline, rectangle_of
 from mmseg_spml.annotations.formats.label_studio.brush import encode_brush
-from mmseg_spml.annotations.model import (
-    Box,
-    Mask,
-    Point,
-    Polygon,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import Box, Point, Polygon, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.io.atomic_file import atomic_file
 
 

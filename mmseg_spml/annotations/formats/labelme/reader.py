@@ -51,7 +51,6 @@ from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
     Label,
-    Mask,
     Point,
     Polygon,
     Stroke,
@@ -60,6 +59,7 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
     checked_size,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.text_files import read_json
 from mmseg_spml.annotations.validation import checked_vertices

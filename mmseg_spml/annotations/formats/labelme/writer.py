@@ -22,12 +22,12 @@ from mmseg_spml.annotations.formats._shapes import (
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 from mmseg_spml.io.atomic_file import atomic_file
 
 VOID_LABEL = '__ignore__'

@@ -5,15 +5,8 @@ import json
 import numpy as np
 
 from mmseg_spml.annotations.formats import coco
-from mmseg_spml.annotations.model import (
-    Box,
-    DenseMap,
-    Mask,
-    Point,
-    Polygon,
-    Stroke,
-    WeakAnnotation,
-)
+from mmseg_spml.annotations.model import Box, Point, Polygon, Stroke, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 
 SQUARE = [1, 0, 3, 0, 3, 2, 1, 2]
 SQUARE_RING = ((1, 0), (3, 0), (3, 2), (1, 2))

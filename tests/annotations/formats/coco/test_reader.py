@@ -20,11 +20,11 @@ from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    Mask,
     Point,
     Polygon,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import Mask
 
 
 def test_an_image_of_coco_itself(tmp_path):

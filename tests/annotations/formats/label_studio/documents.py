@@ -5,7 +5,8 @@ import json
 import numpy as np
 
 from mmseg_spml.annotations.formats import label_studio
-from mmseg_spml.annotations.model import Box, Mask, Point, Polygon, WeakAnnotation
+from mmseg_spml.annotations.model import Box, Point, Polygon, WeakAnnotation
+from mmseg_spml.annotations.pixel_maps import Mask
 
 BRUSHED = np.array(
     [[0, 1, 1, 1, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], bool

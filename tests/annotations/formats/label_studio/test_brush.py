@@ -15,7 +15,8 @@ from annotations.formats.label_studio.documents import (
 )
 
 from mmseg_spml.annotations.formats.label_studio.brush import decode_brush, encode_brush
-from mmseg_spml.annotations.model import AnnotationError, Mask
+from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.annotations.pixel_maps import Mask
 
 
 @pytest.mark.parametrize('code', [EDITOR_COLORED, EDITOR_GRAY, SDK_MASK])

@@ -17,12 +17,12 @@ from mmseg_spml.annotations.formats import label_studio
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap
 
 # This is from https://labelstud.io/guide/task_format, shortened; it states no size.
 DOCUMENTED = """[{"id": 1, "created_at": "2021-03-09T21:52:49.513742Z", "project": 83,

@@ -12,13 +12,12 @@ from mmseg_spml.annotations.formats import labelme
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 from mmseg_spml.functional.labels.rasterize import polygon_mask
 
 FULL = WeakAnnotation(

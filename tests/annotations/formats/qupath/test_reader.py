@@ -23,13 +23,12 @@ from mmseg_spml.annotations.formats._shapes import nested_rings
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
-    DenseMap,
-    Mask,
     Point,
     Polygon,
     Stroke,
     WeakAnnotation,
 )
+from mmseg_spml.annotations.pixel_maps import DenseMap, Mask
 from mmseg_spml.functional.labels.rasterize import polygon_mask
 
 

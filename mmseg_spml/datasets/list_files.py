@@ -1,0 +1,85 @@
+"""Lists of the images of a data set and their maps."""
+
+import os.path as osp
+from pathlib import Path
+
+MAPS = ('seg_map_path', 'region_map_path')
+"""The keys of a sample for its label map and its region map."""
+
+
+def path_below(folder: str, name: str, where: str) -> str:
+    """Join a path of a list to its folder.
+
+    Args:
+        folder: The folder; empty if the list has whole paths.
+        name: The path in the list.
+        where: The list, for the error.
+
+    Raises:
+        ValueError: The path leads out of the folder.
+
+    Example:
+        >>> path_below('data', 'JPEGImages/a.jpg', 'train.txt')
+        'data/JPEGImages/a.jpg'
+    """
+    path = osp.join(folder, name)
+    if folder and osp.relpath(path, folder).split(osp.sep)[0] == osp.pardir:
+        raise ValueError(
+            f'{where} names {name!r}, which leads out of the folder {folder}: make it '
+            'relative to that folder'
+        )
+    return path
+
+
+def read_stems(path: str) -> list[str]:
+    """Read a list of names without suffixes, one a line."""
+    with open(path, encoding='utf-8-sig') as file:
+        return [line.strip() for line in file if line.strip()]
+
+
+def read_triples(
+    path: str, folder: str, *, images_alone: bool = False
+) -> list[dict[str, str | None]]:
+    """Read a list of triples: an image, its label map and its region map.
+
+    Args:
+        path: The list, with single spaces between the paths.
+        folder: The folder of all files; empty if the list has whole paths.
+        images_alone: Whether a line may name an image without maps.
+
+    Returns:
+        The paths of each sample, ``img_path``, ``seg_map_path`` and
+        ``region_map_path``; None for no map.
+
+    Raises:
+        ValueError: A line has another number of paths, or one that leads out of the
+            folder.
+    """
+    samples = []
+    lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        columns: list[str | None] = [*line.strip().split(' ')]
+        where = f'{path}, line {number}: {line!r}'
+        if len(columns) not in (1, 3):
+            raise ValueError(
+                f'{where} has {len(columns)} columns. Expected "image semantic '
+                'instance" with single spaces, or an image alone for testing. Add '
+                'the region map as the third column (paths must hold no space), '
+                'or use list_format="stem"'
+            )
+        if len(columns) == 1 and not images_alone:
+            raise ValueError(
+                f'{where} names an image without label map. Add the label map and '
+                'the region map, give a `tags_file`, or set test_mode=True'
+            )
+        columns += [None] * (3 - len(columns))
+        where = f'{path}, line {number}:'
+        samples.append(
+            {
+                key: None if name is None else path_below(folder, name, where)
+                for key, name in zip(('img_path', *MAPS), columns)
+            }
+        )
+    return samples
