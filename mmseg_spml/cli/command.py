@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from mmseg_spml.io.parent import exit_with_named_parent
+
 TRACEBACK = 'MMSEG_SPML_TRACEBACK'
 WORDS = 'mmseg_spml.words'
 """The key of a context's ``meta`` for the words that follow a subcommand."""
@@ -118,6 +120,7 @@ class Command(click.Command):
 
         The environment variable MMSEG_SPML_TRACEBACK=1 shows where an error came from.
         """
+        exit_with_named_parent()
         try:
             if self.needs_models:
                 from mmseg_spml.registration import register_modules

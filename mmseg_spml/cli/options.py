@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -322,10 +320,18 @@ def _hide_gpus(ctx: click.Context, param: click.Parameter, device: str | None) -
 
 def _start_processes(number: int, ctx: click.Context) -> int:
     """Run the command again in several processes, and return the exit code."""
-    launcher = ['torch.distributed.run', '--standalone', f'--nproc_per_node={number}']
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    options = ['--standalone', f'--nproc_per_node={number}', '-m', 'mmseg_spml']
     words = [ctx.command.name or '', *ctx.meta[WORDS], '--launcher', 'pytorch']
-    command = [sys.executable, '-m', *launcher, '-m', 'mmseg_spml', *words]
-    return subprocess.run(command).returncode
+    try:
+        run.run(run.parse_args([*options, *words]))
+    except ChildFailedError as error:
+        # The process has said what went wrong.
+        _, failure = error.get_first_failure()
+        return failure.exitcode if failure.exitcode > 0 else 1
+    return 0
 
 
 def workers_option(function: Callable) -> Callable:

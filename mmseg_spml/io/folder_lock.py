@@ -1,4 +1,4 @@
-"""A lock on a folder that one process at a time may write to."""
+"""Locks on folders and files that one process at a time may write to."""
 
 import fcntl
 from collections.abc import Iterator
@@ -42,3 +42,26 @@ def locked_folder(folder: str | Path, what: str) -> Iterator[int]:
                 f'{folder} is in use by {what}: wait for it, or name another folder'
             ) from error
         yield file.fileno()
+
+
+@contextmanager
+def one_at_a_time(path: str | Path) -> Iterator[None]:
+    """Wait until no other process changes a file, and keep others waiting.
+
+    The lock is a hidden file beside the file, which stays there.
+
+    Args:
+        path: The file, which need not exist; its folder is created.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), 'a.txt')
+        >>> with one_at_a_time(path):
+        ...     path.write_text('one')
+        3
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f'.{path.name}.lock'), 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -8,6 +8,8 @@ from typing import TypeVar
 import cv2
 import torch
 
+from mmseg_spml.io.parent import exit_with_parent
+
 T = TypeVar('T')
 R = TypeVar('R')
 
@@ -16,7 +18,8 @@ def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterat
     """Yield the results of a function in the order of the items, as they come.
 
     The processes are not forks of this one: neither OpenMP nor CUDA would survive that.
-    Each process computes on one thread, since the processes already share the cores.
+    Each process computes on one thread, since the processes already share the cores,
+    and ends with this one.
 
     Args:
         work: A function that can be pickled: one of a module, or a partial of one.
@@ -43,10 +46,11 @@ def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterat
     if forks:
         # The server of the forks imports the package once, not each process anew.
         context.set_forkserver_preload(['mmseg_spml'])
-    with ProcessPoolExecutor(processes, context, _one_thread) as pool:
+    with ProcessPoolExecutor(processes, context, _prepare) as pool:
         yield from pool.map(work, items)
 
 
-def _one_thread() -> None:
+def _prepare() -> None:
+    exit_with_parent()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

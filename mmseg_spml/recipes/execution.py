@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from mmseg_spml.io.folder_lock import locked_folder
+from mmseg_spml.io.parent import PARENT
 from mmseg_spml.recipes.logged_call import call_logged
 from mmseg_spml.recipes.manifest import Manifest, count_files, stage_key
 from mmseg_spml.recipes.stages import Recipe, Stage
@@ -128,9 +129,8 @@ def _call(
     def report(loop: str, done: int, total: int, left: str) -> None:
         table.show(stage.name, f'{loop} {done}/{total}', f'{left} left')
 
-    status, last = call_logged(
-        command, log, report, env=dict(os.environ, COLUMNS='100'), pass_fds=(lock,)
-    )
+    variables = {**os.environ, 'COLUMNS': '100', PARENT: str(os.getpid())}
+    status, last = call_logged(command, log, report, env=variables, pass_fds=(lock,))
     if status:
         raise RuntimeError(
             f'the stage {stage.name!r} ended with code {status}: {last}\n'

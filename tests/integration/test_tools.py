@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ from integration import tiny
 from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import MODELS
+from process_tree import children_of, is_alive, wait_for
 
 from mmseg_spml.models import SegmentBank
 
@@ -337,3 +340,19 @@ def test_gpus_start_processes(root):
     (log,) = work_dir.glob('*/*.log')
     assert 'Distributed training: True' in log.read_text()
     assert (work_dir / 'iter_2.pth').is_file()
+
+
+@pytest.mark.slow
+def test_processes_end_with_a_killed_launcher(root):
+    work_dir = root / 'killed'
+    command = [
+        *(sys.executable, '-m', 'mmseg_spml', 'train', root / 'tiny.py'),
+        *('--work-dir', work_dir, '--gpus', 2, '--device', 'cpu'),
+        *('--cfg-options', 'max_iters=100000'),
+    ]
+    with subprocess.Popen(list(map(str, command)), cwd=tiny.ROOT) as launcher:
+        assert wait_for(lambda: list(work_dir.glob('*/vis_data/scalars.json')), 120)
+        ranks = children_of(launcher.pid)
+        assert len(ranks) == 2
+        launcher.kill()
+    assert wait_for(lambda: not any(map(is_alive, ranks)), 10)

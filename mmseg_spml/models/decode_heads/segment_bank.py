@@ -1,6 +1,7 @@
 """Bank of labeled segment prototypes for retrieval."""
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from mmseg_spml.functional.segments.retrieval import class_frequencies, nearest_segments
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.folder_lock import one_at_a_time
 
 FULL_MASKS = 'full masks'
 """Origin of a bank with full supervision."""
@@ -89,24 +91,26 @@ class SegmentBank:
 
         Args:
             path: File to write.
-            append: Whether to append to the bank in the file.
+            append: Whether to append to the bank in the file. Several processes may
+                do so at once.
 
         Raises:
             FileNotFoundError: If ``append`` is set and the file does not exist.
             ValueError: If ``append`` is set and the file is not a bank, or a bank of
                 another origin or embedding dimension.
         """
-        bank = self
-        if append:
-            before = SegmentBank.load(path)
-            before.check_fit(self.origin, self.prototypes.shape[1])
-            bank = SegmentBank.join([before, self])
-        tensors = dict(
-            prototypes=bank.prototypes.cpu().contiguous(), labels=bank.labels.cpu()
-        )
-        content = save(tensors, metadata=dict(origin=self.origin))
-        with atomic_file(path) as file:
-            file.write(content)
+        with one_at_a_time(path) if append else nullcontext():
+            bank = self
+            if append:
+                before = SegmentBank.load(path)
+                before.check_fit(self.origin, self.prototypes.shape[1])
+                bank = SegmentBank.join([before, self])
+            tensors = dict(
+                prototypes=bank.prototypes.cpu().contiguous(), labels=bank.labels.cpu()
+            )
+            content = save(tensors, metadata=dict(origin=self.origin))
+            with atomic_file(path) as file:
+                file.write(content)
 
     @classmethod
     def load(cls, path: str | Path) -> 'SegmentBank':
@@ -131,6 +135,7 @@ class SegmentBank:
                 f'{path} is no segment bank: expected a file of safetensors with '
                 f"'prototypes', 'labels' and their 'origin' ({error})"
             ) from error
+        _check_shapes(*tensors, path)
         return cls(*tensors, origin)
 
     @classmethod
@@ -153,6 +158,17 @@ class SegmentBank:
         return cls(torch.cat(prototypes), torch.cat(labels), origin)
 
 
+def _check_shapes(prototypes: Tensor, labels: Tensor, path: str | Path) -> None:
+    matrix = prototypes.ndim == 2 and prototypes.shape[1] > 0
+    integers = not labels.is_floating_point() and labels.ndim == 1
+    if not (matrix and integers and prototypes.is_floating_point()):
+        raise ValueError(
+            f'{path} is no segment bank: expected float prototypes (B, D) and integer '
+            f'labels (B,), got {prototypes.dtype} {list(prototypes.shape)} and '
+            f'{labels.dtype} {list(labels.shape)}'
+        )
+
+
 def bank_of_file(path: str | Path | None, num_classes: int) -> SegmentBank:
     """Load the bank that a config names.
 
@@ -161,7 +177,8 @@ def bank_of_file(path: str | Path | None, num_classes: int) -> SegmentBank:
         num_classes: C of the head that asks.
 
     Raises:
-        ValueError: If there is no file, or the bank has more classes than the head.
+        ValueError: If there is no file, or the bank is damaged or has more classes than
+            the head.
     """
     if path is None:
         raise ValueError(
@@ -170,6 +187,13 @@ def bank_of_file(path: str | Path | None, num_classes: int) -> SegmentBank:
             'decode_head.retrieval.bank'
         )
     bank = SegmentBank.load(Path(path))
+    wrong = int(bank.prototypes.isfinite().all(dim=1).logical_not().sum())
+    if wrong or bank.labels.min() < 0:
+        raise ValueError(
+            f'the bank {path} is damaged: {wrong} of its {len(bank)} prototypes are '
+            f'not finite, its least class is {int(bank.labels.min())}. Write it anew '
+            'by mmseg-spml bank'
+        )
     largest = int(bank.labels.max())
     if largest >= num_classes:
         raise ValueError(

@@ -1,4 +1,6 @@
 import resource
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from safetensors.torch import save
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.models import SegmentBank
 from mmseg_spml.models.decode_heads import segment_bank as module
+from mmseg_spml.models.decode_heads.segment_bank import bank_of_file
 
 
 def bank():
@@ -138,15 +141,68 @@ def write_cut_off(path):
     path.write_bytes(path.read_bytes()[:-8])
 
 
+def write_no_dimensions(path):
+    write_bank(path, torch.zeros(2, 0), torch.zeros(2, dtype=torch.long))
+
+
+def write_classes_of_floats(path):
+    write_bank(path, torch.zeros(2, 3), torch.zeros(2))
+
+
+def write_vectors(path):
+    write_bank(path, torch.zeros(2), torch.zeros(2, dtype=torch.long))
+
+
+def write_bank(path, prototypes, labels):
+    tensors = dict(prototypes=prototypes, labels=labels)
+    path.write_bytes(save(tensors, metadata=dict(origin='weak labels')))
+
+
 @pytest.mark.parametrize(
     'write',
-    [write_text, write_other_tensors, write_without_origin, write_empty, write_cut_off],
+    [
+        write_text,
+        write_other_tensors,
+        write_without_origin,
+        write_empty,
+        write_cut_off,
+        write_no_dimensions,
+        write_classes_of_floats,
+        write_vectors,
+    ],
 )
 def test_other_files_are_refused_by_name(write, tmp_path):
     path = tmp_path / 'odd.bank'
     write(path)
     with pytest.raises(ValueError, match=r'odd\.bank is no segment bank'):
         SegmentBank.load(path)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_damaged_bank_is_not_used(tmp_path, value):
+    path = tmp_path / 'a.bank'
+    write_bank(path, torch.tensor([[1, 0], [0, value]]), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match=r'a.bank is damaged: 1 of its 2 prototypes'):
+        bank_of_file(path, 2)
+    write_bank(path, torch.eye(2), torch.tensor([0, -1]))
+    with pytest.raises(ValueError, match=r'a.bank is damaged: .*class is -1'):
+        bank_of_file(path, 2)
+
+
+def test_processes_that_append_at_once(tmp_path):
+    path = tmp_path / 'a.bank'
+    bank().save(path)
+    code = (
+        'import sys\n'
+        'import torch\n'
+        'from mmseg_spml.models import SegmentBank\n'
+        'for _ in range(40):\n'
+        '    SegmentBank(torch.eye(2)[:1], torch.tensor([0])).save(sys.argv[1], True)\n'
+    )
+    command = [sys.executable, '-c', code, str(path)]
+    running = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(timeout=300) for process in running] == [0, 0]
+    assert len(SegmentBank.load(path)) == 4 + 2 * 40
 
 
 @pytest.mark.parametrize('prototypes, labels', [(0, 0), (2, 3)])
