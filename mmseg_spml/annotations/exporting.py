@@ -1,6 +1,5 @@
 """Predictions on their way into an annotation tool."""
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from mmseg_spml.annotations.model import (
 )
 from mmseg_spml.annotations.outlined import masked, outlined
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.csv_tables import read_csv
 from mmseg_spml.io.images import list_images
 from mmseg_spml.io.index_maps import read_index_map
 from mmseg_spml.io.progress import watched
@@ -182,12 +182,10 @@ def _predicted_images(
     """Find the names of the images of label maps, and the certainty of each."""
     table = folder / TABLE
     if table.is_file():
-        with open(table, newline='', encoding='utf-8') as file:
-            rows = list(csv.DictReader(file))
         try:
             return {
                 checked_image_name(row['image']): float(row['mean_margin'])
-                for row in rows
+                for row in read_csv(table)
             }
         except (KeyError, TypeError, ValueError) as error:
             raise AnnotationError(

@@ -1,7 +1,5 @@
 """Prediction of all images of a folder."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.csv_tables import read_csv, write_csv_of_dicts
 from mmseg_spml.io.images import IMAGE_SUFFIXES, chosen_images, three_bands
 from mmseg_spml.io.progress import watched
 
@@ -131,7 +130,8 @@ def predict_folder(
     rows = summary.rows + _rows_of(table, summary.skipped)
     rows.sort(key=lambda row: -float(row['mean_entropy']))
     summary.rows.sort(key=lambda row: -row['mean_entropy'])
-    _write_table(table, rows)
+    if rows:
+        write_csv_of_dicts(table, rows)
     return summary
 
 
@@ -139,8 +139,7 @@ def _rows_of(table: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     """Read the rows of images from an earlier table."""
     if not table.is_file():
         return []
-    with open(table, newline='', encoding='utf-8') as file:
-        return [row for row in csv.DictReader(file) if row['image'] in set(names)]
+    return [row for row in read_csv(table) if row['image'] in set(names)]
 
 
 def _rgb(image: np.ndarray, model: Any) -> np.ndarray:
@@ -149,14 +148,3 @@ def _rgb(image: np.ndarray, model: Any) -> np.ndarray:
     if getattr(model.data_preprocessor, '_channel_conversion', False):
         shown = np.ascontiguousarray(shown[..., ::-1])
     return shown
-
-
-def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    with atomic_file(path) as file:
-        file.write(text.getvalue().encode())

@@ -84,7 +84,8 @@ class PredictionFiles:
         entropy = np.empty((height, width), np.uint8)
         margin = np.empty((height, width), np.uint8)
         sums = dict(mean_entropy=0.0, mean_margin=0.0)
-        with tempfile.TemporaryDirectory(dir=self.out) as folder:
+        # The file has no name, so that nothing is left of it after a kill.
+        with tempfile.TemporaryFile(dir=self.out) as storage:
             kept = None
             for top, band in bands:
                 rows = slice(top, top + band.shape[1])
@@ -96,12 +97,8 @@ class PredictionFiles:
                     sums[key] += float(values.double().sum())
                 if self.probabilities:
                     if kept is None:
-                        kept = np.lib.format.open_memmap(
-                            Path(folder, 'probabilities.npy'),
-                            'w+',
-                            np.float16,
-                            (len(band), height, width),
-                        )
+                        shape = (len(band), height, width)
+                        kept = np.memmap(storage, np.float16, 'w+', shape=shape)
                     kept[:, rows] = band.to(torch.float16).numpy()
             if kept is not None:
                 with atomic_file(self._path('probabilities', name, '.npz')) as file:

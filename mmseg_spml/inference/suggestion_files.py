@@ -1,8 +1,6 @@
 """Files of suggestions: a page, a table, a list, and points for an annotation tool."""
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.inference.suggestion import Suggestion
 from mmseg_spml.inference.suggestion_page import suggestion_page
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.csv_tables import write_csv
 from mmseg_spml.io.images import read_bands, three_bands
 
 POINTS = 'points'
@@ -50,7 +49,7 @@ def write_suggestions(
     page = suggestion_page(suggestions, read, classes, palette)
     _write(out / 'suggestions.html', page)
     _write(out / 'images.txt', ''.join(f'{one.image}\n' for one in suggestions))
-    _write(out / 'suggestions.csv', _table(suggestions, classes))
+    write_csv(out / 'suggestions.csv', _rows(suggestions, classes))
     if tool is not None:
         write_annotations(
             [_with_points(one, classes) for one in suggestions],
@@ -68,20 +67,16 @@ def _with_points(suggestion: Suggestion, classes: Sequence[str]) -> WeakAnnotati
     return WeakAnnotation(suggestion.image, *suggestion.size, points=points)
 
 
-def _table(suggestions: Sequence[Suggestion], classes: Sequence[str]) -> str:
-    """Write a row for each click."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        ['rank', 'image', 'score', 'click', 'x', 'y', 'guess', 'probability']
-    )
+def _rows(
+    suggestions: Sequence[Suggestion], classes: Sequence[str]
+) -> Iterator[list[object]]:
+    """Yield the header and a row for each click."""
+    yield ['rank', 'image', 'score', 'click', 'x', 'y', 'guess', 'probability']
     for rank, one in enumerate(suggestions, 1):
         for number, click in enumerate(one.clicks, 1):
             place = [f'{click.x:.1f}', f'{click.y:.1f}']
             guess = [classes[click.guess], f'{click.probability:.3f}']
-            row = [rank, one.image, f'{one.score:.5f}', number, *place, *guess]
-            writer.writerow(row)
-    return text.getvalue()
+            yield [rank, one.image, f'{one.score:.5f}', number, *place, *guess]
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,11 +1,18 @@
 """Atomic writing of files: a file is complete or does not exist."""
 
+import fcntl
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, BinaryIO
+
+_SUFFIX = '.partial'
+# The age from which an unlocked file belongs to nobody.
+_SECONDS = 60
 
 
 @contextmanager
@@ -13,7 +20,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a binary file that takes its name only once it is written completely.
 
     Several processes may write the same file. After an error or a kill, the old file
-    is unchanged.
+    is unchanged; what a killed process leaves, a hidden file ``.*.partial``, is removed
+    when another process writes to the folder a minute later.
 
     Args:
         path: The file to write; its folder is created.
@@ -36,9 +44,11 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         raise IsADirectoryError(f'{path} is a folder: name a file to write')
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix='.partial', dir=folder)
+    _sweep(folder)
+    handle, temporary = tempfile.mkstemp(_SUFFIX, '.', folder)
     try:
         with os.fdopen(handle, 'wb') as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield file
         # mkstemp makes the file private: give it the usual permissions of a new file.
         mask = os.umask(0)
@@ -51,6 +61,23 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
             # That of a full disk names no file.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+@lru_cache(maxsize=1000)
+def _sweep(folder: str) -> None:
+    """Remove what killed processes have left in a folder, once for each process."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith('.') and entry.name.endswith(_SUFFIX):
+                _remove_if_abandoned(entry.path)
+
+
+def _remove_if_abandoned(path: str) -> None:
+    with suppress(OSError), open(path, 'rb') as file:
+        # A writer locks its file right after making it, and to its end.
+        if time.time() - os.fstat(file.fileno()).st_mtime > _SECONDS:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

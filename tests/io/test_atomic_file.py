@@ -1,7 +1,11 @@
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
+from mmseg_spml.io import atomic_file as atomic_file_module
 from mmseg_spml.io.atomic_file import atomic_file
 
 
@@ -27,3 +31,35 @@ def test_the_new_file_replaces_the_old_and_has_its_usual_rights(tmp_path):
         file.write(b'new')
     assert (tmp_path / 'a').read_bytes() == b'new'
     assert os.stat(tmp_path / 'a').st_mode == os.stat(tmp_path / 'b').st_mode
+
+
+def test_what_a_killed_process_leaves_is_swept(tmp_path):
+    code = (
+        'import os, sys\n'
+        'from mmseg_spml.io.atomic_file import atomic_file\n'
+        'with atomic_file(sys.argv[1]) as file:\n'
+        '    os.kill(os.getpid(), 9)\n'
+    )
+    subprocess.run([sys.executable, '-c', code, str(tmp_path / 'a')])
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith('.') and left.suffix == '.partial'
+    atomic_file_module._sweep.cache_clear()
+    with atomic_file(tmp_path / 'b'):
+        pass
+    assert left.exists()  # it might belong to a process that has just begun
+    os.utime(left, (time.time() - 100,) * 2)
+    atomic_file_module._sweep.cache_clear()
+    with atomic_file(tmp_path / 'b'):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ['b']
+
+
+def test_files_at_work_are_not_swept(tmp_path):
+    with atomic_file(tmp_path / 'a') as slow:
+        (path,) = tmp_path.iterdir()
+        os.utime(path, (time.time() - 100,) * 2)
+        atomic_file_module._sweep.cache_clear()
+        with atomic_file(tmp_path / 'b'):
+            pass
+        slow.write(b'whole')
+    assert (tmp_path / 'a').read_bytes() == b'whole'

@@ -36,7 +36,7 @@ from mmseg_spml.annotations.formats._shapes import count_shapes
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
-from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.csv_tables import unguarded, write_csv
 
 NAME = 'tag_csv'
 
@@ -142,10 +142,7 @@ def write(
     else:
         lists = [[one.image, _joined(sorted(shown_tags(one)))] for one in annotations]
         rows = [['image', 'tags'], *lists]
-    text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerows(rows)
-    with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
+    write_csv(path, rows)
     return sum(count_shapes(one) for one in annotations)
 
 
@@ -167,7 +164,8 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     try:
         for row in reader:
             if row:
-                yield f'line {reader.line_num}', row
+                cells = [unguarded(cell) for cell in row]
+                yield f'line {reader.line_num}', cells
     except csv.Error as error:
         raise AnnotationError(
             f'not a CSV table ({error})', file=path, place=f'line {reader.line_num}'

@@ -11,6 +11,8 @@ from mmseg.registry import HOOKS
 
 from mmseg_spml.io.atomic_file import atomic_file
 
+_SUFFIX = '.pth.partial'
+
 
 @HOOKS.register_module()
 class WholeCheckpointHook(CheckpointHook):
@@ -24,6 +26,13 @@ class WholeCheckpointHook(CheckpointHook):
     """
 
     max_keep_ckpts: int
+
+    def before_train(self, runner: Runner) -> None:
+        """Remove what is left of a checkpoint by a run that was killed."""
+        super().before_train(runner)
+        if is_main_process() and '://' not in str(self.out_dir):
+            for path in Path(self.out_dir).glob(f'*{_SUFFIX}'):
+                path.unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         oldest = self._note(runner, step)

@@ -40,6 +40,12 @@ def test_the_last_ones_are_kept(root, tmp_path, keep, kept):
     assert content['message_hub']['runtime_info'].get('keep_ckpt_ids') == wanted
 
 
+def test_remains_of_killed_runs_are_removed(root, tmp_path):
+    (tmp_path / 'iter_9.pth.partial').touch()
+    train(root, tmp_path, iterations=1)
+    assert not list(tmp_path.glob('*.partial'))
+
+
 def test_a_kill_loses_nothing(root, tmp_path, monkeypatch):
     put = LocalBackend.put
 
