@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slow test-tools lint clean
+.PHONY: setup demo test test-slow test-tools reliability lint clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,10 @@ $(TOOLS)/.installed: Makefile
 
 test-tools: $(TOOLS)/.installed
 	$(TOOLS)/bin/python -m pytest tests/annotations/test_tool_libraries.py
+
+# What kills, damaged files and full disks do; half an hour, on Linux.
+reliability: $(STAMP)
+	$(BIN)/python -m experiments.reliability
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -60,9 +60,10 @@ def make_data(root: Path) -> None:
 def draw(cell: Cell, args: argparse.Namespace, picture: Path) -> None:
     """Draw samples with the results of the trained model of a cell."""
     last = args.out / cell.name / 'train' / 'last_checkpoint'
-    command = ['mmseg-spml draw', cell.config, last.read_text().strip()]
-    command += ['--out', str(picture), '--truth-dir', str(args.data / 'VOC2012/segcls')]
-    subprocess.run([sys.executable, *command], check=True)
+    command = [sys.executable, '-m', 'mmseg_spml', 'draw', cell.config]
+    command += [last.read_text().strip(), '--out', str(picture)]
+    command += ['--truth-dir', str(args.data / 'VOC2012/segcls')]
+    subprocess.run(command, check=True)
 
 
 def print_table(scores: dict) -> None:

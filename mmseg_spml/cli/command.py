@@ -1,5 +1,6 @@
 """What all subcommands of ``mmseg-spml`` have in common."""
 
+import errno
 import os
 import re
 import shlex
@@ -17,6 +18,8 @@ _TRUST = 'mmseg_spml.trust'
 _OPTION = re.compile(r'-[A-Za-z]|--\w')
 # What users can mend: wrong values and files, missing packages.
 _EXPECTED = (ValueError, OSError, ImportError)
+# The parameters of commands that name where they write.
+_OUTPUTS = ('out', 'work_dir')
 
 
 def command_line() -> str:
@@ -38,6 +41,19 @@ def _trust_option() -> click.Option:
 
 def _trust(ctx: click.Context, param: click.Parameter, given: bool) -> None:
     ctx.meta[_TRUST] = given
+
+
+def _message(error: Exception, ctx: click.Context) -> str:
+    if (
+        not isinstance(error, OSError)
+        or error.errno not in (errno.ENOSPC, errno.EDQUOT)
+        or error.filename
+    ):
+        return str(error)
+    # MMEngine wrote a log or a config.
+    given = [ctx.params[name] for name in _OUTPUTS if ctx.params.get(name)]
+    places = ' or '.join(map(str, given)) or 'the folder of the run'
+    return f'{error.strerror}: {places} cannot be written to. Make room, and call again'
 
 
 class SeveralValues(click.Option):
@@ -141,4 +157,4 @@ class Command(click.Command):
         except _EXPECTED as error:
             if os.environ.get(TRACEBACK):
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_message(error, ctx)) from error

@@ -1,5 +1,6 @@
 """The command itself: its help, its errors, and when it imports what."""
 
+import errno
 import subprocess
 import sys
 
@@ -98,3 +99,13 @@ def test_errors_are_a_sentence_unless_asked_for(monkeypatch, tmp_path):
     monkeypatch.setenv('MMSEG_SPML_TRACEBACK', '1')
     with pytest.raises(FileNotFoundError):
         run_command(*line)
+
+
+def test_a_full_disk_names_the_folder():
+    @click.command(cls=Command)
+    @click.argument('out')
+    def write(out):
+        raise OSError(errno.ENOSPC, 'No space left on device')  # as MMEngine's logs do
+
+    with pytest.raises(click.ClickException, match='No space left on device: runs/a'):
+        write.main(['runs/a'], standalone_mode=False)

@@ -1,0 +1,1 @@
+"""Measures what kills, damaged files and full disks do to the commands."""
