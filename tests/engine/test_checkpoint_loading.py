@@ -19,6 +19,11 @@ from mmseg_spml.engine.checkpoint_loading import (
 )
 
 
+needs_restricted_reader = pytest.mark.skipif(
+    not checkpoint_loading._RESTRICTED, reason='needs PyTorch 2.6'
+)
+
+
 class Payload:
     """An object whose pickle calls a function."""
 
@@ -66,6 +71,7 @@ def test_names_of_numpy_1_are_loaded(tmp_path):
     assert load_checkpoint(tmp_path / 'old.pth') == dict(lr=0.5)
 
 
+@needs_restricted_reader
 @pytest.mark.parametrize(
     'call, named',
     [
@@ -145,6 +151,7 @@ COMMANDS = {
 }
 
 
+@needs_restricted_reader
 @pytest.mark.parametrize('name', COMMANDS)
 def test_commands_run_no_code(root, tmp_path, name):
     path, marker = harmful(tmp_path, meta={}, message_hub={}, optimizer={})
@@ -163,6 +170,7 @@ def test_commands_run_no_code(root, tmp_path, name):
     assert not marker.exists()
 
 
+@needs_restricted_reader
 def test_the_option_allows_it(root, tmp_path, monkeypatch):
     monkeypatch.setenv(TRUST, '0')
     path, marker = harmful(tmp_path, meta={})
