@@ -1,4 +1,4 @@
-"""The fast tests in other environments: ``nox -l`` lists them, ``nox -s NAME`` runs one.
+"""The fast tests in other environments, which ``nox -l`` lists.
 
 README.md says which of them were run.
 """

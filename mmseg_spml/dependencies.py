@@ -5,7 +5,8 @@ import importlib.util
 import io
 import sys
 import warnings
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 
 from packaging.version import Version
 
@@ -72,11 +73,8 @@ def check_dependencies() -> None:
     """
     for name in _NEEDED:
         try:
-            with warnings.catch_warnings(), redirect_stdout(io.StringIO()) as printed:
-                # onedl-mmcv advises against mmcv-lite, which it is not.
-                warnings.filterwarnings('ignore', message='Fail to import')
+            with quiet_imports():
                 module = importlib.import_module(name)
-            _pass_on(printed.getvalue())
         except ImportError as error:
             raise ImportError(_advice(name, error)) from error
         except AssertionError as error:
@@ -90,9 +88,14 @@ def check_dependencies() -> None:
             _check_version(name, module.__version__, minimum)
 
 
-def _pass_on(printed: str) -> None:
-    """Print what an import printed, but for messages that say nothing to a user."""
-    for line in printed.splitlines():
+@contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Keep messages of MMSegmentation's imports back that say nothing to a user."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()) as printed:
+        # onedl-mmcv advises against mmcv-lite, which it is not.
+        warnings.filterwarnings('ignore', message='Fail to import')
+        yield
+    for line in printed.getvalue().splitlines():
         if line != 'Could not import OneDL':  # the name of an optional data format
             print(line)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmseg_spml.cli.command import WORDS, SeveralValues
+from mmseg_spml.dependencies import quiet_imports
 
 if TYPE_CHECKING:
     from mmseg_spml.annotations.model import WeakAnnotation
@@ -41,7 +42,8 @@ class NameIn(click.ParamType):
     ) -> str:
         """Return the name if the collection has it."""
         module, name = self.collection.split(':')
-        names = getattr(import_module(module), name)
+        with quiet_imports():
+            names = getattr(import_module(module), name)
         return click.Choice(list(names)).convert(value, param, ctx)
 
 

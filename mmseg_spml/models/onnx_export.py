@@ -1,6 +1,9 @@
 """Export of a segmentor's classifier to ONNX, checked with ONNX Runtime."""
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -28,6 +31,20 @@ class _Probabilities(nn.Module):
         meta = dict(img_shape=tuple(inputs.shape[2:]))
         logits = self.model.encode_decode(inputs, [meta])
         return logits[0, :, : size[0], : size[1]].softmax(dim=0)
+
+
+@contextmanager
+def _without_messages_to_developers() -> Iterator[None]:
+    """Leave out what PyTorch's exporter says of itself and of torchvision."""
+    logger = logging.getLogger('torch.onnx')
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def export_onnx(
@@ -80,7 +97,7 @@ def export_onnx(
     image = torch.randint(
         256, (*size, channels), generator=generator, dtype=torch.uint8
     )
-    with torch.no_grad():
+    with torch.no_grad(), _without_messages_to_developers():
         expected = network(image)
         torch.onnx.export(
             network,

@@ -18,7 +18,6 @@ from mmseg_spml.engine.checkpoint_loading import (
     load_checkpoint,
 )
 
-
 needs_restricted_reader = pytest.mark.skipif(
     not checkpoint_loading._RESTRICTED, reason='needs PyTorch 2.6'
 )
