@@ -36,6 +36,14 @@ from mmseg_spml.cli.command import Command
     help='folder for report.json (confusion, scores of each image) and picture.png '
     '(best and worst images)',
 )
+@click.option(
+    '--tile',
+    type=click.IntRange(min=0),
+    default=1024,
+    show_default=True,
+    help='side of the tiles in which images of more than 4 megapixels are tested; 0 '
+    'tests them whole, as do --tta and --crf',
+)
 @options.cfg_options
 @options.launch_options
 def command(
@@ -49,6 +57,7 @@ def command(
     tta: bool,
     crf: bool,
     report: str | None,
+    tile: int,
     cfg_options: dict,
     launch: options.Launch,
 ) -> None:
@@ -72,6 +81,8 @@ def command(
         testing.draw_predictions(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
     if tta or crf:
         testing.use_tta(cfg, tta, crf)
+    elif tile:
+        testing.use_tiles(cfg, tile)
     if out is not None:
         testing.write_label_maps(cfg, out)
     if report is not None:

@@ -58,6 +58,16 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
     cfg.model = cfg.tta_model
 
 
+def use_tiles(cfg: Config, tile: int) -> None:
+    """Have a segmentor of this package test large images in tiles.
+
+    Args:
+        cfg: The config, which is changed in place.
+        tile: The side of a tile in pixels.
+    """
+    cfg.model.setdefault('test_cfg', {}).setdefault('tile', tile)
+
+
 def write_label_maps(cfg: Config, folder: str) -> None:
     """Have the first metric write the predicted label maps to a folder."""
     # The metric creates the folder only on rank 0, while others already write.

@@ -3,7 +3,7 @@
 Letters: H, W image size; h, w tile size; C classes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -95,6 +95,38 @@ def tile_rows(
         yield [Tile(top, bottom, left, right) for left, right in columns]
 
 
+def tiles_with_cores(
+    size: tuple[int, int], tile: int, overlap: int
+) -> Iterator[tuple[Tile, Tile]]:
+    """Yield the tiles of an image, each with the part of it that is its own.
+
+    Neighbors share their overlap out by halves, so that each pixel is in one core.
+
+    Args:
+        size: The (H, W) of the image.
+        tile: The side of a tile in pixels.
+        overlap: The least overlap of neighbors in pixels.
+
+    Raises:
+        ValueError: See :func:`intervals`.
+
+    Example:
+        >>> for one, core in tiles_with_cores((4, 10), 6, 2):
+        ...     print(tuple(one), tuple(core))
+        (0, 4, 0, 6) (0, 4, 0, 5)
+        (0, 4, 4, 10) (0, 4, 5, 10)
+    """
+    rows, columns = (intervals(length, tile, overlap) for length in size)
+    for (top, bottom), (above, below) in zip(rows, _cores(rows)):
+        for (left, right), (first, last) in zip(columns, _cores(columns)):
+            yield Tile(top, bottom, left, right), Tile(above, below, first, last)
+
+
+def _cores(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    cuts = [(end + start) // 2 for (_, end), (start, _) in zip(parts, parts[1:])]
+    return list(zip([parts[0][0], *cuts], [*cuts, parts[-1][1]]))
+
+
 def blending_weights(size: tuple[int, int], overlap: int) -> np.ndarray:
     """Weights of a tile that fall linearly to its borders.
 
@@ -119,6 +151,74 @@ def blending_weights(size: tuple[int, int], overlap: int) -> np.ndarray:
 
     # Along a side that one tile covers, the weights change nothing.
     return ramp(size[0])[:, None] * ramp(size[1])
+
+
+def blended_bands(
+    size: tuple[int, int],
+    tile: int,
+    overlap: int,
+    predict: Callable[[Sequence[Tile]], Sequence[Tensor]],
+    together: int = 1,
+) -> Iterator[Tensor]:
+    """Predict maps tile by tile, and blend them where tiles overlap.
+
+    A pixel is the mean over its tiles by :func:`blending_weights`. Memory is that of
+    two rows of tiles, whatever H is.
+
+    Args:
+        size: The (H, W) of the maps.
+        tile: The side of a tile in pixels.
+        overlap: The least overlap of neighboring tiles.
+        predict: A function of up to ``together`` tiles of one size that returns the
+            maps (C, h, w) float of each.
+        together: The number of tiles that are predicted together.
+
+    Yields:
+        Consecutive bands (C, rows, W) float32, from top to bottom.
+
+    Raises:
+        ValueError: See :func:`intervals`.
+
+    Example:
+        >>> bands = blended_bands((1, 3), 2, 1, lambda tiles: [torch.ones(1, 1, 2)])
+        >>> [band.tolist() for band in bands]
+        [[[[1.0, 1.0, 1.0]]]]
+    """
+    rows = list(tile_rows(size, (tile, tile), overlap))
+    below: tuple[Tensor, Tensor] | None = None
+    for row, next_row in zip(rows, [*rows[1:], None]):
+        sums, count = _blended_row(row, size[1], overlap, predict, together)
+        if below is not None:
+            shared = below[1].shape[0]
+            sums[:, :shared] += below[0]
+            count[:shared] += below[1]
+        top = row[0].top
+        done = (size[0] if next_row is None else next_row[0].top) - top
+        yield sums[:, :done].div_(count[:done])  # in place: a band may take gigabytes
+        below = sums[:, done:], count[done:]
+
+
+def _blended_row(
+    row: Sequence[Tile],
+    width: int,
+    overlap: int,
+    predict: Callable[[Sequence[Tile]], Sequence[Tensor]],
+    together: int,
+) -> tuple[Tensor, Tensor]:
+    """Sum the weighted maps (C, h, W) and the weights (h, W) of a row of tiles."""
+    height = row[0].size[0]
+    count = torch.zeros(height, width)
+    sums = torch.zeros(0, height, width)  # C is known from a tile
+    weights = torch.from_numpy(blending_weights(row[0].size, overlap))
+    for start in range(0, len(row), together):
+        tiles = row[start : start + together]
+        for one, maps in zip(tiles, predict(tiles)):
+            if not len(sums):
+                sums = torch.zeros(len(maps), height, width)
+            columns = one.slices[1]
+            sums[:, :, columns] += maps * weights
+            count[:, columns] += weights
+    return sums, count
 
 
 def resized_strips(

@@ -15,9 +15,8 @@ from torch import Tensor
 from mmseg_spml.functional.refinement.dense_crf import dense_crf
 from mmseg_spml.functional.tiling import (
     Tile,
-    blending_weights,
+    blended_bands,
     resized_strips,
-    tile_rows,
 )
 from mmseg_spml.inference.test_pipeline import TestResizing
 
@@ -128,36 +127,13 @@ class TiledPredictor:
 
     def _blended(self, image: np.ndarray) -> Iterator[Tensor]:
         """Yield the bands of probabilities (C, h, W) of a resized image."""
-        height = image.shape[0]
-        rows = list(tile_rows(image.shape[:2], (self.tile, self.tile), self.overlap))
-        below: tuple[Tensor, Tensor] | None = None
-        for row, next_row in zip(rows, [*rows[1:], None]):
-            sums, count = self._row(image, row)
-            if below is not None:
-                shared = below[1].shape[0]
-                sums[:, :shared] += below[0]
-                count[:shared] += below[1]
-            top = row[0].top
-            done = (height if next_row is None else next_row[0].top) - top
-            yield sums[:, :done] / count[:done]
-            below = sums[:, done:], count[done:]
 
-    def _row(self, image: np.ndarray, row: Sequence[Tile]) -> tuple[Tensor, Tensor]:
-        """Sum the weighted probabilities (C, h, W) and weights (h, W) of a row."""
-        height, width = row[0].size[0], image.shape[1]
-        count = torch.zeros(height, width)
-        sums = torch.zeros(0, height, width)  # the classes are known from a tile
-        weights = torch.from_numpy(blending_weights(row[0].size, self.overlap))
-        for start in range(0, len(row), self.batch):
-            together = row[start : start + self.batch]
-            crops = [image[tile.slices] for tile in together]
-            for tile, part in zip(together, self._predicted(crops, together[0].size)):
-                if not len(sums):
-                    sums = torch.zeros(len(part), height, width)
-                columns = tile.slices[1]
-                sums[:, :, columns] += part * weights
-                count[:, columns] += weights
-        return sums, count
+        def predict(tiles: Sequence[Tile]) -> list[Tensor]:
+            crops = [image[tile.slices] for tile in tiles]
+            return self._predicted(crops, tiles[0].size)
+
+        size = (image.shape[0], image.shape[1])
+        return blended_bands(size, self.tile, self.overlap, predict, self.batch)
 
     def predict(self, image: np.ndarray) -> Tensor:
         """Return the probabilities of a whole image: (C, H, W) float32."""

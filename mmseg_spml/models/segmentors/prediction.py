@@ -10,9 +10,17 @@ from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
+from mmseg_spml.functional.tiling import Tile, tiles_with_cores
+from mmseg_spml.models.data_preprocessor import padded_for_test
 from mmseg_spml.models.decode_heads.spml_head import PREDICTORS, SPMLHead
 from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
-from mmseg_spml.models.segmentors.views import resized, view_of
+from mmseg_spml.models.segmentors.tiles import (
+    LARGEST_WHOLE,
+    OVERLAP,
+    TILE,
+    TiledTest,
+)
+from mmseg_spml.models.segmentors.views import resized, scaled_size
 
 # Smallest interpolation weight of the pixels without padding.
 _MIN_SHARE = 1e-3
@@ -20,7 +28,7 @@ _MIN_SHARE = 1e-3
 _MIN_PROBABILITY = 1e-6
 
 
-class SPMLPrediction(BaseSegmentor):
+class SPMLPrediction(TiledTest, BaseSegmentor):
     """Mixin that adds retrieval with an :class:`SPMLHead` to a segmentor's inference.
 
     A subclass lists it before ``EncoderDecoder`` and defines :attr:`spml_head`,
@@ -198,13 +206,41 @@ class SPMLPrediction(BaseSegmentor):
     ) -> tuple[Tensor, Tensor]:
         height, width = sample.metainfo['img_shape'][:2]
         image = image[:, :height, :width]
-        size, view = view_of(image, scale, False, self.data_preprocessor)
-        labels = torch.full_like(view[:, 0], VOID, dtype=torch.long)
+        size = scaled_size(image, scale)
         # The label map may have the size of the file and differ from the image's size.
-        labels[0, : size[0], : size[1]] = resize_labels(sample.gt_sem_seg.data, size)[0]
-        embedding = self.embed(view)
-        labels = resize_labels(labels, embedding.shape[2:])
-        return self._head.labeled_segments(embedding, labels)
+        labels = resize_labels(sample.gt_sem_seg.data, size)[0]
+        view = resized(image, size)
+        if size[0] * size[1] <= LARGEST_WHOLE:
+            return self._segments_of(view, labels)
+        parts = []
+        for tile, core in tiles_with_cores(size, TILE, OVERLAP):
+            if (labels[core.slices] < self.num_classes).any():
+                rows, columns = tile.slices
+                inside = _inside(labels, tile, core)
+                parts.append(self._segments_of(view[:, rows, columns], inside))
+        if not parts:
+            return self._segments_of(view[:, :1, :1], labels[:1, :1])
+        prototypes, classes = zip(*parts)
+        return torch.cat(prototypes), torch.cat(classes)
+
+    def _segments_of(self, view: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Prototypes and labels of the labeled segments of (3, h, w) and (h, w)."""
+        height, width = labels.shape
+        batch = padded_for_test(view, self.data_preprocessor)
+        canvas = torch.full_like(batch[:, 0], VOID, dtype=torch.long)
+        canvas[0, :height, :width] = labels
+        embedding = self.embed(batch)
+        canvas = resize_labels(canvas, embedding.shape[2:])
+        return self._head.labeled_segments(embedding, canvas)
+
+
+def _inside(labels: Tensor, tile: Tile, core: Tile) -> Tensor:
+    """Cut a tile out of (H, W) labels, and make all but its core void."""
+    inside = torch.full_like(labels[tile.slices], VOID)
+    rows = slice(core.top - tile.top, core.bottom - tile.top)
+    columns = slice(core.left - tile.left, core.right - tile.left)
+    inside[rows, columns] = labels[core.slices]
+    return inside
 
 
 def _meta_information(

@@ -30,11 +30,16 @@ def view_of(
         >>> size, tuple(view.shape)
         ((10, 18), (1, 3, 10, 18))
     """
-    height, width = image.shape[1:]
-    size = (max(round(scale * height), 1), max(round(scale * width), 1))
+    size = scaled_size(image, scale)
     view = resized(image, size)
     view = view.flip(-1) if mirrored else view
     return size, padded_for_test(view, preprocessor)
+
+
+def scaled_size(image: Tensor, scale: float) -> tuple[int, int]:
+    """Size (height, width) of an image (..., H, W) scaled by a factor."""
+    height, width = image.shape[-2:]
+    return max(round(scale * height), 1), max(round(scale * width), 1)
 
 
 def resized(maps: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,0 +1,86 @@
+"""Tests of large images in tiles, in bounded memory."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from mmseg_spml.functional.tiling import Tile, blended_bands, resized_strips
+
+LARGEST_WHOLE = 2**22
+"""The most pixels of an image that goes through the network whole: 2048 x 2048."""
+TILE = 1024
+"""The side of a tile in pixels."""
+OVERLAP = 128
+"""The least overlap of neighboring tiles in pixels."""
+
+
+class TiledTest(BaseSegmentor):
+    """Mixin that tests large images in overlapping tiles if ``test_cfg`` has ``tile``.
+
+    An image of more than ``LARGEST_WHOLE`` pixels, after it was resized by the
+    pipeline, is split into tiles of ``test_cfg['tile']`` pixels a side; their
+    probabilities are blended. Such samples get ``pred_sem_seg`` alone, of one or two
+    bytes a pixel: logits would take the memory that tiles save.
+    """
+
+    def test_step(self, data: dict) -> list[SegDataSample]:
+        """Predict a batch, as MMEngine's test loop gives it."""
+        tile = self.test_cfg.get('tile')
+        images, samples = data['inputs'], data['data_samples']
+        if not tile or all(_pixels(image) <= LARGEST_WHOLE for image in images):
+            return super().test_step(data)
+        return [
+            self._test_in_tiles(image, sample, tile)
+            if _pixels(image) > LARGEST_WHOLE
+            else super(TiledTest, self).test_step(
+                dict(inputs=[image], data_samples=[sample])
+            )[0]
+            for image, sample in zip(images, samples)
+        ]
+
+    def _test_in_tiles(
+        self, image: Tensor, sample: SegDataSample, tile: int
+    ) -> SegDataSample:
+        def predict(tiles: Sequence[Tile]) -> list[Tensor]:
+            (one,) = tiles
+            rows, columns = one.slices
+            return [self._probabilities(image[:, rows, columns])]
+
+        size = (image.shape[1], image.shape[2])
+        shown = tuple(sample.metainfo['ori_shape'][:2])
+        bands: Any = blended_bands(size, tile, min(OVERLAP, tile // 2), predict)
+        if shown != size:
+            bands = resized_strips(bands, size, shown)
+        small = torch.uint8 if self.num_classes <= 256 else torch.int16
+        labels = torch.empty(shown, dtype=small)
+        top = 0
+        for band in bands:
+            labels[top : top + band.shape[1]] = self._labels(band)
+            top += band.shape[1]
+        sample.pred_sem_seg = PixelData(data=labels[None])
+        return sample
+
+    def _probabilities(self, crop: Tensor) -> Tensor:
+        """Predict the probabilities (C, h, w) of a crop, on the CPU."""
+        size = tuple(crop.shape[1:])
+        sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))
+        (result,) = super().test_step(dict(inputs=[crop], data_samples=[sample]))
+        scores = result.seg_logits.data.float().cpu()
+        # MMSegmentation has applied the sigmoid to a single output.
+        return scores if len(scores) == 1 else scores.softmax(dim=0)
+
+    def _labels(self, probabilities: Tensor) -> Tensor:
+        """Return the class ids (rows, W) of probabilities (C, rows, W)."""
+        if len(probabilities) == 1:
+            head: Any = self.decode_head
+            return (probabilities[0] > head.threshold).long()
+        return probabilities.argmax(dim=0)
+
+
+def _pixels(image: Tensor) -> int:
+    return image.shape[-2] * image.shape[-1]
