@@ -65,7 +65,7 @@ def use_tiles(cfg: Config, tile: int) -> None:
         cfg: The config, which is changed in place.
         tile: The side of a tile in pixels.
     """
-    cfg.model.setdefault('test_cfg', {}).setdefault('tile', tile)
+    cfg.model.test_cfg = dict(dict(tile=tile), **(cfg.model.get('test_cfg') or {}))
 
 
 def write_label_maps(cfg: Config, folder: str) -> None:
