@@ -5,6 +5,7 @@ Potentials", NIPS 2011. Letters: H, W image size; C classes; N = H W pixels.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from mmseg_spml.functional.regions.oversegmentation import checked_rgb
 
 # Probabilities are clamped to at least this value, so that no class is ever ruled out.
 MIN_PROBABILITY = 1e-5
+# Position kernels are kept of images of so many pixels: they take 160 bytes a pixel.
+_PIXELS_KEPT = 300_000
 # Pixels of the images that a GPU filters together; up to 3 GB with 21 classes.
 _PIXELS_TOGETHER = 1_000_000
 
@@ -191,21 +194,23 @@ def _mean_field(
     )
     sizes = [image.shape[:2] for image in images]
     pixels = [height * width for height, width in sizes]
-    position = torch.cat([pixel_positions(size, device) for size in sizes])
-    colors = np.concatenate([image.reshape(-1, 3) for image in images])
-    color = torch.from_numpy(colors).to(device).float()
     group = torch.arange(len(images), device=device).repeat_interleave(
         torch.tensor(pixels, device=device), output_size=sum(pixels)
     )
-    joint = torch.cat([position / bilateral_xy, color / bilateral_rgb], dim=1)
-    kernels = [
-        _kernel(features, weight, near_in_order, group)
-        for features, weight, near_in_order in (
-            (position / gaussian_xy, gaussian_weight, True),
-            (joint, bilateral_weight, False),
+    position = torch.cat([pixel_positions(size, device) for size in sizes])
+    kernels = []
+    if gaussian_weight and len(sizes) == 1 and pixels[0] <= _PIXELS_KEPT:
+        kernels.append(
+            _kept_position_kernel(sizes[0], gaussian_xy, gaussian_weight, device)
         )
-        if weight
-    ]
+    elif gaussian_weight:
+        scaled = position / gaussian_xy
+        kernels.append(_kernel(scaled, gaussian_weight, True, group))
+    if bilateral_weight:
+        colors = np.concatenate([image.reshape(-1, 3) for image in images])
+        color = torch.from_numpy(colors).to(device).float()
+        joint = torch.cat([position / bilateral_xy, color / bilateral_rgb], dim=1)
+        kernels.append(_kernel(joint, bilateral_weight, False, group))
     marginals = logits.softmax(dim=1)
     for _ in range(iterations):
         energy = logits
@@ -217,6 +222,16 @@ def _mean_field(
         of_image.T.contiguous().view(scores.shape)
         for of_image, scores in zip(marginals.split(pixels), probabilities)
     ]
+
+
+@lru_cache(maxsize=3)
+def _kept_position_kernel(
+    size: tuple, xy: float, weight: float, device: torch.device
+) -> Lattice:
+    """Build the position kernel of an image; it is the same for all of one size."""
+    position = pixel_positions(size, device)
+    group = torch.zeros(len(position), dtype=torch.long, device=device)
+    return _kernel(position / xy, weight, True, group)
 
 
 def _kernel(

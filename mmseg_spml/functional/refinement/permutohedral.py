@@ -143,16 +143,23 @@ def filter_values(
 
 
 def _elevate(features: Tensor) -> Tensor:
-    """Map to the hyperplane of coordinate sum 0 in F+1 dimensions, (N, F+1)."""
+    """Map to the hyperplane of coordinate sum 0 in F+1 dimensions, (F+1, N)."""
     dimension = features.shape[1]
     axis = torch.arange(dimension, dtype=features.dtype, device=features.device)
     # With this scale splat, blur and slice together have variance 1.
     scale = (2 / 3) ** 0.5 * (dimension + 1) / ((axis + 1) * (axis + 2)).sqrt()
-    scaled = features * scale
+    # Each coordinate is a row: operations on columns of a few numbers are slow.
+    scaled = (features * scale).T.contiguous()
+    elevated = scaled.new_zeros(dimension + 1, len(features))
     # Coordinate j is the sum of scaled[j:] minus j * scaled[j - 1].
-    tails = scaled.flip(1).cumsum(1).flip(1)
-    zero = tails.new_zeros(len(tails), 1)
-    return torch.cat([tails, zero], 1) - torch.cat([zero, scaled * (axis + 1)], 1)
+    tail = elevated[0].clone()
+    for coordinate in range(dimension, -1, -1):
+        if coordinate < dimension:
+            tail += scaled[coordinate]
+        elevated[coordinate] = tail
+        if coordinate:
+            elevated[coordinate] -= coordinate * scaled[coordinate - 1]
+    return elevated
 
 
 def _enclosing_simplices(
@@ -160,26 +167,39 @@ def _enclosing_simplices(
 ) -> tuple[Tensor, Tensor, list[int]]:
     """Vertices of the simplex that encloses each point, and their weights.
 
+    Args:
+        elevated: Points (F+1, N) on the hyperplane.
+        group: Group of each point (N,), or None.
+
     Returns:
         Keys of the vertices (N, F+1), their barycentric weights (N, F+1), and the F
         strides by which a step along each of the first F coordinates changes a key.
     """
-    corners = elevated.shape[1]
+    corners = len(elevated)
     nearest = (elevated / corners).round()
-    excess = nearest.sum(1, keepdim=True).long()
-    base = nearest.long() * corners
-    order = (elevated - base).argsort(dim=1, descending=True, stable=True)
-    place = torch.arange(corners, device=elevated.device).expand_as(order)
-    rank = torch.empty_like(order).scatter_(1, order, place) + excess
+    excess = nearest.sum(0).int()
+    base = nearest.int() * corners
+    rank = _descending_ranks(elevated - base) + excess
     # Back to the hyperplane: coordinates whose rank is out of range move by one period.
-    wrap = (rank < 0).long() - (rank >= corners).long()
-    rank, base = rank + corners * wrap, base + corners * wrap
+    wrap = corners * ((rank < 0).int() - (rank >= corners).int())
+    rank, base = rank + wrap, base + wrap
     rest = (elevated - base) / corners
-    by_rank = torch.empty_like(rest).scatter_(1, corners - 1 - rank, rest)
-    weights = by_rank - by_rank.roll(1, dims=1)
-    weights[:, 0] = 1 + by_rank[:, 0] - by_rank[:, -1]
-    packed, strides = _pack(base[:, :-1], rank[:, :-1], group)
-    return packed, weights, strides
+    by_rank = torch.empty_like(rest).scatter_(0, (corners - 1 - rank).long(), rest)
+    weights = by_rank - by_rank.roll(1, dims=0)
+    weights[0] = 1 + by_rank[0] - by_rank[-1]
+    packed, strides = _pack(base[:-1], rank[:-1], group)
+    return packed.T.contiguous(), weights.T.contiguous(), strides
+
+
+def _descending_ranks(values: Tensor) -> Tensor:
+    """Rank of each row in each column, the largest first, ties in order; int32."""
+    rank = torch.zeros_like(values, dtype=torch.int32)
+    for row, own in enumerate(values):
+        for later in range(row + 1, len(values)):
+            less = own < values[later]
+            rank[row] += less
+            rank[later] += ~less
+    return rank
 
 
 def _pack(base: Tensor, rank: Tensor, group: Tensor | None) -> tuple[Tensor, list[int]]:
@@ -189,17 +209,21 @@ def _pack(base: Tensor, rank: Tensor, group: Tensor | None) -> tuple[Tensor, lis
     coordinates of highest rank.
 
     Args:
-        base: First F coordinates (N, F) of vertex 0.
-        rank: Ranks of these coordinates (N, F), 0..F.
+        base: First F coordinates (F, N) of vertex 0.
+        rank: Ranks of these coordinates (F, N), 0..F.
         group: Group of each point (N,), or None; groups do not share keys.
+
+    Returns:
+        Keys (F+1, N) and strides.
     """
-    number, dimension = base.shape
+    dimension, number = base.shape
     if number == 0:
-        return base.new_zeros(0, dimension + 1), [1] * dimension
+        empty = torch.zeros(dimension + 1, 0, dtype=torch.long, device=base.device)
+        return empty, [1] * dimension
     # Vertices are up to F away from vertex 0, their neighbors up to F further.
     margin = 2 * dimension + 1
-    low = base.amin(0) - margin
-    extents = (base.amax(0) + margin + 1 - low).tolist()
+    low = base.amin(1) - margin
+    extents = (base.amax(1) + margin + 1 - low).tolist()
     strides, total = [], 1
     for extent in extents:
         strides.append(total)
@@ -211,17 +235,22 @@ def _pack(base: Tensor, rank: Tensor, group: Tensor | None) -> tuple[Tensor, lis
             f'{groups} group(s), more than can be numbered: use wider kernels or fewer '
             'groups'
         )
-    weights = torch.tensor(strides, device=base.device)
-    first = ((base - low) * weights).sum(1, keepdim=True)
+    first = torch.zeros(number, dtype=torch.long, device=base.device)
+    for coordinate, least, stride in zip(base, low, strides):
+        first += (coordinate - least).long() * stride
     if group is not None:
-        first += total * group[:, None]
+        first += total * group
+    weights = torch.tensor(strides, device=base.device)[:, None].expand_as(rank)
     by_rank = torch.zeros(
-        number, dimension + 1, dtype=torch.long, device=base.device
-    ).scatter_(1, dimension - rank, weights.expand_as(rank))
-    highest = by_rank.cumsum(1).roll(1, dims=1)
-    highest[:, 0] = 0
-    vertex = torch.arange(dimension + 1, device=base.device)
-    return first + vertex * sum(strides) - (dimension + 1) * highest, strides
+        dimension + 1, number, dtype=torch.long, device=base.device
+    ).scatter_(0, (dimension - rank).long(), weights)
+    # The strides of the k coordinates of highest rank, summed for each vertex k.
+    keys = torch.empty_like(by_rank)
+    highest = torch.zeros_like(first)
+    for vertex, key in enumerate(keys):
+        torch.sub(first + vertex * sum(strides), highest, alpha=dimension + 1, out=key)
+        highest += by_rank[vertex]
+    return keys, strides
 
 
 def _blurs(
