@@ -49,7 +49,9 @@ def iteration(path: Path, device: torch.device, small: bool) -> list[Comparison]
     samples = [_sample(scene, n, (height, width), classes) for n in range(images)]
 
     def network(**head: Any) -> Callable[[], Tensor]:
-        built = _built(model, device, decode_head={**model.decode_head, **head}).train()
+        built = build_network(
+            model, device, decode_head={**model.decode_head, **head}
+        ).train()
         return partial(_gradient, built, inputs, samples)
 
     variants = {'SPML': network()}
@@ -90,7 +92,7 @@ def inference(path: Path, device: torch.device, small: bool) -> list[Comparison]
     meta = [dict(img_shape=(height, width), ori_shape=(height, width))]
 
     def predict(**options: Any) -> Callable[[], Tensor]:
-        built = _built(model, device, decode_head={**head, **options}).eval()
+        built = build_network(model, device, decode_head={**head, **options}).eval()
         built.decode_head.bank = bank
 
         @torch.no_grad()
@@ -119,7 +121,8 @@ def inference(path: Path, device: torch.device, small: bool) -> list[Comparison]
     ]
 
 
-def _built(model: ConfigDict, device: torch.device, **parts: Any) -> BaseModel:
+def build_network(model: ConfigDict, device: torch.device, **parts: Any) -> BaseModel:
+    """Build a model of a config with seeded weights, some of its parts replaced."""
     register_all_modules(init_default_scope=True)
     torch.manual_seed(0)
     return MODELS.build(ConfigDict({**model, **parts})).to(device)

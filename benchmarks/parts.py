@@ -12,7 +12,7 @@ from mmengine.dataset import pseudo_collate
 from skimage.data import astronaut
 from torch import Tensor
 
-from benchmarks import network
+from benchmarks import command_times, network, photograph as large_image
 from benchmarks.agreement import check_difference, largest_difference, mean_difference
 from benchmarks.contrastive_step import kmeans, losses, scaling, step
 from benchmarks.crf_comparison import crf_of_the_authors, uncertain_scores
@@ -227,6 +227,18 @@ def inference(settings: Settings) -> list[Comparison]:
     return network.inference(settings.config, settings.device, settings.small)
 
 
+def photograph(settings: Settings) -> list[Comparison]:
+    """Compare tests and banks of one large image in tiles and whole."""
+    if settings.config is None:
+        return []
+    return large_image.photograph(settings.config, settings.device, settings.small)
+
+
+def commands(settings: Settings) -> list[Comparison]:
+    """Compare the time to start commands with that of importing PyTorch."""
+    return command_times.commands(settings.small)
+
+
 def _picture(height: int, width: int) -> np.ndarray:
     """Load a photograph that comes with scikit-image."""
     return cv2.resize(astronaut(), (width, height), interpolation=cv2.INTER_AREA)
@@ -244,5 +256,7 @@ PARTS: dict[str, Callable[[Settings], list[Comparison]]] = {
     'loader': loader,
     'iteration': iteration,
     'inference': inference,
+    'photograph': photograph,
+    'commands': commands,
 }
 """The parts that can be measured, by name."""

@@ -85,12 +85,16 @@ def test_table():
     assert '| theirs | 800 |  | 1 | 25% | 1 | 10 | 1 |  |' in text
 
 
-@pytest.mark.parametrize('part', sorted(set(PARTS) - {'iteration', 'inference'}))
+# Parts that need a config.
+NETWORKS = {'iteration', 'inference', 'photograph'}
+
+
+@pytest.mark.parametrize('part', sorted(set(PARTS) - NETWORKS))
 def test_own_variants_agree_with_the_baseline(part):
     for compared in PARTS[part](Settings(CPU, small=True)):
         found = measure(compared, CPU, repeats=1)  # raises if they do not agree
         assert found[0].variant == next(iter(compared.variants))
-        if part == 'regions':  # its variants make different regions
+        if part in ('regions', 'commands'):  # its variants do different things
             continue
         results = [torch.full((3, 20), 2.0), torch.ones(3, 20)]
         with pytest.raises(RuntimeError, match='the variants differ'):
@@ -103,6 +107,17 @@ def test_parts_of_a_network(part, variants):
     (compared,) = PARTS[part](Settings(CPU, small=True, config=CONFIG))
     found = measure(compared, CPU, repeats=1)
     assert len(found) == variants and all(m.median > 0 for m in found)
+
+
+def test_a_photograph_in_tiles_and_whole():
+    assert PARTS['photograph'](Settings(CPU, small=True)) == []
+    compared = PARTS['photograph'](Settings(CPU, small=True, config=CONFIG))
+    for one in compared:
+        tiled, whole = measure(one, CPU, repeats=1)
+        assert tiled.agreement and (tiled.variant, whole.variant) == (
+            'in tiles',
+            'whole',
+        )
 
 
 def test_iteration_of_a_config_that_has_co_occurrence():

@@ -15,7 +15,6 @@ from mmseg_spml.models.data_preprocessor import padded_for_test
 from mmseg_spml.models.decode_heads.spml_head import PREDICTORS, SPMLHead
 from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
 from mmseg_spml.models.segmentors.tiles import (
-    LARGEST_WHOLE,
     OVERLAP,
     TILE,
     TiledTest,
@@ -210,7 +209,7 @@ class SPMLPrediction(TiledTest, BaseSegmentor):
         # The label map may have the size of the file and differ from the image's size.
         labels = resize_labels(sample.gt_sem_seg.data, size)[0]
         view = resized(image, size)
-        if size[0] * size[1] <= LARGEST_WHOLE:
+        if size[0] * size[1] <= self.largest_whole:
             return self._segments_of(view, labels)
         parts = []
         for tile, core in tiles_with_cores(size, TILE, OVERLAP):

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from mmseg_spml.functional.tiling import Tile, blended_bands, resized_strips
 
-LARGEST_WHOLE = 2**22
-"""The most pixels of an image that goes through the network whole: 2048 x 2048."""
 TILE = 1024
 """The side of a tile in pixels."""
 OVERLAP = 128
@@ -22,21 +20,24 @@ OVERLAP = 128
 class TiledTest(BaseSegmentor):
     """Mixin that tests large images in overlapping tiles if ``test_cfg`` has ``tile``.
 
-    An image of more than ``LARGEST_WHOLE`` pixels, after it was resized by the
+    An image of more than ``largest_whole`` pixels, after it was resized by the
     pipeline, is split into tiles of ``test_cfg['tile']`` pixels a side; their
     probabilities are blended. Such samples get ``pred_sem_seg`` alone, of one or two
     bytes a pixel: logits would take the memory that tiles save.
     """
 
+    largest_whole: int = 2**22
+    """The most pixels of an image that goes through the network whole: 2048 x 2048."""
+
     def test_step(self, data: dict) -> list[SegDataSample]:
         """Predict a batch, as MMEngine's test loop gives it."""
         tile = self.test_cfg.get('tile')
         images, samples = data['inputs'], data['data_samples']
-        if not tile or all(_pixels(image) <= LARGEST_WHOLE for image in images):
+        if not tile or all(_pixels(image) <= self.largest_whole for image in images):
             return super().test_step(data)
         return [
             self._test_in_tiles(image, sample, tile)
-            if _pixels(image) > LARGEST_WHOLE
+            if _pixels(image) > self.largest_whole
             else super(TiledTest, self).test_step(
                 dict(inputs=[image], data_samples=[sample])
             )[0]

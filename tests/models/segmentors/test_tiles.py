@@ -11,7 +11,7 @@ from torch import nn
 
 from mmseg_spml.engine.testing import use_tiles
 from mmseg_spml.functional.tiling import tiles_with_cores
-from mmseg_spml.models.segmentors import prediction, tiles
+from mmseg_spml.models.segmentors import prediction
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def image_of(*size):
     return torch.randint(256, (3, *size), generator=torch.Generator().manual_seed(1))
 
 
-def test_without_the_option_images_are_whole(model, monkeypatch):
-    monkeypatch.setattr(tiles, 'LARGEST_WHOLE', 100)
+def test_without_the_option_images_are_whole(model):
+    model.largest_whole = 100
     image = image_of(30, 40)
     data = dict(inputs=[image], data_samples=[sample_of((30, 40))])
     (found,) = model.test_step(data)
@@ -46,13 +46,13 @@ def test_without_the_option_images_are_whole(model, monkeypatch):
 
 
 @pytest.mark.parametrize('shown', [(64, 96), (31, 50), (120, 130)])
-def test_a_tile_that_covers_the_image_changes_nothing(model, monkeypatch, shown):
+def test_a_tile_that_covers_the_image_changes_nothing(model, shown):
     image = image_of(64, 96)
     data = dict(inputs=[image.clone()], data_samples=[sample_of((64, 96), shown)])
     (whole,) = model.test_step(data)
     probabilities = whole.seg_logits.data.softmax(dim=0)
     model.test_cfg['tile'] = 128
-    monkeypatch.setattr(tiles, 'LARGEST_WHOLE', 100)
+    model.largest_whole = 100
     data = dict(inputs=[image], data_samples=[sample_of((64, 96), shown)])
     (found,) = model.test_step(data)
     labels = found.pred_sem_seg.data
@@ -65,13 +65,13 @@ def test_a_tile_that_covers_the_image_changes_nothing(model, monkeypatch, shown)
         assert (own > probabilities.amax(dim=0) - 0.1).all()
 
 
-def test_tiles_agree_with_the_whole_where_a_class_is_clear(model, monkeypatch):
+def test_tiles_agree_with_the_whole_where_a_class_is_clear(model):
     image = image_of(100, 150)
     (whole,) = model.test_step(
         dict(inputs=[image.clone()], data_samples=[sample_of((100, 150))])
     )
     model.test_cfg['tile'] = 64
-    monkeypatch.setattr(tiles, 'LARGEST_WHOLE', 100)
+    model.largest_whole = 100
     small = image_of(5, 5)
     both = model.test_step(
         dict(
@@ -110,7 +110,7 @@ def test_banks_of_tiles(model, monkeypatch):
     samples = [sample_of(size, labels=labels)]
     prototypes, classes = model.labeled_segments(inputs, samples)
     assert set(classes.tolist()) == {1, 2}
-    monkeypatch.setattr(prediction, 'LARGEST_WHOLE', 100)
+    model.largest_whole = 100
     monkeypatch.setattr(prediction, 'TILE', 48)
     monkeypatch.setattr(prediction, 'OVERLAP', 16)
     seen = []
