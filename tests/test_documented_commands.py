@@ -134,7 +134,7 @@ def test_backbones_start_from_their_files(name, checkout):
 
 
 def test_branch_of_the_readme(checkout):
-    """The config that the README calls a whole one."""
+    """The config that docs/training.md calls a whole one."""
     config = 'configs/auxiliary/segformer_head_b0_voc_scribbles.py'
     output = tiny.python(checkout, 'tools/train.py', config)
     assert re.search(r'spml\.loss_\w+: ', output) and 'mIoU' in output

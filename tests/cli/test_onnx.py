@@ -32,7 +32,7 @@ def test_the_example_of_the_readme(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     (block,) = [
         content
-        for kind, content in code_blocks(tiny.ROOT / 'README.md')
+        for kind, content in code_blocks(tiny.ROOT / 'docs/training.md')
         if kind == 'python' and 'onnxruntime' in content
     ]
     exec(block, {})

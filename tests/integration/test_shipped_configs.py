@@ -1,4 +1,4 @@
-"""Models of MMSegmentation's own configs, with an SPML branch by the README's lines."""
+"""Models of MMSegmentation's own configs, with an SPML branch by the lines of docs/training.md."""
 
 from pathlib import Path
 

@@ -12,7 +12,7 @@ from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import DenseMap
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
-# The folders and lists are those of the release, as README.md shows them ("Data").
+# The folders and lists are those of the release, as docs/data.md shows them.
 LINE = (
     'VOC2012/JPEGImages/2007_000032.jpg VOC2012/scribble/dilate_3/2007_000032.png '
     'VOC2012/hed/2007_000032.png'
