@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup upgrade demo test test-slow test-tools reliability lint clean
+.PHONY: setup upgrade demo test test-slow test-tools reliability docs lint clean
 
 setup: $(STAMP)
 
@@ -63,6 +63,16 @@ test-tools: $(TOOLS)/.installed
 # What kills, damaged files and full disks do; half an hour, on Linux.
 reliability: $(STAMP)
 	$(BIN)/python -m experiments.reliability
+
+# The pages of docs/ as a site with a reference, in build/site.
+DOCS := .venv-docs
+$(DOCS)/.installed: Makefile
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet mkdocs-material 'mkdocstrings[python]'
+	touch $@
+
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

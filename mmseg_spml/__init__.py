@@ -6,9 +6,9 @@ Where MMSegmentation is not installed, :mod:`mmseg_spml.functional` and
 :mod:`mmseg_spml.annotations` can be imported all the same, and nothing else can.
 """
 
-from mmseg_spml.registration import ROOMS, register_modules, runs_as_command
+from mmseg_spml.registration import register_modules, runs_as_command
 from mmseg_spml.version import __version__
 
 __all__ = ['__version__']
-if not runs_as_command() and register_modules():
-    __all__ += ROOMS
+if not runs_as_command():
+    register_modules()

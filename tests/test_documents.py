@@ -15,6 +15,7 @@ from benchmarks.table import markdown
 from experiments.ablation import ablation_table, read_ablations
 from experiments.method_table import TABLES
 from experiments.run_comparison import load_results
+from mmseg_spml import datasets, engine, evaluation, functional, models
 from mmseg_spml.cli.main import main
 
 LINK = re.compile(r'\]\(([^)\s]+)\)')
@@ -171,3 +172,15 @@ def test_tables_of_performance_are_of_the_files(name, number):
     text = (tiny.ROOT / 'docs/performance.md').read_text()
     for line in filter(None, tables.splitlines()):
         assert line in text
+
+
+def test_the_reference_has_all_public_names():
+    reference = tiny.ROOT / 'docs/reference'
+    functions = (reference / 'functional.md').read_text()
+    named = set(re.findall(r'^::: \S+\.(\w+)$', functions, re.M))
+    assert named == set(functional.__all__)
+    classes = (reference / 'classes.md').read_text()
+    named = set(re.findall(r'^::: \S+\.(\w+)$', classes, re.M))
+    assert named == {*models.__all__, *datasets.__all__, *engine.__all__} | {
+        *evaluation.__all__
+    }

@@ -1,4 +1,4 @@
-"""Models of MMSegmentation's own configs, with an SPML branch by the lines of docs/training.md."""
+"""Models of MMSegmentation's own configs, with the SPML branch of docs/training.md."""
 
 from pathlib import Path
 
