@@ -12,6 +12,9 @@ ROOMS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
 def register_modules() -> bool:
     """Import all rooms of the package that register modules.
 
+    MMEngine then loads local checkpoints without running code in them; see
+    :mod:`mmseg_spml.engine.checkpoint_loading`.
+
     Returns:
         Whether MMSegmentation is there and everything is registered.
 
@@ -22,6 +25,8 @@ def register_modules() -> bool:
         return False
     for room in ('registry', *ROOMS):
         import_module(f'mmseg_spml.{room}')
+    loading = import_module('mmseg_spml.engine.checkpoint_loading')
+    loading.set_checkpoint_loader()
     return True
 
 

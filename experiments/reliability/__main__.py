@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out',
         type=Path,
-        default=Path('experiments/results/reliability.json'),
+        default=Path('build/reliability.json'),
         help='file of the results (default: %(default)s)',
     )
     parser.add_argument(
@@ -74,6 +74,13 @@ def main() -> None:
                 write_json(args.out, results)
     for name, rows in results.items():
         print(f'\n{name}\n\n{table(rows)}')
+    if any(map(_is_bad, (row for rows in results.values() for row in rows))):
+        raise SystemExit('not everything held')
+
+
+def _is_bad(row: dict) -> bool:
+    counted = row.get('torn') or row.get('different') or row.get('unnamed')
+    return bool(counted) or not row.get('held', True)
 
 
 def table(rows: list[dict]) -> str:

@@ -4,10 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from experiments.reliability.commands import (
     ITERATIONS,
@@ -21,6 +24,7 @@ from mmseg_spml.engine.checkpoints import is_whole
 from mmseg_spml.models import SegmentBank
 
 _BY_NAME = {job.name: job for job in JOBS}
+_APPENDED = 40
 _TWO_RANKS = Job(
     'ranks',
     f'train {SCRIBBLES} --work-dir {{out}} --gpus 2 --device cpu --cfg-options '
@@ -42,12 +46,14 @@ def cause_faults(work: Path, folders: dict[str, str]) -> Iterator[dict[str, Any]
         if job.name != 'recipe':  # its stages are other jobs
             yield _full_disk(job, work, folders)
     yield _two_trainings(work, folders)
-    yield _two_appends(work, folders)
+    yield _two_appends(work)
     yield _two_writers(work, folders)
     yield _damaged_checkpoint(work, folders, _cut_in_half, 'is cut in half')
     yield _damaged_checkpoint(work, folders, _emptied, 'is empty')
     yield _damaged_checkpoint(work, folders, Path.unlink, 'is gone')
     yield _killed_rank(work, folders)
+    for moment in ('its ranks have started', 'they train'):
+        yield _killed_launcher(work, folders, moment)
     yield _rank_with_a_damaged_image(work, folders)
 
 
@@ -88,9 +94,14 @@ def _full_disk(job: Job, work: Path, folders: dict[str, str]) -> dict[str, Any]:
     parts = [str(size // 2), str(disk), _fresh(left), *command]
     code, output = _output(['unshare', '-r', '-m', 'sh', '-c', script, 'sh', *parts])
     found = contents(left / 'out', job.files)
-    # A table lists what could be written, and is another one.
-    files = [name for name in found if not name.endswith('.csv')]
-    cut = [name for name in files if found[name] != wanted.get(name)]
+    # A table lists what could be written, and is another one: its last line is whole.
+    cut = [
+        name
+        for name, content in found.items()
+        if not (content.endswith(b'\n') and name.endswith('.csv'))
+        and content != wanted.get(name)
+    ]
+    cut += [path.name for path in left.rglob('*.pth') if not is_whole(path)]
     row = _row(
         f'{job.name}: the disk is full',
         'fails, names the file or folder, leaves none cut',
@@ -112,16 +123,23 @@ def _two_trainings(work: Path, folders: dict[str, str]) -> dict[str, Any]:
     return _row('two trainings in one folder', expected, held, output)
 
 
-def _two_appends(work: Path, folders: dict[str, str]) -> dict[str, Any]:
-    out = Path(_fresh(work / 'appended'))
-    command = _BY_NAME['bank'].command({**folders, 'out': str(out)})
-    timed(command, work / 'log')
-    file = out / 'bank.safetensors'
-    rows = len(SegmentBank.load(file))
-    running = [subprocess.Popen([*command, '--append']) for _ in range(2)]
+def _two_appends(work: Path) -> dict[str, Any]:
+    file = Path(_fresh(work / 'appended')) / 'bank.safetensors'
+    row = SegmentBank(torch.ones(1, 1), torch.zeros(1))
+    row.save(file)
+    code = (
+        'import sys, torch\n'
+        'from mmseg_spml.models import SegmentBank\n'
+        'row = SegmentBank(torch.ones(1, 1), torch.zeros(1))\n'
+        f'for _ in range({_APPENDED}):\n'
+        '    row.save(sys.argv[1], append=True)\n'
+    )
+    command = [sys.executable, '-c', code, str(file)]
+    running = [subprocess.Popen(command) for _ in range(2)]
     codes = [process.wait() for process in running]
-    held = codes == [0, 0] and len(SegmentBank.load(file)) == 3 * rows
-    return _row('two `bank --append` at once', 'no row is lost', held, '')
+    held = codes == [0, 0] and len(SegmentBank.load(file)) == 1 + 2 * _APPENDED
+    fault = f'two processes append {_APPENDED} times to a bank'
+    return _row(fault, 'no row is lost', held, '')
 
 
 def _two_writers(work: Path, folders: dict[str, str]) -> dict[str, Any]:
@@ -178,6 +196,30 @@ def _killed_rank(work: Path, folders: dict[str, str]) -> dict[str, Any]:
     expected = 'all end within 60 s'
     return _row(
         'one of two ranks is killed', expected, held, f'{output}\n{seconds:.0f} s'
+    )
+
+
+def _killed_launcher(
+    work: Path, folders: dict[str, str], moment: str
+) -> dict[str, Any]:
+    """Kill what started two ranks, at one moment or another."""
+    out = Path(_fresh(work / 'launched'))
+    command = _TWO_RANKS.command({**folders, 'out': str(out)})
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as launcher:
+        _wait_for(lambda: len(_children(launcher.pid)) == 2, 60)
+        if moment == 'they train':
+            _wait_for(lambda: any(out.glob('*/vis_data/scalars.json')), 180)
+        ranks = _children(launcher.pid)
+        launcher.kill()
+    start = time.monotonic()
+    while _alive(ranks) and time.monotonic() < start + 60:
+        time.sleep(0.2)
+    seconds = time.monotonic() - start
+    fault = f'the launcher is killed when {moment}'
+    return _row(
+        fault, 'its ranks end within 60 s', not _alive(ranks), f'{seconds:.0f} s'
     )
 
 

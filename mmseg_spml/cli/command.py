@@ -98,7 +98,6 @@ class Command(click.Command):
         # Docstrings with line breaks in commands are raw, click's mark is not.
         self.help = (self.help or '').replace('\\b\n', '\b\n')
         self.needs_models = needs_models
-        self.loads_checkpoints = loads_checkpoints
         if loads_checkpoints:
             self.params.append(_trust_option())
 
@@ -145,12 +144,11 @@ class Command(click.Command):
                     from mmseg_spml.dependencies import check_dependencies
 
                     check_dependencies()
-                if self.loads_checkpoints:
-                    from mmseg_spml.engine.checkpoint_loading import (
-                        set_checkpoint_loader,
-                    )
+                if ctx.meta.get(_TRUST):
+                    from mmseg_spml.engine.checkpoint_loading import TRUST
 
-                    set_checkpoint_loader(ctx.meta[_TRUST])
+                    # Processes that the command starts read it, too.
+                    os.environ[TRUST] = '1'
                 # MMSegmentation's hook says so of each training that draws nothing.
                 warnings.filterwarnings('ignore', message='The draw is False')
             return super().invoke(ctx)

@@ -15,6 +15,7 @@ import click
 
 from mmseg_spml.cli.command import WORDS, SeveralValues
 from mmseg_spml.dependencies import quiet_imports
+from mmseg_spml.io.parent import PARENT
 
 if TYPE_CHECKING:
     from mmseg_spml.annotations.model import WeakAnnotation
@@ -323,16 +324,22 @@ def _hide_gpus(ctx: click.Context, param: click.Parameter, device: str | None) -
 def _start_processes(number: int, ctx: click.Context) -> int:
     """Run the command again in several processes, and return the exit code."""
     from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     options = ['--standalone', f'--nproc_per_node={number}', '-m', 'mmseg_spml']
     words = [ctx.command.name or '', *ctx.meta[WORDS], '--launcher', 'pytorch']
+    os.environ[PARENT] = str(os.getpid())
     try:
         run.run(run.parse_args([*options, *words]))
     except ChildFailedError as error:
         # The process has said what went wrong.
         _, failure = error.get_first_failure()
         return failure.exitcode if failure.exitcode > 0 else 1
+    except SignalException as stop:
+        return 128 + stop.sigval
+    finally:
+        del os.environ[PARENT]
     return 0
 
 

@@ -39,10 +39,8 @@ from mmseg_spml.cli.command import Command
 @click.option(
     '--tile',
     type=click.IntRange(min=0),
-    default=1024,
-    show_default=True,
-    help='side of the tiles in which images of more than 4 megapixels are tested; 0 '
-    'tests them whole, as do --tta and --crf',
+    help='side of the tiles in which images of more than 4 megapixels are tested '
+    '(default: 1024, or that of the config); 0 tests them whole, as do --tta and --crf',
 )
 @options.cfg_options
 @options.launch_options
@@ -57,7 +55,7 @@ def command(
     tta: bool,
     crf: bool,
     report: str | None,
-    tile: int,
+    tile: int | None,
     cfg_options: dict,
     launch: options.Launch,
 ) -> None:
@@ -81,7 +79,7 @@ def command(
         testing.draw_predictions(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
     if tta or crf:
         testing.use_tta(cfg, tta, crf)
-    elif tile:
+    else:
         testing.use_tiles(cfg, tile)
     if out is not None:
         testing.write_label_maps(cfg, out)

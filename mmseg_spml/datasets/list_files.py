@@ -7,28 +7,39 @@ MAPS = ('seg_map_path', 'region_map_path')
 """The keys of a sample for its label map and its region map."""
 
 
-def path_below(folder: str, name: str, where: str) -> str:
+def path_below(folder: str, name: str, where: str, root: str = '') -> str:
     """Join a path of a list to its folder.
 
     Args:
         folder: The folder; empty if the list has whole paths.
         name: The path in the list.
         where: The list, for the error.
+        root: The folder of all data, if there is one: the path may lead out of
+            ``folder``, but not out of this one. Both may be links.
 
     Raises:
-        ValueError: The path leads out of the folder.
+        ValueError: The path leads out of the folders.
 
     Example:
         >>> path_below('data', 'JPEGImages/a.jpg', 'train.txt')
         'data/JPEGImages/a.jpg'
     """
     path = osp.join(folder, name)
-    if folder and osp.relpath(path, folder).split(osp.sep)[0] == osp.pardir:
+    if folder and not any(_is_below(path, one) for one in (folder, root) if one):
         raise ValueError(
-            f'{where} names {name!r}, which leads out of the folder {folder}: make it '
-            'relative to that folder'
+            f'{where} names {name!r}, which leads out of the folder {root or folder}: '
+            'make it relative to that folder'
         )
     return path
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a path is in a folder as it is written, or when links are followed."""
+
+    def inside(path: str, folder: str) -> bool:
+        return osp.relpath(path, folder).split(osp.sep)[0] != osp.pardir
+
+    return inside(path, folder) or inside(osp.realpath(path), osp.realpath(folder))
 
 
 def read_stems(path: str) -> list[str]:
@@ -61,21 +72,20 @@ def read_triples(
         if not line.strip():
             continue
         columns: list[str | None] = [*line.strip().split(' ')]
-        where = f'{path}, line {number}: {line!r}'
+        where = f'{path}, line {number}:'
         if len(columns) not in (1, 3):
             raise ValueError(
-                f'{where} has {len(columns)} columns. Expected "image semantic '
-                'instance" with single spaces, or an image alone for testing. Add '
-                'the region map as the third column (paths must hold no space), '
+                f'{where} {line!r} has {len(columns)} columns. Expected "image '
+                'semantic instance" with single spaces, or an image alone for testing. '
+                'Add the region map as the third column (paths must hold no space), '
                 'or use list_format="stem"'
             )
         if len(columns) == 1 and not images_alone:
             raise ValueError(
-                f'{where} names an image without label map. Add the label map and '
-                'the region map, give a `tags_file`, or set test_mode=True'
+                f'{where} {line!r} names an image without label map. Add the label map '
+                'and the region map, give a `tags_file`, or set test_mode=True'
             )
         columns += [None] * (3 - len(columns))
-        where = f'{path}, line {number}:'
         samples.append(
             {
                 key: None if name is None else path_below(folder, name, where)

@@ -265,7 +265,7 @@ class CodedMasks(Sequence[np.ndarray]):
         return decode_mask(self.codes[index], self.size)
 
 
-def read_masks(path: Path, size: tuple) -> 'CodedMasks':
+def read_masks(path: Path, size: tuple) -> CodedMasks:
     """Read masks from a JSON file.
 
     The file holds a list, or an object with a list ``annotations``. Each entry has a

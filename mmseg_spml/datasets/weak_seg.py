@@ -12,6 +12,7 @@ import mmengine
 import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
+from PIL import Image
 
 from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.datasets.annotation_samples import annotation_samples
@@ -20,7 +21,7 @@ from mmseg_spml.datasets.sampler import Draw, randomness_of
 from mmseg_spml.functional.labels.values import check_label_options
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
-from mmseg_spml.io.limits import check_image
+from mmseg_spml.io.limits import TooLargeError, check_image
 
 _LIST_FORMATS = ('stem', 'triple', 'annotations')
 
@@ -292,14 +293,14 @@ class WeakSegDataset(BaseSegDataset):
         suffixes = (self.seg_map_suffix, self.region_map_suffix)
         samples = []
         for name in names:
-            where = self.ann_file or 'the folder'
-            image = path_below(folder, name + self.img_suffix, where)
+            where, root = self.ann_file or 'the folder', self.data_root or ''
+            image = path_below(folder, name + self.img_suffix, where, root)
             sample: dict[str, str | None] = dict(img_path=image)
             for key, suffix in zip(MAPS, suffixes):
                 prefix = self.data_prefix.get(key)
-                sample[key] = (
-                    None if prefix is None else osp.join(prefix, name + suffix)
-                )
+                if prefix is not None:
+                    prefix = path_below(prefix, name + suffix, where, root)
+                sample[key] = prefix
             samples.append(sample)
         return samples
 
@@ -357,6 +358,11 @@ class WeakSegDataset(BaseSegDataset):
         check_image(path)
         try:
             return super().prepare_data(idx)
+        except Image.DecompressionBombError as error:
+            info = self.get_data_info(idx)
+            raise TooLargeError(
+                f'{info.get("seg_map_path") or path} is too large: {error}'
+            ) from error
         except (AssertionError, cv2.error, MemoryError) as error:
             # MMCV's loader and OpenCV raise the first two for damaged images.
             problem = str(error) or type(error).__name__

@@ -17,7 +17,7 @@ from mmseg_spml.engine.class_counts import check_class_counts
 from mmseg_spml.engine.run_length import set_length
 from mmseg_spml.engine.shipped_files import load_config
 from mmseg_spml.engine.unwrapping import unwrapped
-from mmseg_spml.io.parent import exit_with_parent
+from mmseg_spml.io.parent import PARENT, exit_with_parent
 
 # Environment variables of each launcher: rank, number of processes, local rank.
 _VARIABLES = {
@@ -230,7 +230,7 @@ def read_config(
     if checkpoint is not None and not os.path.isfile(checkpoint):
         raise FileNotFoundError(f'there is no checkpoint {checkpoint!r}')
     os.environ.setdefault('LOCAL_RANK', str(local_rank))
-    if 'TORCHELASTIC_RUN_ID' in os.environ:
+    if 'TORCHELASTIC_RUN_ID' in os.environ and PARENT not in os.environ:
         # A killed launcher would leave its processes training.
         exit_with_parent()
     init_distributed_cpu(launcher)

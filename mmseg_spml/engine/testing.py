@@ -4,6 +4,8 @@ import os
 
 from mmengine.config import Config
 
+_TILE = 1024
+
 
 def draw_predictions(
     cfg: Config, *, show: bool, show_dir: str | None, wait_time: float
@@ -43,6 +45,7 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
         ValueError: ``views`` is set, and the config has no ``tta_pipeline`` or
             ``tta_model``.
     """
+    use_tiles(cfg, 0)  # tiles have no logits, which views are merged by
     if views and ('tta_pipeline' not in cfg or 'tta_model' not in cfg):
         raise ValueError('--tta needs `tta_pipeline` and `tta_model` in the config')
     dataset = cfg.test_dataloader.dataset
@@ -58,14 +61,18 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
     cfg.model = cfg.tta_model
 
 
-def use_tiles(cfg: Config, tile: int) -> None:
+def use_tiles(cfg: Config, tile: int | None) -> None:
     """Have a segmentor of this package test large images in tiles.
 
     Args:
         cfg: The config, which is changed in place.
-        tile: The side of a tile in pixels.
+        tile: The side of a tile in pixels; 0 for none, and None for that of the config,
+            or else 1024.
     """
-    cfg.model.test_cfg = dict(dict(tile=tile), **(cfg.model.get('test_cfg') or {}))
+    given = cfg.model.get('test_cfg') or {}
+    if tile is None:
+        tile = given.get('tile', _TILE)
+    cfg.model.test_cfg = dict(given, tile=tile)
 
 
 def write_label_maps(cfg: Config, folder: str) -> None:

@@ -3,10 +3,13 @@
 Letters: H, W image size; C classes.
 """
 
+import math
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -98,7 +101,7 @@ class PredictionFiles:
                 if self.probabilities:
                     if kept is None:
                         shape = (len(band), height, width)
-                        kept = np.memmap(storage, np.float16, 'w+', shape=shape)
+                        kept = _on_disk(storage, shape, self.out)
                     kept[:, rows] = band.to(torch.float16).numpy()
             if kept is not None:
                 with atomic_file(self._path('probabilities', name, '.npz')) as file:
@@ -136,3 +139,19 @@ class PredictionFiles:
 
     def _path(self, kind: str, name: str, suffix: str) -> Path:
         return (self.out / kind / name).with_suffix(suffix)
+
+
+def _on_disk(storage: IO[bytes], shape: tuple[int, ...], folder: Path) -> np.memmap:
+    """Make an array of float16 in a file, whose space is taken at once.
+
+    Writing to memory that a full disk has no place for would end the process.
+    """
+    size = 2 * math.prod(shape)
+    try:
+        if hasattr(os, 'posix_fallocate'):
+            os.posix_fallocate(storage.fileno(), 0, size)
+        else:
+            storage.truncate(size)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+    return np.memmap(storage, np.float16, 'r+', shape=shape)

@@ -21,6 +21,7 @@ from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.segmented_images import ImageSegmenter, SegmentedImage
 from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.io.images import IMAGE_SUFFIXES, chosen_images
+from mmseg_spml.io.limits import check_image
 from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.split_samples import without_regions
 
@@ -200,6 +201,7 @@ def suggest_from_folder(
     errors: list[tuple[str, str]] = []
     for name in watched(names, 'looking at images'):
         try:
+            check_image(Path(images, name))
             found[name] = segmenter(load_image(load, Path(images, name)))
         except (ValueError, OSError, MemoryError, RuntimeError, cv2.error) as error:
             errors.append((name, ' '.join(str(error).split())))

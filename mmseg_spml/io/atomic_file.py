@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-_SUFFIX = '.partial'
+_PREFIX, _SUFFIX = '.spml-', '.partial'
 # The age from which an unlocked file belongs to nobody.
 _SECONDS = 60
 
@@ -20,8 +20,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a binary file that takes its name only once it is written completely.
 
     Several processes may write the same file. After an error or a kill, the old file
-    is unchanged; what a killed process leaves, a hidden file ``.*.partial``, is removed
-    when another process writes to the folder a minute later.
+    is unchanged; what a killed process leaves, a hidden file ``.spml-*.partial``, is
+    removed when another process writes to the folder a minute later.
 
     Args:
         path: The file to write; its folder is created.
@@ -45,16 +45,18 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     _sweep(folder)
-    handle, temporary = tempfile.mkstemp(_SUFFIX, '.', folder)
+    handle, temporary = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
     try:
         with os.fdopen(handle, 'wb') as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with suppress(OSError):  # some file systems have no locks, and no sweeping
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield file
-        # mkstemp makes the file private: give it the usual permissions of a new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
+            file.flush()
+            # mkstemp makes the file private: give it the permissions of a new file.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, path)
     except BaseException as error:
         os.unlink(temporary)
         if isinstance(error, OSError) and error.errno and not error.filename:
@@ -68,7 +70,7 @@ def _sweep(folder: str) -> None:
     """Remove what killed processes have left in a folder, once for each process."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith('.') and entry.name.endswith(_SUFFIX):
+            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
                 _remove_if_abandoned(entry.path)
 
 

@@ -59,7 +59,8 @@ def write_csv(path: str | os.PathLike, rows: Iterable[Sequence[Any]]) -> None:
         [{'image': '=a.jpg', 'x': '1'}]
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
+    # With the usual ends of lines, cells that hold one of their parts are quoted.
+    writer = csv.writer(text, lineterminator='\r\n')
     writer.writerows([guarded(cell) for cell in row] for row in rows)
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
@@ -77,7 +78,7 @@ def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
 
     Cells that a row lacks are empty.
     """
-    with open(path, newline='', encoding='utf-8') as file:
+    with open(path, newline='', encoding='utf-8-sig') as file:
         header, *rows = list(csv.reader(file)) or [[]]
     keys = [unguarded(key) for key in header]
     blank = [''] * len(keys)

@@ -105,9 +105,12 @@ def read_bands(path: str | Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f'there is no image {path}')
     suffix = path.suffix.lower()
+    image: Any = None
     try:
         if suffix == '.npy':
-            image = np.load(path, allow_pickle=False)
+            # The map has the size that the file claims, and must be in it.
+            stored = np.load(path, mmap_mode='r', allow_pickle=False)
+            image = np.array(stored, copy=True)
         elif suffix in ('.tif', '.tiff'):
             image = _read_tiff(path)
         else:

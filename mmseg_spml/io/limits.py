@@ -2,12 +2,18 @@
 
 import io
 import os
+import struct
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 MOST_PIXELS = 2 * 89_478_485
 """The most pixels of an image or a map: the size at which Pillow refuses a file."""
+
+
+_PNG = b'\x89PNG\r\n\x1a\n'
+_HEAD = 24  # the bytes of a PNG up to its size
 
 
 class TooLargeError(ValueError):
@@ -47,8 +53,14 @@ def check_image(source: bytes | str | os.PathLike) -> None:
         TooLargeError: The image has more than ``MOST_PIXELS`` pixels.
     """
     what = 'the image' if isinstance(source, bytes) else f'the image {source}'
-    opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+    opened: Any = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
+        head = source[:_HEAD] if isinstance(source, bytes) else _head(opened)
+        if head.startswith(_PNG):
+            # Pillow looks at the size after texts, which may be too long for it.
+            width, height = struct.unpack('>II', head[16:24])
+            check_pixels(height, width, what)
+            return
         with Image.open(opened) as image:
             check_pixels(image.height, image.width, what)
     except Image.DecompressionBombError as error:
@@ -60,3 +72,8 @@ def check_image(source: bytes | str | os.PathLike) -> None:
         raise
     except Exception:  # decoders raise errors of any kind for damaged files
         return
+
+
+def _head(path: str | os.PathLike) -> bytes:
+    with open(path, 'rb') as file:
+        return file.read(_HEAD)

@@ -102,6 +102,22 @@ class TestLists:
         inside = ' '.join(str(root / path) for path in A.split())
         assert paths(triples(root, inside), root) == [A.split()]
 
+    def test_links_and_labels_elsewhere(self, root, tmp_path):
+        link = tmp_path / 'link'
+        link.symlink_to(root)
+        inside = ' '.join(str(root / path) for path in A.split())
+        write(root / 'links.txt', inside)
+        dataset = WeakSegDataset(
+            data_root=str(link),
+            ann_file='links.txt',
+            list_format='triple',
+            metainfo=dict(classes=CLASSES),
+        )
+        assert paths(dataset, root) == [A.split()]
+        write(root / 'stems.txt', '../../a')
+        with pytest.raises(ValueError, match=r"stems.txt names '../../a.jpg'"):
+            stems(root, ann_file='stems.txt')
+
     @pytest.mark.parametrize('line', [B.rsplit(' ', 1)[0], B + ' x', A + '  ' + B])
     def test_wrong_number_of_columns(self, root, line):
         with pytest.raises(ValueError, match=r'list\.txt, line 3: .*single spaces'):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import zipfile
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from cli.commands import run_command
 from integration import tiny
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+from mmengine.runner import CheckpointLoader
 
 from mmseg_spml.engine import checkpoint_loading
 from mmseg_spml.engine.checkpoint_loading import (
@@ -53,9 +56,101 @@ def test_what_mmengine_stores_is_loaded(tmp_path):
     )
     torch.save(content, tmp_path / 'a.pth')
     found = load_checkpoint(tmp_path / 'a.pth')
-    assert found['message_hub']['log_scalars']['loss'].mean() == 1.5
+    loss = found['message_hub']['log_scalars']['loss']
+    assert type(loss) is HistoryBuffer and loss.mean() == 1.5
+    loss.update(3.0)
+    assert loss.max() == 3
     assert found['optimizer'] == dict(lr=0.5, step=3)
     assert found['state_dict']['weight'].tolist() == [0, 1, 2]
+
+
+def with_pickle(path, content):
+    """Write a checkpoint whose pickle is replaced."""
+    torch.save({}, path.with_suffix('.empty'))
+    with (
+        zipfile.ZipFile(path.with_suffix('.empty')) as empty,
+        zipfile.ZipFile(path, 'w') as archive,
+    ):
+        for name in empty.namelist():
+            own = content if name.endswith('data.pkl') else empty.read(name)
+            archive.writestr(name, own)
+
+
+def text(word):
+    return b'X' + struct.pack('<I', len(word)) + word.encode()
+
+
+def number(value):
+    return b'J' + struct.pack('<i', value)
+
+
+DTYPE, NDARRAY = b'cnumpy\ndtype\n', b'cnumpy\nndarray\n'
+
+
+@needs_restricted_reader
+@pytest.mark.parametrize('code', ['u8', 'U2', 'O', 'V8'])
+@pytest.mark.parametrize('offset', [0, 2_000_000_000])
+def test_types_of_numbers_cannot_be_made_to_write_anywhere(tmp_path, code, offset):
+    """NumPy would write where the fields of a made-up type say."""
+    object_type = DTYPE + b'(' + text('O') + b'tR'
+    own = DTYPE + b'(' + text(code) + b'\x89\x88tRq\x01'
+    field = b'}' + text('f') + object_type + number(offset) + b'\x86s'
+    names = b'(' + text('f') + b't'
+    state = b'(' + number(3) + text('<') + b'N' + names + field
+    state += number(8) + number(8) + number(0x3F) + b't'
+    array = NDARRAY + b'((' + number(1) + b'th\x01tR'
+    with_pickle(tmp_path / 'a.pth', b'\x80\x02(' + own + state + b'b' + array + b't.')
+    with pytest.raises(ValueError, match=r'a\.pth'):
+        load_checkpoint(tmp_path / 'a.pth')
+
+
+@needs_restricted_reader
+@pytest.mark.parametrize('shape', [(2,), (2**40,), (-1,)])
+def test_arrays_have_the_size_of_their_content(tmp_path, shape):
+    array = np.zeros(1)
+    function, arguments, state = array.__reduce__()
+    wrong = (state[0], shape, *state[2:])
+    torch.save(dict(a=Built(function, arguments, wrong)), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'a\.pth'):
+        load_checkpoint(tmp_path / 'a.pth')
+
+
+class Built:
+    """An object whose pickle calls a function and sets the state of the result."""
+
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+@needs_restricted_reader
+def test_a_compressed_archive_is_not_read(tmp_path):
+    torch.save(dict(weight=torch.zeros(10_000)), tmp_path / 'whole.pth')
+    with (
+        zipfile.ZipFile(tmp_path / 'whole.pth') as whole,
+        zipfile.ZipFile(tmp_path / 'a.pth', 'w', zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name))
+    with pytest.raises(ValueError, match='a.pth .*compressed'):
+        load_checkpoint(tmp_path / 'a.pth')
+
+
+def test_functions_of_a_schedule_of_mmengine(tmp_path):
+    function = OneCycleParamScheduler._annealing_cos
+    torch.save(dict(anneal_func=function), tmp_path / 'a.pth')
+    found = load_checkpoint(tmp_path / 'a.pth')['anneal_func']
+    assert found(1, 0, 0.5) == function(1, 0, 0.5)
+
+
+@needs_restricted_reader
+def test_mmengines_own_loader_runs_no_code_either(tmp_path):
+    path, marker = harmful(tmp_path)
+    with pytest.raises(UntrustedCheckpointError):
+        CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    assert not marker.exists()
 
 
 def test_names_of_numpy_1_are_loaded(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def test_what_a_killed_process_leaves_is_swept(tmp_path):
     )
     subprocess.run([sys.executable, '-c', code, str(tmp_path / 'a')])
     (left,) = tmp_path.iterdir()
-    assert left.name.startswith('.') and left.suffix == '.partial'
+    assert left.name.startswith('.spml-') and left.suffix == '.partial'
     atomic_file_module._sweep.cache_clear()
     with atomic_file(tmp_path / 'b'):
         pass
@@ -63,3 +64,33 @@ def test_files_at_work_are_not_swept(tmp_path):
             pass
         slow.write(b'whole')
     assert (tmp_path / 'a').read_bytes() == b'whole'
+
+
+def test_a_file_is_locked_until_it_has_its_name(tmp_path, monkeypatch):
+    """Otherwise a sweep could remove a file that took long, just before that."""
+    replace = os.replace
+
+    def sweep_first(source, target):
+        os.utime(source, (time.time() - 100,) * 2)
+        atomic_file_module._remove_if_abandoned(source)
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', sweep_first)
+    with atomic_file(tmp_path / 'a') as file:
+        file.write(b'whole')
+    assert (tmp_path / 'a').read_bytes() == b'whole'
+
+
+def test_files_of_others_and_file_systems_without_locks(tmp_path, monkeypatch):
+    others = tmp_path / '.other.partial'
+    others.touch()
+    os.utime(others, (time.time() - 100,) * 2)
+
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, 'Function not implemented')
+
+    monkeypatch.setattr(atomic_file_module.fcntl, 'flock', refuse)
+    atomic_file_module._sweep.cache_clear()
+    with atomic_file(tmp_path / 'a') as file:
+        file.write(b'whole')
+    assert others.exists() and (tmp_path / 'a').read_bytes() == b'whole'

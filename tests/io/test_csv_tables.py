@@ -12,6 +12,8 @@ from mmseg_spml.io.csv_tables import guarded, read_csv, unguarded, write_csv
 
 NAMES = [
     '=HYPERLINK("x").jpg',
+    'a\r=1+1.jpg',
+    'a\n=1+1.jpg',
     '+a',
     '-a.jpg',
     '@a',
@@ -43,7 +45,7 @@ def test_tables(tmp_path):
     with open(path, newline='') as file:
         cells = [row[0] for row in csv.reader(file)]
     assert not any(cell.startswith(('=', '+', '-', '@')) for cell in cells)
-    path.write_text('image,x\na\n')
+    path.write_text('\ufeffimage,x\na\n', encoding='utf-8')
     assert read_csv(path) == [{'image': 'a', 'x': ''}]
     path.write_text('')
     assert read_csv(path) == []

@@ -67,3 +67,16 @@ def test_other_parents_are_not_watched(monkeypatch):
         command = [sys.executable, '-c', code]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert int(done.stdout) == threads
+
+
+def test_a_parent_that_has_ended_already(monkeypatch):
+    with subprocess.Popen([sys.executable, '-c', '']) as gone:
+        gone.wait()
+    code = (
+        'from mmseg_spml.io.parent import exit_with_named_parent\n'
+        'exit_with_named_parent()\n'
+        'print("goes on")\n'
+    )
+    monkeypatch.setenv(PARENT, str(gone.pid))
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, '')

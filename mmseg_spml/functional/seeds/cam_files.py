@@ -116,7 +116,7 @@ def find_cam(folder: str | Path, stem: str) -> Path:
 
 def _check_bytes(size: int) -> None:
     if size > _MOST_BYTES:
-        raise ValueError(f'they take {size} bytes, more than {_MOST_BYTES}')
+        raise ValueError(f'its maps take {size} bytes, more than {_MOST_BYTES}')
 
 
 def _is_class_number(key: object) -> bool:

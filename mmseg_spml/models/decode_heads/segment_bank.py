@@ -99,6 +99,8 @@ class SegmentBank:
             ValueError: If ``append`` is set and the file is not a bank, or a bank of
                 another origin or embedding dimension.
         """
+        if append:
+            SegmentBank.load(path)  # raises an error before anything is made
         with one_at_a_time(path) if append else nullcontext():
             bank = self
             if append:
@@ -161,10 +163,11 @@ class SegmentBank:
 def _check_shapes(prototypes: Tensor, labels: Tensor, path: str | Path) -> None:
     matrix = prototypes.ndim == 2 and prototypes.shape[1] > 0
     integers = not labels.is_floating_point() and labels.ndim == 1
-    if not (matrix and integers and prototypes.is_floating_point()):
+    fit = len(prototypes) == len(labels) > 0
+    if not (matrix and integers and fit and prototypes.is_floating_point()):
         raise ValueError(
             f'{path} is no segment bank: expected float prototypes (B, D) and integer '
-            f'labels (B,), got {prototypes.dtype} {list(prototypes.shape)} and '
+            f'labels (B,), B > 0, got {prototypes.dtype} {list(prototypes.shape)} and '
             f'{labels.dtype} {list(labels.shape)}'
         )
 

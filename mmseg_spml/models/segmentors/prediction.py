@@ -217,7 +217,7 @@ class SPMLPrediction(TiledTest, BaseSegmentor):
                 rows, columns = tile.slices
                 inside = _inside(labels, tile, core)
                 parts.append(self._segments_of(view[:, rows, columns], inside))
-        if not parts:
+        if not parts:  # an empty bank of the right dimension
             return self._segments_of(view[:, :1, :1], labels[:1, :1])
         prototypes, classes = zip(*parts)
         return torch.cat(prototypes), torch.cat(classes)

@@ -32,9 +32,10 @@ class TiledTest(BaseSegmentor):
     def test_step(self, data: dict) -> list[SegDataSample]:
         """Predict a batch, as MMEngine's test loop gives it."""
         tile = self.test_cfg.get('tile')
-        images, samples = data['inputs'], data['data_samples']
-        if not tile or all(_pixels(image) <= self.largest_whole for image in images):
+        images = data['inputs'] if tile and isinstance(data, dict) else []
+        if all(_pixels(image) <= self.largest_whole for image in images):
             return super().test_step(data)
+        samples = data.get('data_samples') or map(_sample_of, images)
         return [
             self._test_in_tiles(image, sample, tile)
             if _pixels(image) > self.largest_whole
@@ -68,9 +69,8 @@ class TiledTest(BaseSegmentor):
 
     def _probabilities(self, crop: Tensor) -> Tensor:
         """Predict the probabilities (C, h, w) of a crop, on the CPU."""
-        size = tuple(crop.shape[1:])
-        sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))
-        (result,) = super().test_step(dict(inputs=[crop], data_samples=[sample]))
+        data = dict(inputs=[crop], data_samples=[_sample_of(crop)])
+        (result,) = super().test_step(data)
         scores = result.seg_logits.data.float().cpu()
         # MMSegmentation has applied the sigmoid to a single output.
         return scores if len(scores) == 1 else scores.softmax(dim=0)
@@ -85,3 +85,8 @@ class TiledTest(BaseSegmentor):
 
 def _pixels(image: Tensor) -> int:
     return image.shape[-2] * image.shape[-1]
+
+
+def _sample_of(image: Tensor) -> SegDataSample:
+    size = tuple(image.shape[-2:])
+    return SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))

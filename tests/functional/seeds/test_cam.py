@@ -194,7 +194,7 @@ def test_an_archive_that_expands_to_gigabytes_is_not_read(tmp_path, monkeypatch)
     save_cam(path, {1: np.zeros((40, 40))})
     load_cam(path)
     save_cam(path, {1: np.zeros((40, 40)), 2: np.zeros((40, 40))})
-    with pytest.raises(ValueError, match=r'a.npz: they take .* bytes, more than 10000'):
+    with pytest.raises(ValueError, match=r'a.npz: its maps take .* more than 10000'):
         load_cam(path)
 
 

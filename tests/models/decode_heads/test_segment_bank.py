@@ -149,6 +149,14 @@ def write_classes_of_floats(path):
     write_bank(path, torch.zeros(2, 3), torch.zeros(2))
 
 
+def write_uneven(path):
+    write_bank(path, torch.zeros(3, 2), torch.zeros(2, dtype=torch.long))
+
+
+def write_no_rows(path):
+    write_bank(path, torch.zeros(0, 2), torch.zeros(0, dtype=torch.long))
+
+
 def write_vectors(path):
     write_bank(path, torch.zeros(2), torch.zeros(2, dtype=torch.long))
 
@@ -169,6 +177,8 @@ def write_bank(path, prototypes, labels):
         write_no_dimensions,
         write_classes_of_floats,
         write_vectors,
+        write_uneven,
+        write_no_rows,
     ],
 )
 def test_other_files_are_refused_by_name(write, tmp_path):
@@ -187,6 +197,12 @@ def test_a_damaged_bank_is_not_used(tmp_path, value):
     write_bank(path, torch.eye(2), torch.tensor([0, -1]))
     with pytest.raises(ValueError, match=r'a.bank is damaged: .*class is -1'):
         bank_of_file(path, 2)
+
+
+def test_appending_to_nothing_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        bank().save(tmp_path / 'new' / 'a.bank', append=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_processes_that_append_at_once(tmp_path):

@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmseg_spml.engine.testing import use_tiles
+from mmseg_spml.engine.testing import use_tiles, use_tta
 from mmseg_spml.functional.tiling import tiles_with_cores
 from mmseg_spml.models.segmentors import prediction
 
@@ -126,9 +126,30 @@ def test_banks_of_tiles(model, monkeypatch):
     assert len(classes) == 0 and prototypes.shape == (0, 16)
 
 
-def test_the_command_keeps_a_tile_of_the_config():
+def test_the_tile_of_the_command_and_of_the_config():
     cfg = Config(dict(model=dict(type='SPMLSegmentor')))
-    use_tiles(cfg, 1024)
-    assert cfg.model.test_cfg.tile == 1024
-    use_tiles(cfg, 512)
-    assert cfg.model.test_cfg.tile == 1024
+    for given, expected in ((None, 1024), (512, 512), (None, 512), (0, 0), (None, 0)):
+        use_tiles(cfg, given)
+        assert cfg.model.test_cfg.tile == expected
+
+
+def test_views_are_not_tiled():
+    cfg = Config(
+        dict(
+            model=dict(type='SPMLSegmentor', test_cfg=dict(tile=512)),
+            tta_model=dict(type='SegTTAModel'),
+            tta_pipeline=[],
+            test_dataloader=dict(dataset=dict(pipeline=[])),
+        )
+    )
+    use_tta(cfg, views=True, crf=False)
+    assert cfg.model.module.test_cfg.tile == 0
+
+
+def test_data_without_samples(model):
+    image = image_of(30, 40)
+    (whole,) = model.test_step(dict(inputs=[image]))
+    model.test_cfg['tile'], model.largest_whole = 64, 100
+    (tiled,) = model.test_step(dict(inputs=[image]))
+    same = tiled.pred_sem_seg.data == whole.pred_sem_seg.data
+    assert same.float().mean() > 0.95

@@ -122,12 +122,13 @@ def _shape(shape: Shape) -> tuple[str, dict[str, str]] | None:
         return 'polyline', _path(drawable_path(shape))
     if isinstance(shape, Polygon):
         return ('polygon', _path(shape.rings[0])) if len(shape.rings) == 1 else None
-    bounds = pixel_bounds(shape.mask)
+    mask = shape.mask
+    bounds = pixel_bounds(mask)
     if bounds is None:
         return None
     left, top, right, bottom = bounds
     # encode_counts goes down the columns, but CVAT goes along the rows.
-    counts = encode_counts(shape.mask[top : bottom + 1, left : right + 1].T)
+    counts = encode_counts(mask[top : bottom + 1, left : right + 1].T)
     return 'mask', {
         'rle': ', '.join(map(str, counts)),
         'left': str(left),
