@@ -28,12 +28,14 @@ class Job:
             the folders of the scenes, of what other commands made, and of the job.
         again: The words that are added when it is called again after a kill.
         files: Which files are compared, as a pattern below the folder.
+        anew: Whether the command wants an empty folder when it is called again.
     """
 
     name: str
     words: str
     again: str = ''
     files: str = '**/*'
+    anew: bool = False
 
     def command(self, folders: dict[str, str], again: bool = False) -> list[str]:
         """Return the command with its folders."""
@@ -78,6 +80,7 @@ JOBS = (
     Job(
         'export',
         'export {made}/predicted {out} --to labelme --images {data}/JPEGImages',
+        anew=True,
     ),
 )
 RECIPE = f"""

@@ -50,6 +50,8 @@ def _kill_job(
             continue
         kills += 1
         torn += _torn(out, reference, wanted)
+        if job.anew:
+            shutil.rmtree(out, ignore_errors=True)
         timed(job.command(own, again=True), log)
         different += contents(out, job.files) != wanted
     return dict(
