@@ -14,6 +14,7 @@ from integration import tiny
 from benchmarks.table import markdown
 from experiments.ablation import ablation_table, read_ablations
 from experiments.method_table import TABLES
+from experiments.reliability.__main__ import table as reliability_table
 from experiments.run_comparison import load_results
 from mmseg_spml import datasets, engine, evaluation, functional, models
 from mmseg_spml.cli.main import main
@@ -184,3 +185,13 @@ def test_the_reference_has_all_public_names():
     assert named == {*models.__all__, *datasets.__all__, *engine.__all__} | {
         *evaluation.__all__
     }
+
+
+def test_the_tables_of_reliability():
+    results = json.loads(
+        (tiny.ROOT / 'experiments/results/reliability.json').read_text()
+    )
+    lines = (tiny.ROOT / 'docs/reliability.md').read_text().splitlines()
+    assert set(results) == {'kills', 'damage', 'faults', 'memory'}
+    for rows in results.values():
+        assert set(reliability_table(rows).splitlines()) <= set(lines)

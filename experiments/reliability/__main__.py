@@ -91,7 +91,7 @@ def table(rows: list[dict]) -> str:
 
 
 def _cell(value: object) -> str:
-    return f'{value:.1f}' if isinstance(value, float) else str(value)
+    return f'{value:.3g}' if isinstance(value, float) else str(value)
 
 
 if __name__ == '__main__':

@@ -84,7 +84,7 @@ def _readers(
         path = folder / form / name
         write_annotations(boxes, str(path), form, images=str(images))
         if path.is_dir():
-            path = sorted(path.glob('*.*json'))[0]
+            path = sorted(path.rglob('*.*json'))[0]
 
         def read(path: Path, form: str = form) -> list:
             return list(read_annotations(str(path), form, images=str(images)))
