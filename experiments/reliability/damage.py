@@ -59,8 +59,7 @@ def _readers(
 ) -> Iterator[tuple[str, Path, Callable[[Path], Any]]]:
     """Yield the name, a whole file and the reader of each format."""
     data = Path(folders['data'])
-    images = data / 'JPEGImages'
-    first = sorted(images.iterdir())[0]
+    first = sorted((data / 'JPEGImages').iterdir())[0]
     yield 'photograph (JPEG)', _copy(first, folder), read_image
     mask = data / 'segcls' / f'{first.stem}.png'
     yield 'label map (PNG)', _copy(mask, folder), read_index_map
@@ -82,14 +81,14 @@ def _readers(
     boxes = list(read_annotations(str(data / 'boxes.jsonl')))[:3]
     for form, name in _ANNOTATIONS.items():
         path = folder / form / name
-        write_annotations(boxes, str(path), form, images=str(images))
-        if path.is_dir():
-            path = sorted(path.rglob('*.*json'))[0]
+        write_annotations(boxes, str(path), form, images=str(data))
+        # A file of a folder is damaged, and the folder is read.
+        damaged = sorted(path.rglob('*.*json'))[0] if path.is_dir() else path
 
-        def read(path: Path, form: str = form) -> list:
-            return list(read_annotations(str(path), form, images=str(images)))
+        def read(_: Path, path: Path = path, form: str = form) -> list:
+            return list(read_annotations(str(path), form, images=str(data)))
 
-        yield f'annotations ({form})', path, read
+        yield f'annotations ({form})', damaged, read
 
 
 @contextmanager
