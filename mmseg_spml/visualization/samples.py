@@ -280,7 +280,10 @@ def read_truth(folder: str | Path, image_path: str) -> np.ndarray:
         FileNotFoundError: The file is missing.
         ValueError: The file is no index map; see :func:`read_index_map`.
     """
-    return read_index_map(Path(folder) / f'{Path(image_path).stem}.png', 'full mask')
+    path = Path(folder) / f'{Path(image_path).stem}.png'
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no mask {path}: check the truth folder')
+    return read_index_map(path, 'mask')
 
 
 def to_rgb(inputs: Tensor) -> np.ndarray:
