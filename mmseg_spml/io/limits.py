@@ -10,8 +10,6 @@ from PIL import Image
 
 MOST_PIXELS = 2 * 89_478_485
 """The most pixels of an image or a map: the size at which Pillow refuses a file."""
-
-
 _PNG = b'\x89PNG\r\n\x1a\n'
 _HEAD = 24  # the bytes of a PNG up to its size
 
