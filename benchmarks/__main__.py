@@ -112,7 +112,9 @@ def main() -> None:
         plot_scaling(found, args.plot)
     if args.out is not None:
         content = dict(
-            command=' '.join(['python', *sys.argv]), machine=machine, comparisons=found
+            command=' '.join(['python -m benchmarks', *sys.argv[1:]]),
+            machine=machine,
+            comparisons=found,
         )
         write_json(args.out, content)
 

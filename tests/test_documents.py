@@ -163,6 +163,8 @@ def test_ablations_are_of_the_files():
         ('random_walk', None),
         ('crf', None),
         ('loader', None),
+        ('waiting', None),
+        ('photograph', None),
     ],
 )
 def test_tables_of_performance_are_of_the_files(name, number):
