@@ -42,12 +42,6 @@ def _is_below(path: str, folder: str) -> bool:
     return inside(path, folder) or inside(osp.realpath(path), osp.realpath(folder))
 
 
-def read_stems(path: str) -> list[str]:
-    """Read a list of names without suffixes, one a line."""
-    with open(path, encoding='utf-8-sig') as file:
-        return [line.strip() for line in file if line.strip()]
-
-
 def read_triples(
     path: str, folder: str, *, images_alone: bool = False
 ) -> list[dict[str, str | None]]:

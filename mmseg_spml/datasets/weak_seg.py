@@ -15,8 +15,9 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 from mmseg_spml.annotations.tag_table import TagTable
+from mmseg_spml.annotations.text_files import read_names
 from mmseg_spml.datasets.annotation_samples import annotation_samples
-from mmseg_spml.datasets.list_files import MAPS, path_below, read_stems, read_triples
+from mmseg_spml.datasets.list_files import MAPS, path_below, read_triples
 from mmseg_spml.datasets.sampler import Draw, randomness_of
 from mmseg_spml.functional.labels.values import check_label_options
 from mmseg_spml.io.folders import files_with_suffix
@@ -261,7 +262,7 @@ class WeakSegDataset(BaseSegDataset):
         """Select the samples of the stems in ``image_list``, in the list's order."""
         if not osp.isfile(image_list):
             raise FileNotFoundError(f'there is no list {image_list}')
-        stems = read_stems(image_list)
+        stems = read_names(Path(image_list))
         folder = self.data_prefix.get('img_path', '')
         known: dict[str, dict] = {}
         for sample in samples:
@@ -285,7 +286,7 @@ class WeakSegDataset(BaseSegDataset):
                 )
         folder = self.data_prefix.get('img_path', '')
         if self.ann_file:
-            names = read_stems(self.ann_file)
+            names = read_names(Path(self.ann_file))
         else:
             self.img_suffix = self._found_suffix(folder or '.')
             files = mmengine.scandir(folder or '.', self.img_suffix, recursive=True)
@@ -354,12 +355,12 @@ class WeakSegDataset(BaseSegDataset):
             return self._run_pipeline(int(idx))
 
     def _run_pipeline(self, idx: int) -> Any:
-        path = self.get_data_info(idx)['img_path']
+        info = self.get_data_info(idx)
+        path = info['img_path']
         check_image(path)
         try:
-            return super().prepare_data(idx)
+            return self.pipeline(info)
         except Image.DecompressionBombError as error:
-            info = self.get_data_info(idx)
             raise TooLargeError(
                 f'{info.get("seg_map_path") or path} is too large: {error}'
             ) from error

@@ -22,6 +22,8 @@ from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import CheckpointLoader
 from packaging.version import Version
 
+from mmseg_spml.io.numpy_pickle import is_shape
+
 TRUST = 'MMSEG_SPML_TRUST'
 """The environment variable that lets checkpoints run code if it is 1."""
 
@@ -148,7 +150,8 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, of_type, fortran, content = state
-        if not isinstance(of_type, _Dtype) or not isinstance(content, bytes):
+        typed = isinstance(of_type, _Dtype) and isinstance(content, bytes)
+        if not typed or not is_shape(shape):
             raise UnpicklingError('an array is malformed')
         if len(content) != math.prod(shape) * of_type.dtype.itemsize:
             raise UnpicklingError('an array has another size than its content')

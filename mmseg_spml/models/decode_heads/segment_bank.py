@@ -1,7 +1,6 @@
 """Bank of labeled segment prototypes for retrieval."""
 
 import logging
-from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -101,18 +100,17 @@ class SegmentBank:
         """
         if append:
             SegmentBank.load(path)  # raises an error before anything is made
-        with one_at_a_time(path) if append else nullcontext():
-            bank = self
-            if append:
+            with one_at_a_time(path):
                 before = SegmentBank.load(path)
                 before.check_fit(self.origin, self.prototypes.shape[1])
-                bank = SegmentBank.join([before, self])
-            tensors = dict(
-                prototypes=bank.prototypes.cpu().contiguous(), labels=bank.labels.cpu()
-            )
-            content = save(tensors, metadata=dict(origin=self.origin))
-            with atomic_file(path) as file:
-                file.write(content)
+                SegmentBank.join([before, self]).save(path)
+            return
+        tensors = dict(
+            prototypes=self.prototypes.cpu().contiguous(), labels=self.labels.cpu()
+        )
+        content = save(tensors, metadata=dict(origin=self.origin))
+        with atomic_file(path) as file:
+            file.write(content)
 
     @classmethod
     def load(cls, path: str | Path) -> 'SegmentBank':

@@ -14,11 +14,7 @@ from mmseg_spml.functional.tiling import Tile, tiles_with_cores
 from mmseg_spml.models.data_preprocessor import padded_for_test
 from mmseg_spml.models.decode_heads.spml_head import PREDICTORS, SPMLHead
 from mmseg_spml.models.necks.segment_pooling import SegmentPoolingNeck
-from mmseg_spml.models.segmentors.tiles import (
-    OVERLAP,
-    TILE,
-    TiledTest,
-)
+from mmseg_spml.models.segmentors.tiles import OVERLAP, TILE, TiledTest
 from mmseg_spml.models.segmentors.views import resized, scaled_size
 
 # Smallest interpolation weight of the pixels without padding.
