@@ -20,6 +20,7 @@ from experiments.reliability.commands import (
     contents,
     timed,
 )
+from experiments.reliability.processes import children_of, is_alive, wait_for
 from mmseg_spml.engine.checkpoints import is_whole
 from mmseg_spml.models import SegmentBank
 
@@ -115,7 +116,7 @@ def _full_disk(job: Job, work: Path, folders: dict[str, str]) -> dict[str, Any]:
 def _two_trainings(work: Path, folders: dict[str, str]) -> dict[str, Any]:
     command = _BY_NAME['train'].command({**folders, 'out': _fresh(work / 'two')})
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as first:
-        _wait_for(lambda: (work / 'two' / 'lock').exists(), 60)
+        _await(lambda: (work / 'two' / 'lock').exists(), 60)
         code, output = _output(command)
         ended = first.wait()
     held = bool(code) and 'is in use by another training' in output and not ended
@@ -186,13 +187,13 @@ def _killed_rank(work: Path, folders: dict[str, str]) -> dict[str, Any]:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as launcher:
-        _wait_for(lambda: any(out.glob('*/vis_data/scalars.json')), 180)
-        ranks = _children(launcher.pid)
+        _await(lambda: any(out.glob('*/vis_data/scalars.json')), 180)
+        ranks = children_of(launcher.pid)
         start = time.monotonic()
         os.kill(ranks[-1], signal.SIGKILL)
         output, _ = launcher.communicate(timeout=120)
         seconds = time.monotonic() - start
-    held = launcher.returncode != 0 and seconds < 60 and not _alive(ranks)
+    held = launcher.returncode != 0 and seconds < 60 and not any(map(is_alive, ranks))
     expected = 'all end within 60 s'
     return _row(
         'one of two ranks is killed', expected, held, f'{output}\n{seconds:.0f} s'
@@ -208,19 +209,16 @@ def _killed_launcher(
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as launcher:
-        _wait_for(lambda: len(_children(launcher.pid)) == 2, 60)
+        _await(lambda: len(children_of(launcher.pid)) == 2, 60)
         if moment == 'they train':
-            _wait_for(lambda: any(out.glob('*/vis_data/scalars.json')), 180)
-        ranks = _children(launcher.pid)
+            _await(lambda: any(out.glob('*/vis_data/scalars.json')), 180)
+        ranks = children_of(launcher.pid)
         launcher.kill()
     start = time.monotonic()
-    while _alive(ranks) and time.monotonic() < start + 60:
-        time.sleep(0.2)
+    ended = wait_for(lambda: not any(map(is_alive, ranks)), 60)
     seconds = time.monotonic() - start
     fault = f'the launcher is killed when {moment}'
-    return _row(
-        fault, 'its ranks end within 60 s', not _alive(ranks), f'{seconds:.0f} s'
-    )
+    return _row(fault, 'its ranks end within 60 s', ended, f'{seconds:.0f} s')
 
 
 def _rank_with_a_damaged_image(work: Path, folders: dict[str, str]) -> dict[str, Any]:
@@ -246,19 +244,6 @@ def _rank_with_a_damaged_image(work: Path, folders: dict[str, str]) -> dict[str,
     )
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f'nothing has happened for {seconds} seconds')
-        time.sleep(0.2)
-
-
-def _children(pid: int) -> list[int]:
-    """Return the processes that a process has started, from Linux's /proc."""
-    text = Path(f'/proc/{pid}/task/{pid}/children').read_text()
-    return [int(number) for number in text.split()]
-
-
-def _alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if Path(f'/proc/{pid}').exists()]
+def _await(condition: Callable[[], bool], seconds: float) -> None:
+    if not wait_for(condition, seconds):
+        raise TimeoutError(f'nothing has happened for {seconds} seconds')

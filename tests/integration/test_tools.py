@@ -13,8 +13,8 @@ from integration import tiny
 from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import MODELS
-from process_tree import children_of, is_alive, wait_for
 
+from experiments.reliability.processes import children_of, is_alive, wait_for
 from mmseg_spml.models import SegmentBank
 
 TOOLS = tiny.ROOT / 'tools'

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from process_tree import is_alive, wait_for
 
+from experiments.reliability.processes import is_alive, wait_for
 from mmseg_spml.io.parent import PARENT
 
 # A parent that starts a process, tells its number, and sleeps.
