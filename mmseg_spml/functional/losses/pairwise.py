@@ -50,6 +50,7 @@ def dense_crf_loss(
     images: Tensor,
     labels: Tensor | None = None,
     *,
+    allowed: Tensor | None = None,
     scale_factor: float = 0.5,
     sigma_xy: float = 100.0,
     sigma_rgb: float = 15.0,
@@ -66,6 +67,8 @@ def dense_crf_loss(
         images: ``(N, 3, H, W)``, in 0 to 255.
         labels: Label maps ``(N, H, W)``, integers; pixels of 255 (void) are ignored.
             None: all pixels count.
+        allowed: Classes that each image may show ``(N, C)``, bool; the probability of
+            others is 0. An image in which none is allowed may show all. None: all.
         scale_factor: Scale of the computation, relative to the size of the images.
         sigma_xy: Standard deviation of positions in pixels of the images, > 0.
         sigma_rgb: Standard deviation of colors in units of the images, > 0.
@@ -74,6 +77,7 @@ def dense_crf_loss(
         Scalar in [0, 1].
 
     Raises:
+        TypeError: If ``allowed`` is not bool.
         ValueError: If shapes disagree, or an option is out of range.
 
     Example:
@@ -84,7 +88,7 @@ def dense_crf_loss(
         True
     """
     with torch.autocast(logits.device.type, enabled=False):
-        probabilities, small = pairwise_inputs(logits, images, scale_factor)
+        probabilities, small = pairwise_inputs(logits, images, scale_factor, allowed)
         valid = valid_cells(labels, images, small.shape[2:])
         sigma_xy = sigma_xy * scale_factor
         return dense_crf_energy(probabilities, small, valid, sigma_xy, sigma_rgb)
@@ -95,6 +99,7 @@ def gated_crf_loss(
     images: Tensor,
     labels: Tensor | None = None,
     *,
+    allowed: Tensor | None = None,
     scale_factor: float = 0.25,
     radius: int = 5,
     sigma_xy: float = 6.0,
@@ -112,6 +117,8 @@ def gated_crf_loss(
         images: ``(N, 3, H, W)``, in 0 to 255.
         labels: Label maps ``(N, H, W)``, integers; pixels of 255 (void) are ignored.
             None: all pixels count.
+        allowed: Classes that each image may show ``(N, C)``, bool; the probability of
+            others is 0. An image in which none is allowed may show all. None: all.
         scale_factor: Scale of the computation, relative to the size of the images.
         radius: Radius of the window, in pixels at that scale, >= 1.
         sigma_xy: Standard deviation of positions in pixels at that scale, > 0.
@@ -121,6 +128,7 @@ def gated_crf_loss(
         Scalar, >= 0.
 
     Raises:
+        TypeError: If ``allowed`` is not bool.
         ValueError: If shapes disagree, or an option is out of range.
 
     Example:
@@ -131,51 +139,33 @@ def gated_crf_loss(
         True
     """
     with torch.autocast(logits.device.type, enabled=False):
-        probabilities, small = pairwise_inputs(logits, images, scale_factor)
+        probabilities, small = pairwise_inputs(logits, images, scale_factor, allowed)
         valid = valid_cells(labels, images, small.shape[2:])
         return gated_crf_energy(
             probabilities, small, valid, radius, sigma_xy, sigma_rgb
         )
 
 
-def among_classes(logits: Tensor, allowed: Tensor) -> Tensor:
-    """Lower the logits of classes that an image cannot show, so that softmax gives 0.
-
-    Args:
-        logits: ``(N, C, h, w)`` float.
-        allowed: ``(N, C)`` bool.
-
-    Raises:
-        ValueError: If shapes disagree.
-
-    Example:
-        >>> allowed = torch.tensor([[True, False]])
-        >>> among_classes(torch.zeros(1, 2, 1, 1), allowed).softmax(dim=1).flatten()
-        tensor([1., 0.])
-    """
-    if allowed.shape != logits.shape[:2]:
-        raise ValueError(
-            f'allowed must be (N, C) = {tuple(logits.shape[:2])}, got '
-            f'{tuple(allowed.shape)}'
-        )
-    # A finite number, because interpolation multiplies infinity by zero.
-    return logits.masked_fill(~allowed[:, :, None, None], -1e4)
-
-
 def pairwise_inputs(
-    logits: Tensor, images: Tensor, scale_factor: float
+    logits: Tensor,
+    images: Tensor,
+    scale_factor: float,
+    allowed: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Class probabilities and images at the scale of a loss, in at least float32.
 
     Args:
-        logits: ``(N, C, h, w)`` float, C >= 2.
+        logits: ``(N, C, h, w)`` float, C >= 2; resized bilinearly to the images.
         images: ``(N, 3, H, W)``.
         scale_factor: Scale of the result, relative to the size of the images, > 0.
+        allowed: Classes that each image may show ``(N, C)``, bool; the probability of
+            others is 0. An image in which none is allowed may show all. None: all.
 
     Returns:
         ``(N, C, h', w')`` and ``(N, 3, h', w')``, averaged over the pixels of a cell.
 
     Raises:
+        TypeError: If ``allowed`` is not bool.
         ValueError: If shapes disagree, or ``scale_factor`` is not positive.
     """
     if logits.dim() != 4 or images.dim() != 4 or len(logits) != len(images):
@@ -191,14 +181,62 @@ def pairwise_inputs(
         raise ValueError(f'scale_factor must be positive, got {scale_factor}')
     if logits.dtype != torch.float64:
         logits = logits.float()
-    if logits.shape[2:] != images.shape[2:]:
-        logits = F.interpolate(
-            logits, size=images.shape[2:], mode='bilinear', align_corners=False
-        )
     height, width = (max(round(side * scale_factor), 1) for side in images.shape[2:])
     size = (height, width)
-    probabilities = F.adaptive_avg_pool2d(logits.softmax(dim=1), size)
-    return probabilities, F.adaptive_avg_pool2d(images.to(logits.dtype), size)
+    # Image by image, since maps of the images' size would leave the processor's cache.
+    probabilities = [
+        _probabilities_of_cells(scores, images.shape[2:], size, classes)
+        for scores, classes in zip(logits, _allowed_classes(logits, allowed))
+    ]
+    means = _means_of_cells(images.to(logits.dtype), size)
+    if not probabilities:
+        return means.new_zeros(0, logits.shape[1], *size), means
+    return torch.stack(probabilities), means
+
+
+def _allowed_classes(logits: Tensor, allowed: Tensor | None) -> list[list[int]]:
+    """Classes that each image may show, in ascending order."""
+    number, num_classes = logits.shape[:2]
+    everything = list(range(num_classes))
+    if allowed is None:
+        return [everything] * number
+    if allowed.shape != (number, num_classes):
+        raise ValueError(
+            f'allowed must be (N, C) = {(number, num_classes)}, got '
+            f'{tuple(allowed.shape)}'
+        )
+    if allowed.dtype != torch.bool:
+        raise TypeError(f'allowed must be bool, got {allowed.dtype}')
+    return [
+        [index for index, may in enumerate(row) if may] or everything
+        for row in allowed.tolist()
+    ]
+
+
+def _probabilities_of_cells(
+    scores: Tensor, full_size: Sequence[int], size: tuple[int, int], classes: list[int]
+) -> Tensor:
+    """Probabilities ``(C, h', w')`` of an image's logits ``(C, h, w)``."""
+    num_classes = len(scores)
+    some = len(classes) < num_classes
+    index = torch.tensor(classes, device=scores.device)
+    logits = scores.index_select(0, index)[None] if some else scores[None]
+    if logits.shape[2:] != full_size:
+        logits = F.interpolate(
+            logits, size=tuple(full_size), mode='bilinear', align_corners=False
+        )
+    means = _means_of_cells(logits.softmax(dim=1), size)[0]
+    if not some:
+        return means
+    return means.new_zeros(num_classes, *size).index_copy(0, index, means)
+
+
+def _means_of_cells(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mean over the pixels of each cell, ``(N, C, h', w')``."""
+    cell = [length // cells for length, cells in zip(maps.shape[2:], size)]
+    if all(n * cells == side for n, cells, side in zip(cell, size, maps.shape[2:])):
+        return F.avg_pool2d(maps, cell)  # faster than the adaptive one
+    return F.adaptive_avg_pool2d(maps, size)
 
 
 def valid_cells(labels: Tensor | None, images: Tensor, size: Sequence[int]) -> Tensor:

@@ -141,6 +141,7 @@ def tree_energy_loss(
     labels: Tensor,
     features: Tensor | None = None,
     *,
+    allowed: Tensor | None = None,
     scale_factor: float = 0.25,
     sigma: float = 1e-3,
 ) -> Tensor:
@@ -161,6 +162,8 @@ def tree_energy_loss(
             values from C on unlabeled.
         features: Features of ``F_high``, ``(N, D, h', w')``; None: only ``F_low`` is
             applied.
+        allowed: Classes that each image may show ``(N, C)``, bool; the probability of
+            others is 0. An image in which none is allowed may show all. None: all.
         scale_factor: Scale of the computation, relative to the size of the images.
         sigma: Decay length of ``F_low``, in units of squared color values in 0 to 1.
 
@@ -168,6 +171,7 @@ def tree_energy_loss(
         Scalar, >= 0; zero without unlabeled pixels.
 
     Raises:
+        TypeError: If ``allowed`` is not bool.
         ValueError: If shapes disagree, or an option is out of range.
 
     Example:
@@ -178,7 +182,7 @@ def tree_energy_loss(
         >>> bool(loss >= 0)
         True
     """
-    probabilities, small = pairwise_inputs(logits, images, scale_factor)
+    probabilities, small = pairwise_inputs(logits, images, scale_factor, allowed)
     size = small.shape[2:]
     valid = valid_cells(labels, images, size)
     filtered = tree_filter(probabilities, small / 255, sigma, valid)

@@ -48,7 +48,9 @@ def propagate_to_targets(
     ``q ** sharpness``, divided by its sum over the classes.
 
     Pairs of pixels and segments, not of pixels and pixels, are compared, and no more
-    than ``largest_matrix`` at a time, so that memory is linear in P + S.
+    than ``largest_matrix`` at a time, so that memory is linear in P + S. All rounds but
+    the last one are computed for the means of the segments, by a matrix of their pairs
+    if that is no larger.
 
     Args:
         segments: Segments of the batch. The classes of labeled pixels are allowed.
@@ -111,10 +113,7 @@ def propagate_to_targets(
             walk = _Walk(
                 features[pixels], own, members.stop - members.start, largest_matrix
             )
-            scores = start
-            for _ in range(rounds):
-                scores = damping * walk.step(scores) + (1 - damping) * start
-                scores[fixed] = start[fixed]
+            scores = walk.scores_after(rounds, start, fixed, damping)
             targets[pixels] = _sharpened(scores, sharpness)
     return targets
 
@@ -142,24 +141,66 @@ class _Walk:
         rows = max(largest_matrix // max(num_segments, 1), 1)
         self.blocks = [slice(i, i + rows) for i in range(0, len(features), rows)]
         self.kept = self._affinity(self.blocks[0]) if len(self.blocks) == 1 else None
+        self.fits = num_segments**2 <= largest_matrix
+
+    def scores_after(
+        self, rounds: int, start: Tensor, fixed: Tensor, damping: float
+    ) -> Tensor:
+        """Scores ``(P, C)`` after some rounds, see :func:`propagate_to_targets`.
+
+        Args:
+            rounds: Number of rounds, 0 or more.
+            start: Scores before the first round ``(P, C)``.
+            fixed: Pixels that keep their scores ``(P,)``, bool.
+            damping: Weight of the propagated scores.
+        """
+        scores = start
+        if rounds > 1 and self.fits:
+            means = self._means_after(rounds - 1, start, fixed, damping)
+            return self._round(means, start, fixed, damping)
+        for _ in range(rounds):
+            means = self._segment_means(scores)
+            scores = self._round(means, start, fixed, damping)
+        return scores
+
+    def _means_after(
+        self, rounds: int, start: Tensor, fixed: Tensor, damping: float
+    ) -> Tensor:
+        """Means ``(S, C)`` of the scores after some rounds, without those scores.
+
+        Each round is affine in the means, so that pairs of segments suffice.
+        """
+        count = len(self.size)
+        steps = start.new_zeros(count + 1, count)
+        place = torch.where(fixed, count, self.own)  # labeled pixels move nothing
+        for block in self.blocks:
+            steps.index_add_(0, place[block], self._affinity_of(block))
+        steps = steps[:-1] * (damping / self.size)
+        rest = torch.where(fixed[:, None], start, (1 - damping) * start)
+        means, rest = self._segment_means(start), self._segment_means(rest)
+        for _ in range(rounds):
+            means = torch.addmm(rest, steps, means)
+        return means
+
+    def _round(
+        self, means: Tensor, start: Tensor, fixed: Tensor, damping: float
+    ) -> Tensor:
+        """Scores after a round that begins with scores of these means."""
+        blocks = [self._affinity_of(block) @ means for block in self.blocks]
+        scores = damping * torch.cat(blocks) + (1 - damping) * start
+        return torch.where(fixed[:, None], start, scores)
 
     def _segment_means(self, values: Tensor) -> Tensor:
         sums = values.new_zeros(len(self.size), values.shape[1])
         return sums.index_add_(0, self.own, values) / self.size
 
+    def _affinity_of(self, rows: slice) -> Tensor:
+        return self._affinity(rows) if self.kept is None else self.kept
+
     def _affinity(self, rows: slice) -> Tensor:
         """Affinities of some pixels to all segments, each row divided by its sum."""
         logits = torch.addmm(self.bias, self.features[rows], self.means.T)
         return logits.softmax(dim=1)
-
-    def step(self, scores: Tensor) -> Tensor:
-        """Mean of the scores ``(P, C)`` of all segments, weighted by affinity."""
-        means = self._segment_means(scores)
-        if self.kept is not None:
-            return self.kept @ means
-        return torch.cat(
-            [scores[:0], *(self._affinity(b) @ means for b in self.blocks)]
-        )
 
 
 def _slices_of_images(segments: Segments) -> Iterator[tuple[slice, slice]]:

@@ -20,11 +20,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from mmseg_spml.functional.losses.pairwise import (
-    among_classes,
-    dense_crf_loss,
-    gated_crf_loss,
-)
+from mmseg_spml.functional.losses.pairwise import dense_crf_loss, gated_crf_loss
 from mmseg_spml.functional.losses.tree import tree_energy_loss
 from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.models.weak_labels import UnlabeledWatch
@@ -79,7 +75,7 @@ class PairwiseLoss(nn.Module):
         """Weighted loss.
 
         Args:
-            seg_logits: (N, C, h, w).
+            seg_logits: (N, C, h, w), resized bilinearly to the images.
             batch: Images and labels.
             features: Input maps (N, D, h', w') of the decode head.
             **unused: Arguments of heads that call the loss directly, which is an error.
@@ -102,9 +98,11 @@ class PairwiseLoss(nn.Module):
             self._watch.see(batch.unlabeled)
         with torch.autocast(seg_logits.device.type, enabled=False):
             logits = seg_logits.float()
-            if self.tag_mask:
-                logits = among_classes(logits, batch.allowed)
             return self.loss_weight * self.energy(logits, batch, features)
+
+    def _allowed(self, batch: ImageBatch) -> Tensor | None:
+        """Classes that each image may show, (N, C) bool; None: all."""
+        return batch.allowed if self.tag_mask else None
 
     def energy(
         self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
@@ -150,6 +148,7 @@ class DenseCRFLoss(PairwiseLoss):
             logits,
             batch.images,
             batch.labels,
+            allowed=self._allowed(batch),
             scale_factor=self.scale_factor,
             sigma_xy=self.sigma_xy,
             sigma_rgb=self.sigma_rgb,
@@ -197,6 +196,7 @@ class GatedCRFLoss(PairwiseLoss):
             logits,
             batch.images,
             batch.labels,
+            allowed=self._allowed(batch),
             scale_factor=self.scale_factor,
             radius=self.radius,
             sigma_xy=self.sigma_xy,
@@ -250,6 +250,7 @@ class TreeEnergyLoss(PairwiseLoss):
             batch.images,
             batch.labels,
             None if self.in_index is None else features[self.in_index],
+            allowed=self._allowed(batch),
             scale_factor=self.scale_factor,
             sigma=self.sigma,
         )
@@ -315,12 +316,13 @@ def pairwise_losses(
         raise ValueError(
             'the head has pairwise losses, which need the images: give the batch'
         )
-    seg_logits = resize(
-        seg_logits.float(),
-        size=batch.labels.shape[1:],
-        mode='bilinear',
-        align_corners=head.align_corners,
-    )
+    if head.align_corners:  # otherwise the losses resize the logits themselves
+        seg_logits = resize(
+            seg_logits.float(),
+            size=batch.labels.shape[1:],
+            mode='bilinear',
+            align_corners=True,
+        )
     losses: dict[str, Tensor] = {}
     for loss in head.pairwise_losses:
         add_losses(losses, {loss.loss_name: loss(seg_logits, batch, features)})

@@ -305,17 +305,24 @@ def test_needs_segments_and_images():
         head.loss([x], samples, None)
 
 
-def test_masked_predictions_of_pairwise_losses():
+@pytest.mark.parametrize(
+    'loss', ['DenseCRFLoss', 'GatedCRFLoss', 'TreeEnergyLoss'], ids=str
+)
+def test_masked_predictions_of_pairwise_losses(loss):
     """With tag_mask, a class that an image cannot show counts for nothing."""
+    options = dict(type=loss)
+    if loss == 'TreeEnergyLoss':
+        options['in_index'] = None
     images = torch.full((1, 3, 8, 8), 100.0)
     labels = torch.full((1, 8, 8), C)
     allowed = torch.tensor([[True, False, True, False]])
     logits = torch.randn(1, C, 8, 8, generator=torch.Generator().manual_seed(1))
     batch_of_images = ImageBatch(images, labels, allowed)
-    loss = MODELS.build(dict(type='DenseCRFLoss', tag_mask=True))
-    two = MODELS.build(dict(type='DenseCRFLoss'))
+    masked = MODELS.build(dict(tag_mask=True, **options))
+    two = MODELS.build(options)
     everything = ImageBatch(images, labels, torch.ones(1, 2).bool())
-    found = loss(logits.requires_grad_(), batch_of_images)
+    found = masked(logits.requires_grad_(), batch_of_images)
+    assert found.item() > 0
     assert found.item() == pytest.approx(two(logits[:, ::2], everything).item())
     found.backward()
     assert logits.grad[:, ::2].any() and not logits.grad[:, 1::2].any()
