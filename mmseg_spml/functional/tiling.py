@@ -221,6 +221,33 @@ def _blended_row(
     return sums, count
 
 
+@torch.no_grad()
+def most_probable(maps: Tensor) -> Tensor:
+    """Class of the largest value at each pixel, the first one of several.
+
+    On the CPU this is several times as fast as ``argmax``, for which the values of a
+    pixel lie too far apart.
+
+    Args:
+        maps: Probabilities or logits (C, H, W), C >= 1, without NaN.
+
+    Returns:
+        (H, W) int64.
+
+    Example:
+        >>> most_probable(torch.tensor([[[0.1, 0.5]], [[0.7, 0.5]]]))
+        tensor([[1, 0]])
+    """
+    if maps.is_cuda:
+        return maps.argmax(dim=0)
+    best = maps[0].clone()
+    labels = torch.zeros(best.shape, dtype=torch.int16)
+    for index in range(1, len(maps)):
+        labels.masked_fill_(maps[index] > best, index)
+        torch.maximum(best, maps[index], out=best)
+    return labels.long()
+
+
 def resized_strips(
     strips: Iterable[Tensor], size: tuple[int, int], target: tuple[int, int]
 ) -> Iterator[Tensor]:

@@ -16,6 +16,7 @@ from mmseg_spml.functional.refinement.dense_crf import dense_crf
 from mmseg_spml.functional.tiling import (
     Tile,
     blended_bands,
+    most_probable,
     resized_strips,
 )
 from mmseg_spml.inference.test_pipeline import TestResizing
@@ -123,7 +124,7 @@ class TiledPredictor:
         head: Any = getattr(self.model, 'decode_head', None)
         if getattr(head, 'out_channels', None) == 1:
             return (probabilities[1] > head.threshold).long()
-        return probabilities.argmax(dim=0)
+        return most_probable(probabilities)
 
     def _blended(self, image: np.ndarray) -> Iterator[Tensor]:
         """Yield the bands of probabilities (C, h, W) of a resized image."""

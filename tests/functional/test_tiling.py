@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmseg_spml.functional.tiling import (
     blending_weights,
     intervals,
+    most_probable,
     resized_strips,
     tile_rows,
 )
@@ -75,3 +76,15 @@ def test_resized_strips(heights, target, monkeypatch):
 def test_strips_of_another_size(size, what):
     with pytest.raises(ValueError, match=what):
         list(resized_strips([torch.rand(1, 13, 9)], size, (20, 20)))
+
+
+@pytest.mark.parametrize('shape', [(1, 2, 3), (4, 5, 7), (300, 3, 2), (3, 0, 4)])
+def test_the_most_probable_class_is_the_first_of_the_largest(shape):
+    generator = torch.Generator().manual_seed(0)
+    # Few values, so that there are ties.
+    maps = torch.randint(-3, 3, shape, generator=generator).float().requires_grad_()
+    before = maps.detach().clone()
+    found = most_probable(maps)
+    assert found.dtype == torch.long
+    assert torch.equal(found, maps.detach().argmax(dim=0))
+    assert torch.equal(maps.detach(), before)

@@ -47,6 +47,10 @@ class _SamePadConv(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(x, self.weight, None)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve with a weight and a bias, and the layer's stride and padding."""
         pads = []
         for length, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride):
             before = (kernel - stride) // 2
@@ -55,9 +59,7 @@ class _SamePadConv(nn.Conv2d):
         (top, bottom), (left, right) = pads
         if top != bottom or left != right:
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
-        return F.conv2d(
-            x, self.weight, None, self.stride, (top, left), groups=self.groups
-        )
+        return F.conv2d(x, weight, bias, self.stride, (top, left), groups=self.groups)
 
 
 def _conv_bn(
@@ -67,11 +69,31 @@ def _conv_bn(
     stride: int = 1,
     groups: int = 1,
     momentum: float = 0.01,
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[_SamePadConv, nn.BatchNorm2d]:
     conv = _SamePadConv(
         in_channels, out_channels, kernel, stride, groups=groups, bias=False
     )
     return conv, nn.BatchNorm2d(out_channels, eps=1e-3, momentum=momentum)
+
+
+def _normalized(conv: _SamePadConv, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """Convolve and normalize.
+
+    Without gradients, fixed statistics become a part of the convolution, which saves
+    the passes over the feature maps.
+    """
+    mean, variance = norm.running_mean, norm.running_var
+    learns = norm.training or torch.is_grad_enabled()
+    if learns or mean is None or variance is None:
+        return norm(conv(x))
+    factor = norm.weight * torch.rsqrt(variance + norm.eps)
+    bias = norm.bias - mean * factor
+    return conv.convolve(x, conv.weight * factor[:, None, None, None], bias)
+
+
+def _relu6(x: Tensor) -> Tensor:
+    """ReLU6 of a map that nothing else needs, in place where no gradient needs it."""
+    return F.relu6(x, inplace=not torch.is_grad_enabled())
 
 
 class _InvertedBottleneck(nn.Module):
@@ -102,9 +124,9 @@ class _InvertedBottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = x
         if self.expand:
-            out = F.relu6(self._bn0(self._expand_conv(out)))
-        out = F.relu6(self._bn1(self._depthwise_conv(out)))
-        out = self._bn2(self._project_conv(out))
+            out = _relu6(_normalized(self._expand_conv, self._bn0, out))
+        out = _relu6(_normalized(self._depthwise_conv, self._bn1, out))
+        out = _normalized(self._project_conv, self._bn2, out)
         return out + x if self.shortcut else out
 
 
@@ -212,7 +234,7 @@ class EfficientNetLite(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps ``out_indices`` of images ``(N, channels, H, W)``."""
         x = x.contiguous(memory_format=torch.channels_last)
-        x = F.relu6(self._bn0(self._conv_stem(x)))
+        x = _relu6(_normalized(self._conv_stem, self._bn0, x))
         wanted = {
             self._ends[_OUTPUT_STAGES[index]]: index for index in self.out_indices
         }

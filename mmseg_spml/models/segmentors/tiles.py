@@ -9,7 +9,12 @@ from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_spml.functional.tiling import Tile, blended_bands, resized_strips
+from mmseg_spml.functional.tiling import (
+    Tile,
+    blended_bands,
+    most_probable,
+    resized_strips,
+)
 
 TILE = 1024
 """The side of a tile in pixels."""
@@ -70,17 +75,19 @@ class TiledTest(BaseSegmentor):
     def _probabilities(self, crop: Tensor) -> Tensor:
         """Predict the probabilities (C, h, w) of a crop, on the CPU."""
         data = dict(inputs=[crop], data_samples=[_sample_of(crop)])
-        (result,) = super().test_step(data)
-        scores = result.seg_logits.data.float().cpu()
-        # MMSegmentation has applied the sigmoid to a single output.
-        return scores if len(scores) == 1 else scores.softmax(dim=0)
+        data = self.data_preprocessor(data, False)
+        metas = [sample.metainfo for sample in data['data_samples']]
+        rows, columns = (slice(length) for length in crop.shape[1:])
+        logits = self.inference(data['inputs'], metas)[0, :, rows, columns]
+        logits = logits.float().cpu()
+        return logits.sigmoid() if len(logits) == 1 else logits.softmax(dim=0)
 
     def _labels(self, probabilities: Tensor) -> Tensor:
         """Return the class ids (rows, W) of probabilities (C, rows, W)."""
         if len(probabilities) == 1:
             head: Any = self.decode_head
             return (probabilities[0] > head.threshold).long()
-        return probabilities.argmax(dim=0)
+        return most_probable(probabilities)
 
 
 def _pixels(image: Tensor) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from mmseg_spml.models import EfficientNetLite
 from mmseg_spml.models.backbones.efficientnet_lite import _SamePadConv
@@ -196,3 +197,37 @@ def test_gray_images_give_the_features_of_rgb(number):
     wanted = three(gray.expand(-1, 3, -1, -1))
     for found, level in zip(other(gray.expand(-1, number, -1, -1)), wanted):
         torch.testing.assert_close(found, level, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize('convert', [False, True], ids=['plain', 'synchronized'])
+def test_prediction_with_the_normalization_in_the_convolutions(convert):
+    backbone = built(out_indices=range(5))
+    generator = torch.Generator().manual_seed(1)
+    for layer in backbone.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for values in (layer.running_mean, layer.bias.data):
+                values.normal_(0, 0.1, generator=generator)
+            for values in (layer.running_var, layer.weight.data):
+                values.uniform_(0.5, 2, generator=generator)
+    if convert:
+        backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
+    x = torch.rand(2, 3, 37, 50, generator=generator)
+    before = x.clone()
+    expected = backbone(x)
+    with torch.no_grad():
+        found = backbone(x)
+        again = backbone(x)
+    for one, two, three in zip(found, again, expected):
+        assert torch.equal(one, two)
+        torch.testing.assert_close(one, three, rtol=1e-4, atol=1e-4)
+    assert torch.equal(x, before)
+
+
+def test_statistics_are_those_of_the_batch_in_training_without_gradients():
+    backbone = built().train()
+    x = torch.rand(2, 3, 32, 32)
+    expected = [level.detach() for level in backbone(x)]
+    with torch.no_grad():
+        found = backbone(x)
+    for one, two in zip(found, expected):
+        torch.testing.assert_close(one, two)
