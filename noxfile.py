@@ -1,6 +1,6 @@
 """The fast tests in other environments, which ``nox -l`` lists.
 
-README.md says which of them were run.
+docs/install.md says which of them were run.
 """
 
 import nox

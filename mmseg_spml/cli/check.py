@@ -30,7 +30,7 @@ def command(
     r"""Check annotations for mistakes before training.
 
     The number of annotations of each class is printed, then everything that looks
-    wrong, malformed entries among it. The exit code is 1 if there is an error (with
+    wrong, malformed entries included. The exit code is 1 if there is an error (with
     --strict: or a warning), so that the command can be used in CI.
 
     \b

@@ -34,8 +34,7 @@ def _trust_option() -> click.Option:
         is_flag=True,
         expose_value=False,
         callback=_trust,
-        help='load checkpoints though they may run code: only those whose makers you '
-        'trust',
+        help='allow checkpoints that can run code; only for files of people you trust',
     )
 
 

@@ -300,7 +300,7 @@ def launch_options(function: Callable) -> Callable:
             '--launcher',
             type=click.Choice(['none', 'pytorch', 'slurm', 'mpi']),
             default='none',
-            help='what started the processes, if anything but --gpus did',
+            help='how the processes were started, if not by --gpus',
         ),
         click.option(
             '--gpus',
@@ -308,7 +308,7 @@ def launch_options(function: Callable) -> Callable:
             default=1,
             show_default=True,
             help='number of processes, one for each GPU; any number on a machine '
-            'without',
+            'without a GPU',
         ),
     ):
         decorated = option(decorated)
@@ -362,7 +362,16 @@ def device_option(function: Callable) -> Callable:
     """Add ``--device``."""
     return click.option(
         '--device',
-        default='cpu',
-        show_default=True,
-        help='device to compute on, such as cuda',
+        callback=_device_or_the_fastest,
+        help='device to compute on, such as cpu (default: cuda if there is one)',
     )(function)
+
+
+def _device_or_the_fastest(
+    ctx: click.Context, param: click.Parameter, device: str | None
+) -> str:
+    if device is not None:
+        return device
+    import torch
+
+    return 'cuda' if torch.cuda.is_available() else 'cpu'

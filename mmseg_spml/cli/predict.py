@@ -28,7 +28,7 @@ from mmseg_spml.cli.command import Command, SeveralValues
 )
 @click.option('--no-overlays', is_flag=True, help='write no painted images')
 @click.option(
-    '--skip-existing', is_flag=True, help='keep label maps that are there, and go on'
+    '--skip-existing', is_flag=True, help='skip images that have been predicted'
 )
 @click.option(
     '--tile',

@@ -14,7 +14,7 @@ from mmseg_spml.cli.command import Command
 @click.argument('out')
 @click.option(
     '--truth',
-    help='folder of full masks, to compare the label maps with where there are any',
+    help='folder of full masks, to compare the label maps with, where they exist',
 )
 @click.option('--work-dir', help='folder of logs (default: OUT/logs)')
 @options.cfg_options

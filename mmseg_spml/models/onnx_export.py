@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -73,7 +74,7 @@ def export_onnx(
     Raises:
         ValueError: If the model predicts by retrieval, which needs a bank, or has a
             single output channel, or a side is below 1.
-        ImportError: If the ONNX packages are not installed.
+        ImportError: If the ONNX packages are not installed, or PyTorch is too old.
     """
     if getattr(model, 'retrieves', False):
         raise ValueError(
@@ -91,6 +92,10 @@ def export_onnx(
         import onnxscript  # noqa: F401  (the exporter needs it)
     except ImportError as error:
         raise ImportError(f'{error}: {_HELP}') from error
+    if 'external_data' not in signature(torch.onnx.export).parameters:
+        raise ImportError(
+            f'ONNX files need PyTorch 2.6 or later, this is {torch.__version__}'
+        )
     network = revert_sync_batchnorm(_Probabilities(model)).eval()
     generator = torch.Generator().manual_seed(0)
     channels = len(getattr(model.data_preprocessor, 'mean', (0, 0, 0)))

@@ -205,12 +205,18 @@ def _label_all_pixels(survey: Survey) -> bool:
 def _choose_bands(plan: Plan, survey: Survey) -> None:
     (bands, _), *others = survey.bands.most_common()
     (depth, _), *depths = survey.depths.most_common()
+    if survey.unread:
+        plan.warnings.append(
+            f'{len(survey.unread)} of {survey.bands.total()} images that were looked at '
+            f'could not be read, such as: {survey.unread[0]}. They are taken for '
+            'photographs of 8 bits. (For TIFF files: pip install "mmseg-spml[tiff]")'
+        )
     if others or depths:
         plan.warnings.append(
             f'The images differ: bands {sorted(survey.bands)}, types '
             f'{sorted(survey.depths)}. Convert them to one kind.'
         )
-    if bands in (1, 3, 4) and depth == 'uint8':
+    if bands in (1, 3) and depth == 'uint8':
         return  # OpenCV reads them as three channels
     plan.bands = bands
     plan.choose(

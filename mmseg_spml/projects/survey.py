@@ -23,6 +23,8 @@ from mmseg_spml.io.images import IMAGE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
 
 BACKGROUND = 'background'
+# A fourth channel of 8 bits is a band in these files, and alpha in all others.
+_BANDED_SUFFIXES = ('.tif', '.tiff', '.npy')
 PIXEL_KINDS = ('points', 'strokes', 'polygons', 'masks', 'dense', 'accepted')
 """The kinds of annotations that label pixels."""
 
@@ -46,6 +48,7 @@ class Survey:
         renamed: The name that stands for the background in the source, if it is not
             ``'background'`` there.
         bands: The number of bands of the first images.
+        unread: Why some of these could not be read; they count as photographs.
         depths: The NumPy dtypes of the first images.
         masks: The folder of full masks, if there is one.
         masked: The names of images with a full mask.
@@ -63,6 +66,7 @@ class Survey:
     unusable: list[str] = field(default_factory=list)
     renamed: str | None = None
     bands: Counter = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
     depths: Counter = field(default_factory=Counter)
     masks: Path | None = None
     masked: list[str] = field(default_factory=list)
@@ -265,17 +269,21 @@ def _look_at_images(survey: Survey, most: int = 20) -> None:
     step = max(len(survey.annotations) // most, 1)
     for annotation in survey.annotations[::step]:
         path = survey.images / annotation.image
-        shape, depth = _bands_and_depth(path)
+        try:
+            shape, depth = _bands_and_depth(path)
+        except (ValueError, OSError, ImportError, cv2.error) as error:
+            survey.unread.append(str(error))
+            shape, depth = 3, 'uint8'
         survey.bands[shape] += 1
         survey.depths[depth] += 1
 
 
 def _bands_and_depth(path: Path) -> tuple[int, str]:
-    try:
-        image = read_bands(path)
-    except (ValueError, OSError, ImportError, cv2.error):
-        return 3, 'uint8'  # the checker names images that cannot be read
-    return image.shape[2], str(image.dtype)
+    image = read_bands(path)
+    bands = image.shape[2]
+    if bands == 4 and path.suffix.lower() not in _BANDED_SUFFIXES:
+        bands = 3  # and an alpha channel
+    return bands, str(image.dtype)
 
 
 def counts_by_class(survey: Survey) -> Mapping[str, Mapping[str, int]]:

@@ -16,6 +16,7 @@ CONFIG = 'experiments/configs/spml/efficientnet_lite0_ccp_points.py'
 def test_the_example_of_the_readme(monkeypatch, tmp_path, capsys):
     """With a stand-in for the session, which is fed as the exported file wants it."""
     onnxruntime = pytest.importorskip('onnxruntime')
+    pytest.importorskip('torch', minversion='2.6', reason='ONNX files need PyTorch 2.6')
     image = np.random.default_rng(0).integers(0, 256, (100, 150, 3), np.uint8)
     cv2.imwrite(str(tmp_path / 'image.jpg'), image)
     fed = []

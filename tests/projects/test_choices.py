@@ -112,6 +112,25 @@ def test_many_bands(survey):
     assert plan.bands == 5 and plan.regions == 'slic'
 
 
+@pytest.mark.parametrize('bands, depth', [(1, 'uint8'), (3, 'uint8')])
+def test_gray_and_color_are_read_as_photographs(survey, bands, depth):
+    survey.bands.clear(), survey.depths.clear()
+    survey.bands[bands] = survey.depths[depth] = 4
+    assert make_plan(survey, cuda=False).bands is None
+
+
+@pytest.mark.parametrize('bands, depth', [(4, 'uint8'), (3, 'uint16'), (1, 'float32')])
+def test_no_band_and_no_bit_is_lost(survey, bands, depth):
+    survey.bands.clear(), survey.depths.clear()
+    survey.bands[bands] = survey.depths[depth] = 4
+    assert make_plan(survey, cuda=False).bands == bands
+
+
+def test_images_whose_bands_are_unknown(survey):
+    survey.unread.append('a.tif cannot be decoded: no codec')
+    assert 'a.tif cannot be decoded' in make_plan(survey, cuda=False).warnings[0]
+
+
 def test_warnings(survey):
     survey.report.pixels['dog'] = survey.report.pixels['background'] = 0
     plan = make_plan(survey, cuda=False)

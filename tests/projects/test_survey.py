@@ -31,6 +31,15 @@ def test_exports_of_tools(tmp_path, format):
     assert survey.bands == {3: 4} and survey.depths == {'uint8': 4}
 
 
+@pytest.mark.parametrize('suffix, bands', [('.png', 3), ('.tif', 4)])
+def test_a_fourth_channel_is_alpha_or_a_band(tmp_path, suffix, bands):
+    source, images = made_up.make_data(tmp_path, suffix=suffix)
+    for path in images.iterdir():
+        image = cv2.imread(str(path))
+        cv2.imwrite(str(path), np.dstack([image, image[:, :, 0]]))
+    assert take_survey(source, images).bands == {bands: 4}
+
+
 def test_kinds_of_labels(tmp_path):
     source, images = made_up.make_data(tmp_path, 3)
     kinds = [made_up.points, made_up.boxes, made_up.tags]

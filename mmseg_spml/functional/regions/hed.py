@@ -180,7 +180,9 @@ def _fast_dtype(device: torch.device) -> torch.dtype:
         bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         # Without these instructions, bfloat16 is slower than float32 on a processor.
-        bfloat16 = device.type == 'cpu' and torch.cpu._is_avx512_bf16_supported()
+        # PyTorch tells of them from 2.6 on.
+        has_it = getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)
+        bfloat16 = device.type == 'cpu' and has_it()
     return torch.bfloat16 if bfloat16 else torch.float32
 
 

@@ -22,7 +22,9 @@ def _upsample(features: Tensor, like: Tensor) -> Tensor:
     size = tuple(int(length) for length in like.shape[2:])
     coarse = tuple(int(length) for length in features.shape[2:])
     ratio = max(-(-fine // cells) for fine, cells in zip(size, coarse))
-    factor = 1 << (ratio - 1).bit_length()  # strides are powers of two
+    factor = 1
+    while factor < ratio:  # strides are powers of two
+        factor *= 2
     enlarged = size
     if coarse == tuple(-(-fine // factor) for fine in size):
         enlarged = tuple(factor * cells for cells in coarse)
