@@ -160,6 +160,7 @@ def test_ablations_are_of_the_files():
         ('step', None),
         ('step_scene', 1),
         ('network', None),
+        ('iteration_ccp', None),
         ('retrieval', None),
         ('random_walk', None),
         ('crf', None),
