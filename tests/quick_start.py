@@ -20,8 +20,8 @@ COMMAND = Path(sysconfig.get_path('scripts'), 'mmseg-spml')
 SIDE = 96
 
 
-def write_labels(folder: Path, number: int = 24) -> None:
-    """Write images of bright squares, and labelme's files with two strokes on each."""
+def write_labels(folder: Path, number: int = 30, labeled: int = 24) -> None:
+    """Write images of bright squares, and labelme's files with two strokes on most."""
     generator = np.random.default_rng(0)
     images = folder / 'images'
     images.mkdir(parents=True)
@@ -35,7 +35,7 @@ def write_labels(folder: Path, number: int = 24) -> None:
         inside = Stroke('square', [(left + 8, top + 8), (left + 32, top + 32)], 3)
         outside = Stroke('background', [(2, 2), (SIDE - 3, 2)], 3)
         annotations.append(WeakAnnotation(name, SIDE, SIDE, strokes=[inside, outside]))
-    write_annotations(annotations, str(folder / 'labels'), 'labelme')
+    write_annotations(annotations[:labeled], str(folder / 'labels'), 'labelme')
 
 
 def run(folder: Path, *words: str) -> None:
@@ -58,7 +58,8 @@ def quick_start(folder: Path) -> None:
     run(folder, 'train', 'mine/')
     run(folder, 'predict', 'mine/', 'images/', 'out/', '--uncertainty')
     run(folder, 'suggest', 'mine/', 'images/', 'next/')
-    run(folder, 'export', 'out/', 'corrected/', '--to', 'labelme', '--images', 'images')
+    run(folder, 'predict', 'mine/', 'images/', 'first/', '--only', 'next/images.txt')
+    run(folder, 'export', 'first/', 'corrected/', '--to', 'cvat')
     run(folder, 'train', 'mine/', '--labels', 'corrected/')
     for path in (
         'mine/report.html',
@@ -66,7 +67,7 @@ def quick_start(folder: Path) -> None:
         'out/labels/00.png',
         'out/predictions.csv',
         'next/suggestions.html',
-        'corrected/00.json',
+        'corrected/annotations.xml',
     ):
         if not (folder / path).is_file():
             raise SystemExit(f'the quick start has not written {folder / path}')

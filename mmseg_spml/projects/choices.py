@@ -207,7 +207,7 @@ def _choose_bands(plan: Plan, survey: Survey) -> None:
     (depth, _), *depths = survey.depths.most_common()
     if survey.unread:
         plan.warnings.append(
-            f'{len(survey.unread)} of {survey.bands.total()} images that were looked at '
+            f'{len(survey.unread)} of {survey.bands.total()} images looked at '
             f'could not be read, such as: {survey.unread[0]}. They are taken for '
             'photographs of 8 bits. (For TIFF files: pip install "mmseg-spml[tiff]")'
         )

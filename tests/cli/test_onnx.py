@@ -16,7 +16,6 @@ CONFIG = 'experiments/configs/spml/efficientnet_lite0_ccp_points.py'
 def test_the_example_of_the_readme(monkeypatch, tmp_path, capsys):
     """With a stand-in for the session, which is fed as the exported file wants it."""
     onnxruntime = pytest.importorskip('onnxruntime')
-    pytest.importorskip('torch', minversion='2.6', reason='ONNX files need PyTorch 2.6')
     image = np.random.default_rng(0).integers(0, 256, (100, 150, 3), np.uint8)
     cv2.imwrite(str(tmp_path / 'image.jpg'), image)
     fed = []
@@ -44,6 +43,7 @@ def test_the_example_of_the_readme(monkeypatch, tmp_path, capsys):
 def test_export(monkeypatch, capsys, tmp_path):
     pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
+    pytest.importorskip('torch', minversion='2.6', reason='ONNX files need PyTorch 2.6')
     monkeypatch.chdir(tiny.ROOT)
     tiny.registered()
     model = Config.fromfile(CONFIG).model
