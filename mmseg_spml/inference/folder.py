@@ -146,5 +146,5 @@ def _rgb(image: np.ndarray, model: Any) -> np.ndarray:
     """Show an image of any bands and depth as (H, W, 3) uint8 RGB."""
     shown = three_bands(image)
     if getattr(model.data_preprocessor, '_channel_conversion', False):
-        shown = np.ascontiguousarray(shown[..., ::-1])
+        shown = shown[..., ::-1]
     return shown

@@ -84,8 +84,11 @@ class PredictionFiles:
         height, width = image.shape[:2]
         number = len(self.classes)
         labels = np.empty((height, width), np.uint8 if number <= 256 else np.uint16)
-        entropy = np.empty((height, width), np.uint8)
-        margin = np.empty((height, width), np.uint8)
+        maps = {
+            key: np.empty((height, width), np.uint8)
+            for key in (('entropy', 'margin') if self.uncertainty else ())
+        }
+        counts = np.zeros(number, np.int64)
         sums = dict(mean_entropy=0.0, mean_margin=0.0)
         # The file has no name, so that nothing is left of it after a kill.
         with tempfile.TemporaryFile(dir=self.out) as storage:
@@ -93,11 +96,16 @@ class PredictionFiles:
             for top, band in bands:
                 rows = slice(top, top + band.shape[1])
                 labels[rows] = labels_of(band).numpy()
-                of_band = normalized_entropy(band), probability_margin(band)
-                for map_, values in zip((entropy, margin), of_band):
-                    map_[rows] = (values * 255).round().to(torch.uint8).numpy()
-                for key, values in zip(sums, of_band):
-                    sums[key] += float(values.double().sum())
+                # Of the whole map, this would take eight bytes a pixel.
+                counts += np.bincount(labels[rows].ravel(), minlength=number)
+                of_band = dict(
+                    entropy=normalized_entropy(band), margin=probability_margin(band)
+                )
+                for key, values in of_band.items():
+                    sums[f'mean_{key}'] += float(values.sum(dtype=torch.double))
+                    if key in maps:
+                        bytes_ = (values * 255).round().to(torch.uint8)
+                        maps[key][rows] = bytes_.numpy()
                 if self.probabilities:
                     if kept is None:
                         shape = (len(band), height, width)
@@ -106,19 +114,18 @@ class PredictionFiles:
             if kept is not None:
                 with atomic_file(self._path('probabilities', name, '.npz')) as file:
                     np.savez(file, probabilities=kept, classes=np.array(self.classes))
-        if self.uncertainty:
-            write_index_map(str(self._path('entropy', name, '.png')), entropy)
-            write_index_map(str(self._path('margin', name, '.png')), margin)
+        for key, map_ in maps.items():
+            write_index_map(str(self._path(key, name, '.png')), map_)
         if self.overlays:
             self._write_overlay(name, image, labels)
         self._write_labels(name, source, labels)
-        counts = np.bincount(labels.ravel(), minlength=number) / labels.size
+        shares = (counts / labels.size).tolist()
         return {
             'image': name,
             'width': width,
             'height': height,
             **{key: round(value / labels.size, 5) for key, value in sums.items()},
-            **{f'share_{c}': round(float(n), 5) for c, n in zip(self.classes, counts)},
+            **{f'share_{c}': round(n, 5) for c, n in zip(self.classes, shares)},
         }
 
     def _write_labels(self, name: str, source: Path, labels: np.ndarray) -> None:
@@ -131,7 +138,9 @@ class PredictionFiles:
     def _write_overlay(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
         scale = min(1.0, _OVERLAY_SIDE / max(labels.shape))
         size = tuple(max(1, round(side * scale)) for side in labels.shape[::-1])
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        # A view is copied here, when the memory of the prediction is free again.
+        whole = np.ascontiguousarray(image)
+        small = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
         shown = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         colors = np.asarray(self.palette, np.uint8)[shown]
         blended = cv2.addWeighted(small, 1 - _OPACITY, colors, _OPACITY, 0)
