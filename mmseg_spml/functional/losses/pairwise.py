@@ -185,7 +185,7 @@ def pairwise_inputs(
     size = (height, width)
     # Image by image, since maps of the images' size would leave the processor's cache.
     probabilities = [
-        _probabilities_of_cells(scores, images.shape[2:], size, classes)
+        _probabilities_among(classes, scores, images.shape[2:], size)
         for scores, classes in zip(logits, _allowed_classes(logits, allowed))
     ]
     means = _means_of_cells(images.to(logits.dtype), size)
@@ -213,22 +213,26 @@ def _allowed_classes(logits: Tensor, allowed: Tensor | None) -> list[list[int]]:
     ]
 
 
-def _probabilities_of_cells(
-    scores: Tensor, full_size: Sequence[int], size: tuple[int, int], classes: list[int]
+def _probabilities_among(
+    classes: list[int], scores: Tensor, full_size: Sequence[int], size: tuple[int, int]
 ) -> Tensor:
     """Probabilities ``(C, h', w')`` of an image's logits ``(C, h, w)``."""
-    num_classes = len(scores)
-    some = len(classes) < num_classes
+    if len(classes) == len(scores):
+        return _probabilities_of_cells(scores, full_size, size)
     index = torch.tensor(classes, device=scores.device)
-    logits = scores.index_select(0, index)[None] if some else scores[None]
+    means = _probabilities_of_cells(scores.index_select(0, index), full_size, size)
+    return means.new_zeros(len(scores), *size).index_copy(0, index, means)
+
+
+def _probabilities_of_cells(
+    scores: Tensor, full_size: Sequence[int], size: tuple[int, int]
+) -> Tensor:
+    logits = scores[None]
     if logits.shape[2:] != full_size:
         logits = F.interpolate(
             logits, size=tuple(full_size), mode='bilinear', align_corners=False
         )
-    means = _means_of_cells(logits.softmax(dim=1), size)[0]
-    if not some:
-        return means
-    return means.new_zeros(num_classes, *size).index_copy(0, index, means)
+    return _means_of_cells(logits.softmax(dim=1), size)[0]
 
 
 def _means_of_cells(maps: Tensor, size: tuple[int, int]) -> Tensor:

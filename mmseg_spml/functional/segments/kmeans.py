@@ -157,8 +157,8 @@ def location_color_features(
 
 
 def _assign(points: Tensor, centers: Tensor) -> Tensor:
-    """Center with the largest dot product of each point ``(P,)``, on the CPU."""
-    nearest = torch.empty(len(points), dtype=torch.long)
+    """Center with the largest dot product of each point ``(P,)``."""
+    nearest = torch.empty(len(points), dtype=torch.long, device=points.device)
     # Memory that is asked for anew takes longer than the product.
     products = points.new_empty(min(len(points), _ROWS_ON_CPU), len(centers))
     for start in range(0, len(points), _ROWS_ON_CPU):
@@ -172,9 +172,10 @@ def _assign(points: Tensor, centers: Tensor) -> Tensor:
 def _argmax(values: Tensor) -> Tensor:
     """Index of the largest value of each row, the first one of several."""
     # NumPy's is 3 to 6 times as fast on one thread, PyTorch's uses all of them.
-    if torch.get_num_threads() > 4 or values.dtype == torch.bfloat16:
-        return values.argmax(dim=1)
-    return torch.from_numpy(values.numpy().argmax(axis=1))
+    known_to_numpy = values.device.type == 'cpu' and values.dtype != torch.bfloat16
+    if known_to_numpy and torch.get_num_threads() <= 4:
+        return torch.from_numpy(values.numpy().argmax(axis=1))
+    return values.argmax(dim=1)
 
 
 def _centers(points: Tensor, labels: Tensor, num_clusters: int) -> Tensor:
