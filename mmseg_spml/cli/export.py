@@ -27,7 +27,7 @@ from mmseg_spml.cli.command import Command, SeveralValues
     type=click.Choice(['polygons', 'masks']),
     default='polygons',
     show_default=True,
-    help='what each region becomes',
+    help='what each connected area becomes',
 )
 @click.option(
     '--tolerance',
@@ -38,7 +38,7 @@ from mmseg_spml.cli.command import Command, SeveralValues
 @click.option(
     '--min-area',
     type=click.IntRange(min=0),
-    help='regions of fewer pixels become a part of their neighbors (default: 1/5000 of '
+    help='areas of fewer pixels become a part of their neighbors (default: 1/5000 of '
     'the image)',
 )
 @click.option(
