@@ -5,8 +5,12 @@ of their own: they make ``mmseg_spml`` a scope, which MMEngine gives to what a c
 inherits by ``_base_ = 'mmseg_spml::...'``.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import metadata
+from pathlib import Path
 
+from mmengine.config import config
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import Registry
 from mmseg import registry as mmseg_registry
@@ -25,6 +29,23 @@ def _known_to_mmengine() -> None:
     installed = {dist.name.lower() for dist in metadata.distributions() if dist.name}
     if 'mmsegmentation' not in installed and 'onedl-mmsegmentation' in installed:
         MODULE2PACKAGE['mmseg'] = 'onedl-mmsegmentation'
+    config.get_installed_path = _with_this_package(config.get_installed_path)
+
+
+def _with_this_package(find: Callable[[str], str]) -> Callable[[str], str]:
+    """Have a function that finds packages find this one.
+
+    That of mmengine 0.10 looks for what ``pip install -e`` installs among the installed
+    packages, where it is not.
+    """
+
+    @wraps(find)
+    def find_this_or_another(package: str) -> str:
+        if package == SCOPE:
+            return str(Path(__file__).parent)
+        return find(package)
+
+    return find_this_or_another
 
 
 def _children() -> dict[str, Registry]:

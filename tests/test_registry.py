@@ -1,13 +1,18 @@
 """Configs of packages as bases: of this one, and of MMSegmentation."""
 
 import logging
+from pathlib import Path
 
+import mmseg
+import pytest
 from integration import tiny
-from mmengine.config import Config
+from mmengine.config import Config, config
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import DefaultScope
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
+import mmseg_spml
 from mmseg_spml.engine.shipped_files import shipped_folder
 
 
@@ -45,6 +50,14 @@ def test_bases_of_mmsegmentation(tmp_path):
     assert cfg.model.type == 'EncoderDecoder'
     cfg.model.pretrained = None
     assert MODELS.build(cfg.model).decode_head.num_classes == 19
+
+
+@pytest.mark.parametrize('package', [mmseg_spml, mmseg], ids=['own', 'mmseg'])
+def test_packages_are_found_where_they_are(package):
+    """Also those of ``pip install -e``, which mmengine 0.10 did not find."""
+    name = MODULE2PACKAGE[package.__name__]
+    found = config.get_installed_path(name)
+    assert Path(found).resolve() == Path(package.__file__).resolve().parent
 
 
 def test_a_shipped_config_is_found_by_its_name():
