@@ -20,6 +20,7 @@ from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.csv_tables import read_csv, write_csv_of_dicts
 from mmseg_spml.io.images import IMAGE_SUFFIXES, chosen_images, three_bands
 from mmseg_spml.io.progress import watched
+from mmseg_spml.models.data_preprocessor import swaps_channels
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
 
@@ -145,6 +146,6 @@ def _rows_of(table: Path, names: Sequence[str]) -> list[dict[str, Any]]:
 def _rgb(image: np.ndarray, model: Any) -> np.ndarray:
     """Show an image of any bands and depth as (H, W, 3) uint8 RGB."""
     shown = three_bands(image)
-    if getattr(model.data_preprocessor, '_channel_conversion', False):
+    if swaps_channels(model.data_preprocessor):
         shown = shown[..., ::-1]
     return shown

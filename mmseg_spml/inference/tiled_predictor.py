@@ -20,6 +20,7 @@ from mmseg_spml.functional.tiling import (
     resized_strips,
 )
 from mmseg_spml.inference.test_pipeline import TestResizing
+from mmseg_spml.models.data_preprocessor import swaps_channels
 
 
 class TiledPredictor:
@@ -193,7 +194,7 @@ class TiledPredictor:
         if self.crf is None:
             return probabilities
         rgb = crop
-        if getattr(self.model.data_preprocessor, '_channel_conversion', False):
+        if swaps_channels(self.model.data_preprocessor):
             rgb = crop[..., ::-1]
         rgb = np.ascontiguousarray(np.clip(rgb, 0, 255).astype(np.uint8))
         return dense_crf(rgb, probabilities, **self.crf).cpu()

@@ -156,8 +156,10 @@ def write_index_map(
             f'values {ids.min()}..{ids.max()}'
         )
     depth = np.uint8 if ids.max() < 256 else np.uint16
-    # Filtered rows would make maps of ids larger and three times as slow to read.
-    options = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    # Filtered rows would make maps of ids larger and three times as slow to read. Not
+    # every OpenCV can leave the filter out.
+    option = getattr(cv2, 'IMWRITE_PNG_FILTER', None)
+    options = [] if option is None else [option, cv2.IMWRITE_PNG_FILTER_NONE]
     _, encoded = cv2.imencode('.png', np.ascontiguousarray(ids, depth), options)
     content = encoded.tobytes()
     chunks = [_text_chunk(*remark) for remark in (text or {}).items()]

@@ -212,6 +212,13 @@ def _padding(image: Tensor, target: Size) -> tuple[int, int, int, int]:
     return 0, target[1] - image.shape[-1], 0, target[0] - image.shape[-2]
 
 
+def swaps_channels(preprocessor: BaseDataPreprocessor) -> bool:
+    """Return whether a preprocessor swaps red and blue of the images that it gets."""
+    # The name in onedl-mmsegmentation, and that in mmsegmentation 1.2.
+    names = ('_channel_conversion', 'channel_conversion')
+    return any(getattr(preprocessor, name, False) for name in names)
+
+
 def normalize(images: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
     """Normalize images (..., 3, H, W) for a network, to float32.
 
@@ -219,7 +226,7 @@ def normalize(images: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
         images: Images as read, in 0 to 255.
         preprocessor: Preprocessor with the mean, standard deviation and channel order.
     """
-    if getattr(preprocessor, '_channel_conversion', False) and images.shape[-3] == 3:
+    if swaps_channels(preprocessor) and images.shape[-3] == 3:
         images = images.flip(-3)
     images = images.float()
     if not getattr(preprocessor, '_enable_normalize', False):
