@@ -11,7 +11,7 @@ PYTHONS = ['3.10', '3.11', '3.12', '3.13']
 TORCH = 'torch==2.13.0'
 OLDEST, NEWEST = 'torch==2.4.1', 'torch==2.14.1'
 # mmcv is compiled, which takes a quarter of an hour, and needs setuptools before 81.
-ORIGINAL = ['torch==2.4.1', 'numpy<2', 'setuptools<81', 'wheel', 'ninja']
+ORIGINAL = ['torch==2.4.1', 'numpy<2', 'setuptools>=77,<81', 'wheel', 'ninja']
 
 
 def run_tests(session: nox.Session, torch: str, extras: str = 'onedl,dev') -> None:

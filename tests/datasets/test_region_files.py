@@ -118,17 +118,16 @@ def picture_files(folder):
     turned[274] = 6  # a quarter turn
     image.save(folder / 'turned.jpg', exif=turned)
     other = Image.fromarray(noise(12, 18, seed=3))
-    image.save(folder / 'moving.gif', save_all=True, append_images=[other])
+    moves = folder / 'moving.gif'
+    image.save(moves, save_all=True, append_images=[other])
+    if not cv2.haveImageReader(str(moves)):  # before OpenCV 4.12
+        moves.unlink()
     image.crop((0, 0, 1, 1)).save(folder / 'dot.png')
     image.crop((0, 0, 18, 1)).save(folder / 'row.png')
     sizes = {name: (12, 18) for name in ('gray', 'cmyk', 'palette', 'alpha', '16')}
-    return {
-        **sizes,
-        'turned': (18, 12),
-        'moving': (12, 18),
-        'dot': (1, 1),
-        'row': (1, 18),
-    }
+    if moves.exists():
+        sizes['moving'] = (12, 18)
+    return {**sizes, 'turned': (18, 12), 'dot': (1, 1), 'row': (1, 18)}
 
 
 @pytest.mark.parametrize('method', ['owt-ucm', 'slic', 'felzenszwalb'])

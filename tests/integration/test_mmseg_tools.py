@@ -10,6 +10,7 @@ import cv2
 import mmseg
 import pytest
 from integration import tiny
+from packaging.version import Version
 
 from experiments.demo.voc_folder import write_lists, write_scene
 
@@ -47,6 +48,13 @@ def root(tmp_path_factory):
 RETRIEVAL = 'model.decode_head.predictor=retrieval'
 
 
+# With its own data sets and models, too.
+FAILS_THERE = pytest.mark.skipif(
+    Version(mmseg.__version__) < Version('1.3'), reason='fails in mmsegmentation 1.2'
+)
+
+
+@FAILS_THERE
 @pytest.mark.parametrize(
     'more', [(), pytest.param((RETRIEVAL,), marks=pytest.mark.slow)]
 )
@@ -67,11 +75,13 @@ def test_test(root, more):
     assert len(list(root.rglob('shown/**/*.png'))) > 0
 
 
+@FAILS_THERE
 def test_get_flops(root):
     output = tiny.python(root, ANALYSIS / 'get_flops.py', 'tiny.py', '--shape', 40, 48)
     assert 'Flops' in output and 'Params' in output
 
 
+@FAILS_THERE
 def test_browse_dataset(root):
     tiny.python(
         root,
