@@ -13,7 +13,7 @@ def test_console_and_log_file(tmp_path):
         '--cfg-options', 'max_iters=2',
     )  # fmt: skip
     before, _, _ = output.partition('Iter(train)')
-    # Before 2.6, PyTorch says something of TorchScript, and packages of their time more.
+    # Before 2.6, PyTorch says something of TorchScript, and other packages say more.
     if Version(torch.__version__) >= Version('2.6'):
         assert len(before.splitlines()) <= 4, before
     (log,) = (tmp_path / 'w').glob('*/*.log')
