@@ -13,10 +13,9 @@ from mmseg_spml.cli.command import Command
 @click.option(
     '--loss',
     type=click.Choice(['propagation', 'spml', 'cross_entropy', 'dense_crf']),
-    default='propagation',
-    show_default=True,
-    help='what to train: SPML with label propagation, the best in our comparisons; '
-    'SPML as published; or a baseline to compare with',
+    help='what to train: SPML with label propagation; SPML as published; or a baseline '
+    'to compare with (default: the best of SPML in our comparisons, propagation for '
+    'points, strokes and areas, spml for boxes and tags)',
 )
 @click.option(
     '--device',
@@ -34,7 +33,7 @@ def command(
     annotations: str,
     out: str,
     reading: options.Reading,
-    loss: str,
+    loss: str | None,
     device: str | None,
     masks: str | None,
     overwrite: bool,

@@ -49,7 +49,7 @@ def init_project(
     out: str | Path,
     *,
     cuda: bool = False,
-    loss: str = 'propagation',
+    loss: str | None = None,
     classes: Sequence[str] | None = None,
     overwrite: bool = False,
     **options: Any,
@@ -61,7 +61,8 @@ def init_project(
         images: The folder of the images.
         out: The folder of the project.
         cuda: Whether the model will be trained on a GPU.
-        loss: ``'propagation'``, ``'spml'``, ``'cross_entropy'`` or ``'dense_crf'``.
+        loss: ``'propagation'``, ``'spml'``, ``'cross_entropy'`` or ``'dense_crf'``;
+            None: what suits the labels.
         classes: The class names in the order of their ids; found if None.
         overwrite: Whether to replace the config of an earlier project.
         **options: Options of :func:`~mmseg_spml.projects.survey.take_survey`.

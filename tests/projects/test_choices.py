@@ -80,6 +80,8 @@ def test_labels_without_pixels(tmp_path, annotate, supervision):
     survey = take_survey(*made_up.make_data(tmp_path, annotate=annotate))
     plan = make_plan(survey, cuda=False)
     assert plan.supervision == supervision and len(plan.train) == 4
+    assert plan.loss == 'spml'
+    assert make_plan(survey, cuda=False, loss='dense_crf').loss == 'dense_crf'
 
 
 def test_other_kinds_are_left_out(survey):
