@@ -1,6 +1,7 @@
 """The commands of the README and of the docs, run as they are written, on little data.
 
-Those of docs/own_data.md run in test_own_data.py.
+Those of docs/own_data.md run in test_own_data.py, and those of docs/labeling_rounds.md in
+test_labeling_rounds.py.
 """
 
 import os
@@ -63,7 +64,8 @@ def small_blocks():
     for number, (document, block) in enumerate(shell_blocks()):
         kept = [line for line in block.splitlines() if not NOT_RUN.match(line)]
         text = '\n'.join(kept)
-        if document == 'own_data.md' or not COMMAND.search(text):
+        elsewhere = document in ('own_data.md', 'labeling_rounds.md')
+        if elsewhere or not COMMAND.search(text):
             continue
         for pattern, replacement in SHORTER:
             text = re.sub(pattern, replacement, text, flags=re.M)
