@@ -1,6 +1,6 @@
 """The commands of the README and of the docs, run as they are written, on little data.
 
-Those of docs/own_data.md run in test_own_data.py, and those of docs/labeling_rounds.md in
+Those of docs/own_data.md run in test_own_data.py, those of docs/labeling_rounds.md in
 test_labeling_rounds.py.
 """
 
