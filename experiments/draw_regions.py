@@ -1,6 +1,7 @@
 """Draws photographs of scikit-image with the regions of each method.
 
-python -m experiments.draw_regions docs/regions.jpg
+Example:
+    python -m experiments.draw_regions docs/regions.jpg
 """
 
 import argparse

@@ -35,8 +35,8 @@ def _known_to_mmengine() -> None:
 def _with_this_package(find: Callable[[str], str]) -> Callable[[str], str]:
     """Have a function that finds packages find this one.
 
-    That of mmengine 0.10 looks for what ``pip install -e`` installs among the installed
-    packages, where it is not.
+    The function of mmengine 0.10 looks for an editable installation in the folder of
+    installed packages, where it is not.
     """
 
     @wraps(find)

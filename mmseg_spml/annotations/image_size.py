@@ -11,9 +11,8 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.validation import MissingFileError
-from mmseg_spml.io.images import size_of_bands
+from mmseg_spml.io.images import BANDED_SUFFIXES, size_of_bands
 
-_OF_BANDS = ('.npy', '.tif', '.tiff')
 _ORIENTATION = 0x0112
 _ON_THEIR_SIDE = (5, 6, 7, 8)
 
@@ -74,7 +73,7 @@ def image_size(folder: Path | None, name: str) -> tuple[int, int]:
 def _size_of_bands(path: Path, unidentified: Exception) -> tuple[int, int]:
     """Return (H, W) of an image that Pillow does not know."""
     try:
-        if path.suffix.lower() not in _OF_BANDS:
+        if path.suffix.lower() not in BANDED_SUFFIXES:
             raise ValueError(str(unidentified))
         return checked_size(*size_of_bands(path))
     except (ValueError, OSError, ImportError) as error:

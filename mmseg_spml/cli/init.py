@@ -20,6 +20,7 @@ from mmseg_spml.cli.command import Command
 @click.option(
     '--device',
     type=click.Choice(['cpu', 'cuda']),
+    callback=options.device_or_the_fastest,
     help='where the model will be trained (default: cuda if there is one)',
 )
 @click.option(
@@ -34,7 +35,7 @@ def command(
     out: str,
     reading: options.Reading,
     loss: str | None,
-    device: str | None,
+    device: str,
     masks: str | None,
     overwrite: bool,
 ) -> None:
@@ -50,10 +51,6 @@ def command(
     """
     from mmseg_spml.projects.project import init_project
 
-    if device is None:
-        import torch
-
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
     project = init_project(
         annotations,
         cuda=device == 'cuda',

@@ -362,15 +362,17 @@ def device_option(function: Callable) -> Callable:
     """Add ``--device``."""
     return click.option(
         '--device',
-        callback=_device_or_the_fastest,
+        callback=device_or_the_fastest,
         help='device to compute on, such as cpu (default: cuda if there is one)',
     )(function)
 
 
-def _device_or_the_fastest(
+def device_or_the_fastest(
     ctx: click.Context, param: click.Parameter, device: str | None
-) -> str:
-    if device is not None:
+) -> str | None:
+    """Callback of ``--device``: a GPU if none is named and there is one."""
+    # The completion of a shell must not wait for PyTorch.
+    if device is not None or ctx.resilient_parsing:
         return device
     import torch
 

@@ -96,7 +96,7 @@ class PredictionFiles:
             for top, band in bands:
                 rows = slice(top, top + band.shape[1])
                 labels[rows] = labels_of(band).numpy()
-                # Of the whole map, this would take eight bytes a pixel.
+                # NumPy takes eight bytes a pixel to count, which is too much at once.
                 counts += np.bincount(labels[rows].ravel(), minlength=number)
                 of_band = dict(
                     entropy=normalized_entropy(band), margin=probability_margin(band)

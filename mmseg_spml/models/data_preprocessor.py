@@ -214,7 +214,7 @@ def _padding(image: Tensor, target: Size) -> tuple[int, int, int, int]:
 
 def swaps_channels(preprocessor: BaseDataPreprocessor) -> bool:
     """Return whether a preprocessor swaps red and blue of the images that it gets."""
-    # The name in onedl-mmsegmentation, and that in mmsegmentation 1.2.
+    # onedl-mmsegmentation and mmsegmentation 1.2 name the attribute differently.
     names = ('_channel_conversion', 'channel_conversion')
     return any(getattr(preprocessor, name, False) for name in names)
 

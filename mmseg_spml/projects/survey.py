@@ -19,12 +19,10 @@ from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import IMAGE_SUFFIXES, read_bands
+from mmseg_spml.io.images import BANDED_SUFFIXES, IMAGE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
 
 BACKGROUND = 'background'
-# A fourth channel of 8 bits is a band in these files, and alpha in all others.
-_BANDED_SUFFIXES = ('.tif', '.tiff', '.npy')
 PIXEL_KINDS = ('points', 'strokes', 'polygons', 'masks', 'dense', 'accepted')
 """The kinds of annotations that label pixels."""
 
@@ -281,7 +279,7 @@ def _look_at_images(survey: Survey, most: int = 20) -> None:
 def _bands_and_depth(path: Path) -> tuple[int, str]:
     image = read_bands(path)
     bands = image.shape[2]
-    if bands == 4 and path.suffix.lower() not in _BANDED_SUFFIXES:
+    if bands == 4 and path.suffix.lower() not in BANDED_SUFFIXES:
         bands = 3  # and an alpha channel
     return bands, str(image.dtype)
 

@@ -94,7 +94,7 @@ OTHERS = {'iteration', 'inference', 'photograph', 'commands'}
 @pytest.mark.parametrize('part', sorted(set(PARTS) - OTHERS))
 def test_own_variants_agree_with_the_baseline(part):
     comparisons = PARTS[part](Settings(CPU, small=True))
-    # Of the growing sizes some suffice.
+    # Some of the growing sizes suffice.
     for compared in comparisons[:: 4 if part == 'scaling' else 1]:
         found = measure(compared, CPU, repeats=1)  # raises if they do not agree
         assert found[0].variant == next(iter(compared.variants))

@@ -48,7 +48,7 @@ def root(tmp_path_factory):
 RETRIEVAL = 'model.decode_head.predictor=retrieval'
 
 
-# With its own data sets and models, too.
+# They fail with its own data sets and models, too.
 FAILS_THERE = pytest.mark.skipif(
     Version(mmseg.__version__) < Version('1.3'), reason='fails in mmsegmentation 1.2'
 )

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
-from mmseg_spml.functional.losses.pairwise import (
+from mmseg_spml.functional.losses.cells import (
     pairwise_inputs,
     valid_cells,
     whole_cells,
