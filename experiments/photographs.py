@@ -10,7 +10,8 @@ simulated points, simulated scribbles and an over-segmentation. Known layouts:
 * ``voc_animals``: people, five animals and background of PASCAL VOC 2012 (Everingham et
   al., 2010; masks of Hariharan et al., 2011) in the layout of the authors' release:
   ``VOC2012/JPEGImages/*.jpg``, ``VOC2012/segcls/*.png``, and ``lists/{train,val}.txt``
-  with a line ``image mask ...`` for each image. Other classes are void.
+  with a line ``image mask ...`` for each image; image tags, if any, in
+  ``lists/cls_labels.npy``. Other classes are void.
 
 Letters: H, W image size, C classes, S regions.
 """
@@ -29,8 +30,10 @@ from mmseg_spml.annotations.simulation.label_maps import (
     simulate_points,
     simulate_scribbles,
 )
+from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.atomic_file import write_json
 from mmseg_spml.io.images import write_image
 from mmseg_spml.io.index_maps import read_index_map
 
@@ -130,6 +133,31 @@ def write_list(photographs: Sequence[Photograph], out: str | Path, split: str) -
     Path(out).mkdir(parents=True, exist_ok=True)
     lines = [f'{photograph.stem}\n' for photograph in photographs]
     (Path(out) / f'{split}.txt').write_text(''.join(lines), encoding='utf-8')
+
+
+def write_voc_animal_tags(
+    photographs: Sequence[Photograph], root: str | Path, out: str | Path
+) -> None:
+    """Write ``out/tags.json``: the classes, and those that each image is tagged with.
+
+    Args:
+        photographs: The images.
+        root: The folder of VOC.
+        out: The folder to write to.
+
+    Raises:
+        AnnotationError: An image has no tags.
+        FileNotFoundError: There are no tags.
+    """
+    table = TagTable(
+        str(Path(root) / 'lists' / 'cls_labels.npy'), len(VOC_CLASSES), VOC_CLASSES
+    )
+    columns = [VOC_CLASSES.index(name) for name in VOC_ANIMALS]
+    tags = {
+        photograph.stem: np.flatnonzero(table[photograph.stem][columns]).tolist()
+        for photograph in photographs
+    }
+    write_json(Path(out) / 'tags.json', dict(classes=VOC_ANIMALS, tags=tags))
 
 
 def tuning_split(photographs: Sequence[Photograph]) -> dict[str, list[Photograph]]:

@@ -2,8 +2,8 @@
 
 It also writes two lists of the training images, tune_train.txt and tune_val.txt, so
 that settings can be chosen without a look at the validation images. For VOC-animals, it
-writes the masks with the labels of its classes, masks/, and lists of the images,
-train.txt and val.txt.
+writes the masks with the labels of its classes, masks/, lists of the images, train.txt
+and val.txt, and the tags of the training images, tags.json, if VOC's folder has any.
 
 Example:
     python -m experiments.prepare_photographs ccp data/ccp data/ccp_weak
@@ -13,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import cv2
 from mmengine.utils import track_parallel_progress, track_progress
@@ -29,6 +30,7 @@ from experiments.photographs import (
     summarize,
     tuning_split,
     write_list,
+    write_voc_animal_tags,
 )
 
 
@@ -113,6 +115,8 @@ def main() -> None:
         run(masks_alone, found['val'], args.workers)
         for split, photographs in found.items():
             write_list(photographs, args.out, split)
+        if (Path(args.data_root) / 'lists' / 'cls_labels.npy').exists():
+            write_voc_animal_tags(found['train'], args.data_root, args.out)
 
 
 def run(

@@ -17,6 +17,7 @@ from mmseg_spml.functional.refinement.permutohedral import (
     build_lattice,
     filter_values,
     scaled_lattice,
+    shortened_lattice,
 )
 from mmseg_spml.functional.regions.oversegmentation import checked_rgb
 
@@ -26,6 +27,8 @@ MIN_PROBABILITY = 1e-5
 _PIXELS_KEPT = 300_000
 # Pixels of the images that a GPU filters together; up to 3 GB with 21 classes.
 _PIXELS_TOGETHER = 1_000_000
+# On a CPU, PyTorch's softmax of fewer classes takes up to six times as long as its parts.
+_CLASSES_IN_A_VECTOR = 16
 
 
 def dense_crf(image: np.ndarray, probabilities: Tensor, **options: Any) -> Tensor:
@@ -211,17 +214,28 @@ def _mean_field(
         color = torch.from_numpy(colors).to(device).float()
         joint = torch.cat([position / bilateral_xy, color / bilateral_rgb], dim=1)
         kernels.append(_kernel(joint, bilateral_weight, False, group))
-    marginals = logits.softmax(dim=1)
+    marginals, energy = torch.empty_like(logits), logits.clone()
+    _softmax(energy, out=marginals)
     for _ in range(iterations):
-        energy = logits
+        energy.copy_(logits)
         for kernel in kernels:
-            energy = filter_values(marginals, kernel, add_to=energy)
-        marginals = energy.softmax(dim=1)
+            filter_values(marginals, kernel, add_to=energy)
+        _softmax(energy, out=marginals)
     # Copies: keeping one result must not keep the memory of the others.
     return [
         of_image.T.contiguous().view(scores.shape)
         for of_image, scores in zip(marginals.split(pixels), probabilities)
     ]
+
+
+def _softmax(energy: Tensor, out: Tensor) -> None:
+    """Write the softmax of each row (N, C) to ``out``; ``energy`` is overwritten."""
+    if energy.is_cuda or energy.shape[1] >= _CLASSES_IN_A_VECTOR:
+        torch.softmax(energy, dim=1, out=out)
+        return
+    energy -= energy.amax(dim=1, keepdim=True)
+    torch.exp(energy, out=out)
+    out /= out.sum(dim=1, keepdim=True)
 
 
 @lru_cache(maxsize=3)
@@ -231,7 +245,8 @@ def _kept_position_kernel(
     """Build the position kernel of an image; it is the same for all of one size."""
     position = pixel_positions(size, device)
     group = torch.zeros(len(position), dtype=torch.long, device=device)
-    return _kernel(position / xy, weight, True, group)
+    kernel = _kernel(position / xy, weight, True, group)
+    return kernel if position.is_cuda else shortened_lattice(kernel)
 
 
 def _kernel(

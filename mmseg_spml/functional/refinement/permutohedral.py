@@ -112,6 +112,22 @@ def scaled_lattice(lattice: Lattice, scale: Tensor, weight: float) -> Lattice:
     )
 
 
+def shortened_lattice(lattice: Lattice) -> Lattice:
+    """Make the first blur a part of the splat, and the last one a part of the slice.
+
+    With few dimensions a filter then takes fewer passes over memory; with many, the
+    matrices become too large for that.
+
+    Args:
+        lattice: Lattice with two blurs or more.
+    """
+    first, *others, last = lattice.blur
+    try:
+        return Lattice(first @ lattice.splat, others, lattice.slice @ last)
+    except RuntimeError:  # this PyTorch build cannot multiply sparse matrices
+        return lattice
+
+
 def filter_values(
     values: Tensor, lattice: Lattice, add_to: Tensor | None = None
 ) -> Tensor:
@@ -123,10 +139,10 @@ def filter_values(
     Args:
         values: (N, C) float32.
         lattice: Lattice of the same N points.
-        add_to: (N, C) tensor to which the sums are added out of place, or None.
+        add_to: (N, C) tensor to which the sums are added in place, or None.
 
     Returns:
-        Tensor: (N, C).
+        Tensor: (N, C), ``add_to`` if that is given.
 
     Example:
         >>> lattice = build_lattice(torch.zeros(3, 2))
@@ -139,7 +155,7 @@ def filter_values(
         table = blur @ table
     if add_to is None:
         return lattice.slice @ table
-    return torch.addmm(add_to, lattice.slice, table)
+    return add_to.addmm_(lattice.slice, table)
 
 
 def _elevate(features: Tensor) -> Tensor:

@@ -49,12 +49,17 @@ def brute_force(image, probabilities, iterations, kernels):
 
 
 @pytest.mark.parametrize('iterations', [0, 1, 10])
-@pytest.mark.parametrize('size, classes', [((9, 12), 3), ((1, 7), 2), ((5, 4), 21)])
+@pytest.mark.parametrize(
+    'size, classes',
+    [((9, 12), 3), ((1, 7), 2), ((3, 4), 1), ((3, 4), 15), ((3, 4), 16), ((5, 4), 21)],
+)
 def test_by_brute_force(size, classes, iterations):
     image, probabilities = noisy_case(size, classes)
+    given = probabilities.clone()
     marginals = dense_crf(
         image, probabilities, iterations=iterations, bilateral_xy=5, bilateral_rgb=8
     )
+    assert torch.equal(probabilities, given)
     kernels = [(3, 1, None), (4, 5, 8)]
     expected = brute_force(image, probabilities, iterations, kernels)
     assert marginals.shape == probabilities.shape

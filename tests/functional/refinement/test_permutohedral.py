@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_spml.functional.refinement.permutohedral import build_lattice, filter_values
+from mmseg_spml.functional.refinement.permutohedral import (
+    build_lattice,
+    filter_values,
+    shortened_lattice,
+)
 
 
 def elevated(point):
@@ -93,6 +97,20 @@ def test_about_a_gaussian():
     means = filter_values(values, lattice) / ones
     expected = kernel @ values / kernel.sum(dim=1, keepdim=True)
     assert (means - expected).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize('dimension', [2, 3, 5])
+def test_a_shortened_lattice_filters_alike(dimension):
+    torch.manual_seed(0)
+    lattice = build_lattice(2 * torch.rand(40, dimension))
+    values, sums = torch.randn(40, 3), torch.randn(40, 3)
+    shorter = shortened_lattice(lattice)
+    assert len(shorter.blur) == len(lattice.blur) - 2
+    expected = filter_values(values, lattice)
+    assert torch.allclose(filter_values(values, shorter), expected, atol=1e-5)
+    before = sums.clone()
+    assert filter_values(values, shorter, add_to=sums) is sums
+    assert torch.allclose(sums, before + expected, atol=1e-5)
 
 
 def test_linear():
