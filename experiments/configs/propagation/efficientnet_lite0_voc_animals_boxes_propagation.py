@@ -1,5 +1,5 @@
-# SPML with label propagation, EfficientNet-lite0, VOC-animals, boxes: GrabCut's seeds as
-# labels; the tags are the classes of the boxes, which seeds may miss.
+# SPML with label propagation, EfficientNet-lite0, VOC-animals, boxes: GrabCut's seeds
+# as labels; the tags are the classes of the boxes, which seeds may miss.
 _base_ = './efficientnet_lite0_voc_animals_scribbles_propagation.py'
 weak_root = '{{$VOC_WEAK:data/voc_animals_weak}}'
 train_dataloader = dict(

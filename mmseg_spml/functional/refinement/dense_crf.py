@@ -27,7 +27,8 @@ MIN_PROBABILITY = 1e-5
 _PIXELS_KEPT = 300_000
 # Pixels of the images that a GPU filters together; up to 3 GB with 21 classes.
 _PIXELS_TOGETHER = 1_000_000
-# On a CPU, PyTorch's softmax of fewer classes takes up to six times as long as its parts.
+# On a CPU, PyTorch's softmax of fewer classes takes three to six times as long as its
+# parts.
 _CLASSES_IN_A_VECTOR = 16
 
 
