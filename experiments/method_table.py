@@ -240,8 +240,8 @@ TABLES = {
                     'tags': f'{_SPML}_ccp_tags.py',
                 },
                 'propagation': {
-                    'points': f'{_PROPAGATION}_ccp_points_propagation.py',
-                    'tags': f'{_PROPAGATION}_ccp_tags_propagation.py',
+                    kind: f'{_PROPAGATION}_ccp_{kind}_propagation.py'
+                    for kind in ('points', 'boxes', 'tags')
                 },
                 **{
                     name: {'tags': f'{_BASELINES}_ccp_tags_{name}.py'}
@@ -283,14 +283,20 @@ TABLES = {
             'scribbles': 'scribbles',
             'scribbles_10': 'a tenth of each scribble',
             'points': 'points',
+            'boxes': 'boxes (GrabCut)',
+            'tags': 'tags',
         },
         methods=_methods(
             'voc_animals',
             {
                 'ce': {'points': f'{_SPML}_voc_animals_points_ce.py'},
-                'spml': {'points': f'{_SPML}_voc_animals_points.py'},
+                'spml': {
+                    'points': f'{_SPML}_voc_animals_points.py',
+                    'tags': f'{_SPML}_voc_animals_tags.py',
+                },
                 'propagation': {
-                    'points': f'{_PROPAGATION}_voc_animals_points_propagation.py'
+                    kind: f'{_PROPAGATION}_voc_animals_{kind}_propagation.py'
+                    for kind in ('points', 'boxes', 'tags')
                 },
             },
         ),

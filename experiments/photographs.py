@@ -37,8 +37,26 @@ from mmseg_spml.io.atomic_file import write_json
 from mmseg_spml.io.images import write_image
 from mmseg_spml.io.index_maps import read_index_map
 
+# The share of the points that a careless annotator forgets.
+_MISSED = 0.2
+
+
+def _careless_points(
+    mask: np.ndarray, *, num_classes: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Simulate points as for ``'points'``, and leave some of them unlabeled."""
+    weak = simulate_points(mask, num_classes=num_classes, rng=rng)
+    for label in range(num_classes):
+        count, shapes = cv2.connectedComponents((weak == label).astype(np.uint8))
+        forgotten = rng.random(count) < _MISSED
+        forgotten[0] = False  # what is not of the class
+        weak[forgotten[shapes]] = num_classes
+    return weak
+
+
 _SIMULATIONS: dict[str, Callable[..., np.ndarray]] = {
     'points': simulate_points,
+    'points_80': _careless_points,
     'points_interior': partial(simulate_points, place='interior'),
     'points_center': partial(simulate_points, place='center'),
     'scribbles': simulate_scribbles,
@@ -198,8 +216,9 @@ def prepare_photograph(
         out: The folder to write to, which is created if missing.
         kinds: Any of ``KINDS``. ``'points'`` lie on the strokes of ``'scribbles'``,
             ``'points_interior'`` anywhere inside, and ``'points_center'`` at the
-            deepest pixel. ``'scribbles_50'`` and ``'scribbles_10'`` are half and a
-            tenth of each scribble.
+            deepest pixel. ``'points_80'`` are four fifths of ``'points'``.
+            ``'scribbles_50'`` and ``'scribbles_10'`` are half and a tenth of each
+            scribble.
         length: The fraction of each scribble that is drawn, 0 to 1.
         seed: The random seed, 0 or more.
         regions: The options of ``felzenszwalb_regions`` (``scale``, ``sigma``,
@@ -345,9 +364,11 @@ def _simulate(
 ) -> np.ndarray:
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
-    # Shorter scribbles get the same strokes, of which they are parts. A CRC, unlike
-    # Python's hash of a string, is the same in every process.
-    name = 'scribbles' if kind.startswith('scribbles') else kind
+    # Shorter scribbles get the same strokes, of which they are parts, and fewer points
+    # are some of all points. A CRC, unlike Python's hash of a string, is the same in
+    # every process.
+    name = {'points_80': 'points'}.get(kind, kind)
+    name = 'scribbles' if kind.startswith('scribbles') else name
     words = [zlib.crc32(text.encode()) for text in (photograph.stem, name)]
     rng = np.random.default_rng([seed, *words])
     try:

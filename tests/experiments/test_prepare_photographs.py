@@ -20,6 +20,7 @@ from experiments.photographs import (
     summarize,
     tuning_split,
 )
+from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 
 pytest.importorskip('skimage')
 ROOT = Path(__file__).parents[2]
@@ -164,6 +165,24 @@ def test_validation_images_of_each_layout(ccp, camvid):
         list_photographs('camvid', camvid, 'test')
 
 
+def test_a_careless_annotator_forgets_a_fifth_of_the_points(ccp, tmp_path):
+    photograph = list_photographs('ccp', ccp)[0]
+    before = after = 0
+    for seed in range(20):
+        kinds = ('points', 'points_80')
+        out = tmp_path / str(seed)
+        strokes = prepare_photograph(photograph, out, kinds=kinds, seed=seed).strokes
+        points, fewer = (
+            cv2.imread(str(out / kind / f'{photograph.stem}.png'), cv2.IMREAD_UNCHANGED)
+            for kind in kinds
+        )
+        forgotten = fewer != points
+        assert set(np.unique(fewer[forgotten])) <= {photograph.num_classes}
+        before += strokes['points']
+        after += strokes['points_80']
+    assert 0.65 < after / before < 0.95
+
+
 def test_settings_are_chosen_on_each_seventh_training_image():
     parts = tuning_split(range(12))
     assert parts['tune_val'] == [3, 10]
@@ -183,6 +202,7 @@ def test_voc_animals_gets_masks_and_lists_too(voc, tmp_path, monkeypatch, capsys
     names = [f'{folder}/{stem}.png' for folder in folders for stem in STEMS[:2]]
     names += [f'masks/{stem}.png' for stem in STEMS]
     assert list(contents(out)) == sorted(names)
+    assert not (out / 'tags.json').exists()
     printed = capsys.readouterr().out
     assert '2 images' in printed
     # The bird is void: two parts of the background and one or two animals.
@@ -199,6 +219,22 @@ def test_voc_animals_gets_masks_and_lists_too(voc, tmp_path, monkeypatch, capsys
         np.testing.assert_array_equal(mask, expected)
     weak = cv2.imread(str(out / 'scribbles/0002.png'), cv2.IMREAD_UNCHANGED)
     assert set(np.unique(weak)) == {0, sheep, len(VOC_ANIMALS)}
+
+
+def test_voc_animals_gets_its_tags(voc, tmp_path, monkeypatch):
+    tags = np.zeros((3, 20), np.float32)  # without the background
+    for row, names in enumerate((['cat', 'bird'], ['bird'], ['sheep', 'person'])):
+        tags[row, [VOC_CLASSES.index(name) - 1 for name in names]] = 1
+    np.save(voc / 'lists/cls_labels.npy', dict(zip(STEMS, tags)))
+    out = tmp_path / 'out'
+    command = ['prepare_photographs', 'voc_animals', voc, out, '--workers', 1]
+    monkeypatch.setattr(sys, 'argv', list(map(str, [*command, '--kinds', 'points'])))
+    prepare_photographs.main()
+    written = json.loads((out / 'tags.json').read_text())
+    assert written == {
+        'classes': list(VOC_ANIMALS),
+        'tags': {'0001': [VOC_ANIMALS.index('cat')], '0002': []},
+    }
 
 
 def test_voc_animals_in_which_no_class_is_scored_are_background(voc, tmp_path):
