@@ -25,11 +25,13 @@ class ImageBatch:
         images: (N, 3, H, W) float32, in 0 to 255; see :func:`colors_of`.
         labels: (N, H, W) int64: 0..C-1 labeled, 255 void, others unlabeled.
         allowed: (N, C) bool, the classes that the tags of an image do not rule out.
+        extents: (N, C, H, W) bool, the pixels where boxes allow each class; None: all.
     """
 
     images: Tensor
     labels: Tensor
     allowed: Tensor
+    extents: Tensor | None = None
 
     @property
     def num_classes(self) -> int:
@@ -57,7 +59,10 @@ class ImageBatch:
         allowed = [
             allowed_classes(sample, model.num_classes) for sample in data_samples
         ]
-        return cls(images, labels, torch.stack(allowed).to(labels.device))
+        extents = None
+        if all('box_extents' in sample for sample in data_samples):
+            extents = torch.stack([s.box_extents.data for s in data_samples])
+        return cls(images, labels, torch.stack(allowed).to(labels.device), extents)
 
 
 def colors_of(inputs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:

@@ -1,7 +1,16 @@
-# SPML with label propagation, EfficientNet-lite0, Clothing Co-Parsing, boxes: GrabCut's
-# seeds as labels; the tags are the classes of the boxes, which seeds may miss.
+# SPML with label propagation, EfficientNet-lite0, Clothing Co-Parsing, boxes.
+#
+# GrabCut's seeds are the labels. They miss whole objects, so that the tags are those of
+# the boxes, outside of which a class is no target.
 _base_ = './efficientnet_lite0_ccp_scribbles_propagation.py'
 weak_root = '{{$CCP_WEAK:data/ccp_weak}}'
+_load, _annotate, *_others = _base_.train_pipeline
+train_pipeline = [
+    _load,
+    _annotate,
+    dict(type='LoadBoxExtents', boxes_complete=True),
+    *_others,
+]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
@@ -12,6 +21,6 @@ train_dataloader = dict(
         data_prefix=dict(img_path='{{$CCP_ROOT:data/ccp}}/images'),
         label_dir=weak_root + '/boxes',
         region_dir=weak_root + '/regions',
-        pipeline={{_base_.train_pipeline}},
+        pipeline=train_pipeline,
     ),
 )

@@ -76,8 +76,8 @@ class RandomResizeOfImage(BaseTransform):
 class PadToCropSize(BaseTransform):
     """Pad on the right and at the bottom if the image is smaller than ``size``.
 
-    The image is padded with ``pad_val``, the label map with void (255), and the region
-    map with 0.
+    The image is padded with ``pad_val``, the label map with void (255), the region map
+    and the extents of boxes with 0.
 
     Args:
         size: Smallest (height, width) after padding.
@@ -111,15 +111,18 @@ class PadToCropSize(BaseTransform):
         height, width = image.shape[:2]
         new_h, new_w = max(height, self.size[0]), max(width, self.size[1])
         if (new_h, new_w) != (height, width):
-            border = (0, new_h - height, 0, new_w - width, cv2.BORDER_CONSTANT)
-            # OpenCV pads at most four channels with different values.
+            # OpenCV pads at most four channels.
             padded = np.empty((new_h, new_w, *image.shape[2:]), image.dtype)
             padded[:] = _as_type_of(image, self._fill(image))
             padded[:height, :width] = image
             results['img'] = padded
             for key in results.get('seg_fields', []):
-                fill = padding_value(key)
-                results[key] = cv2.copyMakeBorder(results[key], *border, value=fill)
+                field = results[key]
+                padded = np.full(
+                    (new_h, new_w, *field.shape[2:]), padding_value(key), field.dtype
+                )
+                padded[:height, :width] = field
+                results[key] = padded
         results['img_shape'] = results['pad_shape'] = (new_h, new_w)
         return results
 
@@ -145,8 +148,8 @@ class WeakRandomFlip(BaseTransform):
 
     Args:
         prob: Probability of a flip.
-        swap_labels: Pairs of class ids to swap in the label map and the tags. Region
-            ids never change.
+        swap_labels: Pairs of class ids to swap in the label map, the tags and the
+            extents of boxes. Region ids never change.
 
     Example:
         >>> flip = WeakRandomFlip(prob=1.0, swap_labels=[(2, 3)])
@@ -198,9 +201,10 @@ class WeakRandomFlip(BaseTransform):
             )
         if 'gt_seg_map' in results:
             results['gt_seg_map'] = self._exchange[results['gt_seg_map']]
-        if results.get('tags') is not None:
-            tags = np.asarray(results['tags'])
-            results['tags'] = tags[self._exchange[: len(tags)]]
+        for key in ('tags', 'box_extents'):  # the classes are the last axis
+            if results.get(key) is not None:
+                values = np.asarray(results[key])
+                results[key] = values[..., self._exchange[: values.shape[-1]]]
 
     def __repr__(self) -> str:
         return (

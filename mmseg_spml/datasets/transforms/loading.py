@@ -355,8 +355,8 @@ def _region_maker(generate: dict) -> RegionMaker:
 class LoadBoxExtents(BaseTransform):
     """Compute the pixels where the boxes of an annotation allow each class.
 
-    Adds ``box_extents`` ((C, H, W) bool), for images that are neither resized nor
-    mirrored. See :func:`~mmseg_spml.annotations.box_extents.box_extents`.
+    Adds ``box_extents`` ((H, W, C) uint8, 0 or 1). Use it before any augmentation. See
+    :func:`~mmseg_spml.annotations.box_extents.box_extents`.
 
     Args:
         boxes_complete: Whether every object has a box. If not, all classes are allowed
@@ -382,11 +382,13 @@ class LoadBoxExtents(BaseTransform):
         annotation = unpacked(results['annotation'])
         if self.boxes_complete is not None:
             annotation = replace(annotation, boxes_complete=self.boxes_complete)
-        results['box_extents'] = box_extents(
-            annotation,
-            results['class_names'],
-            results['background'],
-        )
+        if is_limited(results):
+            annotation = scaled_annotation(annotation, results['img'].shape[:2])
+        extents = box_extents(annotation, results['class_names'], results['background'])
+        # OpenCV, which resizes and flips it, knows no bool and has channels last.
+        extents = extents.transpose(1, 2, 0).astype(np.uint8)
+        results['box_extents'] = np.ascontiguousarray(extents)
+        results.setdefault('seg_fields', []).append('box_extents')
         return results
 
     def __repr__(self) -> str:

@@ -23,6 +23,7 @@ def propagate_to_targets(
     probabilities: Tensor,
     allowed: Tensor,
     *,
+    extents: Tensor | None = None,
     rounds: int = 3,
     damping: float = 0.9,
     sigma_rgb: float = 25.0,
@@ -45,7 +46,8 @@ def propagate_to_targets(
     ``p`` are the probabilities after classes that are not allowed in the image are set
     to 0 and each class is divided by its maximum in the image, or by ``floor`` if that
     is larger. Labeled pixels are one-hot in ``p`` and after each round. The targets are
-    ``q ** sharpness``, divided by its sum over the classes.
+    ``q ** sharpness``, divided by its sum over the classes. Where boxes rule a class
+    out, ``p`` and the targets of unlabeled pixels are 0.
 
     Pairs of pixels and segments, not of pixels and pixels, are compared, and no more
     than ``largest_matrix`` at a time, so that memory is linear in P + S. All rounds but
@@ -59,6 +61,8 @@ def propagate_to_targets(
         probabilities: Class probabilities ``(P, C)``, float.
         allowed: Classes that may occur in each image ``(N, C)``, bool. An image in
             which none is allowed may have all.
+        extents: Classes that may occur at each pixel ``(P, C)``, bool, such as those of
+            the boxes that cover it. None: all.
         rounds: Number of rounds, 0 or more.
         damping: Weight of the propagated scores, in [0, 1].
         sigma_rgb: Standard deviation of colors, > 0.
@@ -73,7 +77,7 @@ def propagate_to_targets(
         pixel are 0.
 
     Raises:
-        TypeError: If ``allowed`` is not bool.
+        TypeError: If ``allowed`` or ``extents`` is not bool.
         ValueError: If shapes disagree, or an option is out of range.
 
     Example:
@@ -86,7 +90,7 @@ def propagate_to_targets(
         ...     torch.full((4, 2), 0.5), segments.image_tags > 0).argmax(dim=1)
         tensor([0, 0, 1, 1])
     """
-    _check_inputs(segments, colors, positions, probabilities, allowed)
+    _check_inputs(segments, colors, positions, probabilities, allowed, extents)
     check_propagation_options(
         rounds, damping, sigma_rgb, sigma_xy, concentration, floor, sharpness
     )
@@ -101,6 +105,8 @@ def propagate_to_targets(
             dim=1,
         )
         probabilities = probabilities.to(units.dtype)
+        if extents is not None:
+            probabilities = probabilities * extents
         labels = segments.pixel_label
         targets = torch.empty_like(probabilities)
         for image, (pixels, members) in enumerate(_slices_of_images(segments)):
@@ -114,6 +120,8 @@ def propagate_to_targets(
                 features[pixels], own, members.stop - members.start, largest_matrix
             )
             scores = walk.scores_after(rounds, start, fixed, damping)
+            if extents is not None:
+                scores = scores * (extents[pixels] | fixed[:, None])
             targets[pixels] = _sharpened(scores, sharpness)
     return targets
 
@@ -246,6 +254,7 @@ def _check_inputs(
     positions: Tensor,
     probabilities: Tensor,
     allowed: Tensor,
+    extents: Tensor | None,
 ) -> None:
     count, classes = len(segments.pixels), segments.num_classes
     expected = dict(
@@ -254,11 +263,16 @@ def _check_inputs(
         probabilities=(probabilities, (count, classes)),
         allowed=(allowed, (segments.num_images, classes)),
     )
+    masks = dict(allowed=allowed)
+    if extents is not None:
+        expected['extents'] = (extents, (count, classes))
+        masks['extents'] = extents
     for name, (value, shape) in expected.items():
         if tuple(value.shape) != shape:
             raise ValueError(f'{name} must be {shape}, got {tuple(value.shape)}')
-    if allowed.dtype != torch.bool:
-        raise TypeError(f'allowed must be bool, got {allowed.dtype}')
+    for name, mask in masks.items():
+        if mask.dtype != torch.bool:
+            raise TypeError(f'{name} must be bool, got {mask.dtype}')
 
 
 def check_propagation_options(

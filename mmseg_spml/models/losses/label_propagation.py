@@ -45,6 +45,8 @@ class LabelPropagationLoss(nn.Module):
             [0, 1], relative to the beginning.
         tag_mask: Whether classes that the tags of an image rule out are left out of its
             targets.
+        box_mask: Whether a class is no target where its boxes rule it out, if the
+            samples have ``box_extents`` (:class:`LoadBoxExtents` in the pipeline).
         drop_unmarked: Whether pixels get no target whose connected component of the
             targets has no label of its class, though the crop has such labels; see
             :func:`~mmseg_spml.functional.refinement.unmarked_components.unmarked_components`.
@@ -73,6 +75,7 @@ class LabelPropagationLoss(nn.Module):
         ramp: float = 1 / 6,
         final_label_weight: float = 0.1,
         tag_mask: bool = True,
+        box_mask: bool = True,
         drop_unmarked: bool = False,
         rounds: int = 3,
         damping: float = 0.9,
@@ -113,6 +116,7 @@ class LabelPropagationLoss(nn.Module):
         self.ramp = ramp
         self.final_label_weight = final_label_weight
         self.tag_mask = tag_mask
+        self.box_mask = box_mask
         self.drop_unmarked = drop_unmarked
         self.reduction = reduction
         self.loss_name = loss_name
@@ -165,8 +169,19 @@ class LabelPropagationLoss(nn.Module):
         colors = F.adaptive_avg_pool2d(batch.images, size).permute(0, 2, 3, 1)[keep]
         probabilities = teacher_logits.float().softmax(dim=1).permute(0, 2, 3, 1)[keep]
         allowed = batch.allowed if self.tag_mask else torch.ones_like(batch.allowed)
+        extents = None
+        if self.box_mask and batch.extents is not None:
+            count, classes = batch.extents.shape[:2]
+            extents = resize_labels(batch.extents.flatten(0, 1), size)
+            extents = extents.view(count, classes, *size).permute(0, 2, 3, 1)[keep]
         targets = propagate_to_targets(
-            segments, colors, positions, probabilities, allowed, **self.options
+            segments,
+            colors,
+            positions,
+            probabilities,
+            allowed,
+            extents=extents,
+            **self.options,
         )
         if self.drop_unmarked:
             targets[_unmarked(targets, keep, batch)] = 0

@@ -124,10 +124,12 @@ class TestWeakRandomFlip:
             gt_seg_map=np.array([[2, 0]], np.uint8),
             region_map=np.array([[2, 3]], np.int32),
             tags=np.array([True, False, True, False]),
-            seg_fields=['gt_seg_map', 'region_map'],
+            box_extents=np.array([[[1, 0, 1, 0], [1, 0, 0, 0]]], np.uint8),
+            seg_fields=['gt_seg_map', 'region_map', 'box_extents'],
             num_classes=4,
         )
         results = WeakRandomFlip(prob=1.0, swap_labels=[(2, 3)])(results)
+        assert results['box_extents'].tolist() == [[[1, 0, 0, 0], [1, 0, 0, 1]]]
         assert results['gt_seg_map'].tolist() == [[0, 3]]
         assert results['region_map'].tolist() == [[3, 2]]
         assert results['tags'].tolist() == [True, False, False, True]

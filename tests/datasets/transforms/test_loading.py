@@ -387,6 +387,58 @@ def test_box_extents(complete):
     assert extents[1].tolist() == 2 * [[True, not complete, not complete]]
 
 
+@pytest.mark.parametrize('count', [2, 21])
+def test_box_extents_follow_the_labels_through_augmentations(count):
+    classes = ('background', *(f'class {i}' for i in range(1, count)))
+    boxes = [Box('class 1', 2, 3, 9, 12), Box(classes[-1], 8, 1, 15, 6)]
+    annotation = WeakAnnotation('a.jpg', 16, 20, boxes=boxes, boxes_complete=True)
+    for seed in range(5):
+        sample = dict(
+            annotation=packed(annotation),
+            class_names=classes,
+            background='background',
+            num_classes=count,
+            img=np.zeros((16, 20, 3), np.uint8),
+        )
+        steps = [
+            dict(type='LoadWeakAnnotations', drawing=dict(fill_boxes=True)),
+            dict(type='LoadBoxExtents'),
+            dict(type='WeakRandomFlip', prob=0.5),
+            dict(type='RandomResizeOfImage', ratio_range=(0.5, 1.5)),
+            dict(type='PadToCropSize', size=(18, 22)),
+            dict(type='RandomCrop', crop_size=(18, 22), cat_max_ratio=1.0),
+            dict(type='PackWeakSegInputs'),
+        ]
+        np.random.seed(seed)
+        for step in steps:
+            sample = TRANSFORMS.build(step)(sample)
+        packed_sample = sample['data_samples']
+        labels, extents = packed_sample.gt_sem_seg.data[0], packed_sample.box_extents
+        assert extents.data.dtype == torch.bool
+        assert torch.equal(extents.data[0], labels != 255)
+        inside = extents.data[1:].any(dim=0)
+        assert torch.equal(inside, (labels > 0) & (labels < 255))
+        for label in labels.unique().tolist():
+            assert label == 255 or extents.data[label][labels == label].all()
+
+
+def test_box_extents_of_a_limited_image():
+    annotation = WeakAnnotation(
+        'a.jpg', 40, 60, boxes=[Box('cat', 0, 0, 30, 40)], boxes_complete=True
+    )
+    sample = dict(
+        annotation=packed(annotation),
+        class_names=('background', 'cat'),
+        background='background',
+        img=np.zeros((40, 60, 3), np.uint8),
+    )
+    for step in (dict(type='LimitSize', max_side=30), dict(type='LoadBoxExtents')):
+        sample = TRANSFORMS.build(step)(sample)
+    extents = sample['box_extents']
+    assert extents.shape == (20, 30, 2)
+    assert extents[:, :15].all() and not extents[:, 15:, 1].any()
+
+
 def test_box_extents_need_an_annotation():
     with pytest.raises(ValueError, match="list_format='annotations'"):
         TRANSFORMS.build(dict(type='LoadBoxExtents'))(dict(img_path='a.jpg'))

@@ -13,6 +13,8 @@ UNLABELED, VOID = C, 255
 
 def by_loops(segments, colors, positions, probabilities, allowed, **options):
     """Targets as the docstring defines them."""
+    extents = options.get('extents', torch.ones(len(segments.pixels), C))
+    probabilities = probabilities * extents
     rounds = options.get('rounds', 3)
     damping = options.get('damping', 0.9)
     rgb, xy = options.get('sigma_rgb', 25.0), options.get('sigma_xy', 100.0)
@@ -79,7 +81,10 @@ def by_loops(segments, colors, positions, probabilities, allowed, **options):
                 ]
             q = walked
         for i in pixels:
-            powers = [x**sharpness for x in q[i]]
+            inside = extents[i].tolist()
+            if segments.pixel_label[i] < C:
+                inside = [1.0] * C
+            powers = [(x * there) ** sharpness for x, there in zip(q[i], inside)]
             if sum(powers):
                 for k, power in enumerate(powers):
                     targets[i, k] = power / sum(powers)
@@ -184,6 +189,22 @@ def test_classes_that_are_ruled_out_are_no_targets():
     assert not allowed.all()
 
 
+@pytest.mark.parametrize('size, share', [((5, 6), 0.5), ((1, 7), 0.2), ((2, 2), 0.0)])
+def test_extents_of_boxes_equal_loops(size, share):
+    segments, *inputs = scene(size=size)
+    generator = torch.Generator().manual_seed(1)
+    extents = torch.rand(len(segments.pixels), C, generator=generator) < share
+    found = propagate_to_targets(segments, *inputs, extents=extents)
+    expected = by_loops(segments, *inputs, extents=extents.double())
+    assert torch.allclose(found, expected, atol=1e-12)
+    unlabeled = segments.pixel_label >= C
+    assert not found[unlabeled][~extents[unlabeled]].any()
+    everywhere = propagate_to_targets(
+        segments, *inputs, extents=torch.ones_like(extents)
+    )
+    assert torch.equal(everywhere, propagate_to_targets(segments, *inputs))
+
+
 def test_no_class_allowed_means_all():
     segments, *rest, allowed = scene(labeled=0, seed=6)
     none = propagate_to_targets(segments, *rest, torch.zeros_like(allowed))
@@ -250,6 +271,15 @@ def test_shapes_that_do_not_fit(index):
     names = ['segments', 'colors', 'positions', 'probabilities', 'allowed']
     with pytest.raises(ValueError, match=names[index]):
         propagate_to_targets(*inputs)
+
+
+def test_extents_that_do_not_fit():
+    segments, *inputs = scene()
+    extents = torch.ones(len(segments.pixels), C)
+    with pytest.raises(TypeError, match='extents must be bool'):
+        propagate_to_targets(segments, *inputs, extents=extents)
+    with pytest.raises(ValueError, match='extents must be'):
+        propagate_to_targets(segments, *inputs, extents=extents[1:].bool())
 
 
 def test_allowed_must_be_bool():

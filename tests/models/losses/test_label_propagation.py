@@ -1,9 +1,12 @@
 """The registered loss: its targets, its weights over the training, its gradient."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from flood_fill import unmarked_by_flooding
 from mmengine.logging import MessageHub
+from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from models.small_segmentor import C, D, batch, build, pooled, sample, weak_maps
 
@@ -79,6 +82,32 @@ def test_targets_by_hand(tag_mask):
     expected = expected_targets(teacher, segments, images, allowed, **options)
     found = loss_of(tag_mask=tag_mask, **options).targets(teacher, segments, images)
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('box_mask', [True, False])
+def test_targets_stay_inside_of_boxes(box_mask):
+    _, teacher, segments, images = problem()
+    generator = torch.Generator().manual_seed(3)
+    cells = torch.rand(3, C, 6, 7, generator=generator) < 0.6
+    extents = cells.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    boxed = replace(images, extents=extents)
+    valid = images.labels[:, ::2, ::2] != VOID
+    extents = cells.permute(0, 2, 3, 1)[valid] if box_mask else None
+    expected = expected_targets(
+        teacher, segments, images, images.allowed, extents=extents
+    )
+    found = loss_of(box_mask=box_mask).targets(teacher, segments, boxed)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_extents_of_all_samples_reach_the_loss():
+    labels, _, tags = weak_maps(2, (8, 8), 0)
+    samples = [sample(own, tags=shown) for own, shown in zip(labels, tags)]
+    model, inputs = build(), torch.zeros(2, 3, 8, 8)
+    assert ImageBatch.of(model, inputs, samples).extents is None
+    for own in samples:
+        own.box_extents = PixelData(data=torch.ones(C, 8, 8, dtype=torch.bool))
+    assert ImageBatch.of(model, inputs, samples).extents.shape == (2, C, 8, 8)
 
 
 def without_unmarked(targets, images):
