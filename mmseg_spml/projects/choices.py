@@ -150,8 +150,8 @@ def _choose_supervision(plan: Plan, survey: Survey) -> None:
             reason += ' What lies outside of all boxes is taken as background.'
             plan.warnings.append(
                 'Every object needs a box: what lies outside of all boxes teaches '
-                f'{BACKGROUND!r}. If objects lack one, set boxes_complete=False among '
-                'the seeds in the config, but then nothing teaches the background.'
+                f'{BACKGROUND!r}. If objects lack one, set boxes_complete = False in '
+                'the config, but then nothing teaches the background.'
             )
     else:
         plan.supervision = 'tags'

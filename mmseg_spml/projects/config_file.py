@@ -75,6 +75,7 @@ def config_text(survey: Survey, plan: Plan, out: Path) -> str:
         f'max_iters = {plan.max_iters}  # the length, with the lines below',
         f'total_batch_size = {plan.batch}',
         f'crop_size = ({plan.crop}, {plan.crop})',
+        *_completeness_of_boxes(survey, plan),
         *_pipelines(survey, plan, out),
         *_data(survey, plan, out),
         *_model(survey, plan),
@@ -83,9 +84,21 @@ def config_text(survey: Survey, plan: Plan, out: Path) -> str:
     return '\n'.join(lines) + '\n'
 
 
+def _completeness_of_boxes(survey: Survey, plan: Plan) -> list[str]:
+    if plan.supervision != 'boxes':
+        return []
+    # Without a background, nothing says what lies outside of the boxes.
+    complete = True if BACKGROUND in survey.classes else None
+    return [f'boxes_complete = {complete}  # every object has a box; None: as annotated']
+
+
 def _pipelines(survey: Survey, plan: Plan, out: Path) -> list[str]:
     load = _load(plan)
     lines = ['train_pipeline = [', *load, "    dict(type='LoadWeakAnnotations'),"]
+    if plan.supervision == 'boxes' and plan.loss == 'propagation':
+        lines.append(
+            "    dict(type='LoadBoxExtents', boxes_complete=boxes_complete),"
+        )
     if plan.loss in ('propagation', 'spml'):
         cache = str((out / 'regions').resolve())
         most = ', most_regions=110' if plan.regions.endswith('ucm') else ''
@@ -173,7 +186,7 @@ def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
     else:
         lines.append('val_cfg = None  # no image is held out')
     if plan.supervision == 'boxes':
-        lines += _seeds_of_boxes(survey, plan)
+        lines.append(_seeds_of_boxes(plan))
     lines += [
         'test_dataloader = dict(',
         "    dataset=dict(image_list=f'{lists}/train.txt', pipeline=test_pipeline, "
@@ -202,13 +215,11 @@ def _validated(survey: Survey, plan: Plan) -> list[str]:
     ]
 
 
-def _seeds_of_boxes(survey: Survey, plan: Plan) -> list[str]:
-    options = "method='grabcut'"
-    if BACKGROUND in survey.classes:
-        options += ', boxes_complete=True'
+def _seeds_of_boxes(plan: Plan) -> str:
+    options = "method='grabcut', boxes_complete=boxes_complete"
     if plan.max_side is not None:
         options += f', max_side={plan.max_side}'
-    return [f'seeds = dict({options})  # of `mmseg-spml seeds`']
+    return f'seeds = dict({options})  # of `mmseg-spml seeds`'
 
 
 def _model(survey: Survey, plan: Plan) -> list[str]:

@@ -132,6 +132,30 @@ def test_seeds_of_boxes_have_background_at_a_bounded_size(tmp_path):
     assert (labels[:310] == 0).all() and labels[640, 640] == 1
 
 
+@pytest.mark.parametrize('background', [True, False])
+def test_propagation_knows_the_boxes(tmp_path, background):
+    source, images = made_up.make_data(tmp_path, 2, annotate=made_up.boxes)
+    classes = ['background', 'cat', 'dog'] if background else ['cat', 'dog']
+    project = init_project(
+        source, images, tmp_path / 'mine', loss='propagation', classes=classes
+    )
+    cfg = Config.fromfile(project.folder / 'config.py')
+    SeedFolder.of_config(cfg).make(cfg.train_dataloader.dataset.label_dir)
+    pipeline = [
+        step for step in cfg.train_pipeline if step['type'] != 'LoadRegions'
+    ]
+    dataset = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': pipeline})
+    sample = dataset[0]['data_samples']
+    extents, labels = sample.box_extents.data, sample.gt_sem_seg.data[0]
+    assert extents.shape == (len(classes), *cfg.crop_size)
+    if background:
+        cat = extents[1]
+        assert cat.any() and not cat[labels == 0].all()
+        assert cat[labels == 1].all() and extents[0][labels != 255].all()
+    else:
+        assert extents[:, labels != 255].all()
+
+
 def test_two_names_for_the_background_stay(tmp_path):
     source, images = made_up.make_data(tmp_path, 1)
     shapes = [Stroke('bg', [(20, 20)]), Stroke('background', [(2, 2)])]
