@@ -52,17 +52,28 @@ class ImageBatch:
         Args:
             model: Segmentor with a data preprocessor and ``num_classes``.
             inputs: Normalized images (N, B, H, W).
-            data_samples: Samples with weak labels.
+            data_samples: Samples with weak labels, and with ``box_extents`` if any.
         """
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
         images = colors_of(inputs, model.data_preprocessor)
         allowed = [
             allowed_classes(sample, model.num_classes) for sample in data_samples
         ]
-        extents = None
-        if all('box_extents' in sample for sample in data_samples):
-            extents = torch.stack([s.box_extents.data for s in data_samples])
+        extents = _box_extents(data_samples, model.num_classes)
         return cls(images, labels, torch.stack(allowed).to(labels.device), extents)
+
+
+def _box_extents(samples: Sequence[SegDataSample], num_classes: int) -> Tensor | None:
+    """Extents of boxes (N, C, H, W); those of a sample without any are everywhere."""
+    if not any('box_extents' in sample for sample in samples):
+        return None
+    extents = []
+    for sample in samples:
+        labels = sample.gt_sem_seg.data
+        everywhere = labels.new_ones(num_classes, *labels.shape[1:], dtype=torch.bool)
+        found = sample.get('box_extents')
+        extents.append(everywhere if found is None else found.data)
+    return torch.stack(extents)
 
 
 def colors_of(inputs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:

@@ -89,16 +89,17 @@ def _completeness_of_boxes(survey: Survey, plan: Plan) -> list[str]:
         return []
     # Without a background, nothing says what lies outside of the boxes.
     complete = True if BACKGROUND in survey.classes else None
-    return [f'boxes_complete = {complete}  # every object has a box; None: as annotated']
+    return [
+        '# Whether every object has a box; None: as annotated.',
+        f'boxes_complete = {complete}',
+    ]
 
 
 def _pipelines(survey: Survey, plan: Plan, out: Path) -> list[str]:
     load = _load(plan)
     lines = ['train_pipeline = [', *load, "    dict(type='LoadWeakAnnotations'),"]
     if plan.supervision == 'boxes' and plan.loss == 'propagation':
-        lines.append(
-            "    dict(type='LoadBoxExtents', boxes_complete=boxes_complete),"
-        )
+        lines.append("    dict(type='LoadBoxExtents', boxes_complete=boxes_complete),")
     if plan.loss in ('propagation', 'spml'):
         cache = str((out / 'regions').resolve())
         most = ', most_regions=110' if plan.regions.endswith('ucm') else ''

@@ -13,7 +13,12 @@ def extents(*boxes, complete=True, classes=CLASSES):
     annotation = WeakAnnotation(
         'a.jpg', 4, 6, boxes=list(boxes), boxes_complete=complete
     )
-    return box_extents(annotation, classes)
+    sets, table = box_extents(annotation, classes)
+    assert sets.dtype == np.int32 and sets.shape == (4, 6)
+    # Set 0 is that of padding; the others occur, each of them.
+    assert np.unique(sets).tolist() == list(range(1, len(table)))
+    assert not table[0].any()
+    return table.T[:, sets]
 
 
 def test_inside_of_the_boxes_of_the_class():
@@ -39,6 +44,35 @@ def test_boxes_that_may_be_missing_rule_nothing_out():
 def test_without_a_background():
     found = extents(Box('cat', 0, 0, 2, 3), classes=('cat', 'dog'))
     assert found.any(axis=(1, 2)).tolist() == [True, False]
+
+
+def test_many_boxes_and_classes_pixel_by_pixel():
+    rng = np.random.default_rng(0)
+    classes = ('background', *(f'class {i}' for i in range(1, 200)))
+    for _ in range(5):
+        boxes = []
+        for label in [None, *rng.choice(classes[1:], 40)]:
+            (x0, x1), (y0, y1) = (np.sort(rng.choice(n + 1, 2, False)) for n in (6, 4))
+            boxes.append(Box(label, int(x0), int(y0), int(x1), int(y1)))
+        found = extents(*boxes, classes=classes)
+        for y in range(4):
+            for x in range(6):
+                inside = {
+                    box.label
+                    for box in boxes
+                    if box.x0 <= x < box.x1 and box.y0 <= y < box.y1
+                }
+                expected = [
+                    None in inside or name in inside or name == 'background'
+                    for name in classes
+                ]
+                assert found[:, y, x].tolist() == expected
+
+
+def test_no_box_and_a_single_class():
+    assert extents().any(axis=(1, 2)).tolist() == [True, False, False]
+    assert not extents(classes=('cat',)).any()
+    assert extents(complete=False).all()
 
 
 def test_unknown_classes():

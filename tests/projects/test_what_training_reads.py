@@ -141,9 +141,7 @@ def test_propagation_knows_the_boxes(tmp_path, background):
     )
     cfg = Config.fromfile(project.folder / 'config.py')
     SeedFolder.of_config(cfg).make(cfg.train_dataloader.dataset.label_dir)
-    pipeline = [
-        step for step in cfg.train_pipeline if step['type'] != 'LoadRegions'
-    ]
+    pipeline = [step for step in cfg.train_pipeline if step['type'] != 'LoadRegions']
     dataset = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': pipeline})
     sample = dataset[0]['data_samples']
     extents, labels = sample.box_extents.data, sample.gt_sem_seg.data[0]

@@ -111,18 +111,15 @@ class PadToCropSize(BaseTransform):
         height, width = image.shape[:2]
         new_h, new_w = max(height, self.size[0]), max(width, self.size[1])
         if (new_h, new_w) != (height, width):
-            # OpenCV pads at most four channels.
+            border = (0, new_h - height, 0, new_w - width, cv2.BORDER_CONSTANT)
+            # OpenCV pads at most four channels with different values.
             padded = np.empty((new_h, new_w, *image.shape[2:]), image.dtype)
             padded[:] = _as_type_of(image, self._fill(image))
             padded[:height, :width] = image
             results['img'] = padded
             for key in results.get('seg_fields', []):
-                field = results[key]
-                padded = np.full(
-                    (new_h, new_w, *field.shape[2:]), padding_value(key), field.dtype
-                )
-                padded[:height, :width] = field
-                results[key] = padded
+                fill = padding_value(key)
+                results[key] = cv2.copyMakeBorder(results[key], *border, value=fill)
         results['img_shape'] = results['pad_shape'] = (new_h, new_w)
         return results
 
@@ -201,7 +198,7 @@ class WeakRandomFlip(BaseTransform):
             )
         if 'gt_seg_map' in results:
             results['gt_seg_map'] = self._exchange[results['gt_seg_map']]
-        for key in ('tags', 'box_extents'):  # the classes are the last axis
+        for key in ('tags', 'box_classes'):  # the classes are the last axis
             if results.get(key) is not None:
                 values = np.asarray(results[key])
                 results[key] = values[..., self._exchange[: values.shape[-1]]]

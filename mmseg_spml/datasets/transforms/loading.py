@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from mmseg.registry import TRANSFORMS
 from mmseg_spml.annotations.box_extents import box_extents
 from mmseg_spml.annotations.corrections import with_some_accepted
 from mmseg_spml.annotations.label_map import label_map
+from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.scaling import scaled_annotation
 from mmseg_spml.datasets.annotation_samples import unpacked
 from mmseg_spml.datasets.region_files import GENERATED, RegionMaker
@@ -355,15 +355,17 @@ def _region_maker(generate: dict) -> RegionMaker:
 class LoadBoxExtents(BaseTransform):
     """Compute the pixels where the boxes of an annotation allow each class.
 
-    Adds ``box_extents`` ((H, W, C) uint8, 0 or 1). Use it before any augmentation. See
-    :func:`~mmseg_spml.annotations.box_extents.box_extents`.
+    Adds ``box_extents``, the set of classes of each pixel ((H, W) int32), and
+    ``box_classes``, the classes of each set ((K, C) bool), which
+    :class:`PackWeakSegInputs` joins. Use it before any augmentation; those of this
+    package know both. See :func:`~mmseg_spml.annotations.box_extents.box_extents`.
 
     Args:
         boxes_complete: Whether every object has a box. If not, all classes are allowed
             everywhere. None: the value of the annotation.
 
     Raises:
-        ValueError: If the image has no annotation, at loading.
+        ValueError: At loading, if the image has no annotation, or has another size.
 
     Example:
         >>> transform = LoadBoxExtents(boxes_complete=True)
@@ -379,15 +381,22 @@ class LoadBoxExtents(BaseTransform):
                 f'the image {results.get("img_path")} has no boxes: the data set must '
                 "have list_format='annotations'"
             )
-        annotation = unpacked(results['annotation'])
-        if self.boxes_complete is not None:
-            annotation = replace(annotation, boxes_complete=self.boxes_complete)
+        given = unpacked(results['annotation'])
+        complete = self.boxes_complete
+        boxes = WeakAnnotation(
+            given.image,
+            *given.size,
+            boxes=given.boxes,
+            boxes_complete=given.boxes_complete if complete is None else complete,
+        )
+        place = f'of {given.image}'
+        whole = np.broadcast_to(np.uint8(0), given.size)
+        _check_size(whole, results, 'annotation', place)
         if is_limited(results):
-            annotation = scaled_annotation(annotation, results['img'].shape[:2])
-        extents = box_extents(annotation, results['class_names'], results['background'])
-        # OpenCV, which resizes and flips it, knows no bool and has channels last.
-        extents = extents.transpose(1, 2, 0).astype(np.uint8)
-        results['box_extents'] = np.ascontiguousarray(extents)
+            boxes = scaled_annotation(boxes, results['img'].shape[:2])
+        results['box_extents'], results['box_classes'] = box_extents(
+            boxes, results['class_names'], results['background']
+        )
         results.setdefault('seg_fields', []).append('box_extents')
         return results
 

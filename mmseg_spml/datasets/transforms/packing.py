@@ -70,8 +70,9 @@ class PackWeakSegInputs(PackSegInputs):
             regions = np.ascontiguousarray(results['region_map'], np.int32)
             fields['region_map'] = PixelData(data=torch.from_numpy(regions)[None])
         if 'box_extents' in results:
-            extents = np.ascontiguousarray(results['box_extents'].transpose(2, 0, 1))
-            fields['box_extents'] = PixelData(data=torch.from_numpy(extents).bool())
+            by_class = np.ascontiguousarray(results['box_classes'].T)
+            extents = np.take(by_class, results['box_extents'], axis=1)
+            fields['box_extents'] = PixelData(data=torch.from_numpy(extents))
         tags = results.get('tags')
         if self.tags_from_crop and 'gt_seg_map' in results:
             in_crop = tags_of(results['gt_seg_map'], results['num_classes'])

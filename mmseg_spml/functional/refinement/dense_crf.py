@@ -152,6 +152,8 @@ def _checked_images(
                 f'expected probabilities of (C, {height}, {width}) for image {number}, '
                 f'got {tuple(scores.shape)}'
             )
+        if not len(scores):
+            raise ValueError(f'expected a class or more, got none in image {number}')
         if len(scores) != len(probabilities[0]):
             raise ValueError(
                 f'expected {len(probabilities[0])} classes as in image 0, got '
@@ -208,8 +210,7 @@ def _mean_field(
             _kept_position_kernel(sizes[0], gaussian_xy, gaussian_weight, device)
         )
     elif gaussian_weight:
-        scaled = position / gaussian_xy
-        kernels.append(_kernel(scaled, gaussian_weight, True, group))
+        kernels.append(_position_kernel(position, gaussian_xy, gaussian_weight, group))
     if bilateral_weight:
         colors = np.concatenate([image.reshape(-1, 3) for image in images])
         color = torch.from_numpy(colors).to(device).float()
@@ -246,6 +247,12 @@ def _kept_position_kernel(
     """Build the position kernel of an image; it is the same for all of one size."""
     position = pixel_positions(size, device)
     group = torch.zeros(len(position), dtype=torch.long, device=device)
+    return _position_kernel(position, xy, weight, group)
+
+
+def _position_kernel(
+    position: Tensor, xy: float, weight: float, group: Tensor
+) -> Lattice:
     kernel = _kernel(position / xy, weight, True, group)
     return kernel if position.is_cuda else shortened_lattice(kernel)
 

@@ -118,14 +118,17 @@ def shortened_lattice(lattice: Lattice) -> Lattice:
     With few dimensions a filter then takes fewer passes over memory; with many, the
     matrices become too large for that.
 
-    Args:
-        lattice: Lattice with two blurs or more.
+    A lattice with fewer than two blurs is returned as it is, and any in a PyTorch build
+    that cannot multiply sparse matrices.
     """
+    if len(lattice.blur) < 2:
+        return lattice
     first, *others, last = lattice.blur
     try:
-        return Lattice(first @ lattice.splat, others, lattice.slice @ last)
+        splat, sliced = _product(first, lattice.splat), _product(lattice.slice, last)
     except RuntimeError:  # this PyTorch build cannot multiply sparse matrices
         return lattice
+    return Lattice(splat, others, sliced)
 
 
 def filter_values(
@@ -304,10 +307,18 @@ def _blurs(
 def _in_pairs(blurs: list[Tensor]) -> list[Tensor]:
     """Multiply consecutive pairs: half as many matrices, each not much larger."""
     try:
-        pairs = [second @ first for first, second in zip(blurs[::2], blurs[1::2])]
+        pairs = [
+            _product(second, first) for first, second in zip(blurs[::2], blurs[1::2])
+        ]
     except RuntimeError:  # this PyTorch build cannot multiply sparse matrices
         return blurs
     return pairs + blurs[2 * len(pairs) :]
+
+
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    """Product of sparse matrices, with indices of 32 bits instead of PyTorch's 64."""
+    product = first @ second
+    return _with_values(product, product.values())
 
 
 def _with_values(matrix: Tensor, values: Tensor) -> Tensor:

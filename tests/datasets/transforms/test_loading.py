@@ -387,7 +387,7 @@ def test_box_extents(complete):
     assert extents[1].tolist() == 2 * [[True, not complete, not complete]]
 
 
-@pytest.mark.parametrize('count', [2, 21])
+@pytest.mark.parametrize('count', [2, 21, 150])
 def test_box_extents_follow_the_labels_through_augmentations(count):
     classes = ('background', *(f'class {i}' for i in range(1, count)))
     boxes = [Box('class 1', 2, 3, 9, 12), Box(classes[-1], 8, 1, 15, 6)]
@@ -434,9 +434,21 @@ def test_box_extents_of_a_limited_image():
     )
     for step in (dict(type='LimitSize', max_side=30), dict(type='LoadBoxExtents')):
         sample = TRANSFORMS.build(step)(sample)
-    extents = sample['box_extents']
+    extents = sample['box_classes'][sample['box_extents']]
     assert extents.shape == (20, 30, 2)
     assert extents[:, :15].all() and not extents[:, 15:, 1].any()
+
+
+def test_box_extents_of_another_size():
+    annotation = WeakAnnotation('a.jpg', 40, 60, boxes=[Box('cat', 0, 0, 30, 40)])
+    sample = dict(
+        annotation=packed(annotation),
+        class_names=('cat',),
+        background=None,
+        img=np.zeros((40, 50, 3), np.uint8),
+    )
+    with pytest.raises(ValueError, match='a.jpg is 40x60'):
+        TRANSFORMS.build(dict(type='LoadBoxExtents'))(sample)
 
 
 def test_box_extents_need_an_annotation():
