@@ -1,7 +1,6 @@
 # SPML with label propagation, EfficientNet-lite0, VOC 2012 boxes.
 #
-# Seeds may miss a class that an image is known to show, so that the tags come from a
-# file.
+# Seeds may miss a class that an image is known to show: the tags come from a file.
 _base_ = [
     '../spml/efficientnet_lite0_voc_scribbles.py',
     '../_base_/models/propagation.py',

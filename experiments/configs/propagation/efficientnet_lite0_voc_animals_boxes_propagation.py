@@ -1,7 +1,7 @@
 # SPML with label propagation, EfficientNet-lite0, VOC-animals, boxes.
 #
-# GrabCut's seeds are the labels. They miss whole objects, so that the tags are those of
-# the boxes, outside of which a class is no target.
+# GrabCut's seeds are the labels. They miss whole objects: the tags are those of the
+# boxes. Outside of its boxes a class is no target.
 _base_ = './efficientnet_lite0_voc_animals_scribbles_propagation.py'
 weak_root = '{{$VOC_WEAK:data/voc_animals_weak}}'
 _load, _annotate, *_others = _base_.train_pipeline

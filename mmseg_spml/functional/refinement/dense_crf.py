@@ -23,7 +23,7 @@ from mmseg_spml.functional.regions.oversegmentation import checked_rgb
 
 # Probabilities are clamped to at least this value, so that no class is ever ruled out.
 MIN_PROBABILITY = 1e-5
-# Position kernels are kept of images of so many pixels: they take 160 bytes a pixel.
+# Position kernels are kept of images of so many pixels: they take 200 bytes a pixel.
 _PIXELS_KEPT = 300_000
 # Pixels of the images that a GPU filters together; up to 3 GB with 21 classes.
 _PIXELS_TOGETHER = 1_000_000

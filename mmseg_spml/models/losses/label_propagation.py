@@ -45,8 +45,9 @@ class LabelPropagationLoss(nn.Module):
             [0, 1], relative to the beginning.
         tag_mask: Whether classes that the tags of an image rule out are left out of its
             targets.
-        box_mask: Whether a class is no target where its boxes rule it out, if the
-            samples have ``box_extents`` (:class:`LoadBoxExtents` in the pipeline).
+        box_mask: Whether a class is no target where its boxes rule it out, but for
+            labeled pixels, if the samples have ``box_extents`` (:class:`LoadBoxExtents`
+            in the pipeline).
         drop_unmarked: Whether pixels get no target whose connected component of the
             targets has no label of its class, though the crop has such labels; see
             :func:`~mmseg_spml.functional.refinement.unmarked_components.unmarked_components`.
