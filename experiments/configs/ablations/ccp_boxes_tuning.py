@@ -1,8 +1,9 @@
-# What boxes tell label propagation, on a part of the training images (ccp_tuning.py).
-_propagation = 'model.decode_head.propagation'
+# Settings on boxes of CCP, chosen on a part of the training images (ccp_tuning.py).
+_head = 'model.decode_head'
 config = 'experiments/configs/tuning/efficientnet_lite0_ccp_boxes_propagation_tuning.py'
 ablations = {
     'propagation': {
-        'targets outside of boxes, too': [f'{_propagation}.box_mask=False'],
+        'without the DenseCRF loss': [f'{_head}.loss_decode.1.loss_weight=0.0'],
+        'targets outside of boxes, too': [f'{_head}.propagation.box_mask=False'],
     },
 }
