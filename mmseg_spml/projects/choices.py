@@ -28,7 +28,8 @@ _LOSS_OF_LABELS = {
     'pixels': ('propagation', _REASONS['propagation']),
     'boxes': (
         'spml',
-        'It was first on boxes in our comparison, ahead of label propagation by 7.',
+        'On boxes it was level with label propagation in our comparison, and ahead of '
+        'all others.',
     ),
     'tags': (
         'spml',
