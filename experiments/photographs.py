@@ -64,6 +64,12 @@ _SIMULATIONS: dict[str, Callable[..., np.ndarray]] = {
     'scribbles_10': partial(simulate_scribbles, length=0.1),
 }
 KINDS = tuple(_SIMULATIONS)
+# Kinds that are a part of another one: they are drawn with its random numbers.
+_PART_OF = {
+    'points_80': 'points',
+    'scribbles_50': 'scribbles',
+    'scribbles_10': 'scribbles',
+}
 
 # Felzenszwalb's scale, sigma and minimum size, for about 110 regions per image.
 REGION_OPTIONS = {
@@ -364,11 +370,8 @@ def _simulate(
 ) -> np.ndarray:
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
-    # Shorter scribbles get the same strokes, of which they are parts, and fewer points
-    # are some of all points. A CRC, unlike Python's hash of a string, is the same in
-    # every process.
-    name = {'points_80': 'points'}.get(kind, kind)
-    name = 'scribbles' if kind.startswith('scribbles') else name
+    # A CRC, unlike Python's hash of a string, is the same in every process.
+    name = _PART_OF.get(kind, kind)
     words = [zlib.crc32(text.encode()) for text in (photograph.stem, name)]
     rng = np.random.default_rng([seed, *words])
     try:
