@@ -55,8 +55,7 @@ def box_extents(
                 inside |= box_mask(annotation.size, box.where)
         members = np.array([label is None or name == label for name in classes])
         sets, table = _split(sets, table, inside, members)
-    if background in classes:
-        table[:, list(classes).index(background)] = True
+    table[:, [name == background for name in classes]] = True
     return sets + 1, np.concatenate([np.zeros_like(table[:1]), table])
 
 
