@@ -53,6 +53,18 @@ def is_limited(results: dict) -> bool:
     return results.get('limited_from') is not None
 
 
+def _fitted(annotation: WeakAnnotation, results: dict) -> WeakAnnotation:
+    """Check the size of an annotation, and scale it if ``LimitSize`` shrank the image.
+
+    It is checked before it is scaled, so that errors name the sizes of files.
+    """
+    whole = np.broadcast_to(np.uint8(0), annotation.size)
+    _check_size(whole, results, 'annotation', f'of {annotation.image}')
+    if is_limited(results):
+        return scaled_annotation(annotation, results['img'].shape[:2])
+    return annotation
+
+
 def ignored_tags(results: dict) -> Sequence[int]:
     """Classes that are no tags of a sample, by default the background."""
     return results.get('ignore_tags', (0,))
@@ -202,10 +214,7 @@ class LoadWeakAnnotations(BaseTransform):
     def _draw(self, results: dict) -> np.ndarray:
         annotation = unpacked(results['annotation'])
         if is_limited(results) and not self.after_resize:
-            # It is checked before it is scaled, so that errors name the sizes of files.
-            whole = np.broadcast_to(np.uint8(0), annotation.size)
-            _check_size(whole, results, 'annotation', f'of {annotation.image}')
-            annotation = scaled_annotation(annotation, results['img'].shape[:2])
+            annotation = _fitted(annotation, results)
         annotation = with_some_accepted(
             annotation, self.accepted_weight, np.random.random
         )
@@ -389,13 +398,8 @@ class LoadBoxExtents(BaseTransform):
             boxes=given.boxes,
             boxes_complete=given.boxes_complete if complete is None else complete,
         )
-        place = f'of {given.image}'
-        whole = np.broadcast_to(np.uint8(0), given.size)
-        _check_size(whole, results, 'annotation', place)
-        if is_limited(results):
-            boxes = scaled_annotation(boxes, results['img'].shape[:2])
         results['box_extents'], results['box_classes'] = box_extents(
-            boxes, results['class_names'], results['background']
+            _fitted(boxes, results), results['class_names'], results['background']
         )
         results.setdefault('seg_fields', []).append('box_extents')
         return results
