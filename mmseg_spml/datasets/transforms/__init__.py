@@ -8,16 +8,13 @@ from mmseg_spml.datasets.transforms.augmentation import (
     WeakRandomFlip,
 )
 from mmseg_spml.datasets.transforms.bands import LoadMultiBandImage
+from mmseg_spml.datasets.transforms.box_extents import LoadBoxExtents
 from mmseg_spml.datasets.transforms.labels import (
     ExpandLabelsToRegions,
     UnlabeledToVoid,
 )
 from mmseg_spml.datasets.transforms.limit_size import LimitSize
-from mmseg_spml.datasets.transforms.loading import (
-    LoadBoxExtents,
-    LoadRegions,
-    LoadWeakAnnotations,
-)
+from mmseg_spml.datasets.transforms.loading import LoadRegions, LoadWeakAnnotations
 from mmseg_spml.datasets.transforms.packing import PackWeakSegInputs
 
 __all__ = [

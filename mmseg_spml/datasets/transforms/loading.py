@@ -1,4 +1,4 @@
-"""Loading of weak labels, region maps and box extents."""
+"""Loading of weak labels and region maps."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 
-from mmseg_spml.annotations.box_extents import box_extents
 from mmseg_spml.annotations.corrections import with_some_accepted
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import WeakAnnotation
@@ -53,7 +52,7 @@ def is_limited(results: dict) -> bool:
     return results.get('limited_from') is not None
 
 
-def _fitted(annotation: WeakAnnotation, results: dict) -> WeakAnnotation:
+def fitted(annotation: WeakAnnotation, results: dict) -> WeakAnnotation:
     """Check the size of an annotation, and scale it if ``LimitSize`` shrank the image.
 
     It is checked before it is scaled, so that errors name the sizes of files.
@@ -214,7 +213,7 @@ class LoadWeakAnnotations(BaseTransform):
     def _draw(self, results: dict) -> np.ndarray:
         annotation = unpacked(results['annotation'])
         if is_limited(results) and not self.after_resize:
-            annotation = _fitted(annotation, results)
+            annotation = fitted(annotation, results)
         annotation = with_some_accepted(
             annotation, self.accepted_weight, np.random.random
         )
@@ -358,51 +357,3 @@ def _region_maker(generate: dict) -> RegionMaker:
         )
     own = {key: options.pop(key) for key in _OF_THE_MAKER if key in options}
     return RegionMaker(options=options, **own)
-
-
-@TRANSFORMS.register_module()
-class LoadBoxExtents(BaseTransform):
-    """Compute the pixels where the boxes of an annotation allow each class.
-
-    Adds ``box_extents``, the set of classes of each pixel ((H, W) int32), and
-    ``box_classes``, the classes of each set ((K, C) bool), which
-    :class:`PackWeakSegInputs` joins. Use it before any augmentation; those of this
-    package know both. See :func:`~mmseg_spml.annotations.box_extents.box_extents`.
-
-    Args:
-        boxes_complete: Whether every object has a box. If not, all classes are allowed
-            everywhere. None: the value of the annotation.
-
-    Raises:
-        ValueError: At loading, if the image has no annotation, or has another size.
-
-    Example:
-        >>> transform = LoadBoxExtents(boxes_complete=True)
-    """
-
-    def __init__(self, boxes_complete: bool | None = None) -> None:
-        self.boxes_complete = boxes_complete
-
-    def transform(self, results: dict) -> dict:
-        """Add ``box_extents`` to ``results``."""
-        if results.get('annotation') is None:
-            raise ValueError(
-                f'the image {results.get("img_path")} has no boxes: the data set must '
-                "have list_format='annotations'"
-            )
-        given = unpacked(results['annotation'])
-        complete = self.boxes_complete
-        boxes = WeakAnnotation(
-            given.image,
-            *given.size,
-            boxes=given.boxes,
-            boxes_complete=given.boxes_complete if complete is None else complete,
-        )
-        results['box_extents'], results['box_classes'] = box_extents(
-            _fitted(boxes, results), results['class_names'], results['background']
-        )
-        results.setdefault('seg_fields', []).append('box_extents')
-        return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(boxes_complete={self.boxes_complete})'
