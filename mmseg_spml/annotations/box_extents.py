@@ -1,9 +1,10 @@
-"""The pixels to which boxes confine each class.
+"""What boxes say of the class of each pixel.
 
-Letters: H, W image size, C classes, K sets of classes.
+Letters: H, W image size, C classes, K sets of pixels, B kinds of boxes.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,12 +12,27 @@ from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.functional.labels.rasterize import box_mask
 
 
+class BoxExtents(NamedTuple):
+    """What boxes say of each pixel; pixels of which they say the same are a set.
+
+    Attributes:
+        sets: The set of each pixel, (H, W) int32 in 1..K-1. Set 0 is empty, for pixels
+            of padding.
+        allowed: The classes that may be at the pixels of each set, (K, C) bool.
+        tight: The classes in whose axis-parallel boxes the pixels are, (K, C) bool.
+    """
+
+    sets: np.ndarray
+    allowed: np.ndarray
+    tight: np.ndarray
+
+
 def box_extents(
     annotation: WeakAnnotation,
     classes: Sequence[str],
     background: str | None = 'background',
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes that may be at each pixel.
+) -> BoxExtents:
+    """Return the classes that may be at each pixel, and those in whose boxes it is.
 
     If the boxes are complete, a class lies inside its own boxes and inside boxes
     without a class. If they are not, it may lie anywhere. The background may always lie
@@ -27,10 +43,6 @@ def box_extents(
         classes: C class names.
         background: The name of the class that has no boxes.
 
-    Returns:
-        The set of each pixel, (H, W) int32 in 1..K-1, and the classes of each set,
-        (K, C) bool. Set 0 is empty, for pixels of padding.
-
     Raises:
         AnnotationError: The class of a box is not in ``classes``.
 
@@ -38,25 +50,35 @@ def box_extents(
         >>> from mmseg_spml.annotations.model import Box
         >>> annotation = WeakAnnotation(
         ...     'a.jpg', 1, 3, boxes=[Box('cat', 0, 0, 2, 1)], boxes_complete=True)
-        >>> sets, table = box_extents(annotation, ('background', 'cat'))
-        >>> table[sets].tolist()
+        >>> found = box_extents(annotation, ('background', 'cat'))
+        >>> found.allowed[found.sets].tolist()
         [[[True, True], [True, True], [True, False]]]
     """
     _check_classes(annotation, classes)
+    kinds = list(
+        dict.fromkeys((box.label, box.outline is None) for box in annotation.boxes)
+    )
     sets = np.zeros(annotation.size, np.int32)
-    table = np.zeros((1, len(classes)), bool)
-    if not annotation.boxes_complete:
-        table[:] = True
-    shown = dict.fromkeys(box.label for box in annotation.boxes)
-    for label in shown if annotation.boxes_complete else ():
+    inside_of = np.zeros((1, 0), bool)
+    for kind in kinds:
         inside = np.zeros(annotation.size, bool)
         for box in annotation.boxes:
-            if box.label == label:
+            if (box.label, box.outline is None) == kind:
                 inside |= box_mask(annotation.size, box.where)
-        members = np.array([label is None or name == label for name in classes])
-        sets, table = _split(sets, table, inside, members)
-    table[:, [name == background for name in classes]] = True
-    return sets + 1, np.concatenate([np.zeros_like(table[:1]), table])
+        sets, inside_of = _split(sets, inside_of, inside)
+    shape = len(kinds), len(classes)
+    own = [[name == label for name in classes] for label, _ in kinds]
+    of_class = np.array(own, bool).reshape(shape)
+    unnamed = np.array([label is None for label, _ in kinds], bool)
+    parallel = np.array([parallel for _, parallel in kinds], bool)
+    allowed = inside_of @ (of_class | unnamed[:, None])
+    allowed |= not annotation.boxes_complete
+    allowed[:, [name == background for name in classes]] = True
+    tight = inside_of @ (of_class & parallel[:, None])
+    nothing = np.zeros((1, len(classes)), bool)
+    return BoxExtents(
+        sets + 1, np.concatenate([nothing, allowed]), np.concatenate([nothing, tight])
+    )
 
 
 def _check_classes(annotation: WeakAnnotation, classes: Sequence[str]) -> None:
@@ -70,10 +92,15 @@ def _check_classes(annotation: WeakAnnotation, classes: Sequence[str]) -> None:
 
 
 def _split(
-    sets: np.ndarray, table: np.ndarray, inside: np.ndarray, members: np.ndarray
+    sets: np.ndarray, inside_of: np.ndarray, inside: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add classes (C,) to the sets of the pixels inside, and number what occurs."""
-    doubled = np.stack([table, table | members], axis=1).reshape(-1, table.shape[1])
+    """Split sets by one more kind of boxes, and number what occurs.
+
+    ``inside_of`` (K, B) tells of which of B kinds of boxes the pixels of each set are
+    inside.
+    """
+    halves = [np.pad(inside_of, ((0, 0), (0, 1)), constant_values=x) for x in (0, 1)]
+    doubled = np.stack(halves, axis=1).reshape(2 * len(inside_of), -1)
     sets = 2 * sets + inside
     occurs = np.bincount(sets.ravel(), minlength=len(doubled)) > 0
     numbers = (occurs.cumsum() - 1).astype(np.int32)

@@ -22,6 +22,9 @@ from .labels.values import (
     padding_value as padding_value,
     tags_of as tags_of,
 )
+from .losses.box_tightness import (
+    box_tightness_loss as box_tightness_loss,
+)
 from .losses.contrastive import (
     get_loss_backend as get_loss_backend,
     pixel_to_segment_loss as pixel_to_segment_loss,

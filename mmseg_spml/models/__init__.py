@@ -5,6 +5,7 @@ from mmseg_spml.models.data_preprocessor import SPMLDataPreProcessor
 from mmseg_spml.models.decode_heads.segment_bank import SegmentBank
 from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
 from mmseg_spml.models.decode_heads.spml_head import SPMLHead
+from mmseg_spml.models.losses.box_tightness import BoxTightnessLoss
 from mmseg_spml.models.losses.label_propagation import LabelPropagationLoss
 from mmseg_spml.models.losses.pairwise import DenseCRFLoss, GatedCRFLoss, TreeEnergyLoss
 from mmseg_spml.models.losses.relations import (
@@ -31,6 +32,7 @@ from mmseg_spml.models.segmentors.weak_encoder_decoder import (
 
 __all__ = [
     'ASPPEmbedding',
+    'BoxTightnessLoss',
     'ConvEmbedding',
     'DenseCRFLoss',
     'EfficientNetLite',

@@ -26,12 +26,15 @@ class ImageBatch:
         labels: (N, H, W) int64: 0..C-1 labeled, 255 void, others unlabeled.
         allowed: (N, C) bool, the classes that the tags of an image do not rule out.
         extents: (N, C, H, W) bool, the pixels where boxes allow each class; None: all.
+        tight_boxes: (N, C, H, W) bool, the pixels in the axis-parallel boxes of each
+            class; None: there are none.
     """
 
     images: Tensor
     labels: Tensor
     allowed: Tensor
     extents: Tensor | None = None
+    tight_boxes: Tensor | None = None
 
     @property
     def num_classes(self) -> int:
@@ -52,28 +55,39 @@ class ImageBatch:
         Args:
             model: Segmentor with a data preprocessor and ``num_classes``.
             inputs: Normalized images (N, B, H, W).
-            data_samples: Samples with weak labels, and with ``box_extents`` if any.
+            data_samples: Samples with weak labels, and with ``box_extents`` and
+                ``tight_boxes`` if any.
         """
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
         images = colors_of(inputs, model.data_preprocessor)
         allowed = [
             allowed_classes(sample, model.num_classes) for sample in data_samples
         ]
-        extents = _box_extents(data_samples, model.num_classes)
-        return cls(images, labels, torch.stack(allowed).to(labels.device), extents)
+        extents, tight_boxes = (
+            _pixels_of_classes(data_samples, model.num_classes, name, default)
+            for name, default in (('box_extents', True), ('tight_boxes', False))
+        )
+        allowed = torch.stack(allowed).to(labels.device)
+        return cls(images, labels, allowed, extents, tight_boxes)
 
 
-def _box_extents(samples: Sequence[SegDataSample], num_classes: int) -> Tensor | None:
-    """Extents of boxes (N, C, H, W); those of a sample without any are everywhere."""
-    if not any('box_extents' in sample for sample in samples):
+def _pixels_of_classes(
+    samples: Sequence[SegDataSample], num_classes: int, name: str, default: bool
+) -> Tensor | None:
+    """A field (N, C, H, W) bool of all samples; None if no sample has it."""
+    if not any(name in sample for sample in samples):
         return None
-    extents = []
+    maps = []
     for sample in samples:
         labels = sample.gt_sem_seg.data
-        everywhere = labels.new_ones(num_classes, *labels.shape[1:], dtype=torch.bool)
-        found = sample.get('box_extents')
-        extents.append(everywhere if found is None else found.data)
-    return torch.stack(extents)
+        shape = num_classes, *labels.shape[1:]
+        found = sample.get(name)
+        maps.append(
+            labels.new_full(shape, default, dtype=torch.bool)
+            if found is None
+            else found.data
+        )
+    return torch.stack(maps)
 
 
 def colors_of(inputs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:

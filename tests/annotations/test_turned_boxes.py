@@ -36,9 +36,10 @@ def test_inside_is_unlabeled_and_outside_background():
 
 
 def test_extents_are_those_of_the_outline():
-    sets, table = box_extents(WEAK, CLASSES)
-    background, cat = table.T[:, sets]
+    sets, allowed, tight = box_extents(WEAK, CLASSES)
+    background, cat = allowed.T[:, sets]
     assert background.all() and np.array_equal(cat, INSIDE)
+    assert not tight.any(), 'the sides of a turned box are no rows and columns'
 
 
 def test_seeds_look_inside_of_the_outline():

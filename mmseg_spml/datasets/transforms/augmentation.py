@@ -198,7 +198,11 @@ class WeakRandomFlip(BaseTransform):
             )
         if 'gt_seg_map' in results:
             results['gt_seg_map'] = self._exchange[results['gt_seg_map']]
-        for key in ('tags', 'box_classes'):  # the classes are the last axis
+        for key in (
+            'tags',
+            'box_classes',
+            'tight_classes',
+        ):  # classes are the last axis
             if results.get(key) is not None:
                 values = np.asarray(results[key])
                 results[key] = values[..., self._exchange[: values.shape[-1]]]

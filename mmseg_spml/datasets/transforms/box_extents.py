@@ -13,10 +13,12 @@ from mmseg_spml.datasets.transforms.loading import fitted
 class LoadBoxExtents(BaseTransform):
     """Compute the pixels where the boxes of an annotation allow each class.
 
-    Adds ``box_extents``, the set of classes of each pixel ((H, W) int32), and
-    ``box_classes``, the classes of each set ((K, C) bool), which
-    :class:`PackWeakSegInputs` joins. Use it before any augmentation; those of this
-    package know both. See :func:`~mmseg_spml.annotations.box_extents.box_extents`.
+    Adds ``box_extents``, the set of each pixel ((H, W) int32), ``box_classes``, the
+    classes that each set allows, and ``tight_classes``, those in whose axis-parallel
+    boxes its pixels are ((K, C) bool), which :class:`PackWeakSegInputs` joins. Use it
+    before any augmentation; those of this package know all three. (Turning an image
+    would make its boxes loose.) See
+    :func:`~mmseg_spml.annotations.box_extents.box_extents`.
 
     Args:
         boxes_complete: Whether every object has a box. If not, all classes are allowed
@@ -33,7 +35,7 @@ class LoadBoxExtents(BaseTransform):
         self.boxes_complete = boxes_complete
 
     def transform(self, results: dict) -> dict:
-        """Add ``box_extents`` to ``results``."""
+        """Add the extents of the boxes to ``results``."""
         if results.get('annotation') is None:
             raise ValueError(
                 f'the image {results.get("img_path")} has no boxes: the data set must '
@@ -47,9 +49,11 @@ class LoadBoxExtents(BaseTransform):
             boxes=given.boxes,
             boxes_complete=given.boxes_complete if complete is None else complete,
         )
-        results['box_extents'], results['box_classes'] = box_extents(
+        found = box_extents(
             fitted(boxes, results), results['class_names'], results['background']
         )
+        results['box_extents'] = found.sets
+        results['box_classes'], results['tight_classes'] = found.allowed, found.tight
         results.setdefault('seg_fields', []).append('box_extents')
         return results
 

@@ -20,7 +20,8 @@ class PackWeakSegInputs(PackSegInputs):
 
     * ``gt_sem_seg``: PixelData of (1, H, W) int64;
     * ``region_map``: PixelData of (1, H, W) int32;
-    * ``box_extents``: PixelData of (C, H, W) bool;
+    * ``box_extents``: PixelData of (C, H, W) bool, where boxes allow each class;
+    * ``tight_boxes``: PixelData of (C, H, W) bool, the upright boxes of each class;
     * ``gt_tags``: LabelData with ``label``, (C,) int8: 1 present, 0 absent, -1 unknown;
       and ``ignored``, (C,) bool: the classes that the data set ignores as tags, whose
       ``label`` is 0 although they may be present.
@@ -70,9 +71,13 @@ class PackWeakSegInputs(PackSegInputs):
             regions = np.ascontiguousarray(results['region_map'], np.int32)
             fields['region_map'] = PixelData(data=torch.from_numpy(regions)[None])
         if 'box_extents' in results:
-            by_class = np.ascontiguousarray(results['box_classes'].T)
-            extents = np.take(by_class, results['box_extents'], axis=1)
-            fields['box_extents'] = PixelData(data=torch.from_numpy(extents))
+            for name, key in (
+                ('box_extents', 'box_classes'),
+                ('tight_boxes', 'tight_classes'),
+            ):
+                by_class = np.ascontiguousarray(results[key].T)
+                pixels = np.take(by_class, results['box_extents'], axis=1)
+                fields[name] = PixelData(data=torch.from_numpy(pixels))
         tags = results.get('tags')
         if self.tags_from_crop and 'gt_seg_map' in results:
             in_crop = tags_of(results['gt_seg_map'], results['num_classes'])

@@ -1,4 +1,4 @@
-"""Inputs of the pairwise losses: means over the cells of a coarser grid.
+"""Means over the cells of a coarser grid.
 
 Letters: N images, C classes, H, W image size, h', w' number of cells.
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 from mmseg_spml.functional.labels.values import VOID
 
 
-def pairwise_inputs(
+def cell_means(
     logits: Tensor,
     images: Tensor,
     scale_factor: float,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmseg_spml.functional.losses.cells import pairwise_inputs, valid_cells
+from mmseg_spml.functional.losses.cells import cell_means, valid_cells
 from mmseg_spml.functional.refinement.dense_crf import pixel_positions
 from mmseg_spml.functional.refinement.permutohedral import (
     Lattice,
@@ -87,7 +87,7 @@ def dense_crf_loss(
         True
     """
     with torch.autocast(logits.device.type, enabled=False):
-        probabilities, small = pairwise_inputs(logits, images, scale_factor, allowed)
+        probabilities, small = cell_means(logits, images, scale_factor, allowed)
         valid = valid_cells(labels, images, small.shape[2:])
         sigma_xy = sigma_xy * scale_factor
         return dense_crf_energy(probabilities, small, valid, sigma_xy, sigma_rgb)
@@ -138,7 +138,7 @@ def gated_crf_loss(
         True
     """
     with torch.autocast(logits.device.type, enabled=False):
-        probabilities, small = pairwise_inputs(logits, images, scale_factor, allowed)
+        probabilities, small = cell_means(logits, images, scale_factor, allowed)
         valid = valid_cells(labels, images, small.shape[2:])
         return gated_crf_energy(
             probabilities, small, valid, radius, sigma_xy, sigma_rgb

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.losses.cells import (
-    pairwise_inputs,
+    cell_means,
     valid_cells,
     whole_cells,
 )
@@ -182,7 +182,7 @@ def tree_energy_loss(
         >>> bool(loss >= 0)
         True
     """
-    probabilities, small = pairwise_inputs(logits, images, scale_factor, allowed)
+    probabilities, small = cell_means(logits, images, scale_factor, allowed)
     size = small.shape[2:]
     valid = valid_cells(labels, images, size)
     filtered = tree_filter(probabilities, small / 255, sigma, valid)

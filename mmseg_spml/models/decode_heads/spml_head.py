@@ -19,12 +19,12 @@ from mmseg_spml.models.decode_heads.segment_bank import SegmentBank, bank_of_fil
 from mmseg_spml.models.decode_heads.segment_gather import SegmentGather
 from mmseg_spml.models.decode_heads.segment_memory import SegmentMemory
 from mmseg_spml.models.image_batch import ImageBatch
-from mmseg_spml.models.losses.label_propagation import LabelPropagationLoss
-from mmseg_spml.models.losses.pairwise import (
+from mmseg_spml.models.losses.image_losses import (
     add_losses,
-    pairwise_losses,
-    split_off_pairwise_losses,
+    image_losses,
+    split_off_image_losses,
 )
+from mmseg_spml.models.losses.label_propagation import LabelPropagationLoss
 from mmseg_spml.models.losses.relations import (
     REDUCTIONS,
     SemanticAnnotationLoss,
@@ -86,7 +86,7 @@ class SPMLHead(BaseDecodeHead):
     """
 
     takes_images = True
-    """Whether ``loss`` accepts the images that pairwise losses need."""
+    """Whether ``loss`` accepts the images that image losses need."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class SPMLHead(BaseDecodeHead):
         _check_option('predictor', predictor, PREDICTORS)
         _check_option('classify_at', classify_at, ('input', 'embedding'))
         _check_option('reduction', reduction, REDUCTIONS)
-        split_off_pairwise_losses(self)
+        split_off_image_losses(self)
         layers = (
             embedding_dim,
             self.channels,
@@ -239,7 +239,7 @@ class SPMLHead(BaseDecodeHead):
             train_cfg: Unused.
             segments: Segments of this rank's batch; needed if there are relations or
                 labels are propagated.
-            batch: Images and labels; needed for pairwise losses and propagation.
+            batch: Images and labels; needed for image losses and propagation.
 
         Raises:
             ValueError: If ``segments`` or ``batch`` is needed and missing.
@@ -258,7 +258,7 @@ class SPMLHead(BaseDecodeHead):
             losses[self.propagation.loss_name] = self.propagation(
                 logits, teacher_logits, segments, batch
             )
-        add_losses(losses, pairwise_losses(self, logits, batch, inputs))
+        add_losses(losses, image_losses(self, logits, batch, inputs))
         if segments is not None and gather is not None:
             losses.update(self._relation_losses(segments, gather))
         return losses

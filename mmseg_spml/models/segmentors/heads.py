@@ -1,4 +1,4 @@
-"""Losses of the heads of MMSegmentation's segmentors, including pairwise losses."""
+"""Losses of the heads of MMSegmentation's segmentors, including image losses."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,23 +8,23 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_spml.models.image_batch import ImageBatch
-from mmseg_spml.models.losses.pairwise import (
+from mmseg_spml.models.losses.image_losses import (
     head_losses,
-    split_off_pairwise_losses,
+    split_off_image_losses,
 )
 
 
 class HeadLosses(BaseSegmentor):
     """Mixin for MMSegmentation's segmentors that computes the losses of their heads.
 
-    It passes the images of the batch to the pairwise losses of the heads. It must come
+    It passes the images of the batch to the image losses of the heads. It must come
     before the segmentor among the base classes.
     """
 
-    def split_off_pairwise_losses(self) -> None:
-        """Move the pairwise losses out of ``loss_decode``; call it after building."""
+    def split_off_image_losses(self) -> None:
+        """Move the image losses out of ``loss_decode``; call it after building."""
         for _, head in self._named_heads():
-            split_off_pairwise_losses(head)
+            split_off_image_losses(head)
 
     def image_batch(
         self, inputs: Tensor, data_samples: Sequence[SegDataSample]

@@ -56,7 +56,7 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
                 )
             modules[name].requires_grad_(False)
         self.check_numbers_of_classes()
-        self.split_off_pairwise_losses()
+        self.split_off_image_losses()
         self.freeze_embedding = freeze_embedding
         if freeze_embedding:
             self.backbone.requires_grad_(False)

@@ -78,7 +78,7 @@ class _WeakLabels(HeadLosses, SPMLPrediction):
         self.spml: SPMLBranch | None = None if spml is None else SPMLBranch(**spml)
         self.predict_with = predict_with
         self.check_numbers_of_classes()
-        self.split_off_pairwise_losses()
+        self.split_off_image_losses()
         self._warn_of_diluted_losses()
 
     def _warn_of_diluted_losses(self) -> None:

@@ -126,12 +126,14 @@ class TestWeakRandomFlip:
             tags=np.array([True, False, True, False]),
             box_extents=np.array([[1, 2]], np.int32),
             box_classes=np.eye(4, dtype=bool)[[1, 2, 3]],
+            tight_classes=np.eye(4, dtype=bool)[[0, 2, 3]],
             seg_fields=['gt_seg_map', 'region_map', 'box_extents'],
             num_classes=4,
         )
         results = WeakRandomFlip(prob=1.0, swap_labels=[(2, 3)])(results)
         assert results['box_extents'].tolist() == [[2, 1]]
         assert results['box_classes'].argmax(axis=1).tolist() == [1, 3, 2]
+        assert results['tight_classes'].argmax(axis=1).tolist() == [0, 3, 2]
         assert results['gt_seg_map'].tolist() == [[0, 3]]
         assert results['region_map'].tolist() == [[3, 2]]
         assert results['tags'].tolist() == [True, False, False, True]

@@ -382,9 +382,11 @@ def test_box_extents(complete):
     loaded = TRANSFORMS.build(dict(type='LoadBoxExtents', boxes_complete=complete))(
         sample
     )
-    extents = PackWeakSegInputs()(loaded)['data_samples'].box_extents.data
+    sample = PackWeakSegInputs()(loaded)['data_samples']
+    extents, tight = sample.box_extents.data, sample.tight_boxes.data
     assert extents.shape == (2, 2, 3) and extents[0].all()
     assert extents[1].tolist() == 2 * [[True, not complete, not complete]]
+    assert tight.tolist() == [2 * [3 * [False]], 2 * [[True, False, False]]]
 
 
 @pytest.mark.parametrize('count', [2, 21, 150])
@@ -414,6 +416,7 @@ def test_box_extents_follow_the_labels_through_augmentations(count):
             sample = TRANSFORMS.build(step)(sample)
         packed_sample = sample['data_samples']
         labels, extents = packed_sample.gt_sem_seg.data[0], packed_sample.box_extents
+        assert torch.equal(packed_sample.tight_boxes.data[1:], extents.data[1:])
         assert extents.data.dtype == torch.bool
         assert torch.equal(extents.data[0], labels != 255)
         inside = extents.data[1:].any(dim=0)

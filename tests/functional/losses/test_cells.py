@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_spml.functional.losses.cells import pairwise_inputs
+from mmseg_spml.functional.losses.cells import cell_means
 from mmseg_spml.functional.losses.pairwise import dense_crf_loss
 
 
@@ -30,7 +30,7 @@ def test_probabilities_among_allowed_classes(size, scale):
     images = torch.rand(4, 3, *size, generator=generator, dtype=torch.float64)
     # All, some, one, and none, which counts as all.
     allowed = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]]).bool()
-    found, small = pairwise_inputs(logits, images, scale, allowed)
+    found, small = cell_means(logits, images, scale, allowed)
     expected = masked_means(logits, images, scale, allowed)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(found.sum(1), torch.ones_like(found[:, 0]))
@@ -44,9 +44,7 @@ def test_probabilities_among_allowed_classes(size, scale):
 
 
 def test_no_images():
-    found, small = pairwise_inputs(
-        torch.zeros(0, 3, 2, 2), torch.zeros(0, 3, 8, 8), 0.5
-    )
+    found, small = cell_means(torch.zeros(0, 3, 2, 2), torch.zeros(0, 3, 8, 8), 0.5)
     assert found.shape == (0, 3, 4, 4) and small.shape == (0, 3, 4, 4)
 
 

@@ -105,10 +105,14 @@ def test_extents_of_boxes_reach_the_loss():
     samples = [sample(own, tags=shown) for own, shown in zip(labels, tags)]
     model, inputs = build(), torch.zeros(2, 3, 8, 8)
     assert ImageBatch.of(model, inputs, samples).extents is None
+    assert ImageBatch.of(model, inputs, samples).tight_boxes is None
     boxes = torch.rand(C, 8, 8) < 0.5
     samples[1].box_extents = PixelData(data=boxes)
-    extents = ImageBatch.of(model, inputs, samples).extents
-    assert extents[0].all() and torch.equal(extents[1], boxes)
+    samples[1].tight_boxes = PixelData(data=~boxes)
+    images = ImageBatch.of(model, inputs, samples)
+    assert images.extents[0].all() and torch.equal(images.extents[1], boxes)
+    assert not images.tight_boxes[0].any()
+    assert torch.equal(images.tight_boxes[1], ~boxes)
 
 
 def without_unmarked(targets, images):
@@ -338,7 +342,7 @@ def test_needs_segments_and_images():
 @pytest.mark.parametrize(
     'loss', ['DenseCRFLoss', 'GatedCRFLoss', 'TreeEnergyLoss'], ids=str
 )
-def test_masked_predictions_of_pairwise_losses(loss):
+def test_masked_predictions_of_image_losses(loss):
     """With tag_mask, a class that an image cannot show counts for nothing."""
     options = dict(type=loss)
     if loss == 'TreeEnergyLoss':

@@ -170,7 +170,7 @@ def test_in_a_branch_the_features_are_its_embedding():
     spml = dict(neck=branch['neck'], decode_head=branch['decode_head'])
     model = weak_model(spml=spml).eval()
     seen = []
-    (loss,) = model.spml.decode_head.pairwise_losses
+    (loss,) = model.spml.decode_head.image_losses
     loss.energy = lambda p, batch, features: seen.append(features) or p.sum()
     inputs, samples = batch()
     model.loss(inputs, samples)
@@ -242,7 +242,7 @@ def test_heads_with_losses_of_their_own_are_refused():
 
 def test_one_channel_is_refused():
     model = weak_model(dict(type='GatedCRFLoss'))
-    (loss,) = model.decode_head.pairwise_losses
+    (loss,) = model.decode_head.image_losses
     batch = ImageBatch(
         torch.zeros(1, 3, 4, 4),
         torch.zeros(1, 4, 4).long(),
