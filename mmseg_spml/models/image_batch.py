@@ -60,14 +60,13 @@ class ImageBatch:
         """
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
         images = colors_of(inputs, model.data_preprocessor)
-        allowed = [
-            allowed_classes(sample, model.num_classes) for sample in data_samples
-        ]
+        allowed = torch.stack(
+            [allowed_classes(sample, model.num_classes) for sample in data_samples]
+        ).to(labels.device)
         extents, tight_boxes = (
             _pixels_of_classes(data_samples, model.num_classes, name, default)
             for name, default in (('box_extents', True), ('tight_boxes', False))
         )
-        allowed = torch.stack(allowed).to(labels.device)
         return cls(images, labels, allowed, extents, tight_boxes)
 
 
