@@ -36,6 +36,20 @@ def batch(*sizes):
     return dict(inputs=images, data_samples=[sample(*size) for size in sizes])
 
 
+@pytest.mark.parametrize('name', ['box_extents', 'tight_boxes'])
+def test_padding_is_outside_of_boxes(name):
+    data = batch((2, 3), (4, 2))
+    for part in data['data_samples']:
+        size = part.gt_sem_seg.data.shape[1:]
+        inside = PixelData(data=torch.ones(2, *size, dtype=torch.bool))
+        part.set_data({name: inside})
+    out = SPMLDataPreProcessor(mean=MEAN, std=STD)(data, training=True)
+    first, second = (part.get(name).data for part in out['data_samples'])
+    assert first.dtype == torch.bool
+    assert first[0].tolist() == [[True] * 3] * 2 + [[False] * 3] * 2
+    assert second[1].tolist() == [[True, True, False]] * 4
+
+
 def test_every_map_is_padded_in_training():
     data = batch((2, 3), (4, 2))
     out = SPMLDataPreProcessor(mean=MEAN, std=STD)(data, training=True)

@@ -7,11 +7,11 @@ VOID = 255
 
 # Padding values that are not void, by name of the map in pipelines and samples. Padded
 # pixels have a void label, so that their region is part of no segment.
-_PADDING = {'region_map': 0, 'box_extents': 0}
+_PADDING = {'region_map': 0, 'box_extents': 0, 'tight_boxes': 0}
 
 
 def padding_value(name: str) -> int:
-    """Padding value of a map: 0 for region maps and box extents, void for others.
+    """Padding value of a map: 0 for region maps and boxes, void for others.
 
     Args:
         name: Name of the map, such as ``'gt_seg_map'`` or ``'region_map'``.
