@@ -252,6 +252,14 @@ def _model(survey: Survey, plan: Plan) -> list[str]:
             "            dict(type='DenseCRFLoss', loss_weight=1.0),",
             '        ],',
         ]
+    if plan.supervision == 'boxes' and plan.loss == 'propagation':
+        lines += [
+            '        loss_decode=[',
+            '            *_base_.model.decode_head.loss_decode,',
+            '            # For boxes whose sides touch their objects; else leave it out.',
+            "            dict(type='BoxTightnessLoss'),",
+            '        ],',
+        ]
     return [*lines, '    ),', ')']
 
 

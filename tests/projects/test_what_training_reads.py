@@ -140,12 +140,16 @@ def test_propagation_knows_the_boxes(tmp_path, background):
         source, images, tmp_path / 'mine', loss='propagation', classes=classes
     )
     cfg = Config.fromfile(project.folder / 'config.py')
+    losses = [loss.type for loss in cfg.model.decode_head.loss_decode]
+    assert losses == ['CrossEntropyLoss', 'DenseCRFLoss', 'BoxTightnessLoss']
     SeedFolder.of_config(cfg).make(cfg.train_dataloader.dataset.label_dir)
     pipeline = [step for step in cfg.train_pipeline if step['type'] != 'LoadRegions']
     dataset = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': pipeline})
     sample = dataset[0]['data_samples']
     extents, labels = sample.box_extents.data, sample.gt_sem_seg.data[0]
     assert extents.shape == (len(classes), *cfg.crop_size)
+    tight = sample.tight_boxes.data
+    assert tight.any() and not (tight & ~extents).any()
     if background:
         cat = extents[1]
         assert cat.any() and not cat[labels == 0].all()
