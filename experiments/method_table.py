@@ -240,8 +240,9 @@ TABLES = {
                     'tags': f'{_SPML}_ccp_tags.py',
                 },
                 'propagation': {
-                    kind: f'{_PROPAGATION}_ccp_{kind}_propagation.py'
-                    for kind in ('points', 'boxes', 'tags')
+                    'points': f'{_PROPAGATION}_ccp_points_propagation.py',
+                    'boxes': f'{_PROPAGATION}_ccp_boxes_tightness.py',
+                    'tags': f'{_PROPAGATION}_ccp_tags_propagation.py',
                 },
                 **{
                     name: {'tags': f'{_BASELINES}_ccp_tags_{name}.py'}
@@ -295,8 +296,9 @@ TABLES = {
                     'tags': f'{_SPML}_voc_animals_tags.py',
                 },
                 'propagation': {
-                    kind: f'{_PROPAGATION}_voc_animals_{kind}_propagation.py'
-                    for kind in ('points', 'boxes', 'tags')
+                    'points': f'{_PROPAGATION}_voc_animals_points_propagation.py',
+                    'boxes': f'{_PROPAGATION}_voc_animals_boxes_tightness.py',
+                    'tags': f'{_PROPAGATION}_voc_animals_tags_propagation.py',
                 },
             },
         ),

@@ -14,8 +14,8 @@ from mmseg_spml.cli.command import Command
     '--loss',
     type=click.Choice(['propagation', 'spml', 'cross_entropy', 'dense_crf']),
     help='what to train: SPML with label propagation; SPML as published; or a baseline '
-    'to compare with (default: the best of SPML in our comparisons, propagation for '
-    'points, strokes and areas, spml for boxes and tags)',
+    'to compare with (default: the best of SPML in our comparisons, spml for tags '
+    'and propagation for all others)',
 )
 @click.option(
     '--device',

