@@ -19,7 +19,8 @@ class BoxExtents(NamedTuple):
         sets: The set of each pixel, (H, W) int32 in 1..K-1. Set 0 is empty, for pixels
             of padding.
         allowed: The classes that may be at the pixels of each set, (K, C) bool.
-        tight: The classes in whose axis-parallel boxes the pixels are, (K, C) bool.
+        tight: The classes in whose axis-parallel boxes the pixels are, (K, C) bool,
+            without the background.
     """
 
     sets: np.ndarray
@@ -73,8 +74,10 @@ def box_extents(
     parallel = np.array([parallel for _, parallel in kinds], bool)
     allowed = inside_of @ (of_class | unnamed[:, None])
     allowed |= not annotation.boxes_complete
-    allowed[:, [name == background for name in classes]] = True
+    is_background = [name == background for name in classes]
+    allowed[:, is_background] = True
     tight = inside_of @ (of_class & parallel[:, None])
+    tight[:, is_background] = False
     nothing = np.zeros((1, len(classes)), bool)
     return BoxExtents(
         sets + 1, np.concatenate([nothing, allowed]), np.concatenate([nothing, tight])

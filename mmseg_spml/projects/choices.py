@@ -19,14 +19,17 @@ _SIDES = {False: (1024, 768, 640, 512), True: (2048, 1536, 1024, 768)}
 _CROPS = {False: (320, 384), True: (512, 640)}
 _WANTED_SHARE = 0.9
 _REASONS = {
-    'propagation': 'It was first on points, scribbles and boxes in our comparisons.',
+    'propagation': 'It was first on points and scribbles in our comparisons.',
     'spml': 'It is the method as published.',
     'cross_entropy': 'It is the baseline to compare with.',
     'dense_crf': 'It is the best of the losses without SPML on some data.',
 }
 _LOSS_OF_LABELS = {
     'pixels': ('propagation', _REASONS['propagation']),
-    'boxes': ('propagation', _REASONS['propagation']),
+    'boxes': (
+        'propagation',
+        'With the box tightness loss it was first on boxes in our comparisons.',
+    ),
     'tags': (
         'spml',
         'On tags all losses were close in our comparison, --loss dense_crf ahead by 2.',
@@ -323,6 +326,13 @@ def _choose_loss(plan: Plan, survey: Survey, full: bool, wanted: str | None) -> 
             '(--loss cross_entropy) is enough.'
         )
     plan.choose('loss', plan.loss, reason)
+    if plan.loss == 'propagation' and plan.supervision == 'boxes':
+        plan.choose(
+            'boxes',
+            'tight',
+            'Objects are taken to touch all sides of their boxes. If yours are drawn '
+            'wide, remove BoxTightnessLoss from config.py.',
+        )
     if plan.loss == 'propagation' and plan.supervision == 'pixels':
         extent = labeled_extent(survey.labeled, survey.classes)
         plan.drop_unmarked = extent < _SMALL_EXTENT

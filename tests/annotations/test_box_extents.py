@@ -48,6 +48,11 @@ def test_boxes_that_may_be_missing_rule_nothing_out():
     assert tight[1, :3, :2].all() and tight.sum() == 6
 
 
+def test_boxes_of_the_background_are_not_tight():
+    allowed, tight = maps(Box('background', 0, 0, 2, 3), Box('cat', 1, 0, 4, 2))
+    assert allowed[0].all() and not tight[0].any() and tight[1].sum() == 6
+
+
 def test_without_a_background():
     found = extents(Box('cat', 0, 0, 2, 3), classes=('cat', 'dog'))
     assert found.any(axis=(1, 2)).tolist() == [True, False]

@@ -82,6 +82,8 @@ def test_labels_without_pixels(tmp_path, annotate, supervision, loss):
     plan = make_plan(survey, cuda=False)
     assert plan.supervision == supervision and len(plan.train) == 4
     assert plan.loss == loss
+    told = ' '.join(choice.reason for choice in plan.choices)
+    assert ('BoxTightnessLoss' in told) == (supervision == 'boxes')
     assert make_plan(survey, cuda=False, loss='dense_crf').loss == 'dense_crf'
 
 

@@ -198,11 +198,8 @@ class WeakRandomFlip(BaseTransform):
             )
         if 'gt_seg_map' in results:
             results['gt_seg_map'] = self._exchange[results['gt_seg_map']]
-        for key in (
-            'tags',
-            'box_classes',
-            'tight_classes',
-        ):  # classes are the last axis
+        # The classes are the last axis of these.
+        for key in ('tags', 'box_classes', 'tight_classes'):
             if results.get(key) is not None:
                 values = np.asarray(results[key])
                 results[key] = values[..., self._exchange[: values.shape[-1]]]

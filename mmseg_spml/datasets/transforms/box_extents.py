@@ -1,4 +1,4 @@
-"""Loading of the pixels to which boxes confine each class."""
+"""Loading of what boxes say of the class of each pixel."""
 
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
@@ -11,7 +11,7 @@ from mmseg_spml.datasets.transforms.loading import fitted
 
 @TRANSFORMS.register_module()
 class LoadBoxExtents(BaseTransform):
-    """Compute the pixels where the boxes of an annotation allow each class.
+    """Compute where boxes allow each class, and where the tight ones are.
 
     Adds ``box_extents``, the set of each pixel ((H, W) int32), ``box_classes``, the
     classes that each set allows, and ``tight_classes``, those in whose axis-parallel

@@ -1,1 +1,1 @@
-"""Pixel-to-segment contrastive losses, the four relations, and pairwise losses."""
+"""Contrastive losses of the four relations, pairwise losses, and box tightness."""

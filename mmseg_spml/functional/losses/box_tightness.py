@@ -22,10 +22,12 @@ def box_tightness_loss(
     Segmentation using the Bounding Box Tightness Prior", NeurIPS 2019, here for classes
     instead of objects: boxes of one class that overlap in a row or column count as one.
     A line that ends at the border of the map is left out, because a crop may have cut
-    off the object there, as is one with an invalid pixel.
+    off the object there, as is one with an invalid pixel. (So objects at the border of
+    the image itself lose the lines that end there, too, unless padding follows.)
 
     Args:
-        probabilities: Class probabilities ``(N, C, H, W)``, float.
+        probabilities: Class probabilities ``(N, C, H, W)``, float; those of 16 bits are
+            computed in float32.
         boxes: Pixels in the tight, axis-parallel boxes of each class ``(N, C, H, W)``,
             bool.
         valid: ``(N, H, W)``, bool. None: all pixels.
@@ -45,6 +47,8 @@ def box_tightness_loss(
         tensor(0.6931)
     """
     _check(probabilities, boxes, valid)
+    if probabilities.dtype != torch.float64:
+        probabilities = probabilities.float()
     if valid is None:
         valid = boxes.new_ones(len(boxes), *boxes.shape[2:])
     usable = valid[:, None].expand_as(boxes)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmseg_spml.functional.losses.box_tightness import box_tightness_loss
 from mmseg_spml.functional.losses.cells import cell_means, valid_cells
-from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.models.losses.image_losses import ImageLoss
 
@@ -18,14 +18,20 @@ class BoxTightnessLoss(ImageLoss):
 
     It needs :class:`LoadBoxExtents` in the pipeline; without boxes it is 0. Boxes are
     taken as tight: an object touches all four sides of its box. Turned boxes, and boxes
-    without a class, are left out. See
-    :func:`~mmseg_spml.functional.losses.box_tightness.box_tightness_loss`.
+    without a class, are left out.
+
+    The rows and columns are those of a coarser grid. Its probabilities are means over
+    the pixels of a cell, so that the loss of an object thinner than a cell is above 0
+    even if it is found exactly. A cell is in a box if at least half of it is. See
+    :func:`~mmseg_spml.functional.losses.box_tightness.box_tightness_loss` for the lines
+    that are left out.
 
     Args:
         loss_weight: Weight of the loss.
         scale_factor: Scale of the computation, relative to the size of the label map.
         loss_name: Name in the log.
-        tag_mask: Whether classes that the tags rule out are left out of predictions.
+        tag_mask: Whether classes that the tags rule out, and that have no box in the
+            image, are left out of predictions.
 
     Example:
         >>> loss = MODELS.build(dict(type='BoxTightnessLoss', loss_weight=0.5))
@@ -46,13 +52,11 @@ class BoxTightnessLoss(ImageLoss):
         """Unweighted loss."""
         if batch.tight_boxes is None:
             return 0 * logits.sum()
-        probabilities, _ = cell_means(
-            logits, batch.images, self.scale_factor, self.allowed(batch)
-        )
+        allowed = self.allowed(batch)
+        if allowed is not None:
+            allowed = allowed | batch.tight_boxes.flatten(2).any(dim=2)
+        probabilities, _ = cell_means(logits, batch.images, self.scale_factor, allowed)
         size = probabilities.shape[2:]
-        boxes = resize_labels(batch.tight_boxes.flatten(0, 1), size)
-        return box_tightness_loss(
-            probabilities,
-            boxes.view_as(probabilities),
-            valid_cells(batch.labels, batch.images, size),
-        )
+        covered = F.adaptive_avg_pool2d(batch.tight_boxes.float(), size)
+        valid = valid_cells(batch.labels, batch.images, size)
+        return box_tightness_loss(probabilities, covered >= 0.5, valid)

@@ -117,7 +117,9 @@ def test_ties_share_the_gradient():
     torch.testing.assert_close(probabilities.grad, expected)
 
 
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    'dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+)
 def test_certain_mistakes_stay_finite(dtype):
     logits = torch.tensor([60.0, -60.0], dtype=dtype).view(1, 2, 1, 1)
     logits = logits.expand(1, 2, 5, 5).clone().requires_grad_()
