@@ -56,7 +56,7 @@ class BoxTightnessLoss(ImageLoss):
         if allowed is not None:
             allowed = allowed | batch.tight_boxes.flatten(2).any(dim=2)
         probabilities, _ = cell_means(logits, batch.images, self.scale_factor, allowed)
-        size = probabilities.shape[2:]
+        size = (probabilities.shape[2], probabilities.shape[3])
         covered = F.adaptive_avg_pool2d(batch.tight_boxes.float(), size)
         valid = valid_cells(batch.labels, batch.images, size)
         return box_tightness_loss(probabilities, covered >= 0.5, valid)
