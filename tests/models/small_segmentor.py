@@ -19,6 +19,18 @@ C = 4
 D = 6
 UNLABELED, VOID = C, 255
 BN = dict(type='BN')
+PLAIN_HEAD = dict(
+    type='FCNHead',
+    in_channels=16,
+    in_index=1,
+    channels=8,
+    num_convs=1,
+    concat_input=False,
+    dropout_ratio=0,
+    norm_cfg=BN,
+    num_classes=C,
+    loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+)
 FOUR_RELATIONS = [
     dict(type='SemanticAnnotationLoss', concentration=6, loss_weight=0.7),
     dict(

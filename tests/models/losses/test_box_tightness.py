@@ -6,7 +6,13 @@ from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
-from models.small_segmentor import BN, UNLABELED, C, batch as small_batch, config
+from models.small_segmentor import (
+    PLAIN_HEAD,
+    UNLABELED,
+    C,
+    batch as small_batch,
+    config,
+)
 
 from mmseg_spml.functional import VOID, box_tightness_loss
 from mmseg_spml.models.image_batch import ImageBatch
@@ -81,21 +87,14 @@ def test_a_class_with_a_box_is_allowed():
 
 
 def test_it_trains_the_network():
+    register_all_modules(init_default_scope=True)
     model = MODELS.build(
         ConfigDict(
             config(relations=()),
             type='WeakEncoderDecoder',
             neck=None,
             decode_head=dict(
-                type='FCNHead',
-                in_channels=16,
-                in_index=1,
-                channels=8,
-                num_convs=1,
-                concat_input=False,
-                dropout_ratio=0,
-                norm_cfg=BN,
-                num_classes=C,
+                PLAIN_HEAD,
                 loss_decode=[
                     dict(type='CrossEntropyLoss', avg_non_ignore=True),
                     dict(type='BoxTightnessLoss'),

@@ -6,7 +6,16 @@ from functional.losses.tree_paths import affinities
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
-from models.small_segmentor import BN, UNLABELED, VOID, C, batch, config, sample
+from models.small_segmentor import (
+    BN,
+    PLAIN_HEAD,
+    UNLABELED,
+    VOID,
+    C,
+    batch,
+    config,
+    sample,
+)
 
 from mmseg_spml.functional.losses.pairwise import dense_crf_energy, gated_crf_energy
 from mmseg_spml.functional.losses.tree import tree_filter
@@ -29,15 +38,7 @@ def weak_model(*losses, **changes):
         data_preprocessor=dict(type='SPMLDataPreProcessor', mean=MEAN, std=STD),
         neck=None,
         decode_head=dict(
-            type='FCNHead',
-            in_channels=16,
-            in_index=1,
-            channels=8,
-            num_convs=1,
-            concat_input=False,
-            dropout_ratio=0,
-            norm_cfg=BN,
-            num_classes=C,
+            PLAIN_HEAD,
             loss_decode=[CE, *losses],
         ),
     )

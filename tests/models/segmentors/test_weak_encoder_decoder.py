@@ -7,6 +7,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
 from models.small_segmentor import (
     BN,
+    PLAIN_HEAD,
     UNLABELED,
     VOID,
     C,
@@ -19,18 +20,6 @@ from models.small_segmentor import (
 from mmseg_spml.models import SegmentBank
 from mmseg_spml.models.segmentors import weak_encoder_decoder
 
-HEAD = dict(
-    type='FCNHead',
-    in_channels=16,
-    in_index=1,
-    channels=8,
-    num_convs=1,
-    concat_input=False,
-    dropout_ratio=0,
-    norm_cfg=BN,
-    num_classes=C,
-    loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
-)
 FINE = dict(in_channels=(8, 16), in_index=(0, 1), input_transform='resize_concat')
 OCR = dict(
     type='OCRHead',
@@ -49,9 +38,9 @@ def beside(cascade=False, **changes):
     torch.manual_seed(0)
     model = config()
     spml = dict(neck=model.pop('neck'), decode_head=model['decode_head'])
-    model.update(type='WeakEncoderDecoder', spml=spml, decode_head=HEAD)
+    model.update(type='WeakEncoderDecoder', spml=spml, decode_head=PLAIN_HEAD)
     if cascade:
-        first = dict(HEAD, **FINE)
+        first = dict(PLAIN_HEAD, **FINE)
         model.update(
             type='WeakCascadeEncoderDecoder', num_stages=2, decode_head=[first, OCR]
         )
@@ -131,7 +120,7 @@ def test_prediction_by_either(cascade, mode):
 
 def test_numbers_of_classes_must_agree():
     spml = dict(neck=config()['neck'], decode_head=config()['decode_head'])
-    fewer = dict(HEAD, num_classes=C - 1)
+    fewer = dict(PLAIN_HEAD, num_classes=C - 1)
     with pytest.raises(ValueError, match=f"'decode_head': {C - 1}.*{C}"):
         beside(decode_head=fewer, spml=spml)
     model = beside(decode_head=fewer, spml=None)
@@ -146,7 +135,7 @@ def test_diluted_cross_entropy_is_pointed_out(diluted, monkeypatch):
         weak_encoder_decoder, 'print_log', lambda text, **_: said.append(text)
     )
     loss = dict(type='CrossEntropyLoss', avg_non_ignore=not diluted)
-    beside(decode_head=dict(HEAD, loss_decode=loss))
+    beside(decode_head=dict(PLAIN_HEAD, loss_decode=loss))
     assert len(said) == diluted
 
 
