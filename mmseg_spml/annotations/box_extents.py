@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+from mmseg_spml.annotations.model import AnnotationError, Box, WeakAnnotation
 from mmseg_spml.functional.labels.rasterize import box_mask
 
 
@@ -56,16 +56,15 @@ def box_extents(
         [[[True, True], [True, True], [True, False]]]
     """
     _check_classes(annotation, classes)
-    kinds = list(
-        dict.fromkeys((box.label, box.outline is None) for box in annotation.boxes)
-    )
+    kinds: dict[tuple[str | None, bool], list[Box]] = {}
+    for box in annotation.boxes:
+        kinds.setdefault((box.label, box.outline is None), []).append(box)
     sets = np.zeros(annotation.size, np.int32)
     inside_of = np.zeros((1, 0), bool)
-    for kind in kinds:
+    for boxes in kinds.values():
         inside = np.zeros(annotation.size, bool)
-        for box in annotation.boxes:
-            if (box.label, box.outline is None) == kind:
-                inside |= box_mask(annotation.size, box.where)
+        for box in boxes:
+            inside |= box_mask(annotation.size, box.where)
         sets, inside_of = _split(sets, inside_of, inside)
     shape = len(kinds), len(classes)
     own = [[name == label for name in classes] for label, _ in kinds]
