@@ -4,6 +4,7 @@ from mmseg_spml.engine.hooks import (
     ExactResumeHook,
     SegmentBankHook,
     SegmentMemoryHook,
+    SplitBatchNormHook,
     SPMLVisualizationHook,
 )
 from mmseg_spml.engine.optimizers import (
@@ -21,5 +22,6 @@ __all__ = [
     'SPMLVisualizationHook',
     'SegmentBankHook',
     'SegmentMemoryHook',
+    'SplitBatchNormHook',
     'WarmupPolyLR',
 ]

@@ -12,3 +12,4 @@ _annotation, _cooccurrence, _similarity = _base_.model.decode_head.relations
 _base_.propagation_head['relations'] = [_annotation, _similarity]
 model = dict(decode_head={{_base_.propagation_head}})
 train_dataloader = dict(dataset=dict(ignore_tags=(0,)))
+custom_hooks = [*_base_.custom_hooks, dict(type='SplitBatchNormHook')]

@@ -1,9 +1,10 @@
-"""Hooks for regions, checkpoints, resuming, segment memory and bank, and pictures."""
+"""Hooks for regions, segments, batch statistics, checkpoints, resuming, pictures."""
 
 from mmseg_spml.engine.hooks.exact_resume import ExactResumeHook
 from mmseg_spml.engine.hooks.region_maps import MakeRegionsHook
 from mmseg_spml.engine.hooks.segment_bank import SegmentBankHook
 from mmseg_spml.engine.hooks.segment_memory import SegmentMemoryHook
+from mmseg_spml.engine.hooks.split_batch_norm import SplitBatchNormHook
 from mmseg_spml.engine.hooks.visualization import SPMLVisualizationHook
 from mmseg_spml.engine.hooks.whole_checkpoint import WholeCheckpointHook
 
@@ -13,5 +14,6 @@ __all__ = [
     'SPMLVisualizationHook',
     'SegmentBankHook',
     'SegmentMemoryHook',
+    'SplitBatchNormHook',
     'WholeCheckpointHook',
 ]

@@ -1,0 +1,9 @@
+# The scribbled photographs of ..._voc_animals_mixed_propagation.py alone.
+_base_ = './efficientnet_lite0_voc_animals_mixed_propagation.py'
+weak_root = '{{$VOC_WEAK:data/voc_animals_weak}}'
+total_batch_size = 8
+custom_hooks = _base_.custom_hooks[:-1]  # none has tags alone
+train_dataloader = dict(
+    sampler=dict(labeled_share=None),
+    dataset=dict(ann_file=weak_root + '/strokes_50.jsonl'),
+)
