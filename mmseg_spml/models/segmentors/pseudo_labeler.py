@@ -237,13 +237,17 @@ class _View(NamedTuple):
 def present_classes(sample: SegDataSample) -> Tensor:
     """Classes that may be in the image: present or unknown tags and labeled classes.
 
-    A class that the data set ignores as a tag is included if a pixel has its label.
+    A class that the data set ignores as a tag, such as the background, is included if a
+    pixel has its label, or if no pixel of the image has a label.
 
     Returns:
         Tensor: (C,) bool.
     """
-    present = sample.gt_tags.label != 0
-    if 'gt_sem_seg' in sample:
-        labels = sample.gt_sem_seg.data.unique()
-        present[labels[labels < len(present)]] = True
+    tags = sample.gt_tags
+    present = tags.label != 0
+    labels = sample.gt_sem_seg.data.unique() if 'gt_sem_seg' in sample else present[:0]
+    labels = labels[labels < len(present)].long()
+    if not len(labels) and 'ignored' in tags:
+        return present | tags.ignored
+    present[labels] = True
     return present

@@ -85,6 +85,16 @@ def test_labels_and_unknown_tags_may_be_shown():
     assert present_classes(weak).tolist() == [False, True, True, False]
 
 
+def test_ignored_tags_tell_nothing_where_no_pixel_has_a_label():
+    """An image with tags alone may show the background, which is no tag."""
+    labels = torch.full(SIZE, C)
+    weak = weak_sample(labels, (False, True, False, False))
+    weak.gt_tags.ignored = torch.tensor([True, False, False, False])
+    assert present_classes(weak).tolist() == [True, True, False, False]
+    weak.gt_sem_seg.data[0, 3, 4] = 2
+    assert present_classes(weak).tolist() == [False, True, True, False]
+
+
 def test_padding_of_the_batch_and_of_views():
     model, picture = segmentor(), image(1)
     padded = F.pad(picture, (0, 16, 0, 8), value=9.0)
