@@ -197,8 +197,8 @@ class DrawSampler(InfiniteSampler):
                 raise ValueError(
                     '`labeled_share` must lie in (0, 1), and the data set hold images '
                     f'with labels and images with tags alone; got {labeled_share}, '
-                    f'{len(self.kinds[0])} and {len(self.kinds[1])} images. If there is '
-                    'one kind alone, remove `labeled_share`'
+                    f'{len(self.kinds[0])} and {len(self.kinds[1])} images. Without '
+                    'one of them, remove `labeled_share`'
                 )
         super().__init__(dataset, shuffle, seed)
 
