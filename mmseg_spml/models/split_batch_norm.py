@@ -3,22 +3,25 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class SplitBatchNorm2d(nn.BatchNorm2d):
     """Batch normalization with statistics of their own for unlabeled images.
 
-    In training, the images with labeled pixels, which come first, and the other images
-    of a batch are normalized as two batches (Zając et al., "Split Batch Normalization",
+    In training, the labeled images, which come first, and the unlabeled images of a
+    batch are normalized as two batches (Zając et al., "Split Batch Normalization",
     arXiv:1904.03515). The running statistics, with which the model is tested, are those
     of the unlabeled images: the model has seen few labeled images often, and their
-    features are no longer those of new images. (In the paper, which adds unlabeled
-    images of another domain, they are those of the labeled images.) Batches with images
-    of one kind, and evaluation, are those of ``BatchNorm2d``.
+    features are no longer those of new images. (In the paper, whose unlabeled images
+    are of another domain, they are those of the labeled images.)
+
+    Unless ``num_images`` is the size of the batch, and where a kind has a single value
+    for each channel, the layer is an ordinary ``BatchNorm2d``, as it is in evaluation.
 
     Attributes:
         num_images: Number of images of the batch.
-        num_labeled: Number of images with labeled pixels, which come first.
+        num_labeled: Number of labeled images, which come first.
 
     Example:
         >>> layer = nn.BatchNorm2d(1, affine=False)
@@ -34,13 +37,17 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``(N, C, H, W)``."""
-        own, whole = self.num_labeled, self.num_images
-        if not self.training or len(input) != whole or not 0 < own < whole:
+        if not self.training or len(input) != self.num_images or not self.num_labeled:
+            return super().forward(input)
+        kinds = input[: self.num_labeled], input[self.num_labeled :]
+        if any(len(kind) and kind[:, 0].numel() == 1 for kind in kinds):
             return super().forward(input)
         labeled = F.batch_norm(
-            input[:own], None, None, self.weight, self.bias, True, 0.0, self.eps
+            kinds[0], None, None, self.weight, self.bias, True, 0.0, self.eps
         )
-        return torch.cat([labeled, super().forward(input[own:])])
+        if not len(kinds[1]):
+            return labeled
+        return torch.cat([labeled, super().forward(kinds[1])])
 
 
 def split_batch_norm(model: nn.Module) -> list[SplitBatchNorm2d]:
@@ -55,24 +62,27 @@ def split_batch_norm(model: nn.Module) -> list[SplitBatchNorm2d]:
         These layers.
 
     Raises:
-        ValueError: If the model has none, or has layers of ``SyncBatchNorm``.
+        ValueError: If the model has none, or another kind of batch normalization.
 
     Example:
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
         >>> split_batch_norm(model)[0] is model[1]
         True
     """
+    layers = []
     for name, module in model.named_modules():
-        if isinstance(module, nn.SyncBatchNorm):
+        kind = type(module)
+        if kind in (nn.BatchNorm2d, SplitBatchNorm2d):
+            layers.append(module)
+        # MMCV's own synchronized layer is no _BatchNorm.
+        elif isinstance(module, _BatchNorm) or 'SyncBatchNorm' in kind.__name__:
             raise ValueError(
-                f'{name} is a SyncBatchNorm, whose statistics cannot be split by '
+                f'{name} is a {kind.__name__}, whose statistics cannot be split by '
                 "labels: set norm_cfg=dict(type='BN') in the model"
             )
-    for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            # In place, because optimizers and wrappers of the model hold the layer.
-            module.__class__ = SplitBatchNorm2d
-    layers = [m for m in model.modules() if isinstance(m, SplitBatchNorm2d)]
     if not layers:
         raise ValueError('the model has no BatchNorm2d whose statistics could be split')
+    for layer in layers:
+        # In place, because optimizers and wrappers of the model hold the layer.
+        layer.__class__ = SplitBatchNorm2d
     return layers

@@ -1,7 +1,7 @@
 """What will hurt a training, said before it begins."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mmseg_spml.annotations.check import MOSTLY_VOID
 from mmseg_spml.projects.survey import BACKGROUND, Survey
@@ -11,7 +11,13 @@ _RARE = 100
 _FEW = 10
 
 
-def advice(survey: Survey, supervision: str, trained: int, full: bool) -> list[str]:
+def advice(
+    survey: Survey,
+    supervision: str,
+    trained: int,
+    full: bool,
+    tagged: Collection[str] = (),
+) -> list[str]:
     """Describe what will hurt, a sentence or two each.
 
     Args:
@@ -19,6 +25,7 @@ def advice(survey: Survey, supervision: str, trained: int, full: bool) -> list[s
         supervision: ``'pixels'``, ``'boxes'`` or ``'tags'``.
         trained: The number of training images.
         full: Whether the annotations label all pixels.
+        tagged: The names of training images with boxes or tags alone, beside others.
 
     Returns:
         The warnings, the gravest first.
@@ -28,7 +35,7 @@ def advice(survey: Survey, supervision: str, trained: int, full: bool) -> list[s
         *_background(survey, pixels),
         *_values_of_masks(survey),
         *(_classes(survey) if pixels else ()),
-        *(_unmarked(survey) if pixels and not full else ()),
+        *(_unmarked(survey, full, tagged) if pixels else ()),
         *_left_out(survey),
         *(
             [f'{trained} images are few: label some more for better results.']
@@ -78,8 +85,10 @@ def _classes(survey: Survey) -> Iterator[str]:
             )
 
 
-def _unmarked(survey: Survey) -> Iterator[str]:
-    if not all(annotation.tags_complete for annotation in survey.labeled):
+def _unmarked(survey: Survey, full: bool, tagged: Collection[str]) -> Iterator[str]:
+    names = {*tagged} if full else {*tagged, *(one.image for one in survey.labeled)}
+    trained = [one for one in survey.annotations if one.image in names]
+    if not all(annotation.tags_complete for annotation in trained):
         yield (
             'A class without a mark in an image counts as absent from that image. If '
             "your annotators left objects out, set undeclared_tags='unknown' in the "

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
+from mmseg_spml.annotations.label_map import has_label_map
 from mmseg_spml.projects.advice import advice
 from mmseg_spml.projects.held_out import held_out_images
 from mmseg_spml.projects.labeled_crops import (
@@ -40,8 +41,9 @@ _SMALL_EXTENT = 1 / 3
 # Masks that leave little out; outlines between objects are often void.
 _FULL_SHARE = 0.9
 _AREAS = ('polygons', 'masks', 'dense', 'accepted')
-# Images without labeled pixels join if there are so many times more of them; fewer
-# would be seen more often than the labeled ones.
+# Images with tags alone join if they are so many times more. They must not be seen more
+# often than the labeled ones, for the model is tested with their batch statistics; the
+# number itself is a guess on the safe side of half as many.
 _UNLABELED_PER_LABELED = 5
 
 
@@ -131,10 +133,13 @@ def make_plan(survey: Survey, *, cuda: bool, loss: str | None = None) -> Plan:
     _choose_bands(plan, survey)
     _choose_size(plan, survey, cuda)
     _choose_length(plan, cuda)
+    _choose_others(plan, survey)
     _choose_backbone(plan, cuda)
     _choose_loss(plan, survey, full, loss)
     _choose_regions(plan)
-    plan.warnings += advice(survey, plan.supervision, len(plan.train), full)
+    plan.warnings += advice(
+        survey, plan.supervision, len(plan.train), full, plan.tagged
+    )
     return plan
 
 
@@ -192,9 +197,6 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
             'all labeled images have a mask and would be held out: move some masks to '
             'another folder'
         )
-    plan.tagged = _tagged_images(plan, survey)
-    known = {*names, *plan.tagged, *held_out}
-    left_out = sum(one.image not in known for one in survey.annotations)
     if survey.masked:
         reason = f'The {len(plan.held_out)} images with a mask are held out.'
     elif plan.held_out:
@@ -213,31 +215,6 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
             'masks of some images.'
         )
     plan.choose('images', f'{len(plan.train)} to train', reason)
-    if plan.tagged:
-        plan.choose(
-            'tags',
-            f'{len(plan.tagged)} images with boxes or tags alone, a third of a batch',
-            'Their boxes count as tags, which limit the classes that their pixels may '
-            'be taught as. They helped where few images had labels.',
-        )
-    if left_out:
-        plan.warnings.append(
-            f'{left_out} images have boxes or tags alone and are left out: they help '
-            'only label propagation, and where they are at least '
-            f'{_UNLABELED_PER_LABELED} times as many as the labeled ones. Train on '
-            'them alone in a project of their own.'
-        )
-
-
-def _tagged_images(plan: Plan, survey: Survey) -> list[str]:
-    """Names of images without labeled pixels that label propagation learns from."""
-    if plan.supervision != 'pixels' or plan.loss != 'propagation':
-        return []
-    held_out = set(plan.held_out)
-    others = [annotation.image for annotation in (*survey.boxed, *survey.tagged)]
-    names = [name for name in others if name not in held_out]
-    enough = len(names) >= _UNLABELED_PER_LABELED * len(plan.train)
-    return names if enough else []
 
 
 def _label_all_pixels(survey: Survey) -> bool:
@@ -326,12 +303,61 @@ def _choose_length(plan: Plan, cuda: bool) -> None:
     plan.max_iters = min(max(600, wanted), 20_000)
     plan.choose(
         'length',
-        f'{plan.max_iters} iterations of {plan.batch} labeled crops',
+        f'{plan.max_iters} iterations of {plan.batch} crops',
         f'That is {plan.max_iters * plan.batch / max(number, 1):.0f} times each of '
-        f'{number} labeled images; it was enough in our comparisons on photographs.',
+        f'{number} images; it was enough in our comparisons on photographs.',
     )
+
+
+def _choose_others(plan: Plan, survey: Survey) -> None:
+    """Choose among the images with another kind of annotations than most taught."""
+    known = {*plan.train, *plan.held_out}
+    others = [
+        annotation
+        for annotation in (*survey.labeled, *survey.boxed, *survey.tagged)
+        if annotation.image not in known
+    ]
+    if plan.supervision == 'pixels' and plan.loss == 'propagation':
+        # Complete boxes label what is outside of them.
+        names = [one.image for one in others if not has_label_map(one)]
+        if len(names) >= _UNLABELED_PER_LABELED * len(plan.train):
+            plan.tagged = _evenly_spread(names, plan.max_iters * plan.batch // 2)
     if plan.tagged:
         plan.batch += plan.batch // 2
+        plan.choose(
+            'tags',
+            f'{len(plan.tagged)} images with boxes or tags alone, in batches of '
+            f'{plan.batch}',
+            'A third of each batch are such images. Their boxes serve as tags, which '
+            'say which classes their pixels can have. They helped where few images '
+            'had labels.',
+        )
+    left_out = len(others) - len(plan.tagged)
+    if not left_out:
+        return
+    if plan.tagged:
+        reason = (
+            'no more can be seen in so many iterations, or their boxes are complete'
+        )
+    elif plan.supervision != 'pixels':
+        reason = f'this model learns from {plan.supervision}'
+    elif plan.loss != 'propagation':
+        reason = 'only label propagation learns from them'
+    else:
+        reason = (
+            f'they join if they are {_UNLABELED_PER_LABELED} times as many as the '
+            'labeled ones, without boxes that are complete'
+        )
+    plan.warnings.append(
+        f'{left_out} images with another kind of annotations are left out: {reason}. '
+        'Train on them alone in a project of their own.'
+    )
+
+
+def _evenly_spread(names: list[str], most: int) -> list[str]:
+    if len(names) <= most:
+        return names
+    return [names[place * len(names) // most] for place in range(most)]
 
 
 def _choose_backbone(plan: Plan, cuda: bool) -> None:

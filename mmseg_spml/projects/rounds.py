@@ -19,7 +19,11 @@ from mmseg_spml.annotations.formats import (
     read_annotations,
 )
 from mmseg_spml.annotations.image_size import image_size
-from mmseg_spml.annotations.label_map import dense_labels_of, known_tags
+from mmseg_spml.annotations.label_map import (
+    dense_labels_of,
+    has_label_map,
+    known_tags,
+)
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
@@ -35,6 +39,11 @@ from mmseg_spml.projects.survey import BACKGROUND, labels_pixels, says_anything
 ROUNDS = 'rounds'
 # The kinds of areas that a person draws.
 _DRAWN = ('dense', 'polygons', 'masks')
+# How to stop mixing images with and without labeled pixels.
+_UNMIX = (
+    'remove labeled_share and SplitBatchNormHook from config.py, and divide '
+    'total_batch_size by 1.5'
+)
 _RESULTS = ('samples', 'result.html', f'{RUN}.log')
 
 
@@ -50,6 +59,9 @@ class NewLabels:
         drawn: The number of pixels of areas that a person drew on these.
         accepted: The number of pixels that were left as they were predicted.
         empty: The number of images of which nothing is said, which were left out.
+        unlabeled: The number of training images without labeled pixels, of which the
+            config takes a share in each batch; None if it takes none.
+        labeled: The number of the other training images.
         problems: Malformed entries, and images that cannot be used; these were left
             out.
     """
@@ -61,6 +73,8 @@ class NewLabels:
     drawn: int = 0
     accepted: int = 0
     empty: int = 0
+    unlabeled: int | None = None
+    labeled: int = 0
     problems: Problems = field(default_factory=lambda: Problems(skip=True))
 
     def summary(self) -> str:
@@ -77,6 +91,12 @@ class NewLabels:
             )
         if self.empty:
             text += f'; {self.empty} images without a label are left out'
+        if self.unlabeled is not None and self.unlabeled < self.labeled:
+            total = self.labeled + self.unlabeled
+            text += (
+                f'. Only {self.unlabeled} of {total} images have no labeled pixels, '
+                f'but they fill a part of each batch: {_UNMIX}'
+            )
         return text
 
 
@@ -134,7 +154,8 @@ def add_labels(
 
     Raises:
         FileNotFoundError: The folder is no project, or there are no labels.
-        ValueError: The project does not learn from labeled pixels.
+        ValueError: The project does not learn from labeled pixels, or its config needs
+            images without them and none is left.
         AnnotationError: No image can be used, or none is of the export.
     """
     folder = Path(folder)
@@ -188,12 +209,32 @@ def add_labels(
         )
     if new.added or new.changed:
         names = [n for n in unseen if not {n, n.rsplit('.', 1)[0]} & known_names]
+        _count_kinds(new, cfg, labels, {*train, *names})
         begin_round(folder)
         with atomic_file(Path(cfg.lists) / 'train.txt') as file:
             file.write(''.join(f'{name}\n' for name in [*train, *names]).encode())
         # They come last: after an interruption, the same labels are still new.
         json_lines.write(labels.values(), folder / ANNOTATIONS)
     return new
+
+
+def _count_kinds(
+    new: NewLabels, cfg: Config, labels: dict[str, WeakAnnotation], train: set[str]
+) -> None:
+    """Count images with and without labeled pixels if the config mixes both.
+
+    Raises:
+        ValueError: None without labeled pixels is left, so that training would fail.
+    """
+    if cfg.train_dataloader.get('sampler', {}).get('labeled_share') is None:
+        return
+    new.labeled = sum(has_label_map(labels[name]) for name in train & {*labels})
+    new.unlabeled = len(train) - new.labeled
+    if not new.unlabeled:
+        raise ValueError(
+            'with these labels all training images have labeled pixels, but the config '
+            f'mixes them with others: {_UNMIX}. Then call this again'
+        )
 
 
 def begin_round(folder: Path) -> Path | None:

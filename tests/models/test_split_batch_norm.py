@@ -48,12 +48,29 @@ def test_each_kind_has_its_own_statistics(num_labeled, momentum):
 
 
 @pytest.mark.parametrize(
-    ('num_labeled', 'num_images'), [(0, 5), (5, 5), (2, 4), (0, 0)]
+    ('num_labeled', 'num_images'), [(0, 5), (2, 4), (5, 6), (0, 0)]
 )
 def test_otherwise_it_is_an_ordinary_layer(num_labeled, num_images):
     plain, split = pair(num_labeled, num_images)
     assert torch.equal(split(images()), plain(images()))
     assert torch.equal(split.running_var, plain.running_var)
+
+
+def test_labeled_images_alone_leave_the_running_statistics():
+    plain, split = pair(5)
+    before = split.running_var.clone()
+    torch.testing.assert_close(split(images()), plain(images()))
+    assert torch.equal(split.running_var, before)
+    assert not torch.equal(plain.running_var, before)
+
+
+def test_a_single_value_of_a_kind():
+    """Image pooling leaves one value, which alone has no statistics."""
+    plain, split = pair(2, num_images=3)
+    pooled = images(3).mean(dim=(2, 3), keepdim=True)
+    assert torch.equal(split(pooled), plain(pooled))
+    plain, split = pair(2, num_images=4)
+    assert not torch.equal(split(images(4)[..., :1, :1]), plain(images(4)[..., :1, :1]))
 
 
 def test_evaluation_knows_no_kinds():
@@ -89,7 +106,12 @@ def test_a_model_keeps_its_parameters_and_its_order_of_memory():
 def test_a_model_that_cannot_be_split():
     with pytest.raises(ValueError, match='no BatchNorm2d'):
         split_batch_norm(nn.Conv2d(3, 3, 1))
-    model = nn.Sequential(nn.BatchNorm2d(3), nn.SyncBatchNorm(3))
-    with pytest.raises(ValueError, match='1 is a SyncBatchNorm'):
-        split_batch_norm(model)
-    assert not isinstance(model[0], SplitBatchNorm2d)
+
+    class Activated(nn.BatchNorm2d):
+        pass
+
+    for layer in (nn.SyncBatchNorm(3), nn.BatchNorm1d(3), Activated(3)):
+        model = nn.Sequential(nn.BatchNorm2d(3), layer)
+        with pytest.raises(ValueError, match=f'1 is a {type(layer).__name__}'):
+            split_batch_norm(model)
+        assert not isinstance(model[0], SplitBatchNorm2d)

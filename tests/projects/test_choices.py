@@ -91,7 +91,8 @@ def test_other_kinds_are_left_out(survey):
     survey.annotations[0] = made_up.tags('00.jpg', 'cat')
     plan = make_plan(survey, cuda=False)
     assert plan.train == ['01.jpg', '02.jpg', '03.jpg']
-    assert '1 images have boxes or tags alone and are left out' in plan.warnings[0]
+    assert '1 images with another kind of annotations are left out' in plan.warnings[0]
+    assert 'they join if they are 5 times as many' in plan.warnings[0]
     assert not plan.tagged and 'tags' not in chosen(plan)
 
 
@@ -100,13 +101,14 @@ def test_many_images_with_boxes_or_tags_alone_join(tmp_path):
     plan = make_plan(survey, cuda=False)
     assert plan.supervision == 'pixels' and plan.train == ['00.jpg']
     assert plan.tagged == ['01.jpg', '02.jpg', '03.jpg', '04.jpg', '05.jpg']
-    assert plan.batch == 12 and '8 labeled crops' in chosen(plan)['length'].value
-    assert '5 images with boxes or tags alone' in chosen(plan)['tags'].value
-    assert 'left out' not in ' '.join(plan.warnings)
+    assert plan.batch == 12 and 'of 8 crops' in chosen(plan)['length'].value
+    assert 'in batches of 12' in chosen(plan)['tags'].value
+    assert 'are left out' not in ' '.join(plan.warnings)
     for loss in ('spml', 'cross_entropy', 'dense_crf'):
         other = make_plan(survey, cuda=False, loss=loss)
         assert not other.tagged and other.batch == 8
-        assert '5 images have boxes or tags alone' in other.warnings[0]
+        assert '5 images with another kind' in other.warnings[0]
+        assert 'only label propagation learns from them' in other.warnings[0]
 
 
 def test_images_that_are_held_out_do_not_join(tmp_path):
@@ -114,8 +116,45 @@ def test_images_that_are_held_out_do_not_join(tmp_path):
     survey.masked = ['06.jpg']
     plan = make_plan(survey, cuda=False)
     assert plan.held_out == ['06.jpg'] and '06.jpg' not in plan.tagged
-    assert 'left out' not in ' '.join(plan.warnings)
+    assert 'are left out' not in ' '.join(plan.warnings)
     assert len(plan.tagged) == 5
+
+
+def test_complete_boxes_label_the_background(tmp_path):
+    survey = take_survey(*made_up.make_data(tmp_path, 7, annotate=made_up.mixed))
+    survey.annotations[1] = replace(survey.annotations[1], boxes_complete=True)
+    plan = make_plan(survey, cuda=False)
+    assert '01.jpg' not in plan.tagged and len(plan.tagged) == 5
+    assert '1 images with another kind' in ' '.join(plan.warnings)
+    survey.annotations.pop()
+    assert not make_plan(survey, cuda=False).tagged
+
+
+def test_no_more_images_join_than_can_be_seen(survey):
+    labeled, first = survey.annotations[0], made_up.tags('0.jpg', 'cat')
+    many = [replace(first, image=f'{index}.jpg') for index in range(5000)]
+    plan = make_plan(replace(survey, annotations=[labeled, *many]), cuda=False)
+    assert len({*plan.tagged}) == len(plan.tagged) == 2400 == plan.max_iters * 4
+    assert (plan.tagged[0], plan.tagged[-1]) == ('0.jpg', '4997.jpg')
+    assert '2600 images with another kind' in ' '.join(plan.warnings)
+    assert 'no more can be seen' in ' '.join(plan.warnings)
+
+
+def test_boxes_do_not_take_images_with_tags(tmp_path):
+    survey = take_survey(*made_up.make_data(tmp_path, 4, annotate=made_up.boxes))
+    survey.annotations[0] = made_up.tags('00.jpg', 'cat')
+    plan = make_plan(survey, cuda=False)
+    assert 'this model learns from boxes' in ' '.join(plan.warnings)
+
+
+def test_undeclared_tags_of_images_that_join(tmp_path):
+    survey = take_survey(*made_up.make_data(tmp_path, 7, annotate=made_up.mixed))
+    complete = [replace(one, tags_complete=True) for one in survey.annotations]
+    plan = make_plan(replace(survey, annotations=complete), cuda=False)
+    assert plan.tagged and 'counts as absent' not in ' '.join(plan.warnings)
+    complete[3] = replace(complete[3], tags_complete=False)
+    plan = make_plan(replace(survey, annotations=complete), cuda=False)
+    assert 'counts as absent' in ' '.join(plan.warnings)
 
 
 def test_labels_in_a_part_of_the_images(survey):

@@ -192,6 +192,32 @@ def test_parts_wrong_sizes_and_images_without_labels(project, tmp_path):
     assert labels['02.jpg'].points and labels['02.jpg'].strokes
 
 
+def test_images_with_tags_alone_get_labels(tmp_path):
+    source, images = made_up.make_data(tmp_path, 6, annotate=made_up.mixed)
+    mine = tmp_path / 'mine'
+    init_project(source, images, mine)
+    names = [f'{index:02d}.jpg' for index in range(6)]
+
+    def label(chosen):
+        json_lines.write([made_up.points(one, 'cat') for one in chosen], source)
+        return add_labels(mine, source)
+
+    new = label(names[1:3])
+    assert (new.labeled, new.unlabeled) == (3, 3)
+    assert 'labeled_share' not in new.summary()
+    new = label(names[3:5])
+    assert (new.labeled, new.unlabeled) == (5, 1)
+    assert 'Only 1 of 6 images have no labeled pixels' in new.summary()
+    assert 'remove labeled_share and SplitBatchNormHook' in new.summary()
+    before = labels_of(mine)
+    with pytest.raises(ValueError, match='remove labeled_share'):
+        label(names[5:])
+    assert labels_of(mine) == before
+    config = mine / 'config.py'
+    config.write_text(config.read_text().replace(', labeled_share=2 / 3', ''))
+    assert label(names[5:]).unlabeled is None
+
+
 def test_images_that_a_user_took_out_stay_out(project, tmp_path):
     train = project / 'lists' / 'train.txt'
     train.write_text('00.jpg')

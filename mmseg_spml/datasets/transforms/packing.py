@@ -52,6 +52,7 @@ class PackWeakSegInputs(PackSegInputs):
             'flip_direction',
             'reduce_zero_label',
             'num_classes',
+            'is_labeled',
         ),
         tags_from_crop: bool = False,
     ) -> None:

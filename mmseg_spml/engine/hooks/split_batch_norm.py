@@ -6,8 +6,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
 
-from mmseg_spml.engine.unwrapping import unwrapped
 from mmseg_spml.models.split_batch_norm import SplitBatchNorm2d, split_batch_norm
 
 
@@ -21,13 +21,14 @@ class SplitBatchNormHook(Hook):
     model is tested with the statistics of the images without labels. See
     :class:`~mmseg_spml.models.split_batch_norm.SplitBatchNorm2d`.
 
-    The images of each batch are sorted, the labeled ones first. Batches should have
-    both kinds of images, so set ``labeled_share`` of
-    :class:`~mmseg_spml.datasets.sampler.DrawSampler`.
+    The images of each batch are sorted, the labeled ones first. The sampler must be a
+    :class:`~mmseg_spml.datasets.sampler.DrawSampler` with a ``labeled_share``, so that
+    there are images of both kinds, and the pipeline must end with
+    :class:`~mmseg_spml.datasets.transforms.PackWeakSegInputs`.
 
     Raises:
-        ValueError: Before training, if the model has no ``BatchNorm2d``, or has
-            ``SyncBatchNorm``.
+        ValueError: Before training, if the sampler has no ``labeled_share``, or the
+            model has no ``BatchNorm2d`` or another kind of batch normalization.
     """
 
     def __init__(self) -> None:
@@ -35,24 +36,46 @@ class SplitBatchNormHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Prepare the layers of the model."""
+        sampler = runner.train_dataloader.sampler
+        if getattr(sampler, 'labeled_share', None) is None:
+            raise ValueError(
+                'SplitBatchNormHook needs images with labels and with tags alone in a '
+                'batch: set labeled_share of a DrawSampler, or remove the hook from '
+                'custom_hooks'
+            )
         self.layers = split_batch_norm(runner.model)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Sort the batch in place, and tell the layers the number of labeled images."""
-        num_classes = unwrapped(runner.model).num_classes
-        samples = data_batch['data_samples']
-        labeled = [
-            bool((sample.gt_sem_seg.data < num_classes).any()) for sample in samples
-        ]
+        samples, inputs = data_batch['data_samples'], data_batch['inputs']
+        labeled = [_is_labeled(sample) for sample in samples]
         order = sorted(range(len(samples)), key=lambda place: not labeled[place])
         data_batch['data_samples'] = [samples[place] for place in order]
-        inputs = data_batch['inputs']
         data_batch['inputs'] = (
             inputs[order]
             if isinstance(inputs, torch.Tensor)
             else [inputs[place] for place in order]
         )
+        self._tell_layers(len(samples), sum(labeled))
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Make the layers ordinary ones, until the next batch."""
+        self._tell_layers(0, 0)
+
+    def _tell_layers(self, num_images: int, num_labeled: int) -> None:
         for layer in self.layers:
-            layer.num_images, layer.num_labeled = len(samples), sum(labeled)
+            layer.num_images, layer.num_labeled = num_images, num_labeled
+
+
+def _is_labeled(sample: SegDataSample) -> bool:
+    """Whether an image has labeled pixels, perhaps outside of its crop."""
+    has_map = sample.get('seg_map_path') is not None
+    return has_map or bool(sample.get('is_labeled', False))
