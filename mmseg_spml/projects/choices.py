@@ -329,8 +329,8 @@ def _choose_others(plan: Plan, survey: Survey) -> None:
             f'{len(plan.tagged)} images with boxes or tags alone, in batches of '
             f'{plan.batch}',
             'A third of each batch are such images. Their boxes serve as tags, which '
-            'say which classes their pixels can have. They helped where few images '
-            'had labels.',
+            'say which classes their pixels can have. They helped a few labeled images '
+            'where tags differed from image to image, and did no harm elsewhere.',
         )
     left_out = len(others) - len(plan.tagged)
     if not left_out:
