@@ -310,7 +310,7 @@ def _choose_length(plan: Plan, cuda: bool) -> None:
 
 
 def _choose_others(plan: Plan, survey: Survey) -> None:
-    """Choose among the images with another kind of annotations than most taught."""
+    """Choose among the images whose annotations are of another kind."""
     known = {*plan.train, *plan.held_out}
     others = [
         annotation
@@ -355,6 +355,7 @@ def _choose_others(plan: Plan, survey: Survey) -> None:
 
 
 def _evenly_spread(names: list[str], most: int) -> list[str]:
+    """At most so many of the names, from the first to near the last."""
     if len(names) <= most:
         return names
     return [names[place * len(names) // most] for place in range(most)]
