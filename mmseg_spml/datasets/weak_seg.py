@@ -12,6 +12,7 @@ import mmengine
 import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
+from mmseg.structures import SegDataSample
 from PIL import Image
 
 from mmseg_spml.annotations.tag_table import TagTable
@@ -339,12 +340,7 @@ class WeakSegDataset(BaseSegDataset):
     def labeled(self) -> np.ndarray:
         """Whether each image has a label map or shapes, not only tags; (len,) bool."""
         samples = map(self.get_data_info, range(len(self)))
-        return np.array(
-            [
-                s['seg_map_path'] is not None or s.get('is_labeled', False)
-                for s in samples
-            ]
-        )
+        return np.array([is_labeled(sample) for sample in samples])
 
     def prepare_data(self, idx: int | Draw) -> Any:
         """Run the pipeline, with the random state of the draw if ``idx`` is a draw."""
@@ -379,3 +375,13 @@ class WeakSegDataset(BaseSegDataset):
         key = [self._draw.seed, self._draw.draw, self._draw.attempt, len(self)]
         index = np.random.default_rng(key).integers(len(self))
         return self._draw.at(int(index), attempt=self._draw.attempt + 1)
+
+
+def is_labeled(sample: Mapping[str, Any] | SegDataSample) -> bool:
+    """Whether an image has a label map or shapes, perhaps outside of its crop.
+
+    Args:
+        sample: What the data set knows of the image, or the packed sample.
+    """
+    has_map = sample.get('seg_map_path') is not None
+    return has_map or bool(sample.get('is_labeled', False))

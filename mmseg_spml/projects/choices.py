@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from mmseg_spml.annotations.label_map import has_label_map
+from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.projects.advice import advice
 from mmseg_spml.projects.held_out import held_out_images
 from mmseg_spml.projects.labeled_crops import (
@@ -133,7 +134,8 @@ def make_plan(survey: Survey, *, cuda: bool, loss: str | None = None) -> Plan:
     _choose_bands(plan, survey)
     _choose_size(plan, survey, cuda)
     _choose_length(plan, cuda)
-    _choose_others(plan, survey)
+    _choose_tagged(plan, survey)
+    _warn_of_images_left_out(plan, survey)
     _choose_backbone(plan, cuda)
     _choose_loss(plan, survey, full, loss)
     _choose_regions(plan)
@@ -309,30 +311,36 @@ def _choose_length(plan: Plan, cuda: bool) -> None:
     )
 
 
-def _choose_others(plan: Plan, survey: Survey) -> None:
-    """Choose among the images whose annotations are of another kind."""
-    known = {*plan.train, *plan.held_out}
-    others = [
-        annotation
-        for annotation in (*survey.labeled, *survey.boxed, *survey.tagged)
-        if annotation.image not in known
-    ]
-    if plan.supervision == 'pixels' and plan.loss == 'propagation':
-        # Complete boxes label what is outside of them.
-        names = [one.image for one in others if not has_label_map(one)]
-        if len(names) >= _UNLABELED_PER_LABELED * len(plan.train):
-            plan.tagged = _evenly_spread(names, plan.max_iters * plan.batch // 2)
-    if plan.tagged:
-        plan.batch += plan.batch // 2
-        plan.choose(
-            'tags',
-            f'{len(plan.tagged)} images with boxes or tags alone, in batches of '
-            f'{plan.batch}',
-            'A third of each batch are such images. Their boxes serve as tags, which '
-            'say which classes their pixels can have. They helped a few labeled images '
-            'where tags differed from image to image, and did no harm elsewhere.',
-        )
-    left_out = len(others) - len(plan.tagged)
+def _other_images(plan: Plan, survey: Survey) -> list[WeakAnnotation]:
+    """Annotations of another kind than most taught, of images that are not held out."""
+    known = {*plan.train, *plan.held_out, *plan.tagged}
+    found = (*survey.labeled, *survey.boxed, *survey.tagged)
+    return [annotation for annotation in found if annotation.image not in known]
+
+
+def _choose_tagged(plan: Plan, survey: Survey) -> None:
+    """Choose the images with boxes or tags alone that join the labeled ones."""
+    if plan.supervision != 'pixels' or plan.loss != 'propagation':
+        return
+    # Complete boxes label what is outside of them.
+    others = _other_images(plan, survey)
+    names = [one.image for one in others if not has_label_map(one)]
+    if not names or len(names) < _UNLABELED_PER_LABELED * len(plan.train):
+        return
+    plan.tagged = _evenly_spread(names, plan.max_iters * plan.batch // 2)
+    plan.batch += plan.batch // 2
+    plan.choose(
+        'tags',
+        f'{len(plan.tagged)} images with boxes or tags alone, in batches of '
+        f'{plan.batch}',
+        'A third of each batch are such images. Their boxes serve as tags, which '
+        'say which classes their pixels can have. They helped a few labeled images '
+        'where tags differed from image to image, and did no harm elsewhere.',
+    )
+
+
+def _warn_of_images_left_out(plan: Plan, survey: Survey) -> None:
+    left_out = len(_other_images(plan, survey))
     if not left_out:
         return
     if plan.tagged:

@@ -6,8 +6,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from mmseg.structures import SegDataSample
 
+from mmseg_spml.datasets.weak_seg import is_labeled
 from mmseg_spml.models.split_batch_norm import SplitBatchNorm2d, split_batch_norm
 
 
@@ -50,7 +50,7 @@ class SplitBatchNormHook(Hook):
     ) -> None:
         """Sort the batch in place, and tell the layers the number of labeled images."""
         samples, inputs = data_batch['data_samples'], data_batch['inputs']
-        labeled = [_is_labeled(sample) for sample in samples]
+        labeled = [is_labeled(sample) for sample in samples]
         order = sorted(range(len(samples)), key=lambda place: not labeled[place])
         data_batch['data_samples'] = [samples[place] for place in order]
         data_batch['inputs'] = (
@@ -73,9 +73,3 @@ class SplitBatchNormHook(Hook):
     def _tell_layers(self, num_images: int, num_labeled: int) -> None:
         for layer in self.layers:
             layer.num_images, layer.num_labeled = num_images, num_labeled
-
-
-def _is_labeled(sample: SegDataSample) -> bool:
-    """Whether an image has labeled pixels, perhaps outside of its crop."""
-    has_map = sample.get('seg_map_path') is not None
-    return has_map or bool(sample.get('is_labeled', False))

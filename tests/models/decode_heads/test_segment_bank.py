@@ -1,11 +1,10 @@
-import resource
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
+from resident_memory import needs_resident, resident
 from safetensors.torch import save
 
 from mmseg_spml.io.atomic_file import atomic_file
@@ -49,13 +48,7 @@ def test_a_path_may_be_a_string_without_suffix(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['bank']
 
 
-def resident():
-    """Memory of this process in bytes."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * resource.getpagesize()
-
-
-@pytest.mark.skipif(not Path('/proc/self/statm').is_file(), reason='needs /proc')
+@needs_resident
 def test_a_file_is_mapped_and_read_when_it_is_needed(tmp_path):
     path = tmp_path / 'bank'
     SegmentBank(torch.zeros(1 << 20, 16), torch.zeros(1 << 20)).save(path)
