@@ -1,10 +1,13 @@
-"""Random samples of annotated images."""
+"""Samples of annotated images, at random or evenly spread."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
+
+T = TypeVar('T')
 
 
 def sample_images(
@@ -34,3 +37,18 @@ def sample_images(
         )
     order = np.random.default_rng(seed).permutation(len(annotations))
     return [annotations[index] for index in sorted(order[:number])]
+
+
+def evenly_spread(items: Sequence[T], most: int) -> list[T]:
+    """Choose at most ``most`` items, evenly spread, with the first and the last.
+
+    Args:
+        items: The items to choose from.
+        most: The largest number of items, 1 or more.
+
+    Example:
+        >>> evenly_spread('abcdefghi', 3), evenly_spread(range(2), 5)
+        (['a', 'e', 'i'], [0, 1])
+    """
+    places = np.linspace(0, len(items) - 1, min(most, len(items)))
+    return [items[place] for place in places.round().astype(int)]

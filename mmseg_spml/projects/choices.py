@@ -1,11 +1,11 @@
 """What a project trains, chosen from what its annotations are like, and why."""
 
 import math
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from mmseg_spml.annotations.label_map import has_label_map
 from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.projects.advice import advice
 from mmseg_spml.projects.held_out import held_out_images
 from mmseg_spml.projects.labeled_crops import (
@@ -13,9 +13,9 @@ from mmseg_spml.projects.labeled_crops import (
     mean_labeled_share,
     shares_of_labeled_crops,
 )
+from mmseg_spml.projects.plan import LOSSES, Plan
 from mmseg_spml.projects.survey import BACKGROUND, Survey
 
-LOSSES = ('propagation', 'spml', 'cross_entropy', 'dense_crf')
 # Working sizes and crops to try, the finest first.
 _SIDES = {False: (1024, 768, 640, 512), True: (2048, 1536, 1024, 768)}
 _CROPS = {False: (320, 384), True: (512, 640)}
@@ -46,64 +46,6 @@ _AREAS = ('polygons', 'masks', 'dense', 'accepted')
 # often than the labeled ones, for the model is tested with their batch statistics; the
 # number itself is a guess on the safe side of half as many.
 _UNLABELED_PER_LABELED = 5
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One choice and its reason, a sentence.
-
-    Attributes:
-        name: What is chosen, in a word or two.
-        value: What it is, for people.
-        reason: Why.
-    """
-
-    name: str
-    value: str
-    reason: str
-
-
-@dataclass
-class Plan:
-    """All that a config needs to know, with the reasons.
-
-    Attributes:
-        supervision: ``'pixels'``, ``'boxes'`` or ``'tags'``: what teaches the model.
-        loss: One of ``LOSSES``.
-        train: The names of the training images.
-        tagged: The names of training images with boxes or tags alone, beside those.
-        held_out: The names of the images that are held out for validation.
-        max_side: The working size of images; None if they are all smaller.
-        crop: The side of the crops in pixels.
-        batch: The images of an iteration.
-        max_iters: The number of iterations.
-        variant: The variant of EfficientNet-lite.
-        regions: The method that makes regions.
-        bands: The number of bands of the images; None if they are photographs.
-        drop_unmarked: See ``LabelPropagationLoss``.
-        choices: The choices with their reasons.
-        warnings: What will hurt, a sentence or two each.
-    """
-
-    supervision: str = 'pixels'
-    loss: str = 'propagation'
-    train: list[str] = field(default_factory=list)
-    tagged: list[str] = field(default_factory=list)
-    held_out: list[str] = field(default_factory=list)
-    max_side: int | None = None
-    crop: int = 320
-    batch: int = 8
-    max_iters: int = 600
-    variant: str = 'lite0'
-    regions: str = 'hed-owt-ucm'
-    bands: int | None = None
-    drop_unmarked: bool = False
-    choices: list[Choice] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def choose(self, name: str, value: object, reason: str) -> None:
-        """Note a choice."""
-        self.choices.append(Choice(name, str(value), reason))
 
 
 def make_plan(survey: Survey, *, cuda: bool, loss: str | None = None) -> Plan:
@@ -327,7 +269,7 @@ def _choose_tagged(plan: Plan, survey: Survey) -> None:
     names = [one.image for one in others if not has_label_map(one)]
     if not names or len(names) < _UNLABELED_PER_LABELED * len(plan.train):
         return
-    plan.tagged = _evenly_spread(names, plan.max_iters * plan.batch // 2)
+    plan.tagged = evenly_spread(names, plan.max_iters * plan.batch // 2)
     plan.batch += plan.batch // 2
     plan.choose(
         'tags',
@@ -360,13 +302,6 @@ def _warn_of_images_left_out(plan: Plan, survey: Survey) -> None:
         f'{left_out} images with another kind of annotations are left out: {reason}. '
         'Train on them alone in a project of their own.'
     )
-
-
-def _evenly_spread(names: list[str], most: int) -> list[str]:
-    """At most so many of the names, from the first to near the last."""
-    if len(names) <= most:
-        return names
-    return [names[place * len(names) // most] for place in range(most)]
 
 
 def _choose_backbone(plan: Plan, cuda: bool) -> None:

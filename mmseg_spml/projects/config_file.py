@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_spml.annotations.formats import json_lines
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.images import read_bands
-from mmseg_spml.projects.choices import Plan
+from mmseg_spml.projects.plan import Plan
 from mmseg_spml.projects.survey import BACKGROUND, Survey
 
 CONFIG = 'config.py'
@@ -358,9 +359,8 @@ def _classifier_text(survey: Survey, plan: Plan) -> str:
 
 def band_statistics(survey: Survey, most: int = 50) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each band over some of the images."""
-    step = max(len(survey.annotations) // most, 1)
     count, total, squares = 0, 0.0, 0.0
-    for annotation in survey.annotations[::step]:
+    for annotation in evenly_spread(survey.annotations, most):
         image = read_bands(survey.images / annotation.image)
         values = image.reshape(-1, image.shape[2]).astype(np.float64)
         count += len(values)

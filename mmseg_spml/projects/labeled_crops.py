@@ -9,6 +9,7 @@ import numpy as np
 
 from mmseg_spml.annotations.label_map import label_map
 from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.annotations.scaling import scaled_annotation
 from mmseg_spml.io.progress import watched
 
@@ -61,21 +62,12 @@ def shares_of_labeled_crops(
         One share for each size of crops.
     """
     shares = []
-    for annotation in watched(spread(annotations, most), f'crops at {max_side} pixels'):
+    for annotation in watched(
+        evenly_spread(annotations, most), f'crops at {max_side} pixels'
+    ):
         labeled = labels_at(annotation, classes, max_side) < len(classes)
         shares.append([labeled_share(labeled, (crop, crop)) for crop in crops])
     return np.mean(shares, axis=0).tolist()
-
-
-def spread(annotations: Sequence[WeakAnnotation], most: int) -> list[WeakAnnotation]:
-    """Choose at most so many annotations, evenly spread.
-
-    Example:
-        >>> images = [WeakAnnotation(f'{n}.jpg', 2, 3) for n in range(7)]
-        >>> [annotation.image for annotation in spread(images, 3)]
-        ['0.jpg', '3.jpg', '6.jpg']
-    """
-    return list(annotations[:: max(-(-len(annotations) // most), 1)])
 
 
 def mean_labeled_share(
@@ -84,7 +76,7 @@ def mean_labeled_share(
     """Mean share of an image's pixels that have a class or are void."""
     shares = [
         float((labels_at(annotation, classes, _SMALL) != len(classes)).mean())
-        for annotation in spread(annotations, most)
+        for annotation in evenly_spread(annotations, most)
     ]
     return float(np.mean(shares))
 
@@ -105,7 +97,7 @@ def labeled_extent(
 ) -> float:
     """Mean share of an image's area inside the rectangle around all its labels."""
     shares = []
-    for annotation in spread(annotations, most):
+    for annotation in evenly_spread(annotations, most):
         labeled = labels_at(annotation, classes, _SMALL) < len(classes)
         if not labeled.any():
             continue

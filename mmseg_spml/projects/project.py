@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmseg_spml.projects.choices import Plan, make_plan
+from mmseg_spml.projects.choices import make_plan
 from mmseg_spml.projects.config_file import CONFIG, write_config
+from mmseg_spml.projects.plan import Plan
 from mmseg_spml.projects.report_page import write_report_page
 from mmseg_spml.projects.survey import Survey, take_survey
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from string import Template
 
 from mmseg_spml.annotations.check import grouped
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.images import read_image
 from mmseg_spml.io.progress import watched
-from mmseg_spml.projects.choices import Plan
-from mmseg_spml.projects.labeled_crops import spread
+from mmseg_spml.projects.plan import Plan
 from mmseg_spml.projects.survey import Survey
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
@@ -76,7 +76,7 @@ def _class_table(survey: Survey) -> str:
 
 def _pictures(survey: Survey) -> Iterable[str]:
     palette = voc_palette(len(survey.classes))
-    for annotation in watched(spread(survey.annotations, _PICTURES), 'drawing'):
+    for annotation in watched(evenly_spread(survey.annotations, _PICTURES), 'drawing'):
         try:
             image = shrink(read_image(survey.images / annotation.image), _SIDE)
             layer = annotation_layer(

@@ -18,6 +18,7 @@ from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import BANDED_SUFFIXES, IMAGE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
@@ -264,8 +265,7 @@ def _class_names(
 
 def _look_at_images(survey: Survey, most: int = 20) -> None:
     """Count the bands and depths of some images."""
-    step = max(len(survey.annotations) // most, 1)
-    for annotation in survey.annotations[::step]:
+    for annotation in evenly_spread(survey.annotations, most):
         path = survey.images / annotation.image
         try:
             shape, depth = _bands_and_depth(path)

@@ -101,20 +101,6 @@ def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
     return kept
 
 
-def evenly_spread(length: int, most: int) -> list[int]:
-    """Return at most ``most`` indices, evenly spread, with the first and the last.
-
-    Args:
-        length: The number of elements to choose from.
-        most: The largest number of indices.
-
-    Example:
-        >>> evenly_spread(9, 3), evenly_spread(2, 5)
-        ([0, 4, 8], [0, 1])
-    """
-    return np.linspace(0, length - 1, min(most, length)).round().astype(int).tolist()
-
-
 def segment_map(labels: Tensor, pixel_segment: Tensor) -> Tensor:
     """Arrange the segment ids of the non-void pixels as maps.
 

@@ -8,9 +8,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel
 from mmseg.registry import DATASETS
 
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.samples import (
-    evenly_spread,
     loading_pipeline,
     read_truth,
     sample_grid,
@@ -65,7 +65,7 @@ def draw_split(
     """
     dataset = unaugmented(cfg, split)
     samples = []
-    for index in watched(evenly_spread(len(dataset), num), 'drawing'):
+    for index in watched(evenly_spread(range(len(dataset)), num), 'drawing'):
         item = dataset[index]
         sample = item['data_samples']
         truth = None

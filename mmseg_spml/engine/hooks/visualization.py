@@ -11,13 +11,13 @@ from mmseg.registry import DATASETS, HOOKS
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.engine.unwrapping import unwrapped
 from mmseg_spml.models.necks.segment_pooling import stack_weak_annotations
 from mmseg_spml.visualization.embedding_colors import fit_colors
 from mmseg_spml.visualization.samples import (
     SampleImages,
     embedded_pixels,
-    evenly_spread,
     loading_pipeline,
     read_truth,
     sample_grid,
@@ -92,7 +92,7 @@ class SPMLVisualizationHook(Hook):
         dataset.pipeline = loading_pipeline(dataset.pipeline)
         dataset = DATASETS.build(dataset)
         self._meta = dataset.metainfo
-        chosen = evenly_spread(len(dataset), self.num_images)
+        chosen = evenly_spread(range(len(dataset)), self.num_images)
         # Load now and on all ranks, so that a missing file cannot stop one rank later.
         self._items = [dataset[index] for index in chosen]
         for item in self._items:
