@@ -142,6 +142,8 @@ def export_predictions(
             )
         found = {name: score for name, score in found.items() if name in set(only)}
     export = Export(path)
+    if only is None:
+        export.errors += _maps_without_row(folder)
     convert = masked
     if shapes == 'polygons':
         convert = outlined
@@ -206,6 +208,18 @@ def _predicted_images(
     if not named:
         raise FileNotFoundError(f'{maps} has no label map NAME.png of {images}/NAME.*')
     return named
+
+
+def _maps_without_row(folder: Path) -> list[tuple[str, str]]:
+    """Name the label maps that the table does not list, and the problem of each."""
+    if not (folder / TABLE).is_file():
+        return []
+    maps = _maps(folder)
+    rows = read_csv(folder / TABLE)
+    listed = {str(Path(row['image']).with_suffix('')) for row in rows}
+    found = (path.relative_to(maps) for path in sorted(maps.rglob('*.png')))
+    problem = f'has no row in {TABLE}: `mmseg-spml predict --skip-existing` adds it'
+    return [(str(p), problem) for p in found if str(p.with_suffix('')) not in listed]
 
 
 def _maps(folder: Path) -> Path:

@@ -29,7 +29,11 @@ from mmseg_spml.cli.command import Command
     '--classes (255: void); these images are held out, and IoU is measured on all of '
     'their pixels',
 )
-@click.option('--overwrite', is_flag=True, help='replace the config that OUT has')
+@click.option(
+    '--overwrite',
+    is_flag=True,
+    help='replace the project that OUT has; its files move to OUT/replaced/',
+)
 def command(
     annotations: str,
     out: str,

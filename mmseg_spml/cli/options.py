@@ -236,6 +236,13 @@ def _settings(
     for word in words:
         if '=' not in word:
             raise click.BadParameter(f'expected KEY=VALUE, got {word!r}', ctx, param)
+        value = word.split('=', 1)[1]
+        if ' ' in value and value[0] not in '[(':
+            raise click.BadParameter(
+                f'{word!r} has white space, which is lost: set this in the config',
+                ctx,
+                param,
+            )
     parser = ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args(['--cfg-options', *words]).cfg_options

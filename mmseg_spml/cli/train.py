@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -22,6 +23,11 @@ from mmseg_spml.cli.command import Command
     metavar='[CHECKPOINT]',
     help='resume from this checkpoint (default: the latest of the work folder)',
 )
+@click.option(
+    '--load-from',
+    metavar='CHECKPOINT',
+    help='start from the weights of this checkpoint',
+)
 @click.option('--amp', is_flag=True, help='train in automatic mixed precision')
 @click.option(
     '--amp-dtype',
@@ -41,6 +47,7 @@ def command(
     config: str,
     work_dir: str | None,
     resume: str | None,
+    load_from: str | None,
     amp: bool,
     amp_dtype: str | None,
     labels: str | None,
@@ -63,7 +70,7 @@ def command(
     mmseg-spml train mmseg_spml::spml/deeplabv2_voc_scribbles.py --resume
     """
     if Path(config).is_dir():
-        if work_dir or resume or amp or amp_dtype or cfg_options:
+        if work_dir or resume or load_from or amp or amp_dtype or cfg_options:
             raise click.UsageError(
                 f'{config} is a project: change its config.py instead of giving options'
             )
@@ -79,7 +86,11 @@ def command(
     from mmseg_spml.io.folder_lock import locked_folder
 
     cfg = launching.read_config(
-        config, work_dir=work_dir, cfg_options=cfg_options, **vars(launch)
+        config,
+        work_dir=work_dir,
+        cfg_options=cfg_options,
+        checkpoint=load_from,
+        **vars(launch),
     )
     launching.fit_batch_to_processes(cfg, launching.world_size(launch.launcher))
     if amp or amp_dtype:
@@ -109,7 +120,7 @@ def _train_project(folder: str, labels: str | None) -> None:
     except KeyboardInterrupt:
         raise click.ClickException('stopped; the same command goes on') from None
     click.echo(f'{page} has the scores and pictures. Next:')
-    click.echo(f'  mmseg-spml predict {folder} IMAGES OUT')
+    click.echo(f'  mmseg-spml predict {quote(folder)} IMAGES OUT')
 
 
 def _add_labels(folder: str, labels: str) -> None:

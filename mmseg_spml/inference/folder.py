@@ -106,41 +106,49 @@ def predict_folder(
     with atomic_file(Path(out, CLASSES)) as file:
         file.write(''.join(f'{name}\n' for name in meta['classes']).encode())
     summary = FolderSummary([], [], [])
-    for name in watched(names, 'predicting'):
-        if skip_existing and files.are_there(name):
-            summary.skipped.append(name)
-            continue
-        try:
-            path = Path(images, name)
-            image = load_image(load, path)
-            row = files.write(
-                name,
-                path,
-                _rgb(image, model),
-                predictor.bands(image),
-                predictor.labels_of,
-            )
-            summary.rows.append(row)
-        # RuntimeError: PyTorch is out of memory.
-        except (
-            *(ValueError, OSError, MemoryError, ImportError),
-            *(RuntimeError, cv2.error),
-        ) as error:
-            summary.errors.append((name, ' '.join(str(error).split())))
-    table = Path(out, TABLE)
-    rows = summary.rows + _rows_of(table, summary.skipped)
-    rows.sort(key=lambda row: -float(row['mean_entropy']))
-    summary.rows.sort(key=lambda row: -row['mean_entropy'])
-    if rows:
-        write_csv_of_dicts(table, rows)
+    earlier = _earlier_rows(Path(out, TABLE), files)
+    try:
+        for name in watched(names, 'predicting'):
+            # An image without a row is of a call that was killed.
+            if skip_existing and name in earlier and files.are_there(name):
+                summary.skipped.append(name)
+                continue
+            try:
+                path = Path(images, name)
+                image = load_image(load, path)
+                row = files.write(
+                    name,
+                    path,
+                    _rgb(image, model),
+                    predictor.bands(image),
+                    predictor.labels_of,
+                )
+                summary.rows.append(row)
+            # RuntimeError: PyTorch is out of memory.
+            except (
+                *(ValueError, OSError, MemoryError, ImportError),
+                *(RuntimeError, cv2.error),
+            ) as error:
+                summary.errors.append((name, ' '.join(str(error).split())))
+    finally:  # also after an interruption
+        summary.rows.sort(key=lambda row: -row['mean_entropy'])
+        earlier.update((row['image'], row) for row in summary.rows)
+        rows = sorted(earlier.values(), key=lambda row: -float(row['mean_entropy']))
+        if rows:
+            write_csv_of_dicts(Path(out, TABLE), rows)
     return summary
 
 
-def _rows_of(table: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Read the rows of images from an earlier table."""
+def _earlier_rows(table: Path, files: PredictionFiles) -> dict[str, dict[str, Any]]:
+    """Read the rows, by image, of earlier predictions whose label maps still exist."""
     if not table.is_file():
-        return []
-    return [row for row in read_csv(table) if row['image'] in set(names)]
+        return {}
+    rows = {row.get('image', ''): row for row in read_csv(table)}
+    return {
+        name: row
+        for name, row in rows.items()
+        if name and 'mean_entropy' in row and files.has_labels(name)
+    }
 
 
 def _rgb(image: np.ndarray, model: Any) -> np.ndarray:

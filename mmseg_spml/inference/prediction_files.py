@@ -57,6 +57,10 @@ class PredictionFiles:
             wanted.append(self._path('overlays', name, '.jpg'))
         return all(path.is_file() for path in wanted)
 
+    def has_labels(self, name: str) -> bool:
+        """Whether the label map of an image has been written."""
+        return self._labels_path(name).is_file()
+
     def _labels_path(self, name: str) -> Path:
         return self._path('labels', name, '.png')
 

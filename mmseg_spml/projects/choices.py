@@ -1,7 +1,9 @@
 """What a project trains, chosen from what its annotations are like, and why."""
 
 import math
+from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from mmseg_spml.annotations.label_map import has_label_map
 from mmseg_spml.annotations.model import WeakAnnotation
@@ -122,7 +124,11 @@ def _choose_annotations(plan: Plan, survey: Survey) -> None:
             f' The class {survey.renamed!r} is called {BACKGROUND!r} there, the name '
             'by which a background is known.'
         )
-    reason += ' After changes in your tool, train with --labels.'
+    reason += ' After changes in your tool, '
+    if plan.supervision == 'pixels':
+        reason += 'train with --labels.'
+    else:
+        reason += 'write a new project, for seeds are made anew of all labels.'
     plan.choose('annotations', 'a copy, annotations.jsonl', reason)
 
 
@@ -136,6 +142,8 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
         plan.held_out = held_out_images(annotations)
     held_out = set(plan.held_out)
     plan.train = [name for name in names if name not in held_out]
+    if plan.supervision != 'pixels':
+        _check_stems(plan.train)
     if not plan.train:
         raise ValueError(
             'all labeled images have a mask and would be held out: move some masks to '
@@ -159,6 +167,23 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
             'masks of some images.'
         )
     plan.choose('images', f'{len(plan.train)} to train', reason)
+
+
+def _check_stems(names: Sequence[str]) -> None:
+    """Check that no two images would share a file of seeds.
+
+    Raises:
+        ValueError: Two names differ in their folders or suffixes alone.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(Path(name).stem, name)
+        if other != name:
+            raise ValueError(
+                f'the seeds of {other} and {name} would share the file '
+                f'{Path(name).stem}.png: rename one of the images, or put them into '
+                'projects of their own'
+            )
 
 
 def _label_all_pixels(survey: Survey) -> bool:

@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from mmseg_spml.annotations.formats import json_lines
-from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.io.images import read_bands
 from mmseg_spml.projects.plan import Plan
 from mmseg_spml.projects.survey import BACKGROUND, Survey
 
 CONFIG = 'config.py'
 CLASSIFIER = 'classifier.py'
 ANNOTATIONS = 'annotations.jsonl'
+LISTS = 'lists'
 _MODELS = {
     'propagation': 'efficientnet_lite0_propagation',
     'spml': 'efficientnet_lite0_spml',
@@ -44,15 +41,15 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
     train = [*plan.train, *plan.tagged]
     for name, images in (('train', train), ('held_out', held_out)):
         if images:
-            _write(out / 'lists' / f'{name}.txt', '\n'.join(images) + '\n')
+            _write(out / LISTS / f'{name}.txt', '\n'.join(images) + '\n')
     json_lines.write(survey.annotations, out / ANNOTATIONS)
-    _write(out / CONFIG, config_text(survey, plan, out))
+    _write(out / CONFIG, config_text(survey, plan))
     if plan.supervision == 'tags':
         _write(out / CLASSIFIER, _classifier_text(survey, plan))
     return out / CONFIG
 
 
-def config_text(survey: Survey, plan: Plan, out: Path) -> str:
+def config_text(survey: Survey, plan: Plan) -> str:
     """Return the text of the config of a project."""
     lines = [
         '# Written by `mmseg-spml init`. It is an ordinary config of MMSegmentation:',
@@ -72,15 +69,17 @@ def config_text(survey: Survey, plan: Plan, out: Path) -> str:
         'num_classes = len(classes)',
         f'palette = {voc_palette(len(survey.classes))}',
         f'images = {str(survey.images.resolve())!r}',
-        f'annotations = {str((out / ANNOTATIONS).resolve())!r}',
-        f'lists = {str((out / "lists").resolve())!r}',
+        '# The folder of this file, so that the project can be moved.',
+        'project = "{{ fileDirname }}"',
+        f"annotations = f'{{project}}/{ANNOTATIONS}'",
+        f"lists = f'{{project}}/{LISTS}'",
         f'max_iters = {plan.max_iters}  # the length, with the lines below',
         f'total_batch_size = {plan.batch}',
         f'crop_size = ({plan.crop}, {plan.crop})',
         *_completeness_of_boxes(survey, plan),
-        *_pipelines(survey, plan, out),
-        *_data(survey, plan, out),
-        *_model(survey, plan),
+        *_pipelines(survey, plan),
+        *_data(survey, plan),
+        *_model(plan),
         *_schedule(plan),
     ]
     return '\n'.join(lines) + '\n'
@@ -97,20 +96,19 @@ def _completeness_of_boxes(survey: Survey, plan: Plan) -> list[str]:
     ]
 
 
-def _pipelines(survey: Survey, plan: Plan, out: Path) -> list[str]:
+def _pipelines(survey: Survey, plan: Plan) -> list[str]:
     load = _load(plan)
     lines = ['train_pipeline = [', *load, "    dict(type='LoadWeakAnnotations'),"]
     if plan.supervision == 'boxes' and plan.loss == 'propagation':
         lines.append("    dict(type='LoadBoxExtents', boxes_complete=boxes_complete),")
     if plan.loss in ('propagation', 'spml'):
-        cache = str((out / 'regions').resolve())
         most = ', most_regions=110' if plan.regions.endswith('ucm') else ''
         order = ", channel_order='rgb'" if plan.bands is not None else ''
         lines += [
             '    dict(',
             "        type='LoadRegions',",
             f'        generate=dict(method={plan.regions!r}{most}),',
-            f'        cache_dir={cache!r}{order},',
+            f"        cache_dir=f'{{project}}/regions'{order},",
             '    ),',
         ]
     lines += [
@@ -145,14 +143,22 @@ def _pipelines(survey: Survey, plan: Plan, out: Path) -> list[str]:
 
 
 def _load(plan: Plan) -> list[str]:
-    kind = 'LoadImageFromFile' if plan.bands is None else 'LoadMultiBandImage'
-    lines = [f"    dict(type='{kind}', to_float32=True),"]
+    lines = ["    dict(type='LoadImageFromFile', to_float32=True),"]
+    if plan.bands is not None:
+        lines = [
+            '    dict(',
+            "        type='LoadMultiBandImage',",
+            '        to_float32=True,',
+            f'        bands={tuple(range(plan.bands))},',
+            *([f'        fill={plan.mean},'] if plan.has_gaps else []),
+            '    ),',
+        ]
     if plan.max_side is not None:
         lines.append(f"    dict(type='LimitSize', max_side={plan.max_side}),")
     return lines
 
 
-def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
+def _data(survey: Survey, plan: Plan) -> list[str]:
     lines = [
         'data = dict(',
         "    type='WeakSegDataset',",
@@ -168,8 +174,7 @@ def _data(survey: Survey, plan: Plan, out: Path) -> list[str]:
         '        pipeline=train_pipeline,',
     ]
     if plan.supervision != 'pixels':
-        seeds = str((out / 'seeds').resolve())
-        lines.append(f'        label_dir={seeds!r},  # made before training')
+        lines.append("        label_dir=f'{project}/seeds',  # made before training")
     lines += ['        **data,', '    ),', *_mixing(plan), ')']
     if plan.held_out:
         lines += [
@@ -235,13 +240,12 @@ def _seeds_of_boxes(plan: Plan) -> str:
     return f'seeds = dict({options})  # of `mmseg-spml seeds`'
 
 
-def _model(survey: Survey, plan: Plan) -> list[str]:
+def _model(plan: Plan) -> list[str]:
     lines = ['model = dict(']
     if plan.loss == 'dense_crf':
         lines.append("    type='WeakEncoderDecoder',")
     if plan.bands is not None:
-        mean, std = band_statistics(survey)
-        statistics = f'mean={mean}, std={std}, bgr_to_rgb=False'
+        statistics = f'mean={plan.mean}, std={plan.std}, bgr_to_rgb=False'
         lines.append(f'    data_preprocessor=dict({statistics}),')
     backbone = []
     if plan.variant != 'lite0':
@@ -355,20 +359,6 @@ def _classifier_text(survey: Survey, plan: Plan) -> str:
         crop=plan.crop,
         load='\n'.join(_load(plan)),
     )
-
-
-def band_statistics(survey: Survey, most: int = 50) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each band over some of the images."""
-    count, total, squares = 0, 0.0, 0.0
-    for annotation in evenly_spread(survey.annotations, most):
-        image = read_bands(survey.images / annotation.image)
-        values = image.reshape(-1, image.shape[2]).astype(np.float64)
-        count += len(values)
-        total = total + values.sum(axis=0)
-        squares = squares + (values**2).sum(axis=0)
-    mean = np.asarray(total) / count
-    deviation = np.sqrt(np.maximum(np.asarray(squares) / count - mean**2, 1e-6))
-    return mean.round(3).tolist(), deviation.round(3).tolist()
 
 
 def _tuple(names: Sequence[str]) -> str:

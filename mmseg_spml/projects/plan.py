@@ -37,6 +37,9 @@ class Plan:
         variant: The variant of EfficientNet-lite.
         regions: The method that makes regions.
         bands: The number of bands of the images; None if they are photographs.
+        mean: The mean of each band, if there is a number of bands.
+        std: The standard deviation of each band.
+        has_gaps: Whether images have values that are not finite (no data).
         drop_unmarked: See ``LabelPropagationLoss``.
         choices: The choices with their reasons.
         warnings: What will hurt, a sentence or two each.
@@ -54,6 +57,9 @@ class Plan:
     variant: str = 'lite0'
     regions: str = 'hed-owt-ucm'
     bands: int | None = None
+    mean: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)
+    has_gaps: bool = False
     drop_unmarked: bool = False
     choices: list[Choice] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

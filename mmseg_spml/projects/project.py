@@ -3,11 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
+from mmseg_spml.io.folder_lock import locked_folder
+from mmseg_spml.projects.band_statistics import add_band_statistics
 from mmseg_spml.projects.choices import make_plan
 from mmseg_spml.projects.config_file import CONFIG, write_config
 from mmseg_spml.projects.plan import Plan
+from mmseg_spml.projects.replacing import set_aside
 from mmseg_spml.projects.report_page import write_report_page
 from mmseg_spml.projects.survey import Survey, take_survey
 
@@ -22,11 +26,14 @@ class Project:
         folder: Its folder.
         survey: What the annotations are like.
         plan: What was chosen.
+        replaced: The folder with what an earlier project in the same place had, if
+            there was one.
     """
 
     folder: Path
     survey: Survey
     plan: Plan
+    replaced: Path | None = None
 
     def summary(self) -> Iterator[str]:
         """Yield the lines that tell a user what was found and chosen."""
@@ -40,8 +47,10 @@ class Project:
             yield f'  {choice.name}: {choice.value}. {choice.reason}'
         for warning in plan.warnings:
             yield f'Warning: {warning}'
+        if self.replaced is not None:
+            yield f'What the earlier project had is now in {self.replaced}.'
         yield f'{self.folder / CONFIG} and {self.folder / REPORT} are written. Next:'
-        yield f'  mmseg-spml train {self.folder}'
+        yield f'  mmseg-spml train {quote(str(self.folder))}'
 
 
 def init_project(
@@ -65,7 +74,7 @@ def init_project(
         loss: ``'propagation'``, ``'spml'``, ``'cross_entropy'`` or ``'dense_crf'``;
             None: what suits the labels.
         classes: The class names in the order of their ids; found if None.
-        overwrite: Whether to replace the config of an earlier project.
+        overwrite: Whether to set an earlier project in the same folder aside.
         **options: Options of :func:`~mmseg_spml.projects.survey.take_survey`.
 
     Raises:
@@ -81,7 +90,12 @@ def init_project(
         )
     survey = take_survey(source, images, classes=classes, **options)
     plan = make_plan(survey, cuda=cuda, loss=loss)
+    add_band_statistics(plan, survey)
+    replaced = None
+    if (folder / CONFIG).exists():
+        with locked_folder(folder, 'a training'):
+            replaced = set_aside(folder)
     write_config(survey, plan, folder)
-    project = Project(folder, survey, plan)
+    project = Project(folder, survey, plan, replaced)
     write_report_page(survey, plan, folder / REPORT)
     return project

@@ -280,6 +280,12 @@ def _config(folder: Path) -> Config:
             f'{folder} was not written by this version of `mmseg-spml init`: it lacks '
             f'{", ".join([*missing, ANNOTATIONS])}. Write a new project'
         )
+    read = Path(cfg.get('annotations', folder / ANNOTATIONS))
+    if read.resolve() != (folder / ANNOTATIONS).resolve():
+        raise ValueError(
+            f'{path} reads {read}, not the annotations of its own folder, as after a '
+            f'copy or a move: set annotations and lists to those of {folder} first'
+        )
     if cfg.train_dataloader.dataset.get('label_dir'):
         raise ValueError(
             f'{folder} learns from seeds of boxes or tags, not from labeled pixels. '

@@ -22,6 +22,7 @@ from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import BANDED_SUFFIXES, IMAGE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
+from mmseg_spml.projects.full_masks import usable_masks
 
 BACKGROUND = 'background'
 PIXEL_KINDS = ('points', 'strokes', 'polygons', 'masks', 'dense', 'accepted')
@@ -83,9 +84,9 @@ class Survey:
 
     @property
     def tagged(self) -> list[WeakAnnotation]:
-        """The annotations that have tags alone."""
+        """The annotations that have tags alone, or say that no class is shown."""
         others = {a.image for a in (*self.labeled, *self.boxed)}
-        return [a for a in self.annotations if a.shown() and a.image not in others]
+        return [a for a in self.annotations if a.image not in others]
 
     @property
     def pixels(self) -> dict[str, int]:
@@ -178,24 +179,9 @@ def take_survey(
     )
     if masks is not None:
         survey.masks = Path(masks)
-        survey.masked = _masked(names, survey.masks)
+        survey.masked = usable_masks(names, images, survey.masks, chosen, problems)
     _look_at_images(survey)
     return survey
-
-
-def _masked(names: Sequence[str], folder: Path) -> list[str]:
-    """List the images with a mask, which must be of one suffix."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f'there is no folder of masks {folder}')
-    found = [n for n in names if (folder / n).with_suffix('.png').is_file()]
-    suffixes = sorted({Path(name).suffix for name in found})
-    if len(suffixes) != 1:
-        raise AnnotationError(
-            'must be of images of one suffix, got '
-            + (', '.join(suffixes) or f'none: there is no {Path(names[0]).stem}.png'),
-            file=folder,
-        )
-    return found
 
 
 def _with_background(

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmseg_spml.engine.trained_model import RUN, last_checkpoint
-from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG
+from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG, LISTS
 from mmseg_spml.projects.result_page import write_result_page
 from mmseg_spml.projects.rounds import kept_rounds
 from mmseg_spml.recipes.execution import run_recipe
@@ -56,14 +56,13 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
     elif 'seeds' in cfg:
         stages.append(Stage('seeds', 'seeds', (str(config), '{out}'), title='seeds'))
     # What the training reads is an input, so that it starts anew after a change.
-    labels = folder / ANNOTATIONS
-    inputs = [str(labels)] if labels.is_file() else []
+    read = (folder / ANNOTATIONS, folder / LISTS)
+    inputs = [str(path) for path in read if path.exists()]
     inputs += ['{seeds}'] if stages else []
     training = [str(config), '--work-dir', '{out}']
     before = kept_rounds(folder)
     if before:
-        start = last_checkpoint(before[-1] / RUN)
-        training += ['--cfg-options', f'load_from={start}']
+        training += ['--load-from', last_checkpoint(before[-1] / RUN)]
     stages.append(Stage(RUN, 'train', tuple(training), tuple(inputs), title='model'))
     if cfg.model.decode_head.type == 'SPMLHead':
         picture = ('--out', '{out}/samples.png', '--num', '8')

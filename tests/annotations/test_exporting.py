@@ -153,3 +153,15 @@ def test_maps_of_other_origin(predictions, tmp_path, capsys):
     printed = capsys.readouterr()
     assert end.value.code == 1 and 'a.jpg: ' in printed.err
     assert 'of 1 images' in printed.out
+
+
+def test_label_maps_that_the_table_lacks_are_named(predictions, tmp_path):
+    folder, _ = predictions
+    table = folder / 'predictions.csv'
+    table.write_text('\n'.join(table.read_text().splitlines()[:2]) + '\n')
+    export = export_predictions(folder, tmp_path / 'out', 'cvat')
+    assert export.images == 1
+    ((name, problem),) = export.errors
+    assert name == 'sub/b.png' and 'has no row in predictions.csv' in problem
+    only = export_predictions(folder, tmp_path / 'some', 'cvat', only=['a.jpg'])
+    assert not only.errors

@@ -109,3 +109,8 @@ def test_a_full_disk_names_the_folder():
 
     with pytest.raises(click.ClickException, match='No space left on device: runs/a'):
         write.main(['runs/a'], standalone_mode=False)
+
+
+def test_settings_with_white_space_are_refused(tmp_path):
+    with pytest.raises(SystemExit, match='has white space, which is lost'):
+        run_command('train', 'a.py', '--cfg-options', 'load_from=my project/a.pth')

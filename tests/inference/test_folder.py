@@ -17,6 +17,7 @@ from mmseg.registry import MODELS
 
 from mmseg_spml.functional.uncertainty import normalized_entropy, probability_margin
 from mmseg_spml.inference import predict_folder
+from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.io.index_maps import read_index_map
 
 
@@ -119,6 +120,43 @@ def test_only_what_is_missing(root):
     options['uncertainty'] = True
     again = predict_folder(cfg, checkpoint, root / 'photos', out, **options)
     assert not again.skipped and len(again.rows) == 2
+
+
+def listed(out):
+    with open(out / 'predictions.csv') as file:
+        return {row['image'] for row in csv.DictReader(file)}
+
+
+def test_an_interruption_loses_no_row(root, monkeypatch):
+    cfg, checkpoint = Config.fromfile(root / 'run/tiny.py'), root / 'run/iter_1.pth'
+    out = root / 'stopped'
+    write = PredictionFiles.write
+
+    def stop_at_the_second(files, name, *rest):
+        if name == 'sub/b.jpg':
+            raise KeyboardInterrupt
+        return write(files, name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PredictionFiles, 'write', stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            predict_folder(cfg, checkpoint, root / 'photos', out)
+    assert listed(out) == {'a.png'}
+    # As if it had been killed, without a chance to write a row.
+    (out / 'predictions.csv').unlink()
+    summary = predict_folder(cfg, checkpoint, root / 'photos', out, skip_existing=True)
+    assert not summary.skipped and listed(out) == {'a.png', 'sub/b.jpg'}
+
+
+def test_a_part_keeps_the_rows_of_the_others(root):
+    cfg, checkpoint = Config.fromfile(root / 'run/tiny.py'), root / 'run/iter_1.pth'
+    out = root / 'part'
+    predict_folder(cfg, checkpoint, root / 'photos', out)
+    predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
+    assert listed(out) == {'a.png', 'sub/b.jpg'}
+    (out / 'labels/sub/b.png').unlink()
+    predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
+    assert listed(out) == {'a.png'}
 
 
 def test_what_is_wrong_is_said(root, tmp_path):

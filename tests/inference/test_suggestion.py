@@ -1,7 +1,9 @@
 """Suggestions of images and clicks, and their files."""
 
 import csv
+import re
 import shutil
+from base64 import b64decode
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from integration import tiny
 from mmengine.config import Config
 from mmseg.apis import init_model
 from mmseg.registry import MODELS
+from PIL import Image
 
 from mmseg_spml.annotations.formats import read_annotations
 from mmseg_spml.inference.segmented_images import ImageSegmenter, SegmentedImage
@@ -198,3 +201,17 @@ def test_labeled_images_and_bad_ones_are_left_out(root, tmp_path, capsys):
     assert '<b>|' not in page and '&lt;b&gt;|=.jpg' in page
     with pytest.raises(SystemExit, match='no checkpoint'):
         run_command('suggest', root, bad, tmp_path / 'x', '--checkpoint', 'no.pth')
+
+
+def test_photographs_are_shown_upright(root, tmp_path):
+    image = Image.fromarray(np.zeros((40, 60, 3), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    images = tmp_path / 'images'
+    images.mkdir()
+    image.save(images / 'a.jpg', exif=exif)
+    run_command('suggest', root, images, tmp_path / 'next', '--clicks', 0)
+    page = (tmp_path / 'next' / 'suggestions.html').read_text()
+    content = re.search(r'data:image/\w+;base64,([^"]+)', page).group(1)
+    shown = cv2.imdecode(np.frombuffer(b64decode(content), np.uint8), 1)
+    assert shown.shape[0] > shown.shape[1]

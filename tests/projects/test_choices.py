@@ -173,6 +173,20 @@ def test_rare_classes_are_named(survey):
     assert "'dog' has" in text and "'background' has" not in text
 
 
+def test_images_must_not_share_a_file_of_seeds(survey):
+    boxed = [made_up.boxes(name, 'cat') for name in ('a/0.jpg', 'b/0.jpg')]
+    message = 'the seeds of a/0.jpg and b/0.jpg would share the file 0.png'
+    with pytest.raises(ValueError, match=message):
+        make_plan(replace(survey, annotations=boxed), cuda=False)
+
+
+def test_new_labels_of_boxes_need_a_new_project(survey):
+    boxed = [made_up.boxes(f'{number}.jpg', 'cat') for number in range(2)]
+    reason = make_plan(replace(survey, annotations=boxed), cuda=False).choices[1].reason
+    assert 'write a new project' in reason and '--labels' not in reason
+    assert 'train with --labels' in make_plan(survey, cuda=False).choices[1].reason
+
+
 def test_many_bands(survey):
     survey.bands.clear(), survey.depths.clear()
     survey.bands[5] = survey.depths['uint16'] = 4

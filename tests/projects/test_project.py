@@ -11,8 +11,11 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from projects import made_up
 
+from mmseg_spml.annotations.formats import json_lines
 from mmseg_spml.engine.class_counts import check_class_counts
 from mmseg_spml.io.index_maps import read_index_map
+from mmseg_spml.projects.rounds import add_labels
+from mmseg_spml.projects.training import project_stages
 
 LOSSES = ('propagation', 'spml', 'cross_entropy', 'dense_crf')
 
@@ -47,9 +50,49 @@ def test_configs_are_short_and_whole(tmp_path, loss, capsys):
     with pytest.raises(SystemExit, match='exists, perhaps with your changes'):
         run_command('init', source, '--images', images, out)
     run_command('init', source, '--images', images, out, '--overwrite')
+    assert f'is now in {out}/replaced/01' in capsys.readouterr().out
 
 
-def test_images_with_masks_are_held_out(tmp_path):
+def test_an_earlier_project_is_set_aside(tmp_path):
+    source, images = made_up.make_data(tmp_path, annotate=made_up.tags)
+    out = tmp_path / 'mine'
+    run_command('init', source, '--images', images, out)
+    assert project_stages(out)[0].name == 'classifier'
+    for name in ('rounds/01/run', 'run', 'regions', 'notes'):
+        (out / name).mkdir(parents=True)
+    (out / 'rounds/01/run/last_checkpoint').write_text('iter_2.pth')
+    earlier = (out / 'annotations.jsonl').read_text()
+    json_lines.write([made_up.strokes('00.jpg', 'cat')], source)
+    run_command('init', source, '--images', images, out, '--overwrite')
+    assert [stage.name for stage in project_stages(out)] == ['run', 'samples']
+    assert '--load-from' not in project_stages(out)[0].args
+    assert (out / 'replaced/01/annotations.jsonl').read_text() == earlier
+    assert (out / 'replaced/01/classifier.py').is_file()
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {
+        *('lists', 'notes', 'regions', 'replaced')
+    }
+    run_command('init', source, '--images', images, out, '--overwrite')
+    assert (out / 'replaced/02/config.py').is_file()
+
+
+def test_a_project_can_be_moved(tmp_path):
+    source, images = made_up.make_data(tmp_path, 3)
+    few = list(json_lines.read(source))
+    json_lines.write(few[:2], source)
+    classes = ('--classes', *made_up.CLASSES)
+    run_command('init', source, '--images', images, tmp_path / 'mine', *classes)
+    moved = tmp_path / "it's mine"
+    (tmp_path / 'mine').rename(moved)
+    tiny.registered()
+    cfg = Config.fromfile(moved / 'config.py')
+    assert cfg.annotations == str(moved / 'annotations.jsonl')
+    json_lines.write(few[2:], source)
+    assert add_labels(moved, source).added == ['02.jpg']
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 3
+    assert not (tmp_path / 'mine').exists()
+
+
+def test_images_with_masks_are_held_out(tmp_path, capsys):
     source, images = made_up.make_data(tmp_path, 6, suffix='.png')
     masks = tmp_path / 'masks'
     masks.mkdir()
@@ -72,8 +115,16 @@ def test_images_with_masks_are_held_out(tmp_path):
     dataset = DATASETS.build(loader.dataset)
     sample = dataset[1]['data_samples']
     assert sample.gt_sem_seg.data.unique().tolist() == [0, 1]
+    for number in range(6):
+        cv2.imwrite(str(masks / f'{number:02d}.png'), mask)
     with pytest.raises(SystemExit, match='all labeled images have a mask'):
-        run_command(*command, '--masks', images, '--overwrite')
+        run_command(*command, '--overwrite')
+    cv2.imwrite(str(masks / '01.png'), mask[1:])
+    for number in (2, 3, 5):
+        (masks / f'{number:02d}.png').unlink()
+    run_command(*command, '--overwrite')
+    assert (out / 'lists/held_out.txt').read_text().split() == ['00', '04']
+    assert '01.png: is 63x64' in capsys.readouterr().out
 
 
 def test_images_with_tags_alone_join(tmp_path):

@@ -24,6 +24,9 @@ from mmseg_spml.projects.rounds import (
     kept_rounds,
     labels_in,
 )
+from mmseg_spml.projects.training import project_stages
+from mmseg_spml.recipes.manifest import stage_key
+from mmseg_spml.recipes.stages import Recipe
 
 SIDE = made_up.SIDE
 
@@ -286,6 +289,33 @@ def test_other_folders(tmp_path):
     init_project(source, images, tmp_path / 'mine')
     with pytest.raises(ValueError, match='learns from seeds of boxes or tags'):
         add_labels(tmp_path / 'mine', source)
+
+
+def test_a_config_of_another_place(project, tmp_path):
+    config = project / 'config.py'
+    text = config.read_text().replace('{{ fileDirname }}', str(tmp_path / 'other'))
+    config.write_text(text)
+    json_lines.write([made_up.strokes('02.jpg', 'cat')], tmp_path / 'new.jsonl')
+    with pytest.raises(ValueError, match='reads .*other.* as after a copy or a move'):
+        add_labels(project, tmp_path / 'new.jsonl')
+
+
+def test_the_lists_of_images_are_read_by_the_training(project):
+    recipe = Recipe('mine', project, project_stages(project))
+    before = stage_key(recipe, recipe.stages[0], {})
+    (project / 'lists/train.txt').write_text('00.jpg\n')
+    assert stage_key(recipe, recipe.stages[0], {}) != before
+
+
+def test_the_next_round_starts_from_the_last_one_in_any_folder(project, tmp_path):
+    spaced = tmp_path / 'my, [project'
+    project.rename(spaced)
+    run = spaced / 'rounds/01/run'
+    run.mkdir(parents=True)
+    (run / 'last_checkpoint').write_text('iter_2.pth')
+    (run / 'iter_2.pth').touch()
+    command = project_stages(spaced)[0].args
+    assert command[command.index('--load-from') + 1] == str(run / 'iter_2.pth')
 
 
 @pytest.mark.slow

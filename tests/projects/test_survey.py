@@ -52,6 +52,14 @@ def test_kinds_of_labels(tmp_path):
     ] == [['00.jpg'], ['01.jpg'], ['02.jpg']]
 
 
+def test_images_without_any_object_teach_a_classifier_of_tags(tmp_path):
+    source, images = made_up.make_data(tmp_path, 3)
+    none = WeakAnnotation('02.jpg', 64, 64, tags_complete=True)
+    shown = [made_up.tags(f'0{number}.jpg', 'cat') for number in range(2)]
+    write_annotations([*shown, none], source, 'jsonl')
+    assert len(take_survey(source, images).tagged) == 3
+
+
 def test_classes_without_a_background(tmp_path):
     source, images = made_up.make_data(tmp_path, 2)
     only = [

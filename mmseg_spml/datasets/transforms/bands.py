@@ -1,5 +1,6 @@
 """Loading of images with any number of bands."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,12 @@ class LoadMultiBandImage(BaseTransform):
     Args:
         to_float32: Whether to convert the image to float32.
         bands: The numbers of the bands to keep, from 0. None: all.
+        fill: What takes the place of NaN and infinity, such as where a map has no data:
+            a number, or one for each band. A loss of such values would be NaN.
 
     Raises:
-        ValueError: At loading, if the file cannot be decoded or lacks a band.
+        ValueError: At loading, if the file cannot be decoded, lacks a band, or has
+            values that are not finite, without ``fill``.
         ImportError: At loading of a TIFF file without ``tifffile``.
 
     Example:
@@ -38,10 +42,14 @@ class LoadMultiBandImage(BaseTransform):
     """
 
     def __init__(
-        self, to_float32: bool = False, bands: tuple[int, ...] | None = None
+        self,
+        to_float32: bool = False,
+        bands: tuple[int, ...] | None = None,
+        fill: float | Sequence[float] | None = None,
     ) -> None:
         self.to_float32 = to_float32
         self.bands = bands
+        self.fill = fill
 
     def transform(self, results: dict) -> dict:
         """Add the image to ``results``."""
@@ -54,13 +62,29 @@ class LoadMultiBandImage(BaseTransform):
                     f'for the number {max(self.bands)}'
                 )
             image = np.ascontiguousarray(image[..., list(self.bands)])
+        image = self._filled(image, path)
         if self.to_float32:
             image = image.astype(np.float32)
         size = image.shape[:2]
         results.update(img=image, img_shape=size, ori_shape=size)
         return results
 
+    def _filled(self, image: np.ndarray, path: Path) -> np.ndarray:
+        if image.dtype.kind != 'f':
+            return image
+        known = np.isfinite(image)
+        if known.all():
+            return image
+        if self.fill is None:
+            raise ValueError(
+                f'{path} has {(~known).sum()} values that are not finite: give '
+                f'{type(self).__name__} what takes their place, fill=0.0 or a number '
+                'for each band'
+            )
+        return np.where(known, image, np.asarray(self.fill, image.dtype))
+
     def __repr__(self) -> str:
         return (
-            f'{type(self).__name__}(to_float32={self.to_float32}, bands={self.bands})'
+            f'{type(self).__name__}(to_float32={self.to_float32}, bands={self.bands}, '
+            f'fill={self.fill})'
         )

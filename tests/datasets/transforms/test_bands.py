@@ -34,6 +34,21 @@ def test_a_gray_image_and_a_choice_of_bands(tmp_path):
         LoadMultiBandImage(bands=(0, 2))(dict(img_path=path))
 
 
+def test_values_that_are_not_finite(tmp_path):
+    path = tmp_path / 'a.npy'
+    image = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    image[0, 1] = np.nan, np.inf
+    np.save(path, image)
+    with pytest.raises(
+        ValueError, match='a.npy has 2 values that are not finite: give'
+    ):
+        LoadMultiBandImage()(dict(img_path=path))
+    found = LoadMultiBandImage(fill=(5.0, 7.0))(dict(img_path=path))['img']
+    assert found.dtype == np.float32 and found[0, 1].tolist() == [5, 7]
+    assert np.array_equal(found[1], image[1])
+    assert (LoadMultiBandImage(fill=0.0)(dict(img_path=path))['img'][0, 1] == 0).all()
+
+
 def test_what_is_no_image(tmp_path):
     path = tmp_path / 'a.npy'
     for content in (np.zeros(3), np.array(['a']), np.zeros((1, 2, 3, 4))):
