@@ -39,7 +39,7 @@ train_dataloader = dict(
     batch_size=16,
     dataset=dict(label_dir=pseudo_label_dir, pipeline=train_pipeline),
 )
-# Pseudo labels of the third round: one step of the walk, no CRF.
+# Pseudo labels of the third round: mean logits, one step of the walk, no CRF.
 pseudo_labels = dict(
-    model=dict(scales=(0.75, 1.0), walk_options=dict(steps=1)),
+    model=dict(scales=(0.75, 1.0), average='logits', walk_options=dict(steps=1)),
 )

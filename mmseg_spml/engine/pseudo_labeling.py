@@ -18,7 +18,9 @@ def label_training_images(cfg: Config, out: str, truth: str | None = None) -> No
     model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
     cfg.model = dict(type='PseudoLabeler', module=cfg.model, **model)
     dataset = cfg.train_dataloader.dataset
-    loading = [training_step(dataset, 'LoadWeakAnnotations')]
+    # A random half of the accepted areas is for training alone.
+    weak = training_step(dataset, 'LoadWeakAnnotations')
+    loading = [dict(weak, accepted_weight=1.0)]
     if model.get('source') == 'nearest_labels':
         loading.append(training_step(dataset, 'LoadRegions'))
     if evaluator.get('keep_boxes'):

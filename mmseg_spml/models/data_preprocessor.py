@@ -41,7 +41,7 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
 
     Attributes:
         is_eight_bit: Whether images are taken for colors in 0 to 255: they have one or
-            three channels whose means lie in this range.
+            three channels whose means and deviations are those of such colors.
 
     Raises:
         ValueError: If both ``size`` and ``size_divisor`` are given, the numbers of
@@ -78,8 +78,10 @@ class SPMLDataPreProcessor(SegDataPreProcessor):
                 levels = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
                 self.register_buffer(name, levels, persistent=False)
         channels = len(mean) if mean is not None else 3
-        brightest = max(mean) if mean is not None else 0
-        self.is_eight_bit = channels in (1, 3) and brightest <= 255
+        # No deviation of eight bits is larger than half of their range, and that of
+        # photographs with values in 0 to 1 is smaller than 1.
+        fits = mean is None or (max(mean) <= 255 and 1 <= max(std or ()) <= 127.5)
+        self.is_eight_bit = channels in (1, 3) and fits
         if self.seg_pad_val != VOID:
             raise ValueError(
                 f'seg_pad_val must be {VOID} (void), got {self.seg_pad_val}: leave it '

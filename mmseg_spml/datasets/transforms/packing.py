@@ -8,8 +8,7 @@ from mmengine.structures import LabelData, PixelData
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
-from mmseg_spml.datasets.transforms.loading import ignored_tags, without_ignored_tags
-from mmseg_spml.functional.labels.values import tags_of
+from mmseg_spml.datasets.transforms.loading import ignored_tags
 
 
 @TRANSFORMS.register_module()
@@ -28,8 +27,6 @@ class PackWeakSegInputs(PackSegInputs):
 
     Args:
         meta_keys: Keys to keep as meta information.
-        tags_from_crop: Whether to take the tags from the augmented label map instead of
-            the whole label map.
 
     Example:
         >>> pack = PackWeakSegInputs()
@@ -54,10 +51,8 @@ class PackWeakSegInputs(PackSegInputs):
             'num_classes',
             'is_labeled',
         ),
-        tags_from_crop: bool = False,
     ) -> None:
         super().__init__(meta_keys=meta_keys)
-        self.tags_from_crop = tags_from_crop
 
     def transform(self, results: dict) -> dict:
         """Pack ``results`` into ``inputs`` and ``data_samples``."""
@@ -80,11 +75,6 @@ class PackWeakSegInputs(PackSegInputs):
                 pixels = np.take(by_class, results['box_extents'], axis=1)
                 fields[name] = PixelData(data=torch.from_numpy(pixels))
         tags = results.get('tags')
-        if self.tags_from_crop and 'gt_seg_map' in results:
-            in_crop = tags_of(results['gt_seg_map'], results['num_classes'])
-            in_crop = without_ignored_tags(in_crop, results)
-            unknown = np.zeros_like(in_crop) if tags is None else np.minimum(tags, 0)
-            tags = np.where(in_crop, 1, unknown)
         if tags is not None:
             tags = torch.from_numpy(np.array(tags, np.int8))
             ignored = torch.zeros(len(tags), dtype=torch.bool)

@@ -1,6 +1,8 @@
 """Checkpoints that are whole or not there."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ _SUFFIX = '.pth.partial'
 class WholeCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook``, safe against being killed while it writes.
 
-    A checkpoint takes its name when it is complete, and only then the oldest one is
-    removed; MMEngine writes in place and removes first. It has the same arguments.
+    A checkpoint takes its name when it is complete, and only then the oldest one, or
+    the one that was the best, is removed; MMEngine writes in place and removes first.
+    It has the same arguments.
 
     Checkpoints that are not files on this machine (``backend_args``) are written as
     MMEngine writes them.
@@ -37,19 +40,46 @@ class WholeCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         oldest = self._note(runner, step)
         most, self.max_keep_ckpts = self.max_keep_ckpts, -1
-        save = runner.save_checkpoint
-        runner.save_checkpoint = lambda *a, **k: _save_whole(save, *a, **k)
         try:
-            super()._save_checkpoint_with_step(runner, step, meta)
+            with _whole_checkpoints(runner):
+                super()._save_checkpoint_with_step(runner, step, meta)
         finally:
             self.max_keep_ckpts = most
-            runner.save_checkpoint = save
         if is_main_process():
             self._note_last(runner)
             if oldest is not None:
                 Path(self.out_dir, self.filename_tmpl.format(oldest)).unlink(
                     missing_ok=True
                 )
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        before = self._best()
+        self._set_best(dict.fromkeys(before))  # so that none is removed yet
+        try:
+            with _whole_checkpoints(runner):
+                super()._save_best_checkpoint(runner, metrics)
+        finally:
+            # A rule 'auto' is by now the name of a metric.
+            after = {n: path or before.get(n) for n, path in self._best().items()}
+            self._set_best(after)
+        if is_main_process():
+            for name, path in before.items():
+                if path and path != after.get(name) and self.file_backend.isfile(path):
+                    self.file_backend.remove(path)
+
+    def _best(self) -> dict[str, str | None]:
+        """The path of the best checkpoint by each metric."""
+        if not self.save_best:
+            return {}
+        if len(self.key_indicators) == 1:
+            return {self.key_indicators[0]: self.best_ckpt_path}
+        return dict(self.best_ckpt_path_dict)
+
+    def _set_best(self, paths: dict[str, str | None]) -> None:
+        if len(paths) == 1:
+            (self.best_ckpt_path,) = paths.values()
+        elif paths:
+            self.best_ckpt_path_dict.update(paths)
 
     def _note(self, runner: Runner, step: int) -> int | None:
         """Count a checkpoint among those to keep, and return the one to remove."""
@@ -65,6 +95,16 @@ class WholeCheckpointHook(CheckpointHook):
     def _note_last(self, runner: Runner) -> None:
         with atomic_file(Path(runner.work_dir, 'last_checkpoint')) as file:
             file.write(str(self.last_ckpt).encode())
+
+
+@contextmanager
+def _whole_checkpoints(runner: Runner) -> Iterator[None]:
+    save = runner.save_checkpoint
+    runner.save_checkpoint = lambda *a, **k: _save_whole(save, *a, **k)
+    try:
+        yield
+    finally:
+        runner.save_checkpoint = save
 
 
 def _save_whole(

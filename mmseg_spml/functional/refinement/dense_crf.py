@@ -194,7 +194,7 @@ def _mean_field(
     device = probabilities[0].device
     logits = torch.cat(  # (N, C)
         [
-            scores.float().clamp(MIN_PROBABILITY, 1).log().flatten(1).T
+            scores.float().clamp_min(MIN_PROBABILITY).log().flatten(1).T
             for scores in probabilities
         ]
     )

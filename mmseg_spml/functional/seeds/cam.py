@@ -97,7 +97,7 @@ def scores_of_cams(
 
     The score of the background is (1 - max_c m_c)^alpha and that of class c its map
     m_c, or 0 without a map. Scores are resized bilinearly by a factor of exactly
-    1 / ``stride``.
+    1 / ``stride``, as far as whole cells fit.
 
     Args:
         cams: Mapping of class id (1..C-1) to (H, W) map in [0, 1].
@@ -125,8 +125,8 @@ def scores_of_cams(
     for label, cam in _checked(cams, size).items():
         scores[label] = torch.from_numpy(cam)
     scores[0] = (1 - scores[1:].amax(dim=0)) ** alpha
-    if min(size) < stride:
-        grid = tuple(max(length // stride, 1) for length in size)
+    grid = tuple(max(length // stride, 1) for length in size)
+    if min(size) < stride or tuple(int(n * (1 / stride)) for n in size) != grid:
         return F.interpolate(scores[None], size=grid, mode='bilinear')[0]
     return F.interpolate(scores[None], scale_factor=1 / stride, mode='bilinear')[0]
 

@@ -11,6 +11,8 @@ from torch import Tensor
 # where P x K would take hundreds of megabytes.
 _ROWS_PER_CHUNK = 16384
 _ROWS_ON_CPU = 2048
+# Grids of up to so many pixels are kept, 32 of them: 64 MB. Crops are smaller.
+_LARGEST_KEPT_GRID = 2**18
 
 
 def grid_labels(
@@ -60,15 +62,24 @@ def _rounded_linspace(cells: int, length: int, device: torch.device | None) -> T
     return rounded - (half & (rounded % 2 == 1)).long()
 
 
-@lru_cache(maxsize=32)
 def compact_grid_labels(
     size: tuple[int, int],
     grid: tuple[int, int],
     device: torch.device | None = None,
 ) -> tuple[Tensor, int]:
-    """Cached :func:`grid_labels`, renumbered to ``0..K-1``, and ``K``."""
+    """:func:`grid_labels`, renumbered to ``0..K-1``, and ``K``; small ones are kept."""
+    small = size[0] * size[1] <= _LARGEST_KEPT_GRID
+    return (_kept_grid_labels if small else _renumbered_grid)(size, grid, device)
+
+
+def _renumbered_grid(
+    size: tuple[int, int], grid: tuple[int, int], device: torch.device | None
+) -> tuple[Tensor, int]:
     numbers, labels = grid_labels(size, grid).unique(return_inverse=True)
     return labels.to(device), len(numbers)
+
+
+_kept_grid_labels = lru_cache(maxsize=32)(_renumbered_grid)
 
 
 def location_features(

@@ -214,7 +214,9 @@ def pool_segments(
     device = embedding.device
     if embedding.dtype != torch.float64:
         embedding = embedding.float()
-    start, num_clusters = compact_grid_labels((height, width), tuple(grid), device)
+    start, num_clusters = compact_grid_labels(
+        (height, width), (grid[0], grid[1]), device
+    )
     start = start.expand(count, height, width)
     image = torch.arange(count, device=device).view(-1, 1, 1).expand_as(start)
 

@@ -69,6 +69,9 @@ class TagClassifier(ImageClassifier):
             raise ValueError(f'`scales` must be positive numbers, got {scales}')
         if not 0 < top_share <= 1:
             raise ValueError(f'`top_share` must be in (0, 1], got {top_share}')
+        # MMSegmentation's loss of the same name is none of tags.
+        loss = dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True)
+        head = {'loss': loss, **head}
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
         self.scales = tuple(scales)
         if not hasattr(self.head, 'fc'):

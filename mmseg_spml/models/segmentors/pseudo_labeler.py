@@ -18,6 +18,7 @@ from mmseg_spml.functional.seeds.cam_files import find_cam, load_cam
 from mmseg_spml.models.segmentors.views import resized, view_of
 
 _SOURCES = ('softmax', 'cam', 'nearest_labels', 'retrieval')
+_AVERAGES = ('probabilities', 'logits')
 # Smallest divisor of frequencies: a lower maximum does not indicate the class.
 _MIN_FREQUENCY = 0.15
 
@@ -54,10 +55,13 @@ class PseudoLabeler(BaseModel):
         stride: Size of a grid cell in pixels of the image.
         cams: Folder of class activation maps, for ``'cam'``.
         alpha: Exponent of the background score of ``'cam'``, (1 - largest map)^alpha.
+        average: What the classifier gives that is averaged over the views:
+            ``'probabilities'``, or ``'logits'``, whose mean is then normalized.
         data_preprocessor: See ``BaseModel``.
 
     Raises:
-        ValueError: If ``source`` is unknown, or ``cams`` is missing or not used.
+        ValueError: If ``source`` or ``average`` is unknown, or ``cams`` is missing or
+            not used.
     """
 
     def __init__(
@@ -71,9 +75,12 @@ class PseudoLabeler(BaseModel):
         stride: int = 8,
         cams: str | None = None,
         alpha: float = 6,
+        average: str = 'probabilities',
         data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
+        if average not in _AVERAGES:
+            raise ValueError(f'`average` must be one of {_AVERAGES}, got {average!r}')
         if source not in _SOURCES:
             raise ValueError(f'`source` must be one of {_SOURCES}, got {source!r}')
         if (source == 'cam') != (cams is not None):
@@ -91,6 +98,7 @@ class PseudoLabeler(BaseModel):
         self.stride = stride
         self.cams = cams or ''
         self.alpha = alpha
+        self.average = average
 
     @property
     def retrieves(self) -> bool:
@@ -150,8 +158,11 @@ class PseudoLabeler(BaseModel):
             canvas = view.canvas
             meta = dict(img_shape=canvas, pad_shape=canvas)
             logits = head.predict(view.features, [meta], self.module.test_cfg)
-            found.append(resized(view.within(logits), grid).softmax(dim=0))
-        return torch.stack(found).mean(dim=0)
+            found.append(resized(view.within(logits), grid))
+        given = torch.stack(found)
+        if self.average == 'logits':
+            return given.mean(dim=0).softmax(dim=0)
+        return given.softmax(dim=1).mean(dim=0)
 
     def _nearest_labels(
         self, views: list['_View'], sample: SegDataSample, grid: tuple[int, int]

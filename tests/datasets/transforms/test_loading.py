@@ -307,8 +307,7 @@ class TestPack:
         assert packed['data_samples'].gt_tags.label.any()
 
 
-@pytest.mark.parametrize('from_crop', [False, True])
-def test_tags_before_or_after_the_crop(tmp_path, from_crop):
+def test_tags_are_those_before_the_crop(tmp_path):
     labels = np.full((40, 40), 3)
     labels[0, 0] = 1
     labels[39, 39] = 2
@@ -316,23 +315,21 @@ def test_tags_before_or_after_the_crop(tmp_path, from_crop):
         [
             LoadWeakAnnotations(3),
             RandomCrop(crop_size=(20, 20)),
-            PackWeakSegInputs(tags_from_crop=from_crop),
+            PackWeakSegInputs(),
         ]
     )
     path = save(tmp_path / 'a.png', labels)
     for _ in range(10):
         results = dict(img=np.zeros((40, 40, 3)), seg_map_path=path, seg_fields=[])
         data = pipeline(results)['data_samples']
-        seen = data.gt_sem_seg.data.unique().tolist()
-        expected = [c in seen for c in range(3)] if from_crop else [False, True, True]
-        assert data.gt_tags.label.tolist() == expected
+        assert data.gt_tags.label.tolist() == [False, True, True]
 
 
 def test_ignored_tags_are_cleared_once_where_they_are_loaded(tmp_path):
     """Whatever meta keys are packed, background is no tag."""
     path = save(tmp_path / 'a.png', [[0, 1, 2]])
     for ignored, expected in (({}, [0, 1, 1]), (dict(ignore_tags=(1,)), [1, 0, 1])):
-        for options in ({}, dict(meta_keys=('img_path',)), dict(tags_from_crop=True)):
+        for options in ({}, dict(meta_keys=('img_path',))):
             results = dict(img=np.zeros((1, 3, 3)), seg_map_path=path, seg_fields=[])
             loaded = LoadWeakAnnotations(3)({**results, **ignored})
             sample = PackWeakSegInputs(**options)(loaded)['data_samples']
@@ -340,27 +337,6 @@ def test_ignored_tags_are_cleared_once_where_they_are_loaded(tmp_path):
             assert sample.gt_tags.ignored.nonzero().flatten().tolist() == list(
                 ignored.get('ignore_tags', (0,))
             )
-
-
-@pytest.mark.parametrize(
-    'from_crop, present', [(False, [-1, 1, -1]), (True, [-1, 0, 1])]
-)
-def test_a_crop_makes_no_unknown_tag_known(from_crop, present):
-    pack = PackWeakSegInputs(tags_from_crop=from_crop)
-    labels = np.full((4, 4), 2, np.uint8)
-    results = dict(img=np.zeros((4, 4, 3)), gt_seg_map=labels, num_classes=3)
-    tags = pack({**results, 'tags': np.array([-1, 1, -1])})['data_samples'].gt_tags
-    assert tags.label.tolist() == present
-
-
-@pytest.mark.parametrize('tags', [None, [0, 1, 0], [0, 0, -1]])
-def test_tags_of_a_crop(tags):
-    labels = np.array([[0, 1, 2, 3]], np.uint8)
-    results = dict(img=np.zeros((1, 4, 3)), gt_seg_map=labels, num_classes=3)
-    if tags is not None:
-        results['tags'] = np.array(tags)
-    sample = PackWeakSegInputs(tags_from_crop=True)(results)['data_samples']
-    assert sample.gt_tags.label.tolist() == [0, 1, 1]  # background is no tag
 
 
 @pytest.mark.parametrize(

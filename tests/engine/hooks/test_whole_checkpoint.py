@@ -6,6 +6,7 @@ from integration import tiny
 from mmengine.fileio import LocalBackend
 
 from mmseg_spml.engine.checkpoints import is_whole, newest_whole_checkpoint
+from mmseg_spml.engine.hooks.whole_checkpoint import WholeCheckpointHook
 
 
 def train(root, work_dir, iterations=3, keep=1):
@@ -61,3 +62,50 @@ def test_a_kill_loses_nothing(root, tmp_path, monkeypatch):
     found, damaged = newest_whole_checkpoint(tmp_path)
     assert found == tmp_path / 'iter_1.pth' and not damaged
     assert not (tmp_path / 'iter_2.pth').exists()
+
+
+def train_with_best(root, work_dir, metrics=('mIoU',), iterations=3):
+    """Validate after each of some iterations, with rising scores."""
+    hook = dict(
+        type='WholeCheckpointHook',
+        by_epoch=False,
+        interval=1,
+        save_best=list(metrics),
+        rule='greater',
+    )
+    cfg = tiny.config(
+        root, work_dir, train_cfg__max_iters=1, default_hooks__checkpoint=hook
+    )
+    runner = tiny.runner(cfg)
+    runner.train()
+    (hook,) = [one for one in runner.hooks if isinstance(one, WholeCheckpointHook)]
+    for iteration in range(1, iterations + 1):
+        runner.train_loop._iter = iteration
+        hook.after_val_epoch(runner, dict.fromkeys(metrics, 100.0 + iteration))
+    # A lower score changes nothing.
+    runner.train_loop._iter += 1
+    hook.after_val_epoch(runner, dict.fromkeys(metrics, 0.0))
+
+
+@pytest.mark.parametrize('metrics', [('mIoU',), ('mIoU', 'aAcc')])
+def test_a_single_best_one_is_kept_for_each_metric(root, tmp_path, metrics):
+    train_with_best(root, tmp_path, metrics)
+    names = sorted(path.name for path in tmp_path.glob('best*'))
+    assert names == sorted(f'best_{metric}_iter_3.pth' for metric in metrics)
+    assert all(map(is_whole, tmp_path.glob('*.pth')))
+
+
+def test_a_kill_leaves_the_best_one(root, tmp_path, monkeypatch):
+    put = LocalBackend.put
+
+    def killed(self, obj, filepath):
+        if 'best_mIoU_iter_2.pth' in str(filepath):
+            put(self, obj[: len(obj) // 2], filepath)
+            raise KeyboardInterrupt
+        put(self, obj, filepath)
+
+    monkeypatch.setattr(LocalBackend, 'put', killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_with_best(root, tmp_path)
+    assert is_whole(tmp_path / 'best_mIoU_iter_1.pth')
+    assert not (tmp_path / 'best_mIoU_iter_2.pth').exists()

@@ -95,6 +95,13 @@ def test_scores_that_do_not_sum_to_one_or_vanish():
     assert torch.allclose(scaled, clipped / clipped.sum(0))
 
 
+def test_scores_above_one_keep_their_ratio():
+    image = np.zeros((2, 3, 3), np.uint8)
+    scores = torch.tensor([2.0, 4.0]).view(2, 1, 1).expand(2, 2, 3)
+    found = dense_crf(image, scores, iterations=0)
+    torch.testing.assert_close(found, scores / 6)
+
+
 @pytest.mark.parametrize('pixels_together', [None, 0, 60, 150, 10**6])
 def test_images_together(pixels_together):
     sizes = [(6, 8), (1, 7), (9, 12), (5, 5)]

@@ -9,6 +9,7 @@ from mmseg_spml.functional.seeds.cam import (
     class_activations,
     normalized_maps,
     region_mean_map,
+    scores_of_cams,
     seeds_of_boxes,
     seeds_of_tags,
     top_mean,
@@ -245,3 +246,11 @@ def test_finding_files(tmp_path):
     save_cam(tmp_path / 'a.npz', {1: np.zeros((2, 2))})
     with pytest.raises(ValueError, match='remove one'):
         find_cam(tmp_path, 'a')
+
+
+@pytest.mark.parametrize('stride', [2, 7, 8, 49])
+@pytest.mark.parametrize('cells', [1, 2, 5])
+def test_the_grid_of_scores_has_whole_cells(stride, cells):
+    size = stride * cells, stride * cells + stride - 1
+    scores = scores_of_cams({1: np.ones(size)}, 2, size, stride=stride)
+    assert scores.shape == (2, cells, cells)

@@ -65,6 +65,13 @@ def test_compact_grid_has_no_gaps(size, grid):
     assert np.array_equal(labels, expected.reshape(size))
 
 
+def test_large_grids_are_not_kept():
+    kept = kmeans._kept_grid_labels.cache_info().currsize
+    labels, count = compact_grid_labels((513, 512), (2, 3))
+    assert labels.shape == (513, 512) and count == 6
+    assert kmeans._kept_grid_labels.cache_info().currsize == kept
+
+
 def test_compact_grid_is_not_spoilt_by_its_user():
     first, _ = compact_grid_labels((5, 7), (2, 3))
     before = first.clone()

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.registry import init_default_scope
 from mmengine.structures import LabelData
 from mmseg.registry import METRICS, MODELS
 from mmseg.structures import SegDataSample
@@ -58,6 +59,21 @@ def test_loss_is_the_mean_over_images_of_the_sum_over_known_tags():
                 total = total - F.logsigmoid(sign * value)
     loss = model.loss(images, samples)['loss']
     assert loss.item() == pytest.approx(total.item() / 3, rel=1e-5)
+
+
+def test_the_loss_is_of_tags_under_the_scope_of_mmsegmentation():
+    init_default_scope('mmseg')
+    model = TagClassifier(
+        backbone=dict(
+            type='mmseg.EfficientNetLite', out_indices=(3,), pretrained=False
+        ),
+        head=dict(
+            type='mmpretrain.MultiLabelLinearClsHead', num_classes=3, in_channels=112
+        ),
+        data_preprocessor=dict(type='SPMLDataPreProcessor'),
+    )
+    loss = model.loss(torch.rand(2, 3, 32, 32), [tagged([0, 1, 0, -1])] * 2)['loss']
+    assert 0 < loss.item() < 10
 
 
 def test_a_score_is_the_mean_of_the_largest_activations():

@@ -78,6 +78,27 @@ def test_views_by_hand(walk):
     assert not scores[1].any()
 
 
+def test_logits_may_be_averaged():
+    model, picture = segmentor(), 5 * image()
+    grid = (SIZE[0] // 8, SIZE[1] // 8)
+    options = dict(walk=False, flip=True)
+    found = {
+        average: scores_of(model, picture, weak_sample(), average=average, **options)
+        for average in ('probabilities', 'logits')
+    }
+    logits = []
+    for mirrored in (False, True):
+        _, probabilities = view(model, picture.flip(-1) if mirrored else picture, grid)
+        log = probabilities.log()
+        logits.append(log.flip(-1) if mirrored else log)
+    mean = class_normalized(torch.stack(logits).mean(0).softmax(0), torch.ones(C) > 0)
+    wanted = F.interpolate(mean[None], SIZE, mode='bilinear')[0]
+    torch.testing.assert_close(found['logits'], wanted, atol=1e-5, rtol=1e-5)
+    assert (found['logits'] - found['probabilities']).abs().max() > 5e-4
+    with pytest.raises(ValueError, match='`average` must be one of'):
+        PseudoLabeler(model, average='maps')
+
+
 def test_labels_and_unknown_tags_may_be_shown():
     labels = torch.full(SIZE, C)
     labels[3, 4] = 2
