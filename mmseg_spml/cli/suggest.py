@@ -66,7 +66,7 @@ def command(
     """
     from mmseg_spml.annotations.exporting import check_new_folder
     from mmseg_spml.engine.shipped_files import load_config
-    from mmseg_spml.engine.trained_model import find_model
+    from mmseg_spml.engine.trained_model import find_model, relocated
     from mmseg_spml.inference.suggestion import suggest_from_folder
     from mmseg_spml.inference.suggestion_files import POINTS, write_suggestions
 
@@ -74,7 +74,8 @@ def command(
         # Before the work, which may take long.
         check_new_folder(Path(out, POINTS))
     config_path, checkpoint_path = find_model(model, checkpoint)
-    cfg = load_config(config_path, cfg_options)
+    # It reads the labels of the project, to know what is labeled.
+    cfg = relocated(load_config(config_path, cfg_options), model)
     found, errors = suggest_from_folder(
         cfg, checkpoint_path, images, count=count, clicks=clicks, device=device
     )

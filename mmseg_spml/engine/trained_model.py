@@ -1,6 +1,10 @@
 """The config and the checkpoint of a trained model, found by its folder."""
 
+import os
 from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
 
 from mmseg_spml.engine.shipped_files import config_file
 
@@ -36,6 +40,39 @@ def find_model(model: str, checkpoint: str | None = None) -> tuple[str, str]:
             '--checkpoint'
         )
     return str(configs[0]), checkpoint or last_checkpoint(run)
+
+
+def relocated(cfg: Config, model: str | Path) -> Config:
+    """Let the config of a run name the project that it lies in, which may have moved.
+
+    Args:
+        cfg: The config of a run; ``project`` in it is the folder at that time.
+        model: The folder of the project. Configs of anything else stay as they are.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / RUN).mkdir()
+        >>> cfg = Config(dict(project='/old', lists=['/old/lists', '/older']))
+        >>> moved = relocated(cfg, folder).lists
+        >>> moved == [f'{folder}/lists', '/older']
+        True
+    """
+    before, now = cfg.get('project'), os.path.abspath(model)
+    if not before or before == now or not (Path(model) / RUN).is_dir():
+        return cfg
+    return Config(_with_folder(cfg.to_dict(), before, now), filename=cfg.filename)
+
+
+def _with_folder(value: Any, before: str, now: str) -> Any:
+    """Replace a folder at the beginning of all strings in dictionaries and lists."""
+    if isinstance(value, dict):
+        return {key: _with_folder(one, before, now) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_folder(one, before, now) for one in value)
+    if isinstance(value, str) and f'{value}/'.startswith(f'{before}/'):
+        return now + value[len(before) :]
+    return value
 
 
 def last_checkpoint(folder: str | Path) -> str:
