@@ -248,6 +248,9 @@ def _check_labels(
     except AnnotationError as error:
         report.add('error', annotation.image, error.problem)
         return
+    except ValueError as error:  # more classes than a label map of 8 bits can hold
+        report.add('error', None, f'labels cannot be drawn: {error}')
+        return
     pixels = np.bincount(labels.ravel(), minlength=VOID + 1)
     for number, name in enumerate(classes):
         report.pixels[name] += int(pixels[number])

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.model import Polygon, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import (
     DENSE_UNLABELED,
     DENSE_VOID,
     DenseMap,
     Mask,
 )
+from mmseg_spml.functional.labels.rasterize import polygon_mask
 
 
 def dense_map_of(classes: Sequence[str], labels: np.ndarray) -> DenseMap | None:
@@ -27,8 +28,9 @@ def dense_map_of(classes: Sequence[str], labels: np.ndarray) -> DenseMap | None:
 def with_masks(annotation: WeakAnnotation) -> WeakAnnotation:
     """Replace the label map of an annotation by a mask for each class in it.
 
-    Void pixels become a mask without a label. The masks come before others, so that
-    the shapes of the annotation still win over its map.
+    Void pixels become a mask without a label. The masks come before others, and
+    polygons that lie on the map become masks after them, so that the shapes of the
+    annotation still win over its map.
 
     Example:
         >>> from mmseg_spml.annotations.model import DenseMap
@@ -48,7 +50,17 @@ def with_masks(annotation: WeakAnnotation) -> WeakAnnotation:
     void = dense.labels == DENSE_VOID
     if void.any():
         masks.append(Mask(None, np.asarray(void)))
-    return replace(annotation, dense=None, masks=[*masks, *annotation.masks])
+    polygons: list[Polygon] = []
+    labeled = dense.labels != DENSE_UNLABELED
+    for polygon in annotation.polygons:
+        inside = polygon_mask(annotation.size, polygon.rings)
+        if (inside & labeled).any():
+            masks.append(Mask(polygon.label, inside))
+            labeled |= inside  # the next polygon may lie on this one
+        else:
+            polygons.append(polygon)
+    masks += annotation.masks
+    return replace(annotation, dense=None, polygons=polygons, masks=masks)
 
 
 def without_accepted(annotation: WeakAnnotation) -> WeakAnnotation:

@@ -14,6 +14,7 @@ from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.images import BANDED_SUFFIXES, size_of_bands
 
 _ORIENTATION = 0x0112
+_TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 _ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
@@ -59,7 +60,7 @@ def image_size(folder: Path | None, name: str) -> tuple[int, int]:
         )
     try:
         with Image.open(path) as image:
-            width, height = image.size
+            width, height = _stored_size(image)
             turned = image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
     except UnidentifiedImageError as error:
         return _size_of_bands(path, error)
@@ -68,6 +69,14 @@ def image_size(folder: Path | None, name: str) -> tuple[int, int]:
             f'the image {path} cannot be read ({error}); replace it'
         ) from error
     return checked_size(*((width, height) if turned else (height, width)))
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Return (W, H) before a turn; some versions of Pillow turn the size of TIFFs."""
+    tags = getattr(image, 'tag_v2', None)
+    if image.format == 'TIFF' and tags is not None:
+        return int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT])
+    return image.size
 
 
 def _size_of_bands(path: Path, unidentified: Exception) -> tuple[int, int]:

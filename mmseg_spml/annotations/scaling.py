@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable
 
-import cv2
-import numpy as np
-
 from mmseg_spml.annotations.model import Box, Point, Polygon, Stroke, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DenseMap, Mask
-from mmseg_spml.functional.labels.shrinking import shrink_labels
+from mmseg_spml.functional.labels.shrinking import shrink_labels, shrink_mask
 
 _Vertices = tuple[tuple[float, float], ...]
 
@@ -39,12 +36,6 @@ def scaled_annotation(
 
     def moved(vertices: Iterable[tuple[float, float]]) -> _Vertices:
         return tuple((a * x, b * y) for a, b in vertices)
-
-    def resized(mask: np.ndarray) -> np.ndarray:
-        scaled = cv2.resize(
-            mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST
-        )
-        return scaled.astype(bool)
 
     def width_of(stroke: Stroke) -> float | None:
         width = stroke_width if stroke.width is None else stroke.width
@@ -78,7 +69,9 @@ def scaled_annotation(
             Polygon(one.label, tuple(moved(ring) for ring in one.rings))
             for one in annotation.polygons
         ],
-        masks=[Mask(one.label, resized(one.mask)) for one in annotation.masks],
+        masks=[
+            Mask(one.label, shrink_mask(one.mask, size)) for one in annotation.masks
+        ],
         dense=resized_map(annotation.dense),
         accepted=resized_map(annotation.accepted),
     )

@@ -176,7 +176,16 @@ class RegionMaker:
         source = self.source(name)
         if source is not None and source.is_file():
             digest.update(source.read_bytes())
+        if self.weights is not None and os.path.isfile(self.weights):
+            modified = os.stat(self.weights).st_mtime_ns
+            digest.update(_content_digest(self.weights, modified))
         return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _content_digest(path: str, modified: int) -> bytes:
+    """Hash of a file that all images share; it is read again when it is modified."""
+    return hashlib.sha256(Path(path).read_bytes()).digest()
 
 
 @dataclass(frozen=True)

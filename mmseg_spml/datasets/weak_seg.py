@@ -236,9 +236,8 @@ class WeakSegDataset(BaseSegDataset):
                 f'{self.img_suffix!r}); check the list, or `img_suffix`'
             )
         for key, folder in self.map_dirs.items():
-            for sample in samples if folder is not None else ():
-                stem = osp.splitext(osp.basename(sample['img_path']))[0]
-                sample[key] = osp.join(str(folder), f'{stem}.png')
+            if folder is not None:
+                self._add_maps(samples, key, str(folder))
         self._check_files(samples[0])
         table = None
         if self.tags_file is not None:
@@ -259,6 +258,28 @@ class WeakSegDataset(BaseSegDataset):
             )
         return samples
 
+    def _add_maps(self, samples: list[dict], key: str, folder: str) -> None:
+        """Name the map of each image: of its path below the images, or of its stem.
+
+        Raises:
+            ValueError: Two images would share a map.
+        """
+        images = self.data_prefix.get('img_path', '') or '.'
+        owner: dict[str, str] = {}
+        for sample in samples:
+            path = sample['img_path']
+            below = osp.splitext(osp.relpath(path, images))[0]
+            name = osp.join(folder, f'{below}.png')
+            if below.startswith(os.pardir) or not osp.isfile(name):
+                name = osp.join(folder, f'{osp.basename(below)}.png')
+            other = owner.setdefault(name, path)
+            if other != path:
+                raise ValueError(
+                    f'{other} and {path} would share the map {name}: put the maps into '
+                    'the same subfolders as the images'
+                )
+            sample[key] = name
+
     def _listed(self, samples: list[dict], image_list: str) -> list[dict]:
         """Select the samples of the stems in ``image_list``, in the list's order."""
         if not osp.isfile(image_list):
@@ -266,10 +287,19 @@ class WeakSegDataset(BaseSegDataset):
         stems = read_names(Path(image_list))
         folder = self.data_prefix.get('img_path', '')
         known: dict[str, dict] = {}
+        twice: set[str] = set()
         for sample in samples:
             path = sample['img_path']
-            known[osp.splitext(osp.basename(path))[0]] = sample
+            stem = osp.splitext(osp.basename(path))[0]
+            twice |= {stem} & known.keys()
+            known[stem] = sample
             known[osp.relpath(path, folder or '.').replace(os.sep, '/')] = sample
+        ambiguous = sorted(twice & {*stems})
+        if ambiguous:
+            raise ValueError(
+                f'{image_list} names {ambiguous[0]}, which several images of '
+                f'{self.ann_file} are called: name them with their folders and suffixes'
+            )
         missing = [stem for stem in stems if stem not in known]
         if missing:
             raise ValueError(

@@ -210,3 +210,11 @@ def test_a_misspelling_in_many_images_is_one_line():
     (line,) = [line for line in lines if 'dgo' in line]
     assert line.startswith("error: 4 images: 'dgo' is none of the classes")
     assert "did you mean 'dog'? rename or add it" in line
+
+
+def test_more_classes_than_a_label_map_holds():
+    weak = WeakAnnotation('a.png', 3, 3, boxes=[Box('c1', 0, 0, 2, 2)])
+    report = check_annotations([weak], [f'c{number}' for number in range(300)])
+    assert (
+        'at most 254 classes' in [f.what for f in report.findings if f.image is None][0]
+    )

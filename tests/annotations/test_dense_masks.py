@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +10,7 @@ from PIL import Image
 from mmseg_spml.annotations.dense_masks import with_masks
 from mmseg_spml.annotations.formats import read_annotations, write_annotations
 from mmseg_spml.annotations.label_map import label_map
-from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.model import Polygon, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import (
     DENSE_UNLABELED,
     DENSE_VOID,
@@ -69,3 +70,25 @@ def test_label_studio_gets_predictions(tmp_path):
     assert {result['type'] for result in prediction['result']} == {'brushlabels'}
     with pytest.raises(ValueError, match='labelme does not tell predictions from'):
         write_annotations([annotated()], tmp_path / 'out', 'labelme', **options)
+
+
+@pytest.mark.parametrize('kind', ['dense', 'accepted'])
+@pytest.mark.parametrize('format', ['coco', 'cvat', 'label_studio', 'labelme'])
+def test_polygons_still_cover_the_map_in_a_tool(tmp_path, kind, format):
+    classes = ('background', 'cat', 'dog')
+    rings = (
+        [[(10, 10), (36, 10), (36, 28), (10, 28)]],
+        [[(12, 12), (20, 12), (20, 20)]],
+    )
+    annotation = WeakAnnotation(
+        'a.png',
+        30,
+        40,
+        polygons=[Polygon('dog', [square]), Polygon('cat', [triangle])],
+        **{kind: DenseMap(classes, np.zeros((30, 40), np.uint8))},
+    )
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((30, 40, 3), np.uint8))
+    path = tmp_path / ('out' if format == 'labelme' else 'out.json')
+    write_annotations([annotation], path, format, classes=classes, images=tmp_path)
+    (found,) = read_annotations(path, format, images=tmp_path, classes=classes)
+    assert np.array_equal(label_map(found, classes), label_map(annotation, classes))

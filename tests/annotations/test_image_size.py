@@ -1,5 +1,6 @@
 """Sizes from the heads of files, those of many bands among them."""
 
+import mmcv
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,3 +53,19 @@ def test_no_images(tmp_path):
         image_size(tmp_path, 'c.npy')
     with pytest.raises(AnnotationError, match='by --images'):
         image_size(None, 'a.jpg')
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif'])
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+def test_all_kinds_of_files_are_turned_as_training_turns_them(
+    tmp_path, suffix, orientation
+):
+    image = Image.fromarray(np.zeros((30, 40, 3), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    path = tmp_path / f'a.{suffix}'
+    image.save(path, exif=exif)
+    wanted = (40, 30) if orientation in (6, 8) else (30, 40)
+    assert image_size(tmp_path, path.name) == wanted
+    if suffix != 'png':  # whose orientation some versions of OpenCV do not read
+        assert mmcv.imread(str(path)).shape[:2] == wanted

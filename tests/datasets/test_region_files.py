@@ -287,3 +287,14 @@ def test_bad_choices(tmp_path):
         RegionMaker('owt-ucm', {'most_regions': 0}).check()
     with pytest.raises(TypeError, match='sigma'):  # an option of owt-ucm alone
         RegionMaker('hed-owt-ucm', {'sigma': 1.0}, contours=str(tmp_path)).check()
+
+
+def test_other_weights_in_the_same_file_make_other_regions(tmp_path):
+    weights = tmp_path / 'hed.pth'
+    weights.write_bytes(b'1')
+    maker = RegionMaker(weights=str(weights))
+    first = maker.key(b'x', 'a.png')
+    assert maker.key(b'x', 'a.png') == first
+    weights.write_bytes(b'2')
+    os.utime(weights, ns=(1, 1))
+    assert maker.key(b'x', 'a.png') != first

@@ -1,12 +1,16 @@
 import json
 import os
 
+import cv2
 import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from mmseg_spml.annotations.formats import json_lines
+from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.datasets import WeakSegDataset
+from mmseg_spml.io.index_maps import write_index_map
 
 CLASSES = ('background', 'cat', 'dog')
 PIPELINE = [
@@ -309,3 +313,50 @@ def test_label_dir_replaces_the_label_column(tmp_path):
     info = dataset.get_data_info(0)
     assert info['seg_map_path'] == str(tmp_path / 'pseudo/a.png')
     assert info['region_map_path'] == str(tmp_path / 'weak/r.png')
+
+
+@pytest.fixture
+def two_folders(tmp_path):
+    """Images of one name in two folders, and annotations of both."""
+    found = []
+    for folder in ('a', 'b'):
+        (tmp_path / 'images' / folder).mkdir(parents=True)
+        image = np.zeros((4, 6, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / 'images' / folder / '1.jpg'), image)
+        found.append(WeakAnnotation(f'{folder}/1.jpg', 4, 6, tags={'cat'}))
+    json_lines.write(found, tmp_path / 'weak.jsonl')
+    return tmp_path
+
+
+def of_two_folders(root, **options):
+    return WeakSegDataset(
+        metainfo=dict(classes=('background', 'cat')),
+        list_format='annotations',
+        ann_file=str(root / 'weak.jsonl'),
+        data_prefix=dict(img_path=str(root / 'images')),
+        **options,
+    )
+
+
+def test_images_do_not_share_a_map(two_folders):
+    maps = two_folders / 'maps'
+    maps.mkdir()
+    write_index_map(str(maps / '1.png'), np.zeros((4, 6), np.uint8))
+    with pytest.raises(ValueError, match='would share the map .*1.png'):
+        of_two_folders(two_folders, region_dir=str(maps))
+    for folder in ('a', 'b'):
+        write_index_map(str(maps / folder / '1.png'), np.zeros((4, 6), np.uint8))
+    dataset = of_two_folders(two_folders, region_dir=str(maps))
+    paths = [dataset.get_data_info(index)['region_map_path'] for index in range(2)]
+    assert paths == [str(maps / folder / '1.png') for folder in ('a', 'b')]
+
+
+def test_lists_do_not_guess_between_images_of_one_name(two_folders):
+    names = two_folders / 'list.txt'
+    names.write_text('1\n')
+    with pytest.raises(ValueError, match='names 1, which several images'):
+        of_two_folders(two_folders, image_list=str(names))
+    names.write_text('b/1.jpg\n')
+    dataset = of_two_folders(two_folders, image_list=str(names))
+    assert len(dataset) == 1
+    assert dataset.get_data_info(0)['img_path'].endswith('b/1.jpg')

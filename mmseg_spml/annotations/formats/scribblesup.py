@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from mmseg_spml.annotations.formats._distinct_names import DistinctNames
 from mmseg_spml.annotations.formats._shapes import count_left_out
 from mmseg_spml.annotations.formats.voc_xml import (
     add_text,
@@ -74,9 +75,12 @@ def read(
         FileNotFoundError: There is nothing at ``path``, or a required image is missing.
     """
     problems = problems or Problems()
+    names = DistinctNames()
     for file in annotation_files(path):
         with problems.leaving_out(file=file) as within:
-            yield _annotation(parse_annotation(file), images, within)
+            annotation = _annotation(parse_annotation(file), images, within)
+            names.add(annotation.image)
+            yield annotation
 
 
 def write(

@@ -29,6 +29,7 @@ from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 
+from mmseg_spml.annotations.formats._distinct_names import DistinctNames
 from mmseg_spml.annotations.formats._image_names import name_in_folder
 from mmseg_spml.annotations.formats._shapes import count_left_out
 from mmseg_spml.annotations.image_size import image_size
@@ -84,9 +85,12 @@ def read(
         FileNotFoundError: There is nothing at ``path``.
     """
     problems = problems or Problems()
+    names = DistinctNames()
     for file in annotation_files(path):
         with problems.leaving_out(file=file) as within:
-            yield _annotation(parse_annotation(file), images, within)
+            annotation = _annotation(parse_annotation(file), images, within)
+            names.add(annotation.image)
+            yield annotation
 
 
 def write(

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import yaml
 
+from mmseg_spml.annotations.formats._distinct_names import DistinctNames
 from mmseg_spml.annotations.formats._image_tags import find_image
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import (
@@ -38,6 +39,7 @@ from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.text_files import read_lines
+from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.folders import files_with_suffix
 
 NAME = 'yolo'
@@ -47,6 +49,7 @@ _HEAD = 65_536
 _NUMBER = r'-?(?:\d{1,9}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?'
 _LINE = re.compile(rf'\s*\d{{1,6}}(?:\s+{_NUMBER}){{4,}}\s*', re.ASCII)
 _LISTS_OF_NAMES = ('classes.txt', 'obj.names')
+_SPLITS = ('train', 'val', 'valid', 'test', 'trainval')
 _DECIMALS = 9
 # A shape may reach a little out of the image.
 _LARGEST = 1.5
@@ -101,13 +104,17 @@ def read(
     if not files:
         raise AnnotationError('the folder holds no .txt file of labels', file=path)
     problems = problems or Problems()
+    names_of_images = DistinctNames()
     for file in files:
         with problems.leaving_out(file=file) as within:
-            subfolder = file.relative_to(folder).parent
-            of_images = images
             if images is None:
-                of_images, subfolder = _folder_of_images(file.parent), Path()
-            image = find_image(of_images, (subfolder / file.stem).as_posix())
+                of_images = _folder_of_images(file.parent)
+                image = find_image(of_images, file.stem)
+            else:
+                of_images = images
+                place = file.relative_to(folder).with_suffix('')
+                image = _find_below(images, place)
+            names_of_images.add(image)
             size = image_size(of_images, image)
             shapes = _all_shapes(file, names, size, within)
             yield annotation_of_shapes(image, size, shapes)
@@ -121,8 +128,34 @@ def _files(folder: Path) -> list[Path]:
     return [
         file
         for file in files
-        if file.name not in _LISTS_OF_NAMES and not file.stem.startswith('README')
+        if file.name not in _LISTS_OF_NAMES
+        and not file.stem.startswith('README')
+        and not (file.stem in _SPLITS and _is_list(file))
     ]
+
+
+def _is_list(file: Path) -> bool:
+    """Whether a file has names of images, not numbers of shapes."""
+    with open(file, 'rb') as stream:
+        lines = stream.read(_HEAD).decode('utf-8', 'replace').splitlines()
+    filled = [line for line in lines if line.strip()]
+    return bool(filled) and not _LINE.fullmatch(filled[0])
+
+
+def _find_below(images: Path, place: Path) -> str:
+    """Find the image of a label file, whose path may have "labels" for "images"."""
+    parts = place.parts
+    tried = [place]
+    if 'labels' in parts[:-1]:
+        at = len(parts) - 1 - parts[::-1].index('labels', 1)
+        before, after = parts[:at], parts[at + 1 :]
+        tried += [Path(*before, 'images', *after), Path(*before, *after)]
+    for candidate in tried[:-1]:
+        try:
+            return find_image(images, candidate.as_posix())
+        except MissingFileError:
+            continue
+    return find_image(images, tried[-1].as_posix())
 
 
 def _stated_names(folder: Path) -> list[str]:

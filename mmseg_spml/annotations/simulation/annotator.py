@@ -123,7 +123,9 @@ class Annotator:
             weak.tags = frozenset(hand.label(name) for name in present if hand.kept())
         if 'boxes' in self.kinds:
             weak.boxes = [hand.box(part) for part in objects if hand.kept()]
-            weak.boxes_complete = len(weak.boxes) == len(objects) and not overlooked
+            labels = [classes[part.label] for part in objects]
+            right = [box.label for box in weak.boxes] == labels
+            weak.boxes_complete = right and not overlooked
         if 'points' in self.kinds:
             chosen = [part for part in marked for _ in range(self.points)]
             weak.points = [hand.point(part) for part in chosen if hand.kept()]

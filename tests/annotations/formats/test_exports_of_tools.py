@@ -100,6 +100,24 @@ def test_tracks_count_at_their_key_frames(tmp_path):
     assert only.image == 'frame_000012.jpg' and len(problems.found) == 1
 
 
+@pytest.mark.parametrize('level', ['<job>{}</job>', '<job/>{}', '<task>{}</task>'])
+def test_the_size_of_frames_of_tasks_and_jobs(tmp_path, level):
+    size = '<original_size><width>8</width><height>6</height></original_size>'
+    meta = f'<meta>{level.format(size)}</meta>'
+    (found,) = read(track(tmp_path, tracked(2), meta=meta))
+    assert found.size == (6, 8)
+
+
+def test_the_size_of_frames_that_only_images_tell(tmp_path):
+    Image.new('L', (8, 6)).save(tmp_path / 'frame_000002.jpg')
+    file = track(tmp_path, tracked(2), meta='<meta><task/></meta>')
+    (found,) = read(file, images=tmp_path)
+    assert (found.image, found.size) == ('frame_000002.jpg', (6, 8))
+    project = SIZE_OF_TASK.replace('task>', 'project>')
+    with pytest.raises(AnnotationError, match='export each task or job'):
+        read(track(tmp_path, tracked(2), meta=project), images=tmp_path)
+
+
 def test_malformed_tracks(tmp_path):
     with pytest.raises(AnnotationError, match='original_size'):
         read(track(tmp_path, tracked(2), meta=''))

@@ -157,3 +157,13 @@ def test_refused_options(options):
 def test_refused_masks():
     with pytest.raises(ValueError, match=r'also holds \[9\]'):
         annotated(np.full((5, 5), 9, np.uint8))
+
+
+def test_boxes_of_a_wrong_class_are_not_complete():
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15, 10:25] = 1
+    wrong = Annotator(kinds=['boxes'], wrong_class=1.0)
+    weak = wrong.annotate(
+        mask, ('background', 'cat', 'dog'), 'a.jpg', np.random.default_rng(0)
+    )
+    assert weak.boxes[0].label == 'dog' and not weak.boxes_complete

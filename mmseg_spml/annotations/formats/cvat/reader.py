@@ -36,6 +36,7 @@ from xml.etree.ElementTree import Element
 import defusedxml.ElementTree
 import numpy as np
 
+from mmseg_spml.annotations.formats._distinct_names import DistinctNames
 from mmseg_spml.annotations.formats._shapes import (
     Ring,
     Shape,
@@ -104,6 +105,7 @@ def read(
     problems = problems or Problems()
     root = Element('annotations')
     frames: list[Element] = []
+    names = DistinctNames()
     with problems.leaving_out(file=path):
         root = _root(Path(path))
     for number, element in enumerate(root):
@@ -111,7 +113,9 @@ def read(
         place = f'{element.tag[:40]} {name!r} (element {number} of the root)'
         with problems.leaving_out(file=path, place=place) as within:
             if element.tag == 'image':
-                yield _annotation(element, within)
+                annotation = _annotation(element, within)
+                names.add(annotation.image)
+                yield annotation
             elif element.tag not in ('version', 'meta', 'track'):
                 raise AnnotationError(
                     'cannot be used: export the task as "CVAT for images 1.1"'

@@ -11,8 +11,11 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from mmseg_spml.annotations.formats._image_tags import find_image
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.problems import Problems
+
+_SIDES = ('height', 'width')
 
 
 def frames_of_tracks(
@@ -40,13 +43,14 @@ def frames_of_tracks(
         if root.find('track') is not None and len(problems.found) == malformed:
             raise AnnotationError('has tracks, but no key frame that shows an object')
         return []
-    height, width = _original_size(root)
+    stated = _original_size(root, images)
     frames = []
     for number, members in sorted(shapes.items()):
         name = f'frame_{number:06d}'
         with problems.leaving_out(place=name):
             name = f'{name}.PNG' if images is None else find_image(images, name)
-            frame = Element('image', name=name, width=width, height=height)
+            height, width = stated or image_size(images, name)
+            frame = Element('image', name=name, width=str(width), height=str(height))
             frame.extend(members)
             frames.append(frame)
     return frames
@@ -68,14 +72,21 @@ def _key_shapes(track: Element) -> Iterable[Element]:
             yield copy
 
 
-def _original_size(root: Element) -> tuple[str, str]:
-    size = root.find('meta/*/original_size')
-    sides = [
-        None if size is None else size.findtext(name) for name in ('height', 'width')
-    ]
-    if None in sides:
+def _original_size(root: Element, images: Path | None) -> tuple[str, str] | None:
+    """Return the stated height and width of the frames; None if images tell them."""
+    if root.find('meta/project') is not None:
         raise AnnotationError(
-            'has tracks, but not the size of their frames (meta, original_size): '
-            'export the task again as "CVAT for video 1.1"'
+            'has tracks of a whole project, whose tasks count their frames alike: '
+            'export each task or job as "CVAT for video 1.1"'
         )
-    return str(sides[0]), str(sides[1])
+    # Exports of tasks have a level more than those of jobs.
+    for place in ('meta/*/original_size', 'meta/original_size'):
+        height, width = (root.findtext(f'{place}/{side}') for side in _SIDES)
+        if height is not None and width is not None:
+            return height, width
+    if images is None:
+        raise AnnotationError(
+            'has tracks, but not the size of their frames (meta, original_size): give '
+            'the folder of the frames by --images'
+        )
+    return None
