@@ -65,6 +65,9 @@ def command(
     from mmseg_spml.annotations.sampling import sample_images
     from mmseg_spml.io.progress import watched
 
+    for path in inputs:
+        if Path(path).resolve() == Path(out).resolve():
+            raise click.UsageError(f'{out} is read: name another file to write')
     problems = Problems(skip=on_error == 'skip')
     to = to or format_of_name(out)
     annotations: list[WeakAnnotation] = []

@@ -1,5 +1,6 @@
 """``mmseg-spml simulate``: weak annotations out of full masks."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -127,6 +128,8 @@ def command(
     from mmseg_spml.datasets.full_masks import full_masks
     from mmseg_spml.datasets.simulated_annotations import simulate_annotations
 
+    if Path(out).resolve() == Path(masks).resolve():
+        raise click.UsageError(f'{out} has the masks: name another folder to write to')
     sources, names = full_masks(
         masks,
         split=split,

@@ -29,7 +29,8 @@ def make_region_files(
         ImportError: The method needs a package that is not installed.
     """
     names = list_images(images)
-    check_output_folder(out, [images])
+    read = (images, maker.contours, maker.masks)
+    check_output_folder(out, [folder for folder in read if folder is not None])
     maker.check()
     work = partial(make_region_file, images=images, out=out, maker=maker)
     done = spread(work, names, processes)

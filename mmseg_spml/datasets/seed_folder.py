@@ -15,6 +15,7 @@ from mmseg_spml.datasets.seed_files import (
     check_outputs,
     make_seed_file,
 )
+from mmseg_spml.io.index_maps import check_output_folder
 from mmseg_spml.io.processes import spread
 from mmseg_spml.io.progress import watched
 
@@ -80,6 +81,8 @@ class SeedFolder:
             FileNotFoundError: A folder that the seeds need is missing.
         """
         check_outputs(self.samples, out)
+        read = (truth, self.maker.cams, self.maker.regions)
+        check_output_folder(out, [folder for folder in read if folder is not None])
         self.maker.check()
         work = partial(make_seed_file, maker=self.maker, out=out, truth=truth)
         done = spread(work, self.samples, processes)

@@ -60,13 +60,14 @@ def training_images(cfg: Config, original_size: bool = False) -> dict:
         )
     dataloader = copy.deepcopy(dataloader)
     weak = training_step(cfg.train_dataloader.dataset, 'LoadWeakAnnotations')
-    pipeline = [
-        dict(weak, after_resize=True, accepted_weight=1.0)
-        if step['type'] == 'LoadAnnotations'
-        else step
-        for step in dataloader.dataset.pipeline
-        if not (original_size and step['type'] == 'Resize')
-    ]
+    # Unlabeled pixels belong to segments.
+    dropped = {'UnlabeledToVoid', 'Resize' if original_size else None}
+    steps = [s for s in dataloader.dataset.pipeline if s['type'] not in dropped]
+    # At the size of LimitSize labels are drawn, so that no click falls between pixels.
+    after_resize = any(step['type'] == 'Resize' for step in steps)
+    weak.update(after_resize=after_resize, accepted_weight=1.0)
+    loads = ('LoadAnnotations', 'LoadWeakAnnotations')
+    pipeline = [weak if step['type'] in loads else step for step in steps]
     # round_up would repeat images if the images do not divide evenly among the ranks.
     dataloader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
     dataloader.dataset = copy.deepcopy(cfg.train_dataloader.dataset)

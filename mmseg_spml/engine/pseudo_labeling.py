@@ -3,6 +3,7 @@
 from mmengine.config import Config
 
 from mmseg_spml.engine.bank_building import training_step
+from mmseg_spml.io.index_maps import check_output_folder
 
 
 def label_training_images(cfg: Config, out: str, truth: str | None = None) -> None:
@@ -13,7 +14,11 @@ def label_training_images(cfg: Config, out: str, truth: str | None = None) -> No
             of ``PseudoLabeler`` (``model``) and ``PseudoLabelWriter`` (``evaluator``).
         out: The folder for the label maps.
         truth: The folder of full masks to compare them with, if any.
+
+    Raises:
+        ValueError: ``out`` is the folder of the masks.
     """
+    check_output_folder(out, [] if truth is None else [truth])
     settings = cfg.get('pseudo_labels', {})
     model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
     cfg.model = dict(type='PseudoLabeler', module=cfg.model, **model)

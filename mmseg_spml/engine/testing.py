@@ -4,7 +4,10 @@ import os
 
 from mmengine.config import Config
 
+from mmseg_spml.io.index_maps import check_output_folder
+
 _TILE = 1024
+_LOADING = ('LoadImageFromFile', 'LoadMultiBandImage', 'LimitSize')
 
 
 def draw_predictions(
@@ -50,7 +53,10 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
         raise ValueError('--tta needs `tta_pipeline` and `tta_model` in the config')
     dataset = cfg.test_dataloader.dataset
     if views:
-        dataset.pipeline = cfg.tta_pipeline
+        # How images are loaded, and their working size, are those of the test pipeline.
+        loading = [step for step in dataset.pipeline if step['type'] in _LOADING]
+        views_of = [step for step in cfg.tta_pipeline if step['type'] not in _LOADING]
+        dataset.pipeline = [*loading, *views_of] if loading else cfg.tta_pipeline
     else:
         steps = [[step] for step in dataset.pipeline]
         dataset.pipeline = [dict(type='TestTimeAug', transforms=steps)]
@@ -76,7 +82,16 @@ def use_tiles(cfg: Config, tile: int | None) -> None:
 
 
 def write_label_maps(cfg: Config, folder: str) -> None:
-    """Have the first metric write the predicted label maps to a folder."""
+    """Have the first metric write the predicted label maps to a folder.
+
+    Raises:
+        ValueError: The folder has images or maps that are read.
+    """
+    dataset = cfg.test_dataloader.dataset
+    read = [*dataset.get('data_prefix', {}).values()]
+    read += [dataset.get(name) for name in ('label_dir', 'region_dir')]
+    root = dataset.get('data_root') or ''
+    check_output_folder(folder, [os.path.join(root, path) for path in read if path])
     # The metric creates the folder only on rank 0, while others already write.
     os.makedirs(folder, exist_ok=True)
     first = _evaluators(cfg)[0]

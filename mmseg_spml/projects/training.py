@@ -30,6 +30,9 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
             f'`mmseg-spml init ANNOTATIONS {folder} --images IMAGES`'
         )
     cfg = Config.fromfile(config)
+    # What the stages read is an input, so that they start anew after a change.
+    read = (folder / ANNOTATIONS, folder / LISTS)
+    inputs = tuple(str(path) for path in read if path.exists())
     stages = []
     if (folder / CLASSIFIER).is_file():
         classifier = str(folder / CLASSIFIER)
@@ -38,32 +41,36 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
                 'classifier',
                 'train',
                 (classifier, '--work-dir', '{out}'),
+                inputs,
                 title='classifier of the tags',
             ),
             Stage(
                 'maps',
                 'cams',
                 (classifier, '{classifier.checkpoint}', '{out}'),
+                inputs,
                 title='activation maps',
             ),
             Stage(
                 'seeds',
                 'seeds',
                 (classifier, '{out}', '--cams', '{maps}'),
+                inputs,
                 title='seeds',
             ),
         ]
     elif 'seeds' in cfg:
-        stages.append(Stage('seeds', 'seeds', (str(config), '{out}'), title='seeds'))
-    # What the training reads is an input, so that it starts anew after a change.
-    read = (folder / ANNOTATIONS, folder / LISTS)
-    inputs = [str(path) for path in read if path.exists()]
-    inputs += ['{seeds}'] if stages else []
+        stages.append(
+            Stage('seeds', 'seeds', (str(config), '{out}'), inputs, title='seeds')
+        )
+    seeds = ('{seeds}',) if stages else ()
     training = [str(config), '--work-dir', '{out}']
     before = kept_rounds(folder)
     if before:
         training += ['--load-from', last_checkpoint(before[-1] / RUN)]
-    stages.append(Stage(RUN, 'train', tuple(training), tuple(inputs), title='model'))
+    stages.append(
+        Stage(RUN, 'train', tuple(training), (*inputs, *seeds), title='model')
+    )
     if cfg.model.decode_head.type == 'SPMLHead':
         picture = ('--out', '{out}/samples.png', '--num', '8')
         arguments = (str(config), f'{{{RUN}.checkpoint}}', *picture)

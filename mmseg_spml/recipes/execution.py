@@ -63,7 +63,8 @@ def run_recipe(recipe: Recipe, processes: int = 1) -> None:
                 continue
             begun = manifest.is_begun(stage.name, key)
             if not begun:
-                _set_aside(folder)
+                done = manifest.entries.get(stage.name, {}).get('state') == 'done'
+                _set_aside(folder, done)
             folder.mkdir(parents=True, exist_ok=True)
             command = _command(recipe, stage, processes, resume=begun)
             shown = ' '.join(_shown(command))
@@ -93,12 +94,19 @@ def _is_there(command: str) -> bool:
         return False
 
 
-def _set_aside(folder: Path) -> None:
-    """Rename the folder of a stage to ``<name>.previous``, replacing an older one."""
-    if folder.exists():
-        previous = folder.with_name(f'{folder.name}.previous')
-        shutil.rmtree(previous, ignore_errors=True)
-        folder.rename(previous)
+def _set_aside(folder: Path, done: bool) -> None:
+    """Rename the folder of a stage to ``<name>.previous``, replacing an older one.
+
+    Files of a stage that was never done go, and do not replace what is kept there.
+    """
+    previous = folder.with_name(f'{folder.name}.previous')
+    if not folder.exists():
+        return
+    if previous.exists() and not done:
+        shutil.rmtree(folder)
+        return
+    shutil.rmtree(previous, ignore_errors=True)
+    folder.rename(previous)
 
 
 def _command(recipe: Recipe, stage: Stage, processes: int, resume: bool) -> list[str]:

@@ -19,7 +19,11 @@ from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.functional.segments.retrieval import nearest_segments
 from mmseg_spml.functional.segments.segments import Segments
-from mmseg_spml.models.data_preprocessor import normalize, padded_for_test
+from mmseg_spml.models.data_preprocessor import (
+    normalize,
+    padded_for_test,
+    swaps_channels,
+)
 from mmseg_spml.visualization.image_grid import data_url
 from mmseg_spml.visualization.label_maps import Color, draw_segment_outlines
 from mmseg_spml.visualization.samples import segment_map, to_rgb
@@ -119,7 +123,8 @@ def segment_at(
     near = (inside - torch.tensor([y, x])).square().sum(1).argmin()
     chosen = int(segments[tuple(inside[near])])
     mask = (segments == chosen).numpy()
-    return Neighbor(name, to_rgb(image), mask, -1, 1.0), pooled.prototypes[chosen].cpu()
+    shown = to_rgb(image, swaps_channels(model.data_preprocessor))
+    return Neighbor(name, shown, mask, -1, 1.0), pooled.prototypes[chosen].cpu()
 
 
 def nearest(
@@ -160,7 +165,7 @@ def _neighbor(
     segments, _ = _pooled(model, image, labels)
     return Neighbor(
         name=Path(item['data_samples'].img_path).name,
-        image=to_rgb(image),
+        image=to_rgb(image, swaps_channels(model.data_preprocessor)),
         mask=(segments == index.segments[place]).numpy(),
         label=int(index.labels[place]),
         similarity=similarity,

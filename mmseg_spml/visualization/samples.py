@@ -17,7 +17,9 @@ from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
+from mmseg_spml.io.images import three_bands
 from mmseg_spml.io.index_maps import read_index_map
+from mmseg_spml.models.data_preprocessor import swaps_channels
 from mmseg_spml.models.image_batch import ImageBatch
 from mmseg_spml.visualization.embedding_colors import (
     EmbeddingColors,
@@ -174,7 +176,7 @@ def sample_images(
     (found,) = model.predict(test['inputs'], test['data_samples'], predictor=predictor)
     predicted = found.pred_sem_seg.data
     return SampleImages(
-        image=to_rgb(inputs),
+        image=to_rgb(inputs, swaps_channels(model.data_preprocessor)),
         weak=data_sample.gt_sem_seg.data[0].numpy(),
         segments=_enlarge(segments, padded, size),
         embedding=_without_padding(embedding[0], padded, size),
@@ -272,10 +274,20 @@ def read_truth(folder: str | Path, image_path: str) -> np.ndarray:
     return read_index_map(path, 'mask')
 
 
-def to_rgb(inputs: Tensor) -> np.ndarray:
-    """Convert a packed image, (3, H, W) BGR in 0 to 255, to (H, W, 3) uint8 RGB."""
-    levels = inputs.flip(0).permute(1, 2, 0).float().round().clamp(0, 255)
-    return levels.to(torch.uint8).contiguous().cpu().numpy()
+def to_rgb(inputs: Tensor, blue_first: bool = True) -> np.ndarray:
+    """Show a packed image of any bands and depth as (H, W, 3) uint8 RGB.
+
+    Args:
+        inputs: (bands, H, W).
+        blue_first: Whether the first three bands are blue, green and red.
+    """
+    levels = inputs.permute(1, 2, 0).float().cpu().numpy()
+    low, high = levels.min(initial=0), levels.max(initial=0)
+    if levels.shape[2] == 3 and low > -1 and 1 < high < 256:
+        shown = levels.round().clip(0, 255).astype(np.uint8)
+    else:
+        shown = three_bands(levels)
+    return np.ascontiguousarray(shown[..., ::-1] if blue_first else shown)
 
 
 def _enlarge(segments: Tensor, padded: tuple, size: tuple) -> np.ndarray:

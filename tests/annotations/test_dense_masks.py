@@ -76,10 +76,8 @@ def test_label_studio_gets_predictions(tmp_path):
 @pytest.mark.parametrize('format', ['coco', 'cvat', 'label_studio', 'labelme'])
 def test_polygons_still_cover_the_map_in_a_tool(tmp_path, kind, format):
     classes = ('background', 'cat', 'dog')
-    rings = (
-        [[(10, 10), (36, 10), (36, 28), (10, 28)]],
-        [[(12, 12), (20, 12), (20, 20)]],
-    )
+    square = [(10, 10), (36, 10), (36, 28), (10, 28)]
+    triangle = [(12, 12), (20, 12), (20, 20)]
     annotation = WeakAnnotation(
         'a.png',
         30,

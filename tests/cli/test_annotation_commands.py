@@ -135,6 +135,15 @@ def test_convert_says_what_is_wrong(tmp_path):
     assert not out.exists()
 
 
+def test_what_is_read_is_not_written(tmp_path):
+    weak = tmp_path / 'weak.jsonl'
+    weak.write_text('')
+    with pytest.raises(SystemExit, match='is read: name another file'):
+        run_command('convert', weak, weak)
+    with pytest.raises(SystemExit, match='has the masks: name another folder'):
+        run_command('simulate', tmp_path, tmp_path, '--to', 'index_png')
+
+
 def test_browsing_goes_on_after_an_unreadable_image(tmp_path, capsys):
     for name, size in (('a', (40, 30)), ('b', (80, 30))):
         Image.new('RGB', size).save(tmp_path / f'{name}.jpg')

@@ -1,5 +1,6 @@
 """What pseudo labels are made of."""
 
+import pytest
 from mmengine.config import Config
 
 from mmseg_spml.engine.pseudo_labeling import label_training_images
@@ -17,3 +18,8 @@ def test_all_that_a_person_accepted_is_read():
     label_training_images(cfg, 'out')
     _, loading, _ = cfg.test_dataloader.dataset.pipeline
     assert loading == dict(weak, accepted_weight=1.0)
+
+
+def test_full_masks_are_not_replaced(tmp_path):
+    with pytest.raises(ValueError, match='name another folder'):
+        label_training_images(Config(), str(tmp_path), str(tmp_path))

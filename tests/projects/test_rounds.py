@@ -307,6 +307,18 @@ def test_the_lists_of_images_are_read_by_the_training(project):
     assert stage_key(recipe, recipe.stages[0], {}) != before
 
 
+@pytest.mark.parametrize('annotate', [made_up.boxes, made_up.tags])
+def test_all_stages_read_the_annotations(tmp_path, annotate):
+    source, images = made_up.make_data(tmp_path, annotate=annotate)
+    mine = tmp_path / 'mine'
+    init_project(source, images, mine)
+    recipe = Recipe('mine', mine, project_stages(mine))
+    labels = mine / 'annotations.jsonl'
+    for stage in recipe.stages:
+        if stage.name != 'samples':
+            assert str(labels) in stage.inputs and str(mine / 'lists') in stage.inputs
+
+
 def test_the_next_round_starts_from_the_last_one_in_any_folder(project, tmp_path):
     spaced = tmp_path / 'my, [project'
     project.rename(spaced)

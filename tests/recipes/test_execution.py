@@ -73,6 +73,17 @@ def test_files_of_a_changed_stage_are_set_aside(folder):
     assert (previous / 'result').read_text() == 'firstsecond'
 
 
+def test_a_failed_attempt_does_not_replace_what_was_set_aside(folder):
+    run(folder)
+    failing = RECIPE.replace("'second', '{out}'", "'other', '{out}', '--fail'")
+    with pytest.raises(RuntimeError, match='a reason'):
+        run(folder, failing)
+    run(folder, RECIPE.replace('second', 'third'))
+    previous = folder / 'work' / 'two.previous'
+    assert (previous / 'result').read_text() == 'firstsecond'
+    assert (folder / 'work' / 'two' / 'result').read_text() == 'firstthird'
+
+
 @pytest.mark.parametrize('lost', ['two/result', 'two'])
 def test_a_stage_whose_files_are_gone_is_done_again(folder, lost):
     run(folder)

@@ -15,6 +15,7 @@ from mmseg_spml.visualization.samples import (
     sample_grid,
     sample_images,
     segment_map,
+    to_rgb,
 )
 
 C = 2
@@ -113,6 +114,14 @@ def test_float_images_are_shown_as_they_are():
         drawn = sample_images(ColorModel(), image.float() + shift, sample)
         np.testing.assert_array_equal(drawn.image, whole.image)
         assert drawn.image.dtype == np.uint8
+
+
+@pytest.mark.parametrize('bands', [1, 2, 3, 5])
+def test_images_of_any_bands_and_depth_are_shown(bands):
+    image = torch.arange(bands * 12).view(bands, 3, 4) * 1000
+    shown = to_rgb(image, blue_first=False)
+    assert shown.shape == (3, 4, 3) and shown.dtype == np.uint8
+    assert shown[..., 0].min() == 0 and shown.max() == 255
 
 
 def test_segment_map_counts_pixels():

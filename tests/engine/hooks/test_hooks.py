@@ -269,13 +269,27 @@ def test_default_images_are_the_training_set_as_validation_reads_it(event, loade
             type='WeakSegDataset',
             ann_file='train.txt',
             pipeline=[
-                dict(type='LoadWeakAnnotations', after_resize=True, accepted_weight=1.0)
+                dict(
+                    type='LoadWeakAnnotations', after_resize=False, accepted_weight=1.0
+                )
             ],
             test_mode=True,
         ),
     )
     # the config of the run is left alone
     assert cfg.to_dict() == config().to_dict()
+
+
+def test_labels_of_the_bank_are_drawn_at_the_working_size():
+    cfg = config()
+    cfg.val_dataloader.dataset.pipeline = [
+        dict(type='LimitSize', max_side=9),
+        dict(type='LoadWeakAnnotations', after_resize=True, accepted_weight=0.0),
+        dict(type='UnlabeledToVoid'),
+    ]
+    limit, found = training_images(cfg)['dataset']['pipeline']
+    assert limit['type'] == 'LimitSize'
+    assert not found['after_resize'] and found['accepted_weight'] == 1
 
 
 def test_loading_is_that_of_the_training():
@@ -286,7 +300,9 @@ def test_loading_is_that_of_the_training():
     resize, found = training_images(cfg)['dataset']['pipeline']
     assert found == dict(load, after_resize=True, accepted_weight=1.0)
     assert resize['type'] == 'Resize'
-    assert training_images(cfg, original_size=True)['dataset']['pipeline'] == [found]
+    assert training_images(cfg, original_size=True)['dataset']['pipeline'] == [
+        dict(found, after_resize=False)
+    ]
     assert training_step(cfg.train_dataloader.dataset, 'LoadRegions') == dict(
         type='LoadRegions'
     )

@@ -1,0 +1,44 @@
+"""What a test reads and writes."""
+
+import pytest
+from mmengine.config import Config
+
+from mmseg_spml.engine.shipped_files import load_config
+from mmseg_spml.engine.testing import use_tta, write_label_maps
+
+
+def config(tmp_path, *steps):
+    (tmp_path / 'a.py').write_text(
+        "_base_ = ['mmseg_spml::_base_/default_runtime.py']\n"
+    )
+    cfg = load_config(str(tmp_path / 'a.py'))
+    pipeline = [dict(type=name) for name in (*steps, 'LoadAnnotations')]
+    cfg.model = dict(type='SPMLSegmentor')
+    cfg.test_dataloader = dict(dataset=dict(pipeline=pipeline))
+    return cfg
+
+
+@pytest.mark.parametrize(
+    'steps', [('LoadImageFromFile', 'LimitSize'), ('LoadMultiBandImage',)]
+)
+def test_views_are_made_of_images_as_the_test_loads_them(tmp_path, steps):
+    cfg = config(tmp_path, *steps)
+    use_tta(cfg, views=True, crf=False)
+    found = [step['type'] for step in cfg.test_dataloader.dataset.pipeline]
+    assert found == [*steps, 'TestTimeAug']
+
+
+def test_label_maps_do_not_replace_what_is_read(tmp_path):
+    dataset = dict(
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        label_dir=str(tmp_path / 'labels'),
+    )
+    for name in ('images', 'masks', 'labels'):
+        cfg = Config(
+            dict(test_dataloader=dict(dataset=dataset), test_evaluator=dict(type='A'))
+        )
+        with pytest.raises(ValueError, match='name another folder'):
+            write_label_maps(cfg, str(tmp_path / name))
+    write_label_maps(cfg, str(tmp_path / 'out'))
+    assert cfg.test_evaluator.output_dir == str(tmp_path / 'out')
