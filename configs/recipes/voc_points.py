@@ -2,8 +2,8 @@
 _base_ = '../_base_/recipes/two_stages.py'
 work_dir = 'work_dirs/recipe_voc_points'
 variables = dict(
-    model='configs/spml/deeplabv2_voc_points.py',
-    classifier='configs/spml/classifier_voc_points.py',
+    model='mmseg_spml::spml/deeplabv2_voc_points.py',
+    classifier='mmseg_spml::spml/classifier_voc_points.py',
     truth='data/voc/VOC2012/segcls',
     seed=235,
     save_every=5000,

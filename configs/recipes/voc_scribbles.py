@@ -2,8 +2,8 @@
 _base_ = '../_base_/recipes/two_stages.py'
 work_dir = 'work_dirs/recipe_voc_scribbles'
 variables = dict(
-    model='configs/spml/deeplabv2_voc_scribbles.py',
-    classifier='configs/spml/classifier_voc_scribbles.py',
+    model='mmseg_spml::spml/deeplabv2_voc_scribbles.py',
+    classifier='mmseg_spml::spml/classifier_voc_scribbles.py',
     truth='data/voc/VOC2012/segcls',
     seed=235,
     save_every=5000,

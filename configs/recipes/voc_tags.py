@@ -1,9 +1,9 @@
 # VOC 2012, image tags: tag classifier, activation maps, seeds, SPML; then pseudo labels
 # and classifiers on SPML's embedding in turn, as in the paper.
 work_dir = 'work_dirs/recipe_voc_tags'
-_tags = 'configs/cam/resnet50_voc.py'
-_stage1 = 'configs/spml/deeplabv2_voc_tags.py'
-_stage2 = 'configs/spml/classifier_voc_tags.py'
+_tags = 'mmseg_spml::cam/resnet50_voc.py'
+_stage1 = 'mmseg_spml::spml/deeplabv2_voc_tags.py'
+_stage2 = 'mmseg_spml::spml/classifier_voc_tags.py'
 _embedding = [
     'model.backbone.init_cfg.checkpoint={spml.checkpoint}',
     'model.neck.init_cfg.checkpoint={spml.checkpoint}',

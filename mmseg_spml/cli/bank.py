@@ -78,6 +78,8 @@ def command(
         **vars(launch),
     )
     runner = ConciseRunner.from_cfg(cfg)
+    if not hasattr(unwrapped(runner.model), 'labeled_segments'):
+        raise ValueError(f'{config}: the model has no SPML head, so no segments')
     launching.check_checkpoint(runner.model, checkpoint)
     runner.load_or_resume()
     images = training_images(cfg, original_size)

@@ -66,6 +66,8 @@ def command(
 
     cfg = load_config(config, cfg_options)
     model = init_model(cfg, checkpoint, device=device)
+    if not hasattr(model, 'embedding'):
+        raise ValueError(f'{config}: the model has no SPML head, so no segments')
     picture = draw_split(model, cfg, split, num, truth_dir=truth_dir, height=height)
     write_image(out, picture)
     click.echo(f'drawn to {out}')

@@ -62,6 +62,11 @@ def command(
     classes = seeds.dataset.metainfo['classes']
     for line in report_seeds(files, classes, truth, report, command_line()):
         click.echo(line)
+    if truth is not None and all(file.confusion is None for file in files):
+        raise click.ClickException(
+            f'{truth} has no mask NAME.png of these images: the seeds are written, but '
+            'compared with nothing'
+        )
     failed = [file for file in files if file.error is not None]
     for file in failed:
         click.echo(f'{file.name}: {file.error}', err=True)

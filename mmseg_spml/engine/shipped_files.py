@@ -28,6 +28,23 @@ def shipped_folder() -> Path:
     return folder
 
 
+def is_config(path: str) -> bool:
+    """Whether a path is that of a config which exists, perhaps one of the package.
+
+    Example:
+        >>> is_config('mmseg_spml::spml/segformer_b0_voc_scribbles.py')
+        True
+        >>> is_config('mmseg_spml::spml/nothing.py')
+        False
+    """
+    if not path.endswith('.py'):
+        return False
+    try:
+        return bool(config_file(path))
+    except FileNotFoundError:
+        return False
+
+
 def config_file(path: str) -> str:
     """Return the path of a config, which may be one of the package.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmseg_spml.engine.shipped_files import config_file, is_config
 from mmseg_spml.io.atomic_file import write_json
 from mmseg_spml.recipes.stages import Recipe, Stage
 
@@ -76,8 +77,8 @@ def stage_key(recipe: Recipe, stage: Stage, keys: dict[str, str]) -> str:
     digest = hashlib.sha256()
     parts = [stage.command, *stage.args, *(keys[name] for name in stage.needs)]
     for argument in stage.args:
-        if argument.endswith('.py') and Path(argument).is_file():
-            config = Config.fromfile(argument).to_dict()
+        if is_config(argument):
+            config = Config.fromfile(config_file(argument)).to_dict()
             for key, command in _READ_BY.items():
                 if command != stage.command:
                     config.pop(key, None)

@@ -19,8 +19,15 @@ from mmseg_spml.visualization.samples import (
 
 
 def unaugmented(cfg: Config, split: str = 'train') -> BaseDataset:
-    """Build the data set of a split with the loading part of the training pipeline."""
-    dataset = copy.deepcopy(cfg[f'{split}_dataloader']['dataset'])
+    """Build the data set of a split with the loading part of the training pipeline.
+
+    Raises:
+        ValueError: The config has no images for the split.
+    """
+    loader = cfg.get(f'{split}_dataloader')
+    if loader is None:
+        raise ValueError(f'the config has no {split}_dataloader: choose another split')
+    dataset = copy.deepcopy(loader['dataset'])
     pipeline = cfg['train_dataloader']['dataset']['pipeline']
     dataset['pipeline'] = loading_pipeline(pipeline)
     dataset['test_mode'] = False

@@ -6,6 +6,7 @@ import pytest
 from recipes.small_recipe import RECIPE, calls, run
 
 from mmseg_spml.cli.main import main
+from mmseg_spml.engine.shipped_files import is_config
 from mmseg_spml.recipes import read_recipe, run_recipe
 
 
@@ -66,16 +67,16 @@ RECIPES = sorted(
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
-def test_recipes_of_the_repository(path):
+def test_recipes_of_the_repository(path, tmp_path, monkeypatch):
     root = Path(__file__).parents[2]
     recipe = read_recipe(path)
     for stage in recipe.stages:
         makes_data = stage.command == 'experiments.demo.make_data'
         assert makes_data or stage.command in main.list_commands(None)
-        configs = [
-            argument
-            for argument in stage.args
-            if argument.startswith(('configs/', 'experiments/configs/'))
-        ]
+        configs = [argument for argument in stage.args if argument.endswith('.py')]
         assert len(configs) == (not makes_data)
-        assert all((root / config).is_file() for config in configs)
+        monkeypatch.chdir(root)
+        assert all(map(is_config, configs))
+        # Recipes of the package run in any folder.
+        monkeypatch.chdir(tmp_path)
+        assert root / 'configs' not in path.parents or all(map(is_config, configs))
