@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from mmseg_spml.annotations.pixel_maps import (
     Mask,
 )
 from mmseg_spml.functional.labels.rasterize import polygon_mask
+
+S = TypeVar('S')
 
 
 def dense_map_of(classes: Sequence[str], labels: np.ndarray) -> DenseMap | None:
@@ -50,17 +53,46 @@ def with_masks(annotation: WeakAnnotation) -> WeakAnnotation:
     void = dense.labels == DENSE_VOID
     if void.any():
         masks.append(Mask(None, np.asarray(void)))
-    polygons: list[Polygon] = []
-    labeled = dense.labels != DENSE_UNLABELED
-    for polygon in annotation.polygons:
-        inside = polygon_mask(annotation.size, polygon.rings)
-        if (inside & labeled).any():
-            masks.append(Mask(polygon.label, inside))
-            labeled |= inside  # the next polygon may lie on this one
-        else:
-            polygons.append(polygon)
-    masks += annotation.masks
-    return replace(annotation, dense=None, polygons=polygons, masks=masks)
+    areas = in_drawing_order([*masks, *annotation.polygons], annotation.size)
+    return replace(
+        annotation,
+        dense=None,
+        polygons=[area for area in areas if isinstance(area, Polygon)],
+        masks=[
+            *(area for area in areas if isinstance(area, Mask)),
+            *annotation.masks,
+        ],
+    )
+
+
+def in_drawing_order(shapes: Sequence[S], size: tuple[int, int]) -> list[S | Mask]:
+    """Turn the polygons that lie on masks into masks.
+
+    Label maps draw masks over polygons, so that a polygon would vanish below a mask
+    that comes before it.
+
+    Args:
+        shapes: Shapes of any kind; later areas cover earlier ones.
+        size: The (H, W) of the image.
+
+    Example:
+        >>> whole = [(0, 0), (2, 0), (2, 1), (0, 1)]
+        >>> shapes = [Mask('cat', np.ones((1, 2), bool)), Polygon('dog', [whole])]
+        >>> [type(shape).__name__ for shape in in_drawing_order(shapes, (1, 2))]
+        ['Mask', 'Mask']
+    """
+    masked = np.zeros(size, bool)
+    ordered: list[S | Mask] = []
+    for one in shapes:
+        shape: S | Mask = one
+        if isinstance(shape, Polygon) and masked.any():
+            inside = polygon_mask(size, shape.rings)
+            if (inside & masked).any():
+                shape = Mask(shape.label, inside)
+        if isinstance(shape, Mask) and shape.size == size:
+            masked |= shape.mask
+        ordered.append(shape)
+    return ordered
 
 
 def without_accepted(annotation: WeakAnnotation) -> WeakAnnotation:

@@ -1,6 +1,6 @@
 """Predictions on their way into an annotation tool."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def export_predictions(
         found = {name: score for name, score in found.items() if name in set(only)}
     export = Export(path)
     if only is None:
-        export.errors += _maps_without_row(folder)
+        export.errors += _maps_without_row(folder, found)
     convert = masked
     if shapes == 'polygons':
         convert = outlined
@@ -210,13 +210,12 @@ def _predicted_images(
     return named
 
 
-def _maps_without_row(folder: Path) -> list[tuple[str, str]]:
+def _maps_without_row(folder: Path, rows: Iterable[str]) -> list[tuple[str, str]]:
     """Name the label maps that the table does not list, and the problem of each."""
     if not (folder / TABLE).is_file():
         return []
     maps = _maps(folder)
-    rows = read_csv(folder / TABLE)
-    listed = {str(Path(row['image']).with_suffix('')) for row in rows}
+    listed = {str(Path(name).with_suffix('')) for name in rows}
     found = (path.relative_to(maps) for path in sorted(maps.rglob('*.png')))
     problem = f'has no row in {TABLE}: `mmseg-spml predict --skip-existing` adds it'
     return [(str(p), problem) for p in found if str(p.with_suffix('')) not in listed]

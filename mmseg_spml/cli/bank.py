@@ -64,6 +64,7 @@ def command(
     from mmseg_spml.engine.runner import ConciseRunner
     from mmseg_spml.engine.unwrapping import unwrapped
     from mmseg_spml.models.decode_heads.segment_bank import FULL_MASKS
+    from mmseg_spml.models.segmentors.prediction import check_has_segments
 
     if labels and full_masks:
         raise click.UsageError('--labels and --full-masks exclude each other')
@@ -78,8 +79,7 @@ def command(
         **vars(launch),
     )
     runner = ConciseRunner.from_cfg(cfg)
-    if not hasattr(unwrapped(runner.model), 'labeled_segments'):
-        raise ValueError(f'{config}: the model has no SPML head, so no segments')
+    check_has_segments(unwrapped(runner.model), config)
     launching.check_checkpoint(runner.model, checkpoint)
     runner.load_or_resume()
     images = training_images(cfg, original_size)

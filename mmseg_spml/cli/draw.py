@@ -62,12 +62,12 @@ def command(
 
     from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.io.images import write_image
+    from mmseg_spml.models.segmentors.prediction import check_has_segments
     from mmseg_spml.visualization.split_samples import draw_split
 
     cfg = load_config(config, cfg_options)
     model = init_model(cfg, checkpoint, device=device)
-    if not hasattr(model, 'embedding'):
-        raise ValueError(f'{config}: the model has no SPML head, so no segments')
+    check_has_segments(model, config)
     picture = draw_split(model, cfg, split, num, truth_dir=truth_dir, height=height)
     write_image(out, picture)
     click.echo(f'drawn to {out}')

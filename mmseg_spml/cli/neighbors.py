@@ -58,6 +58,7 @@ def command(
     from mmseg_spml.io.atomic_file import atomic_file
     from mmseg_spml.io.images import read_image
     from mmseg_spml.io.progress import watched
+    from mmseg_spml.models.segmentors.prediction import check_has_segments
     from mmseg_spml.visualization.neighbors import (
         index_segments,
         nearest,
@@ -70,8 +71,7 @@ def command(
     # The model takes images as OpenCV reads them.
     pixels = torch.from_numpy(read_image(image)[..., ::-1].copy()).permute(2, 0, 1)
     model = init_model(cfg, checkpoint, device=device)
-    if getattr(model, 'spml_head', None) is None:
-        raise ValueError(f'{config}: the model has no SPML head, so no segments')
+    check_has_segments(model, config)
     dataset = without_regions(cfg)
     query, prototype = segment_at(model, pixels.contiguous(), x, y, image.name)
     track = partial(watched, what='training images')

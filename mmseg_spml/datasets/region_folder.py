@@ -29,8 +29,7 @@ def make_region_files(
         ImportError: The method needs a package that is not installed.
     """
     names = list_images(images)
-    read = (images, maker.contours, maker.masks)
-    check_output_folder(out, [folder for folder in read if folder is not None])
+    check_output_folder(out, [images, maker.contours, maker.masks])
     maker.check()
     work = partial(make_region_file, images=images, out=out, maker=maker)
     done = spread(work, names, processes)

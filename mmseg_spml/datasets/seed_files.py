@@ -22,6 +22,7 @@ from mmseg_spml.functional.seeds.cam import (
 )
 from mmseg_spml.functional.seeds.cam_files import find_cam, load_cam
 from mmseg_spml.functional.seeds.grabcut import grabcut_seeds
+from mmseg_spml.io.folders import first_sharing
 from mmseg_spml.io.images import decode_image
 from mmseg_spml.io.index_maps import (
     check_output_folder,
@@ -271,15 +272,13 @@ def check_outputs(samples: Sequence[Mapping[str, Any]], out: str) -> None:
     keys = ('img_path', 'seg_map_path', 'region_map_path')
     paths = [sample.get(key) for sample in samples for key in keys]
     check_output_folder(out, {os.path.dirname(path) for path in paths if path})
-    seen: dict[str, str] = {}
-    for sample in samples:
-        path = sample['img_path']
-        other = seen.setdefault(Path(path).stem, path)
-        if other != path:
-            raise ValueError(
-                f'{other} and {path} would share the file {Path(path).stem}.*: rename '
-                'one, or take one out of the list'
-            )
+    images = [sample['img_path'] for sample in samples]
+    shared = first_sharing(images, lambda path: Path(path).stem)
+    if shared is not None:
+        raise ValueError(
+            f'{shared[0]} and {shared[1]} would share the file '
+            f'{Path(shared[0]).stem}.*: rename one, or take one out of the list'
+        )
 
 
 def make_seed_file(

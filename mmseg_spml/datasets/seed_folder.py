@@ -81,8 +81,7 @@ class SeedFolder:
             FileNotFoundError: A folder that the seeds need is missing.
         """
         check_outputs(self.samples, out)
-        read = (truth, self.maker.cams, self.maker.regions)
-        check_output_folder(out, [folder for folder in read if folder is not None])
+        check_output_folder(out, [truth, self.maker.cams, self.maker.regions])
         self.maker.check()
         work = partial(make_seed_file, maker=self.maker, out=out, truth=truth)
         done = spread(work, self.samples, processes)

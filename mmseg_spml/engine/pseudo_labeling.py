@@ -18,7 +18,7 @@ def label_training_images(cfg: Config, out: str, truth: str | None = None) -> No
     Raises:
         ValueError: ``out`` is the folder of the masks.
     """
-    check_output_folder(out, [] if truth is None else [truth])
+    check_output_folder(out, [truth])
     settings = cfg.get('pseudo_labels', {})
     model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
     cfg.model = dict(type='PseudoLabeler', module=cfg.model, **model)

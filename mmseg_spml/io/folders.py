@@ -1,5 +1,6 @@
-"""Listing of the files of a folder by their suffix."""
+"""Files of a folder by their suffix, and files that several names would share."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -30,3 +31,20 @@ def files_with_suffix(folder: Path, *suffixes: str, deep: bool = True) -> list[P
         and not path.name.startswith('.')
         and path.is_file()
     )
+
+
+def first_sharing(
+    names: Iterable[str], key: Callable[[str], str]
+) -> tuple[str, str] | None:
+    """Find two different names of one key, such as that of the file made of each.
+
+    Example:
+        >>> first_sharing(['a.jpg', 'b.jpg', 'a.png'], lambda name: name[0])
+        ('a.jpg', 'a.png')
+    """
+    owner: dict[str, str] = {}
+    for name in names:
+        other = owner.setdefault(key(name), name)
+        if other != name:
+            return other, name
+    return None

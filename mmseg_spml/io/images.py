@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.io.folders import files_with_suffix
+from mmseg_spml.io.folders import files_with_suffix, first_sharing
 from mmseg_spml.io.limits import check_image
 
 IMAGE_SUFFIXES = (
@@ -241,13 +241,11 @@ def list_images(
         raise FileNotFoundError(
             f'there is no image in {folder} (suffixes {", ".join(suffixes)})'
         )
-    stems: dict[str, str] = {}
-    for name in names:
-        other = stems.setdefault(os.path.splitext(name)[0], name)
-        if other != name:
-            raise ValueError(
-                f'the images {other} and {name} would share a {made}: rename one'
-            )
+    shared = first_sharing(names, lambda name: os.path.splitext(name)[0])
+    if shared is not None:
+        raise ValueError(
+            f'the images {shared[0]} and {shared[1]} would share a {made}: rename one'
+        )
     return names
 
 

@@ -117,18 +117,18 @@ def read_mask_of(image: str | os.PathLike, folder: str | None) -> np.ndarray | N
     return read_index_map(path, 'mask') if os.path.isfile(path) else None
 
 
-def check_output_folder(out: str, inputs: Iterable[str]) -> None:
+def check_output_folder(out: str, inputs: Iterable[str | None]) -> None:
     """Raise an error if an output folder is also read and would be overwritten.
 
     Args:
         out: The folder to write to.
-        inputs: The folders that are read.
+        inputs: The folders that are read; None for those that are not.
 
     Raises:
         ValueError: ``out`` is one of the inputs.
     """
     target = os.path.realpath(out)
-    if target in {os.path.realpath(folder) for folder in inputs}:
+    if target in {os.path.realpath(folder) for folder in inputs if folder}:
         raise ValueError(
             f'{out} holds images or maps that are read: name another folder to write to'
         )

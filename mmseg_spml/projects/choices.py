@@ -8,6 +8,7 @@ from pathlib import Path
 from mmseg_spml.annotations.label_map import has_label_map
 from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.sampling import evenly_spread
+from mmseg_spml.io.folders import first_sharing
 from mmseg_spml.projects.advice import advice
 from mmseg_spml.projects.held_out import held_out_images
 from mmseg_spml.projects.labeled_crops import (
@@ -175,15 +176,13 @@ def _check_stems(names: Sequence[str]) -> None:
     Raises:
         ValueError: Two names differ in their folders or suffixes alone.
     """
-    known: dict[str, str] = {}
-    for name in names:
-        other = known.setdefault(Path(name).stem, name)
-        if other != name:
-            raise ValueError(
-                f'the seeds of {other} and {name} would share the file '
-                f'{Path(name).stem}.png: rename one of the images, or put them into '
-                'projects of their own'
-            )
+    shared = first_sharing(names, lambda name: Path(name).stem)
+    if shared is not None:
+        raise ValueError(
+            f'the seeds of {shared[0]} and {shared[1]} would share the file '
+            f'{Path(shared[0]).stem}.png: rename one of the images, or put them into '
+            'projects of their own'
+        )
 
 
 def _label_all_pixels(survey: Survey) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmseg_spml.annotations.dense_masks import in_drawing_order
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -51,7 +52,7 @@ def annotation_of_shapes(
     Raises:
         AnnotationError: :class:`WeakAnnotation` refuses one of the parts.
     """
-    shapes = _in_drawing_order(shapes, size)
+    shapes = in_drawing_order(shapes, size)
     return WeakAnnotation(
         image,
         *size,
@@ -63,25 +64,6 @@ def annotation_of_shapes(
         polygons=[shape for shape in shapes if isinstance(shape, Polygon)],
         masks=[shape for shape in shapes if isinstance(shape, Mask)],
     )
-
-
-def _in_drawing_order(
-    shapes: Sequence[Shape], size: tuple[int, int]
-) -> Sequence[Shape]:
-    """Turn the polygons that lie on masks into masks."""
-    if not any(isinstance(shape, Mask) for shape in shapes):
-        return shapes
-    masked = np.zeros(size, bool)
-    ordered: list[Shape] = []
-    for shape in shapes:
-        if isinstance(shape, Polygon) and masked.any():
-            inside = polygon_mask(size, shape.rings)
-            if (inside & masked).any():
-                shape = Mask(shape.label, inside)
-        if isinstance(shape, Mask) and shape.size == size:
-            masked |= shape.mask
-        ordered.append(shape)
-    return ordered
 
 
 def count_shapes(annotation: WeakAnnotation) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModel
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
@@ -279,3 +280,13 @@ def _without_padding(inputs: Tensor, batch_img_metas: Sequence[dict]) -> Tensor:
         left, right, top, bottom = padding
         mask[top : height - bottom, left : width - right] = True
     return valid
+
+
+def check_has_segments(model: BaseModel, config: str) -> None:
+    """Check that a model has a head of SPML, whose embedding makes segments.
+
+    Raises:
+        ValueError: It has none; the error names the config.
+    """
+    if getattr(model, 'spml_head', None) is None:
+        raise ValueError(f'{config}: the model has no SPML head, so no segments')
