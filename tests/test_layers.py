@@ -1,11 +1,14 @@
 """What may import what: the rooms of the package from the ground up."""
 
 import ast
+import json
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -151,6 +154,27 @@ def test_annotations_need_no_torch():
     """
     output, _ = run(HIDE % ((*OPENMMLAB, 'torch'),) + textwrap.dedent(script))
     assert int(output) == 21
+
+
+def test_a_project_is_planned_without_mmsegmentation(tmp_path):
+    """Importing it takes seconds, and prints what says nothing to a user."""
+    clicks = [dict(label='cat', at=[3, 4]), dict(label='dog', at=[30, 40])]
+    lines = []
+    for name in ('a.png', 'b.png'):
+        cv2.imwrite(str(tmp_path / name), np.full((64, 64, 3), 90, np.uint8))
+        lines.append(json.dumps(dict(image=name, size=[64, 64], points=clicks)))
+    (tmp_path / 'points.jsonl').write_text('\n'.join(lines))
+    words = ['mmseg-spml', 'init', 'points.jsonl', 'mine', '--images', '.']
+    script = f"""
+    import os
+    os.chdir({str(tmp_path)!r})
+    sys.argv = {words}
+    from mmseg_spml.cli.main import main
+    main()
+    """
+    output, _ = run(HIDE % (OPENMMLAB,) + textwrap.dedent(script))
+    assert 'mmseg-spml train mine' in output
+    assert (tmp_path / 'mine' / 'config.py').is_file()
 
 
 def test_every_public_name_is_documented_with_an_example():

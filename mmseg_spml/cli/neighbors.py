@@ -44,23 +44,23 @@ def command(
 ) -> None:
     r"""Show the training segments nearest to the segment at a pixel of an image.
 
-    X and Y are the column and the row of the pixel, from 0. The HTML page has the
-    segment, the votes of its neighbors, and the neighbors, most similar first.
+    X and Y are the column and the row of the pixel in the file, from 0. The HTML page
+    has the segment, the votes of its neighbors, and the neighbors, most similar first.
     Similarity is the cosine between mean embeddings.
 
     \b
     mmseg-spml neighbors CONFIG CHECKPOINT image.jpg 120 80 --out page.html
     """
-    import torch
     from mmseg.apis import init_model
 
+    from mmseg_spml.datasets.pipelines import image_loading
     from mmseg_spml.engine.shipped_files import load_config
     from mmseg_spml.io.atomic_file import atomic_file
-    from mmseg_spml.io.images import read_image
     from mmseg_spml.io.progress import watched
     from mmseg_spml.models.segmentors.prediction import check_has_segments
     from mmseg_spml.visualization.neighbors import (
         index_segments,
+        load_query,
         nearest,
         neighbors_page,
         segment_at,
@@ -68,12 +68,12 @@ def command(
     from mmseg_spml.visualization.split_samples import without_regions
 
     cfg = load_config(config, cfg_options)
-    # The model takes images as OpenCV reads them.
-    pixels = torch.from_numpy(read_image(image)[..., ::-1].copy()).permute(2, 0, 1)
+    loading = image_loading(cfg.train_dataloader.dataset.pipeline)
+    asked = load_query(loading, image, x, y)
     model = init_model(cfg, checkpoint, device=device)
     check_has_segments(model, config)
     dataset = without_regions(cfg)
-    query, prototype = segment_at(model, pixels.contiguous(), x, y, image.name)
+    query, prototype = segment_at(model, asked)
     track = partial(watched, what='training images')
     index = index_segments(model, dataset, track)
     found = nearest(model, dataset, index, prototype, neighbors)

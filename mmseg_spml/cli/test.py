@@ -13,6 +13,14 @@ from mmseg_spml.cli.command import Command
     '--work-dir',
     help='folder of logs and scores (default: work_dirs/<name of the config>)',
 )
+@click.option(
+    '--split',
+    type=click.Choice(['test', 'val']),
+    default='test',
+    show_default=True,
+    help='images to test: those of test_dataloader or of val_dataloader, such as the '
+    'held-out images of a project',
+)
 @click.option('--out', help='folder for the predicted label maps')
 @click.option('--show', is_flag=True, help='show the predictions')
 @click.option('--show-dir', help='folder for painted predictions')
@@ -48,6 +56,7 @@ def command(
     config: str,
     checkpoint: str,
     work_dir: str | None,
+    split: str,
     out: str | None,
     show: bool,
     show_dir: str | None,
@@ -59,7 +68,7 @@ def command(
     cfg_options: dict,
     launch: options.Launch,
 ) -> None:
-    r"""Test a checkpoint on the test images of a config.
+    r"""Test a checkpoint on the test or validation images of a config.
 
     \b
     mmseg-spml test CONFIG CHECKPOINT --crf --report report/
@@ -75,6 +84,9 @@ def command(
         **vars(launch),
     )
     cfg.resume = False
+    if split == 'val':
+        testing.use_validation_images(cfg)
+    masked = testing.loads_masks(cfg)
     if show or show_dir:
         testing.draw_predictions(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
     if tta or crf:
@@ -85,5 +97,8 @@ def command(
         testing.write_label_maps(cfg, out)
     if report is not None:
         testing.write_report(cfg, report)
-    ConciseRunner.from_cfg(cfg).test()
+    runner = ConciseRunner.from_cfg(cfg)
+    if masked:
+        testing.check_masks(runner.test_dataloader.dataset)
+    runner.test()
     launching.close_distributed()

@@ -17,23 +17,11 @@ from mmengine.utils import ProgressBar
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mmseg_spml.datasets.pipelines import step_of_type
 from mmseg_spml.models.decode_heads.segment_bank import SegmentBank
 from mmseg_spml.models.segmentors.prediction import SPMLPrediction
 
 Parts = list[tuple[Tensor, Tensor]]
-
-
-def training_step(dataset: dict, name: str) -> dict:
-    """Config of the transform of this type in a pipeline, or its default config.
-
-    Args:
-        dataset: Config of a data set with a ``pipeline``.
-        name: Type of the transform.
-    """
-    for step in dataset.get('pipeline', ()):
-        if step['type'] == name:
-            return copy.deepcopy(dict(step))
-    return dict(type=name)
 
 
 def training_images(cfg: Config, original_size: bool = False) -> dict:
@@ -59,7 +47,8 @@ def training_images(cfg: Config, original_size: bool = False) -> dict:
             'the config has none: give it one, or SegmentBankHook a `dataloader`'
         )
     dataloader = copy.deepcopy(dataloader)
-    weak = training_step(cfg.train_dataloader.dataset, 'LoadWeakAnnotations')
+    training = cfg.train_dataloader.dataset.get('pipeline', ())
+    weak = step_of_type(training, 'LoadWeakAnnotations')
     # Unlabeled pixels belong to segments.
     dropped = {'UnlabeledToVoid', 'Resize' if original_size else None}
     steps = [s for s in dataloader.dataset.pipeline if s['type'] not in dropped]

@@ -2,7 +2,7 @@
 
 from mmengine.config import Config
 
-from mmseg_spml.engine.bank_building import training_step
+from mmseg_spml.datasets.pipelines import image_loading, step_of_type
 from mmseg_spml.io.index_maps import check_output_folder
 
 
@@ -23,22 +23,19 @@ def label_training_images(cfg: Config, out: str, truth: str | None = None) -> No
     model, evaluator = (settings.get(part, {}) for part in ('model', 'evaluator'))
     cfg.model = dict(type='PseudoLabeler', module=cfg.model, **model)
     dataset = cfg.train_dataloader.dataset
+    pipeline = dataset.get('pipeline', ())
     # A random half of the accepted areas is for training alone.
-    weak = training_step(dataset, 'LoadWeakAnnotations')
-    loading = [dict(weak, accepted_weight=1.0)]
+    weak = step_of_type(pipeline, 'LoadWeakAnnotations')
+    loading = [*image_loading(pipeline), dict(weak, accepted_weight=1.0)]
     if model.get('source') == 'nearest_labels':
-        loading.append(training_step(dataset, 'LoadRegions'))
+        loading.append(step_of_type(pipeline, 'LoadRegions'))
     if evaluator.get('keep_boxes'):
         complete = settings.get('boxes_complete')
         loading.append(dict(type='LoadBoxExtents', boxes_complete=complete))
     cfg.test_dataloader.dataset = dict(
         dataset,
         test_mode=True,
-        pipeline=[
-            dict(type='LoadImageFromFile', to_float32=True),
-            *loading,
-            dict(type='PackWeakSegInputs'),
-        ],
+        pipeline=[*loading, dict(type='PackWeakSegInputs')],
     )
     cfg.test_evaluator = dict(
         type='PseudoLabelWriter', out_dir=out, truth=truth, **evaluator

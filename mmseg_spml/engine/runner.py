@@ -8,6 +8,8 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
+from mmseg_spml.engine.hooks.test_progress import TestProgressHook
+
 # What goes to the log file alone: hundreds of lines on the environment, the config and
 # the order of hooks, and advice to the authors of MMEngine and MMSegmentation.
 _FILE_ALONE = re.compile(
@@ -21,7 +23,7 @@ _FILE_ALONE = re.compile(
 class ConciseRunner(Runner):
     """A runner whose console leaves out the environment, the config and the hooks.
 
-    The log file has everything.
+    The log file has everything. Both show the progress of validation and testing.
     """
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
@@ -31,6 +33,11 @@ class ConciseRunner(Runner):
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(is_for_the_console)
         return logger
+
+    def register_hooks(self, *args: Any, **kwargs: Any) -> None:
+        """Register the hooks of the config, and one that shows progress."""
+        super().register_hooks(*args, **kwargs)
+        self.register_hook(TestProgressHook())
 
 
 def is_for_the_console(record: logging.LogRecord) -> bool:

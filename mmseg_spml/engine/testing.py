@@ -3,11 +3,50 @@
 import os
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 
+from mmseg_spml.datasets.pipelines import IMAGE_LOADING
 from mmseg_spml.io.index_maps import check_output_folder
 
 _TILE = 1024
-_LOADING = ('LoadImageFromFile', 'LoadMultiBandImage', 'LimitSize')
+
+
+def use_validation_images(cfg: Config) -> None:
+    """Have a test score the validation images as a training does.
+
+    Args:
+        cfg: The config, which is changed in place.
+
+    Raises:
+        ValueError: The config has no validation images.
+    """
+    if not cfg.get('val_dataloader') or not cfg.get('val_evaluator'):
+        raise ValueError(
+            '--split val: the config has no val_dataloader, such as that of a project '
+            'without held-out images'
+        )
+    cfg.test_dataloader = cfg.val_dataloader
+    cfg.test_evaluator = cfg.val_evaluator
+
+
+def loads_masks(cfg: Config) -> bool:
+    """Whether the test pipeline of a config loads a mask for each image."""
+    pipeline = cfg.test_dataloader.dataset.get('pipeline', ())
+    return any(step['type'] == 'LoadAnnotations' for step in pipeline)
+
+
+def check_masks(dataset: BaseDataset) -> None:
+    """Check that images name the masks by which predictions are scored.
+
+    Raises:
+        ValueError: The first image names none.
+    """
+    if len(dataset) and dataset.get_data_info(0).get('seg_map_path') is None:
+        raise ValueError(
+            'the test images of the config have no masks, by which predictions are '
+            'scored: test the validation images by --split val, or write predictions '
+            'by `mmseg-spml predict`'
+        )
 
 
 def draw_predictions(
@@ -54,9 +93,12 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
     dataset = cfg.test_dataloader.dataset
     if views:
         # How images are loaded, and their working size, are those of the test pipeline.
-        loading = [step for step in dataset.pipeline if step['type'] in _LOADING]
-        views_of = [step for step in cfg.tta_pipeline if step['type'] not in _LOADING]
-        dataset.pipeline = [*loading, *views_of] if loading else cfg.tta_pipeline
+        loading = [step for step in dataset.pipeline if step['type'] in IMAGE_LOADING]
+        if loading:
+            views_of = (s for s in cfg.tta_pipeline if s['type'] not in IMAGE_LOADING)
+            dataset.pipeline = [*loading, *views_of]
+        else:
+            dataset.pipeline = cfg.tta_pipeline
     else:
         steps = [[step] for step in dataset.pipeline]
         dataset.pipeline = [dict(type='TestTimeAug', transforms=steps)]

@@ -7,9 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmseg_spml.engine.shipped_files import config_file
-
-# Where a project keeps the run of its model.
-RUN = 'run'
+from mmseg_spml.io.run_folders import RUN, last_checkpoint
 
 
 def find_model(model: str, checkpoint: str | None = None) -> tuple[str, str]:
@@ -73,16 +71,3 @@ def _with_folder(value: Any, before: str, now: str) -> Any:
     if isinstance(value, str) and f'{value}/'.startswith(f'{before}/'):
         return now + value[len(before) :]
     return value
-
-
-def last_checkpoint(folder: str | Path) -> str:
-    """Return the path of the checkpoint that MMEngine wrote last.
-
-    Raises:
-        FileNotFoundError: The folder has no checkpoint.
-    """
-    note = Path(folder) / 'last_checkpoint'
-    if not note.is_file():
-        raise FileNotFoundError(f'no run has left a checkpoint in {folder}')
-    # Only the name is used: the folder may have been moved.
-    return str(Path(folder) / Path(note.read_text().strip()).name)

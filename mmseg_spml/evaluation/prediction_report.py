@@ -11,7 +11,7 @@ from mmseg.registry import METRICS
 
 from mmseg_spml.evaluation.label_report import write_drawn_report
 from mmseg_spml.functional.labels.confusion import confusion_matrix
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_picture
 from mmseg_spml.io.index_maps import decode_index_map
 from mmseg_spml.visualization.best_and_worst import LabeledImage
 
@@ -90,7 +90,7 @@ class PredictionReport(BaseMetric):
             labels, mask = (
                 decode_index_map(content, path) for content in found[path]['maps']
             )
-            return read_image(path), labels, mask
+            return read_picture(path), labels, mask
 
         write_drawn_report(
             self.out_dir,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
@@ -19,13 +20,14 @@ from mmseg_spml.functional.labels.confusion import (
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.refinement.dense_crf import dense_crf_of_images
 from mmseg_spml.functional.refinement.pseudo_labels import pseudo_label_map
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_picture
 from mmseg_spml.io.index_maps import (
     read_index_map,
     read_mask_of,
     write_index_map,
 )
 from mmseg_spml.visualization.best_and_worst import LabeledImage
+from mmseg_spml.visualization.samples import to_rgb
 
 
 @METRICS.register_module()
@@ -33,7 +35,8 @@ class PseudoLabelWriter(BaseMetric):
     """Write a label map for each image that :class:`PseudoLabeler` scored.
 
     The test loop may run on any number of processes: each of them writes the images
-    that it was given.
+    that it was given. Labels are found at the size at which images are loaded, and
+    written at that of their files.
 
     Args:
         out_dir: The folder for the label maps ``<image stem>.png`` with the values
@@ -76,9 +79,17 @@ class PseudoLabelWriter(BaseMetric):
         self.truth = truth
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Write the label maps of a batch; ``data_samples`` have ``pseudo_scores``."""
+        """Write the label maps of a batch.
+
+        Args:
+            data_batch: ``inputs`` are the loaded images, (bands, H, W) each; they are
+                used by the CRF.
+            data_samples: The samples with ``pseudo_scores``, (C, H, W) each.
+        """
         scores = [self._scores(sample) for sample in data_samples]
-        refined = scores if self.crf is None else self._refined(scores, data_samples)
+        refined = (
+            scores if self.crf is None else self._refined(scores, data_batch['inputs'])
+        )
         for sample, before, after in zip(data_samples, scores, refined):
             self.results.append(self._written(sample, before, after))
 
@@ -104,13 +115,14 @@ class PseudoLabelWriter(BaseMetric):
         return result
 
     def _refined(
-        self, scores: Sequence[Tensor], data_samples: Sequence[dict]
+        self, scores: Sequence[Tensor], images: Sequence[Tensor]
     ) -> list[Tensor]:
         """Refine scores by the CRF; pixels and classes without a score get none."""
         refined = list(scores)
         chosen = [number for number, score in enumerate(scores) if (score > 0).any()]
         marginals = dense_crf_of_images(
-            [read_image(data_samples[number]['img_path']) for number in chosen],
+            # Distances between colors are the same in any order of the bands.
+            [to_rgb(images[number]) for number in chosen],
             [scores[number] for number in chosen],
             **(self.crf or {}),
         )
@@ -121,8 +133,9 @@ class PseudoLabelWriter(BaseMetric):
         return refined
 
     def _labels(self, scores: Tensor, sample: dict) -> np.ndarray:
+        """Make the label map, at the size of the file of the image."""
         weak = sample.get('gt_sem_seg')
-        return pseudo_label_map(
+        labels = pseudo_label_map(
             scores.cpu().numpy(),
             min_confidence=self.min_confidence,
             weak=None if weak is None else weak['data'][0].cpu().numpy(),
@@ -133,6 +146,8 @@ class PseudoLabelWriter(BaseMetric):
                 sample['box_extents']['data'].cpu().numpy() if self.keep_boxes else None
             ),
         )
+        height, width = sample['ori_shape'][:2]
+        return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
 
     def _file(self, image: Path) -> str:
         return os.path.join(self.out_dir, f'{image.stem}.png')
@@ -163,7 +178,7 @@ class PseudoLabelWriter(BaseMetric):
         confusions = {path: found[path]['confusion'] for path in sorted(found)}
 
         def load(path: str) -> LabeledImage:
-            image = read_image(path)
+            image = read_picture(path)
             labels = read_index_map(self._file(Path(path)), 'label map')
             mask = read_mask_of(path, self.truth)
             if mask is None:

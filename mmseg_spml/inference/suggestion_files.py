@@ -14,12 +14,7 @@ from mmseg_spml.inference.suggestion import Suggestion
 from mmseg_spml.inference.suggestion_page import suggestion_page
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.csv_tables import write_csv
-from mmseg_spml.io.images import (
-    BANDED_SUFFIXES,
-    read_bands,
-    read_image,
-    three_bands,
-)
+from mmseg_spml.io.images import read_picture
 
 POINTS = 'points'
 
@@ -49,11 +44,7 @@ def write_suggestions(
     palette = meta.get('palette') or voc_palette(len(classes))
 
     def read(name: str) -> np.ndarray:
-        path = Path(images, name)
-        bands = read_bands(path)
-        if path.suffix.lower() in BANDED_SUFFIXES or bands.dtype != np.uint8:
-            return three_bands(bands)
-        return read_image(path)  # upright, as the model sees it
+        return read_picture(Path(images, name))
 
     page = suggestion_page(suggestions, read, classes, palette)
     _write(out / 'suggestions.html', page)

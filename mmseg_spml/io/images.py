@@ -21,6 +21,8 @@ IMAGE_SUFFIXES = (
 BANDED_SUFFIXES = ('.npy', '.tif', '.tiff')
 """The suffixes of files with any number of bands; a fourth one is no alpha channel."""
 
+_EIGHT_BITS = ('.jpg', '.jpeg', '.jfif', '.bmp', '.webp')
+
 
 def decode_image(content: bytes) -> np.ndarray:
     """Decode an image as MMSegmentation's loader does: turned upright, eight bits.
@@ -215,6 +217,29 @@ def three_bands(image: np.ndarray) -> np.ndarray:
     low, high = np.percentile(shown, [1, 99])
     stretched = (shown - low) / max(high - low, 1e-6) * 255
     return np.ascontiguousarray(np.clip(stretched, 0, 255).astype(np.uint8))
+
+
+def read_picture(path: str | Path) -> np.ndarray:
+    """Read an image file of any bands and depth to be looked at.
+
+    Returns:
+        (H, W, 3) uint8 RGB: :func:`read_image` of 8 bits, else :func:`three_bands`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file cannot be decoded or is no image.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in _EIGHT_BITS:
+        return read_image(path)
+    try:
+        bands = read_bands(path)
+    except ImportError:  # OpenCV reads photographs, if not every TIFF
+        return read_image(path)
+    photograph = bands.dtype == np.uint8 and bands.shape[2] in (1, 3)
+    if photograph and suffix != '.npy':
+        return read_image(path)  # turned upright, as models see it
+    return three_bands(bands)
 
 
 def list_images(

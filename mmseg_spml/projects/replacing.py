@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mmseg_spml.engine.trained_model import RUN
+from mmseg_spml.io.run_folders import RUN
 from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG, LISTS
 
 REPLACED = 'replaced'

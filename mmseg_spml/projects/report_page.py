@@ -9,7 +9,7 @@ from mmseg_spml.annotations.check import grouped
 from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_picture
 from mmseg_spml.io.progress import watched
 from mmseg_spml.projects.plan import Plan
 from mmseg_spml.projects.survey import Survey
@@ -78,7 +78,7 @@ def _pictures(survey: Survey) -> Iterable[str]:
     palette = voc_palette(len(survey.classes))
     for annotation in watched(evenly_spread(survey.annotations, _PICTURES), 'drawing'):
         try:
-            image = shrink(read_image(survey.images / annotation.image), _SIDE)
+            image = shrink(read_picture(survey.images / annotation.image), _SIDE)
             layer = annotation_layer(
                 annotation, survey.classes, palette, image.shape[:2]
             )

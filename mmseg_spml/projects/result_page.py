@@ -10,8 +10,8 @@ from string import Template
 
 from mmengine.config import Config
 
-from mmseg_spml.engine.trained_model import RUN, last_checkpoint
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.run_folders import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
 from mmseg_spml.projects.rounds import kept_rounds
 

@@ -30,9 +30,9 @@ from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.annotations.text_files import read_names
-from mmseg_spml.engine.trained_model import RUN
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.progress import watched
+from mmseg_spml.io.run_folders import RUN
 from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
 from mmseg_spml.projects.survey import BACKGROUND, labels_pixels, says_anything
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmseg_spml.engine.trained_model import RUN, last_checkpoint
+from mmseg_spml.io.run_folders import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG, LISTS
 from mmseg_spml.projects.result_page import write_result_page
 from mmseg_spml.projects.rounds import kept_rounds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmseg_spml.engine.trained_model import last_checkpoint
+from mmseg_spml.io.run_folders import last_checkpoint
 
 _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
 _KNOWN = {'name', 'command', 'args', 'inputs', 'title'}

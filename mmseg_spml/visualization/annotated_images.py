@@ -8,7 +8,7 @@ import numpy as np
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.voc_classes import voc_palette
 from mmseg_spml.io.atomic_file import atomic_file
-from mmseg_spml.io.images import read_image, write_image
+from mmseg_spml.io.images import read_picture, write_image
 from mmseg_spml.visualization.annotations import (
     annotation_layer,
     annotation_page,
@@ -53,7 +53,7 @@ class AnnotatedImages:
         """
         path = self.folder / annotation.image
         try:
-            image = read_image(path)
+            image = read_picture(path)
         except (OSError, ValueError) as error:
             raise AnnotationError(
                 'the image is missing or cannot be decoded', file=path

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+from mmengine.dataset import Compose
 from mmengine.model import BaseModel
+from mmseg.registry import TRANSFORMS
 from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
@@ -47,6 +49,22 @@ class SegmentIndex(NamedTuple):
     labels: Tensor
     images: Tensor
     segments: Tensor
+
+
+class Query(NamedTuple):
+    """A pixel of an image.
+
+    Attributes:
+        name: File name of the image.
+        image: (bands, H, W), as models take it.
+        x: The column of the pixel, from 0.
+        y: The row of the pixel, from 0.
+    """
+
+    name: str
+    image: Tensor
+    x: int
+    y: int
 
 
 class Neighbor(NamedTuple):
@@ -95,28 +113,48 @@ def index_segments(
     return SegmentIndex(*(torch.cat(tensors).cpu() for tensors in zip(*parts)))
 
 
+def load_query(pipeline: Sequence[dict], path: Path, x: int, y: int) -> Query:
+    """Load an image, and find a pixel of its file in the image that the model sees.
+
+    Args:
+        pipeline: The steps that load an image at its working size.
+        path: The file of the image.
+        x: The column of the pixel in the file, from 0.
+        y: The row of the pixel in the file, from 0.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no image, or the pixel is outside of it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no image {path}')
+    try:
+        loaded = Compose([TRANSFORMS.build(step) for step in pipeline])(
+            dict(img_path=str(path))
+        )
+    except AssertionError as error:  # that of MMCV's loader
+        raise ValueError(f'{path}: no image that OpenCV can decode') from error
+    height, width = loaded['ori_shape']
+    if not (0 <= x < width and 0 <= y < height):
+        raise ValueError(
+            f'({x}, {y}) is outside of {path.name}, which is {width} pixels wide and '
+            f'{height} high'
+        )
+    image = torch.from_numpy(loaded['img']).permute(2, 0, 1).contiguous()
+    rows, columns = image.shape[1:]
+    return Query(path.name, image, x * columns // width, y * rows // height)
+
+
 @torch.no_grad()
-def segment_at(
-    model: BaseModel, image: Tensor, x: int, y: int, name: str
-) -> tuple[Neighbor, Tensor]:
+def segment_at(model: BaseModel, query: Query) -> tuple[Neighbor, Tensor]:
     """Return the segment of a pixel and its prototype (D,).
 
     Args:
         model: A segmentor with SPML, in evaluation mode.
-        image: (3, H, W) BGR, in 0 to 255.
-        x: The column of the pixel, from 0.
-        y: The row of the pixel, from 0.
-        name: The name of the image.
-
-    Raises:
-        ValueError: The pixel is outside of the image.
+        query: The image and the pixel.
     """
+    name, image, x, y = query
     height, width = image.shape[1:]
-    if not (0 <= x < width and 0 <= y < height):
-        raise ValueError(
-            f'({x}, {y}) is outside of {name}, which is {width} pixels wide and '
-            f'{height} high'
-        )
     segments, pooled = _pooled(model, image, torch.zeros(height, width).long())
     # A pixel at the border may fall into a cell of the embedding that is padding.
     inside = (segments >= 0).nonzero()

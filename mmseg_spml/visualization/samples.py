@@ -15,6 +15,7 @@ from mmengine.model import BaseModel
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from mmseg_spml.datasets.pipelines import IMAGE_LOADING
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.io.images import three_bands
@@ -34,17 +35,15 @@ from mmseg_spml.visualization.label_maps import (
     overlay_weak_labels,
 )
 
-LOADING = (
-    'LoadImageFromFile',
-    'LoadMultiBandImage',
-    'LimitSize',
+# Transforms that load a sample; all others augment, and are left out of pictures.
+_LOADING = (
+    *IMAGE_LOADING,
     'LoadWeakAnnotations',
     'LoadRegions',
     'ExpandLabelsToRegions',
     'UnlabeledToVoid',
     'PackWeakSegInputs',
 )
-"""Transforms that load a sample; all others augment and are left out of pictures."""
 
 
 class SampleImages(NamedTuple):
@@ -89,7 +88,7 @@ def loading_pipeline(pipeline: Sequence[dict]) -> list[dict]:
         >>> [step['type'] for step in loading_pipeline([{'type': n} for n in names])]
         ['LoadImageFromFile', 'PackWeakSegInputs']
     """
-    kept = [dict(step) for step in pipeline if step['type'] in LOADING]
+    kept = [dict(step) for step in pipeline if step['type'] in _LOADING]
     if not kept or kept[-1]['type'] != 'PackWeakSegInputs':
         raise ValueError(
             'the pipeline must end in PackWeakSegInputs, got '

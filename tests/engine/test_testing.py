@@ -3,8 +3,15 @@
 import pytest
 from mmengine.config import Config
 
+from mmseg_spml.datasets import WeakSegDataset
 from mmseg_spml.engine.shipped_files import load_config
-from mmseg_spml.engine.testing import use_tta, write_label_maps
+from mmseg_spml.engine.testing import (
+    check_masks,
+    loads_masks,
+    use_tta,
+    use_validation_images,
+    write_label_maps,
+)
 
 
 def config(tmp_path, *steps):
@@ -26,6 +33,30 @@ def test_views_are_made_of_images_as_the_test_loads_them(tmp_path, steps):
     use_tta(cfg, views=True, crf=False)
     found = [step['type'] for step in cfg.test_dataloader.dataset.pipeline]
     assert found == [*steps, 'TestTimeAug']
+
+
+def test_validation_images_are_scored_as_in_training(tmp_path):
+    cfg = config(tmp_path, 'LoadImageFromFile')
+    cfg.val_dataloader = dict(dataset=dict(pipeline=[dict(type='UnlabeledToVoid')]))
+    cfg.val_evaluator = dict(type='ClassIoUMetric')
+    assert loads_masks(cfg)
+    use_validation_images(cfg)
+    assert not loads_masks(cfg)
+    assert cfg.test_evaluator.type == 'ClassIoUMetric'
+    cfg.val_dataloader = None
+    with pytest.raises(ValueError, match='no val_dataloader'):
+        use_validation_images(cfg)
+
+
+def test_images_without_masks(tmp_path):
+    for name in ('a.jpg', 'a.png'):
+        (tmp_path / name).touch()
+    images = dict(img_path=str(tmp_path))
+    meta = dict(classes=('sky', 'sea'))
+    with pytest.raises(ValueError, match='--split val, or .*mmseg-spml predict'):
+        check_masks(WeakSegDataset(data_prefix=images, metainfo=meta, test_mode=True))
+    images['seg_map_path'] = str(tmp_path)
+    check_masks(WeakSegDataset(data_prefix=images, metainfo=meta, test_mode=True))
 
 
 def test_label_maps_do_not_replace_what_is_read(tmp_path):

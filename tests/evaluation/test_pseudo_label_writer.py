@@ -25,10 +25,17 @@ def sample(tmp_path):
     extents[1, :, 3] = False
     return dict(
         img_path=path,
+        ori_shape=(2, 4),
         pseudo_scores=dict(data=scores),
         gt_sem_seg=dict(data=torch.from_numpy(WEAK)[None]),
         box_extents=dict(data=extents),
     )
+
+
+def batch(samples):
+    """Load the images of samples as a pipeline does."""
+    images = [cv2.imread(sample['img_path']) for sample in samples]
+    return dict(inputs=[torch.from_numpy(i).permute(2, 0, 1) for i in images])
 
 
 def written(tmp_path, sample, **options):
@@ -36,7 +43,7 @@ def written(tmp_path, sample, **options):
     out = tmp_path / 'out'
     writer = PseudoLabelWriter(str(out), **options)
     writer.dataset_meta = META
-    writer.process({}, [sample])
+    writer.process(batch([sample]), [sample])
     metrics = writer.evaluate(1)
     return cv2.imread(str(out / 'a.png'), cv2.IMREAD_UNCHANGED), metrics
 
@@ -102,19 +109,31 @@ def test_images_of_a_batch_are_as_alone(tmp_path, sample):
         del other['gt_sem_seg']
         cv2.imwrite(other['img_path'] + '.png', np.full((*size, 3), 50, np.uint8))
         other['img_path'] += '.png'
-        other['pseudo_scores'] = dict(data=torch.rand(2, *size))
+        other.update(ori_shape=size, pseudo_scores=dict(data=torch.rand(2, *size)))
     none['pseudo_scores']['data'].zero_()
     samples = [sample, none, large]
     labels = []
     for folder, batches in (('one', [[s] for s in samples]), ('all', [samples])):
         writer = PseudoLabelWriter(str(tmp_path / folder), crf={}, keep_void=False)
-        for batch in batches:
-            writer.process({}, batch)
+        for chosen in batches:
+            writer.process(batch(chosen), chosen)
         maps = [cv2.imread(str(tmp_path / folder / f'{n}.png'), -1) for n in 'abc']
         labels.append(maps)
     for alone, together in zip(*labels):
         assert (alone == together).all()
     assert (labels[0][1] == 2).all() and (labels[0][2] < 2).all()
+
+
+def test_files_have_the_size_of_their_images(tmp_path, sample):
+    (tmp_path / 'masks').mkdir()
+    mask = np.kron(LABELS, np.ones((3, 3))).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / 'masks' / 'a.png'), mask)
+    sample['ori_shape'] = (6, 12)
+    labels, metrics = written(
+        tmp_path, sample, keep_void=False, truth=str(tmp_path / 'masks')
+    )
+    assert (labels == mask).all()
+    assert metrics['pseudo_labels/mIoU'] == 100
 
 
 def test_nothing_to_write(tmp_path):

@@ -11,8 +11,8 @@ import time
 import pytest
 from recipes.small_recipe import RECIPE, calls, results, run
 
-from mmseg_spml.engine.trained_model import last_checkpoint
 from mmseg_spml.io.folder_lock import FolderInUseError
+from mmseg_spml.io.run_folders import last_checkpoint
 from mmseg_spml.recipes import read_recipe, run_recipe
 
 

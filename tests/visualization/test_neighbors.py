@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,9 @@ from mmseg_spml.functional.segments.pooling import SegmentPooler
 from mmseg_spml.models import SPMLDataPreProcessor
 from mmseg_spml.visualization.neighbors import (
     Neighbor,
+    Query,
     index_segments,
+    load_query,
     nearest,
     neighbors_page,
     segment_at,
@@ -74,7 +77,7 @@ def test_nearest_segments_and_where_they_are():
     index = index_segments(model, DATA)
     assert index.images.tolist() == [0, 1, 2]  # unlabeled halves are not listed
     assert index.labels.tolist() == [0, 1, 1]
-    query, prototype = segment_at(model, image(BLUE, GREEN), 12, 9, 'query.png')
+    query, prototype = segment_at(model, Query('query.png', image(BLUE, GREEN), 12, 9))
     assert not query.mask[:, :6].any() and query.mask[:, 6:].all()
     found = nearest(model, DATA, index, prototype, k=2)
     assert [one.name for one in found][0] == 'b.png'
@@ -86,9 +89,24 @@ def test_nearest_segments_and_where_they_are():
     assert len(nearest(model, DATA, index, prototype, k=9)) == 3
 
 
-def test_pixel_outside():
-    with pytest.raises(ValueError, match=r'\(13, 0\) is outside of q.png.*13 pixels'):
-        segment_at(ColorModel(), image(RED, BLUE), 13, 0, 'q.png')
+def test_a_pixel_of_the_file_in_the_image_that_the_model_sees(tmp_path):
+    path = tmp_path / 'q.png'
+    pixels = np.zeros((30, 40, 3), np.uint8)
+    pixels[20:, 36:] = RED
+    cv2.imwrite(str(path), pixels)
+    loading = [dict(type='LoadImageFromFile')]
+    limited = [*loading, dict(type='LimitSize', max_side=20)]
+    for pipeline, expected in ((loading, (39, 29)), (limited, (19, 14))):
+        query = load_query(pipeline, path, 39, 29)
+        assert (query.name, query.x, query.y) == ('q.png', *expected)
+        assert query.image[:, query.y, query.x].tolist() == list(RED)
+    with pytest.raises(ValueError, match=r'\(40, 0\) is outside of q.png.*40 pixels'):
+        load_query(limited, path, 40, 0)
+    path.write_bytes(b'none')
+    with pytest.raises(ValueError, match='q.png: no image'):
+        load_query(limited, path, 0, 0)
+    with pytest.raises(FileNotFoundError, match='no.png'):
+        load_query(limited, tmp_path / 'no.png', 0, 0)
 
 
 def test_nothing_labeled():

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-# The affinity matrix is kept up to this many entries: 256 MiB in float32.
-_LARGEST_MATRIX = 2**26
+# The affinity matrix is kept up to this many entries: 1 GiB in float32, as that of an
+# image of 1024 x 1024 pixels with a node for each 8 x 8.
+_LARGEST_MATRIX = 2**28
+# It is computed in blocks of this many entries.
+_LARGEST_BLOCK = 2**26
 
 
 def propagate(
@@ -28,8 +31,7 @@ def propagate(
     views v; a step multiplies the scores by T = B / (column sums of B). The paper's
     authors square T six times (n^3); here the scores take the ``steps`` = 64 steps
     (C n^2 each), so that no power of T is formed. If B has more than
-    ``largest_matrix`` entries, it is not stored; each step recomputes it in blocks of
-    columns.
+    ``largest_matrix`` entries, it is not stored; each step recomputes it.
 
     Args:
         embeddings: V tensors (D, h, w); the vectors need not be normalized.
@@ -37,8 +39,8 @@ def propagate(
         temperature: Factor t on the cosine similarity.
         power: Exponent p of the affinity.
         steps: Number of steps, >= 0.
-        largest_matrix: Largest number of entries of B that is stored. Computing B
-            temporarily takes two more matrices of this size.
+        largest_matrix: Largest number of entries of B that is stored. It is computed in
+            blocks of columns, which take at most 0.8 GB meanwhile in float32.
 
     Returns:
         Tensor: (C, h, w) in the dtype of the scores; computed in at least float32.
@@ -61,9 +63,10 @@ def propagate(
         walked = scores.to(dtype).flatten(1)
         units = [_unit_columns(embedding.to(dtype)) for embedding in embeddings]
         number = walked.shape[1]
-        width = max(min(largest_matrix // number, number), 1)
+        width = max(min(largest_matrix, _LARGEST_BLOCK) // number, 1)
         options = (units, width, temperature, power)
-        kept = [*_column_blocks(*options)] if width == number else None
+        stored = number**2 <= largest_matrix
+        kept = [*_column_blocks(*options)] if stored else None
         sums = torch.cat(
             [block.sum(dim=0) for block in kept or _column_blocks(*options)]
         )

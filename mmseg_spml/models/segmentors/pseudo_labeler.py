@@ -121,12 +121,12 @@ class PseudoLabeler(BaseModel):
 
     @torch.no_grad()
     def test_step(self, data: dict) -> list[SegDataSample]:
-        """Add ``pseudo_scores``, PixelData of (C, H, W) at the image file's size."""
+        """Add ``pseudo_scores``, PixelData of (C, H, W) at the size that is loaded."""
         data = self.module.data_preprocessor(data, False)
         for image, sample in zip(data['inputs'], data['data_samples']):
             height, width = sample.img_shape[:2]
             scores = self._scores(image[:, :height, :width], sample)
-            scores = resized(scores, tuple(sample.ori_shape[:2]))
+            scores = resized(scores, (height, width))
             sample.set_field(PixelData(data=scores), 'pseudo_scores')
         return data['data_samples']
 

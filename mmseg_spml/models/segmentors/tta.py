@@ -10,7 +10,7 @@ from mmseg_spml.functional.refinement.dense_crf import (
     MIN_PROBABILITY,
     dense_crf_of_images,
 )
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_picture
 
 
 @MODELS.register_module()
@@ -67,4 +67,4 @@ def _image_of(path: str | None) -> np.ndarray:
             'the dense CRF reads the image file, but this sample names none: use a '
             'data set, or crf=None'
         )
-    return read_image(path)
+    return read_picture(path)
