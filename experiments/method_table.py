@@ -56,6 +56,7 @@ class MethodTable:
         weak_root: The folder of the weak labels, with a folder for each kind.
         labels: The title of each column by the name of the folder of its labels. The
             configs have the first folder by default.
+        configs_of: The column whose configs are those of a column, too.
         methods: The methods on weak labels, which make the rows.
         full: The text of a line below the table for each config on full masks. The
             first config is the reference of every column without a reference of its
@@ -71,6 +72,7 @@ class MethodTable:
     labels: dict[str, str]
     methods: Sequence[Method]
     full: dict[str, str]
+    configs_of: dict[str, str] = field(default_factory=dict)
     own_full: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     measure: str = 'mIoU'
@@ -111,8 +113,9 @@ class MethodTable:
             return Cell(method.own[label], seed, self.options)
         if label == next(iter(self.labels)):
             return Cell(method.config, seed, self.options)
+        config = method.own.get(self.configs_of.get(label, label), method.config)
         folder = f'{self.weak_root}/{label}'
-        return Cell(method.config, seed, (*self.options, f'{_LABEL_DIR}={folder}'))
+        return Cell(config, seed, (*self.options, f'{_LABEL_DIR}={folder}'))
 
     def format(self, results: Sequence[dict]) -> str:
         """Format the table of the existing results in Markdown.
@@ -286,7 +289,9 @@ TABLES = {
             'points': 'points',
             'boxes': 'boxes (GrabCut)',
             'tags': 'tags',
+            'tags_sparse': 'tags, surer seeds',
         },
+        configs_of={'tags_sparse': 'tags'},
         methods=_methods(
             'voc_animals',
             {

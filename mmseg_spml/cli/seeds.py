@@ -38,7 +38,9 @@ def command(
     the config. `method` is 'tags' (activation maps of the whole image), 'boxes'
     (activation maps inside of its boxes), or 'grabcut' (boxes alone, without --cams).
     The first two have the options `alpha` and `threshold`, and average the maps over
-    regions if `regions` names a folder. The files OUT/NAME.png are 8-bit label maps in
+    regions if `regions` names a folder. Instead of them, 'tags' takes the shares of
+    pixels to be labeled with a class (`foreground`) and as background (`background`),
+    over all images with maps. The files OUT/NAME.png are 8-bit label maps in
     which 0 is background and C is unlabeled. Images that cannot be used are skipped and
     named at the end, and the exit code is then 1.
 
@@ -59,6 +61,9 @@ def command(
     cfg = load_config(config, cfg_options)
     seeds = SeedFolder.of_config(cfg, cams=cams)
     files = seeds.make(out, truth=truth, processes=workers)
+    if seeds.shares is not None:
+        chosen = ', '.join(f'{k} {v:.3g}' for k, v in seeds.maker.options.items())
+        click.echo(f'by the shares of pixels: {chosen or "no map"}')
     classes = seeds.dataset.metainfo['classes']
     for line in report_seeds(files, classes, truth, report, command_line()):
         click.echo(line)

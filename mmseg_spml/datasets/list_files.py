@@ -1,7 +1,12 @@
 """Lists of the images of a data set and their maps."""
 
+import os
 import os.path as osp
+from collections.abc import Sequence
 from pathlib import Path
+
+from mmseg_spml.annotations.text_files import read_names
+from mmseg_spml.io.folders import first_sharing
 
 MAPS = ('seg_map_path', 'region_map_path')
 """The keys of a sample for its label map and its region map."""
@@ -87,3 +92,78 @@ def read_triples(
             }
         )
     return samples
+
+
+def listed(
+    samples: Sequence[dict], image_list: str, images: str, source: str
+) -> list[dict]:
+    """Select the samples that a list names, in the order of the list.
+
+    Args:
+        samples: The samples, with ``img_path``.
+        image_list: The list; on each line the path of an image below ``images``, or its
+            name without suffix.
+        images: The folder of the images; empty for the working folder.
+        source: The file of all samples, for errors.
+
+    Raises:
+        FileNotFoundError: There is no such list.
+        ValueError: The list names an image that no sample has, or several samples have.
+    """
+    if not osp.isfile(image_list):
+        raise FileNotFoundError(f'there is no list {image_list}')
+    names = read_names(Path(image_list))
+    known: dict[str, dict] = {}
+    twice: set[str] = set()
+    for sample in samples:
+        path = sample['img_path']
+        stem = osp.splitext(osp.basename(path))[0]
+        twice |= {stem} & known.keys()
+        known[stem] = sample
+        known[osp.relpath(path, images or '.').replace(os.sep, '/')] = sample
+    ambiguous = sorted(twice & {*names})
+    if ambiguous:
+        raise ValueError(
+            f'{image_list} names {ambiguous[0]}, which several images of {source} are '
+            'called: name them with their folders and suffixes'
+        )
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(
+            f'{image_list} names {len(missing)} images that {source} does not '
+            f'annotate, such as {missing[0]}'
+        )
+    return [known[name] for name in names]
+
+
+def add_maps(
+    samples: Sequence[dict], key: str, folder: str | os.PathLike, images: str
+) -> None:
+    """Name the map of each image: of its path below the images, or of its stem.
+
+    Args:
+        samples: The samples, with ``img_path``, which get the path of the map.
+        key: The key of the path.
+        folder: The folder of the maps.
+        images: The folder of the images; empty for the working folder.
+
+    Raises:
+        ValueError: Two images would share a map.
+    """
+
+    def map_of(path: str) -> str:
+        below = osp.splitext(osp.relpath(path, images or '.'))[0]
+        name = osp.join(folder, f'{below}.png')
+        if below.startswith(os.pardir) or not osp.isfile(name):
+            name = osp.join(folder, f'{osp.basename(below)}.png')
+        return name
+
+    maps = {sample['img_path']: map_of(sample['img_path']) for sample in samples}
+    shared = first_sharing(maps, maps.__getitem__)
+    if shared is not None:
+        raise ValueError(
+            f'{shared[0]} and {shared[1]} would share the map {maps[shared[0]]}: put '
+            'the maps into the same subfolders as the images'
+        )
+    for sample in samples:
+        sample[key] = maps[sample['img_path']]

@@ -34,6 +34,7 @@ from mmseg_spml.io.index_maps import (
 METHODS: dict[str, Callable[..., np.ndarray]] = dict(
     tags=seeds_of_tags, boxes=seeds_of_boxes, grabcut=grabcut_seeds
 )
+_VALUES_OF_AN_IMAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,20 @@ class SeedMaker:
         path = os.path.join(self.regions, f'{file.stem}.png')
         region_map = read_index_map(path, 'region map')
         return {label: region_mean_map(cam, region_map) for label, cam in cams.items()}
+
+
+def strongest_activations(sample: Mapping[str, Any], maker: SeedMaker) -> np.ndarray:
+    """Sample the largest activation map at about a thousand pixels of an image.
+
+    Returns:
+        (P,) values; none without maps, or if their file cannot be used.
+    """
+    try:
+        maps = [*maker.activation_maps(sample).values()]
+        largest = np.max(maps, axis=0).ravel() if maps else np.empty(0)
+    except (ValueError, OSError):  # the image is named when its seeds are made
+        return np.empty(0)
+    return largest[:: max(largest.size // _VALUES_OF_AN_IMAGE, 1)]
 
 
 def _scaled(box: ClassBox, scale: np.ndarray) -> ClassBox:

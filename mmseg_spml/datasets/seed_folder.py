@@ -1,27 +1,41 @@
 """Seed label maps of all images of a config, made in several processes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.datasets.seed_files import (
     SeedFile,
     SeedMaker,
     check_outputs,
     make_seed_file,
+    strongest_activations,
 )
+from mmseg_spml.functional.seeds.cam import options_of_shares
 from mmseg_spml.io.index_maps import check_output_folder
 from mmseg_spml.io.processes import spread
 from mmseg_spml.io.progress import watched
 
+# Images whose maps decide what the shares of pixels mean.
+_MOST_IMAGES = 500
+
 
 class SeedFolder:
     """The images of a data set and what makes their seeds.
+
+    Args:
+        dataset: The data set.
+        maker: What makes the seeds of an image.
+        shares: The shares of pixels to be labeled with a class and as background, by
+            which the maker gets its options; None: it has them.
 
     Attributes:
         dataset: The data set.
@@ -29,9 +43,15 @@ class SeedFolder:
         samples: The information on each image.
     """
 
-    def __init__(self, dataset: BaseDataset, maker: SeedMaker) -> None:
+    def __init__(
+        self,
+        dataset: BaseDataset,
+        maker: SeedMaker,
+        shares: tuple[float, float] | None = None,
+    ) -> None:
         self.dataset = dataset
         self.maker = maker
+        self.shares = shares
         self.samples: Sequence[dict[str, Any]] = [
             dataset.get_data_info(index) for index in range(len(dataset))
         ]
@@ -55,6 +75,7 @@ class SeedFolder:
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': []})
         settings = dict(cfg.seeds)
+        shares = _shares(settings)
         maker = SeedMaker(
             dataset.num_classes,
             method=settings.pop('method', 'tags'),
@@ -64,7 +85,7 @@ class SeedFolder:
             max_side=settings.pop('max_side', None),
             options=settings,
         )
-        return cls(dataset, maker)
+        return cls(dataset, maker, shares)
 
     def make(
         self, out: str, *, truth: str | None = None, processes: int = 1
@@ -83,6 +104,43 @@ class SeedFolder:
         check_outputs(self.samples, out)
         check_output_folder(out, [truth, self.maker.cams, self.maker.regions])
         self.maker.check()
+        self._choose_options(processes)
         work = partial(make_seed_file, maker=self.maker, out=out, truth=truth)
         done = spread(work, self.samples, processes)
         return list(watched(done, 'seeds', len(self.samples)))
+
+    def _choose_options(self, processes: int) -> None:
+        """Give the maker the options by which the shares of pixels are labeled."""
+        if self.shares is None:
+            return
+        chosen = evenly_spread(self.samples, _MOST_IMAGES)
+        work = partial(strongest_activations, maker=self.maker)
+        values = watched(spread(work, chosen, processes), 'maps', len(chosen))
+        strongest = np.concatenate([*values, np.empty(0)])
+        if not strongest.size:
+            return  # no image has a map, as each of them will say
+        alpha, threshold = options_of_shares(strongest, *self.shares)
+        self.maker = replace(self.maker, options=dict(alpha=alpha, threshold=threshold))
+
+
+def _shares(settings: dict[str, Any]) -> tuple[float, float] | None:
+    """Take the shares of pixels out of the settings of seeds, if they are there.
+
+    Raises:
+        ValueError: One of them is missing, they are no use, or out of range.
+    """
+    given = [settings.pop(name, None) for name in ('foreground', 'background')]
+    if given == [None, None]:
+        return None
+    others = [name for name in ('alpha', 'threshold') if settings.get(name) is not None]
+    if None in given or settings.get('method', 'tags') != 'tags' or others:
+        raise ValueError(
+            "seeds: the method 'tags' takes either alpha and threshold, or both "
+            'foreground and background, the shares of pixels to be labeled; set what '
+            f'is not wanted to None (got foreground={given[0]}, '
+            f'background={given[1]}{"".join(f", {o}={settings[o]}" for o in others)})'
+        )
+    for name in ('alpha', 'threshold'):
+        settings.pop(name, None)
+    options_of_shares(np.zeros(1), *given)
+    return given[0], given[1]

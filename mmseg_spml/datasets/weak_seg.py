@@ -18,7 +18,13 @@ from PIL import Image
 from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.annotations.text_files import read_names
 from mmseg_spml.datasets.annotation_samples import annotation_samples
-from mmseg_spml.datasets.list_files import MAPS, path_below, read_triples
+from mmseg_spml.datasets.list_files import (
+    MAPS,
+    add_maps,
+    listed,
+    path_below,
+    read_triples,
+)
 from mmseg_spml.datasets.sampler import Draw, randomness_of
 from mmseg_spml.functional.labels.values import check_label_options
 from mmseg_spml.io.folders import files_with_suffix
@@ -225,7 +231,12 @@ class WeakSegDataset(BaseSegDataset):
                 undeclared_absent=self.undeclared_tags == 'absent',
             )
             if self.image_list is not None:
-                samples = self._listed(samples, self.image_list)
+                samples = listed(
+                    samples,
+                    self.image_list,
+                    self.data_prefix.get('img_path', ''),
+                    self.ann_file,
+                )
         else:
             samples = self._samples_of_names()
         if not samples and self.list_format == 'annotations':
@@ -237,7 +248,7 @@ class WeakSegDataset(BaseSegDataset):
             )
         for key, folder in self.map_dirs.items():
             if folder is not None:
-                self._add_maps(samples, key, str(folder))
+                add_maps(samples, key, folder, self.data_prefix.get('img_path', ''))
         self._check_files(samples[0])
         table = None
         if self.tags_file is not None:
@@ -257,56 +268,6 @@ class WeakSegDataset(BaseSegDataset):
                 seg_fields=[],
             )
         return samples
-
-    def _add_maps(self, samples: list[dict], key: str, folder: str) -> None:
-        """Name the map of each image: of its path below the images, or of its stem.
-
-        Raises:
-            ValueError: Two images would share a map.
-        """
-        images = self.data_prefix.get('img_path', '') or '.'
-        owner: dict[str, str] = {}
-        for sample in samples:
-            path = sample['img_path']
-            below = osp.splitext(osp.relpath(path, images))[0]
-            name = osp.join(folder, f'{below}.png')
-            if below.startswith(os.pardir) or not osp.isfile(name):
-                name = osp.join(folder, f'{osp.basename(below)}.png')
-            other = owner.setdefault(name, path)
-            if other != path:
-                raise ValueError(
-                    f'{other} and {path} would share the map {name}: put the maps into '
-                    'the same subfolders as the images'
-                )
-            sample[key] = name
-
-    def _listed(self, samples: list[dict], image_list: str) -> list[dict]:
-        """Select the samples of the stems in ``image_list``, in the list's order."""
-        if not osp.isfile(image_list):
-            raise FileNotFoundError(f'there is no list {image_list}')
-        stems = read_names(Path(image_list))
-        folder = self.data_prefix.get('img_path', '')
-        known: dict[str, dict] = {}
-        twice: set[str] = set()
-        for sample in samples:
-            path = sample['img_path']
-            stem = osp.splitext(osp.basename(path))[0]
-            twice |= {stem} & known.keys()
-            known[stem] = sample
-            known[osp.relpath(path, folder or '.').replace(os.sep, '/')] = sample
-        ambiguous = sorted(twice & {*stems})
-        if ambiguous:
-            raise ValueError(
-                f'{image_list} names {ambiguous[0]}, which several images of '
-                f'{self.ann_file} are called: name them with their folders and suffixes'
-            )
-        missing = [stem for stem in stems if stem not in known]
-        if missing:
-            raise ValueError(
-                f'{image_list} names {len(missing)} images that {self.ann_file} '
-                f'does not annotate, such as {missing[0]}'
-            )
-        return [known[stem] for stem in stems]
 
     def _samples_of_names(self) -> list[dict]:
         for key, folder in self.data_prefix.items():

@@ -347,7 +347,9 @@ train_dataloader = dict(
     )
 )
 test_dataloader = dict(dataset=dict(pipeline=[*load, pack]))
-seeds = dict(method='tags', alpha=6, threshold=0.4)
+# The pixels with the strongest maps get their class, those with the weakest are
+# background, by these shares of all pixels. The rest is unlabeled.
+seeds = dict(method='tags', foreground=0.2, background=0.6)
 """
 
 

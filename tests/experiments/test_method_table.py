@@ -56,6 +56,14 @@ def test_labels_choose_the_folder():
         CCP.cells(['point'], [0])
 
 
+def test_a_column_with_the_configs_of_another():
+    sparse = TABLES['voc_animals'].cells(['tags_sparse'], [0])
+    tags = TABLES['voc_animals'].cells(['tags'], [0])
+    assert [cell.config for cell in sparse] == [cell.config for cell in tags]
+    folder = 'train_dataloader.dataset.label_dir=data/voc_animals_weak/tags_sparse'
+    assert all(folder in cell.options for cell in sparse)
+
+
 def test_options_of_all_runs():
     table = TABLES['voc_animals']
     half = ('train_cfg.max_iters=600', 'param_scheduler.0.max_iters=600')

@@ -4,6 +4,7 @@ Letters: N images; H, W image size; h, w feature map; D feature channels; C clas
 including the background (0).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from mmseg_spml.functional.labels.rasterize import box_mask
 ClassBox = Sequence[Any]
 """Class id and either (x0, y0, x1, y1), or the vertices of a turned box."""
 _TINY = 1e-7
+# Quantiles of maps are kept away from 0 and 1 by this, for their logarithms.
+_MARGIN = 1e-3
 
 
 def class_activations(features: Tensor, weight: Tensor) -> Tensor:
@@ -196,6 +199,44 @@ def seeds_of_tags(
     _check_threshold(threshold)
     labels, scores = _winners(_checked(cams, size), size, alpha)
     return np.where(scores < threshold, unlabeled, labels).astype(np.uint8)
+
+
+def options_of_shares(
+    strongest: np.ndarray, foreground: float = 0.2, background: float = 0.6
+) -> tuple[float, float]:
+    """Options of :func:`seeds_of_tags` by which given shares of pixels are labeled.
+
+    Maps of one network have high peaks and are 0 elsewhere, those of another one are
+    spread over the image, so that no ``alpha`` and ``threshold`` serve both. Of the
+    largest map m at each pixel, let f be the quantile of 1 - ``foreground`` and b that
+    of ``background``. With the threshold f and alpha = log f / log (1 - b), a pixel
+    takes a class if m >= f, is background if m <= b, and unlabeled in between.
+
+    Args:
+        strongest: (P,) values of the largest map at pixels of many images, in [0, 1].
+        foreground: Share of pixels to be labeled with a class, above 0.
+        background: Share of pixels to be background, above 0; both make at most 1.
+
+    Returns:
+        ``alpha`` and ``threshold``.
+
+    Raises:
+        ValueError: A share is out of range, or there is no value.
+
+    Example:
+        >>> options_of_shares(np.linspace(0, 1, 101), foreground=0.5, background=0.25)
+        (2.409420839653209, 0.5)
+    """
+    if not (foreground > 0 and background > 0 and foreground + background <= 1):
+        raise ValueError(
+            'the shares of foreground and background must be above 0 and make at most '
+            f'1, got {foreground} and {background}'
+        )
+    if not strongest.size:
+        raise ValueError('expected values of activation maps, got none')
+    low, high = np.quantile(strongest, [background, 1 - foreground])
+    low, high = (float(np.clip(v, _MARGIN, 1 - _MARGIN)) for v in (low, high))
+    return math.log(high) / math.log1p(-low), high
 
 
 def seeds_of_boxes(

@@ -8,6 +8,7 @@ from mmseg_spml.functional.seeds import cam_files
 from mmseg_spml.functional.seeds.cam import (
     class_activations,
     normalized_maps,
+    options_of_shares,
     region_mean_map,
     scores_of_cams,
     seeds_of_boxes,
@@ -254,3 +255,37 @@ def test_the_grid_of_scores_has_whole_cells(stride, cells):
     size = stride * cells, stride * cells + stride - 1
     scores = scores_of_cams({1: np.ones(size)}, 2, size, stride=stride)
     assert scores.shape == (2, cells, cells)
+
+
+@pytest.mark.parametrize('power', [0.3, 1, 8])  # spread maps, and some with peaks
+def test_shares_of_pixels(power):
+    cams = {4: smooth((60, 80), 0) ** power, 9: smooth((60, 80), 1) ** power}
+    strongest = np.maximum(cams[4], cams[9])
+    alpha, threshold = options_of_shares(strongest, 0.25, 0.4)
+    labels = seeds_of_tags(
+        cams, (60, 80), alpha=alpha, threshold=threshold, unlabeled=C
+    )
+    assert (labels == 0).mean() == pytest.approx(0.4, abs=1e-3)
+    assert np.isin(labels, (4, 9)).mean() == pytest.approx(0.25, abs=1e-3)
+    ranks = strongest.ravel().argsort().argsort().reshape(60, 80) / strongest.size
+    assert ranks[labels == 0].max() < ranks[labels == C].min()
+    assert ranks[labels == C].max() < ranks[(labels > 0) & (labels < C)].min()
+
+
+def test_shares_of_constant_maps():
+    peaks = np.zeros((4, 5))
+    peaks[2, 3] = 1  # nearly all of the map is 0
+    for cam, expected in ((peaks, peaks * 7), (np.ones((4, 5)), np.full((4, 5), 7))):
+        alpha, threshold = options_of_shares(cam)
+        labels = seeds_of_tags(
+            {7: cam}, (4, 5), alpha=alpha, threshold=threshold, unlabeled=C
+        )
+        assert (labels == expected).all()
+
+
+@pytest.mark.parametrize('shares', [(0, 0.5), (0.5, 0), (0.6, 0.5), (np.nan, 0.5)])
+def test_wrong_shares_of_pixels(shares):
+    with pytest.raises(ValueError, match='at most 1, got'):
+        options_of_shares(np.ones(3), *shares)
+    with pytest.raises(ValueError, match='got none'):
+        options_of_shares(np.empty(0))
