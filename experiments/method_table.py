@@ -288,10 +288,10 @@ TABLES = {
             'scribbles_10': 'a tenth of each scribble',
             'points': 'points',
             'boxes': 'boxes (GrabCut)',
-            'tags': 'tags',
-            'tags_sparse': 'tags, surer seeds',
+            'tags_shares': 'tags',
+            'tags': 'tags, no pixel unlabeled',
         },
-        configs_of={'tags_sparse': 'tags'},
+        configs_of={'tags_shares': 'tags'},
         methods=_methods(
             'voc_animals',
             {

@@ -14,8 +14,7 @@ from mmseg_spml.cli.command import Command
     '--loss',
     type=click.Choice(['propagation', 'spml', 'cross_entropy', 'dense_crf']),
     help='what to train: SPML with label propagation; SPML as published; or a baseline '
-    'to compare with (default: the best of SPML in our comparisons, spml for tags '
-    'and propagation for all others)',
+    'to compare with (default: propagation)',
 )
 @click.option(
     '--device',

@@ -34,7 +34,8 @@ from mmseg_spml.io.index_maps import (
 METHODS: dict[str, Callable[..., np.ndarray]] = dict(
     tags=seeds_of_tags, boxes=seeds_of_boxes, grabcut=grabcut_seeds
 )
-_VALUES_OF_AN_IMAGE = 1000
+# Pixels of an image by which maps are judged: a grid of this many rows and columns.
+_GRID = 32
 
 
 @dataclass(frozen=True)
@@ -232,17 +233,24 @@ class SeedMaker:
 
 
 def strongest_activations(sample: Mapping[str, Any], maker: SeedMaker) -> np.ndarray:
-    """Sample the largest activation map at about a thousand pixels of an image.
+    """Sample the largest activation map of an image on an even grid.
 
     Returns:
         (P,) values; none without maps, or if their file cannot be used.
     """
     try:
         maps = [*maker.activation_maps(sample).values()]
-        largest = np.max(maps, axis=0).ravel() if maps else np.empty(0)
+        largest = np.max(maps, axis=0) if maps else np.empty((0, 0))
     except (ValueError, OSError):  # the image is named when its seeds are made
         return np.empty(0)
-    return largest[:: max(largest.size // _VALUES_OF_AN_IMAGE, 1)]
+    rows, columns = (_places(length) for length in largest.shape)
+    return largest[np.ix_(rows, columns)].ravel()
+
+
+def _places(length: int) -> np.ndarray:
+    """Middles of up to ``_GRID`` equal parts of a side of an image."""
+    number = min(length, _GRID)
+    return ((np.arange(number) + 0.5) * length / max(number, 1)).astype(int)
 
 
 def _scaled(box: ClassBox, scale: np.ndarray) -> ClassBox:

@@ -1,6 +1,8 @@
 """Adaptation of configs to what a test should show, augment and write."""
 
+import copy
 import os
+from collections.abc import Sequence
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -9,6 +11,8 @@ from mmseg_spml.datasets.pipelines import IMAGE_LOADING
 from mmseg_spml.io.index_maps import check_output_folder
 
 _TILE = 1024
+# Transforms that load what predictions are scored by.
+_LABELS = ('LoadAnnotations', 'LoadWeakAnnotations', 'UnlabeledToVoid')
 
 
 def use_validation_images(cfg: Config) -> None:
@@ -22,15 +26,27 @@ def use_validation_images(cfg: Config) -> None:
     """
     if not cfg.get('val_dataloader') or not cfg.get('val_evaluator'):
         raise ValueError(
-            '--split val: the config has no val_dataloader, such as that of a project '
-            'without held-out images'
+            '--split val: the config has no val_dataloader; a project has one only if '
+            'images are held out'
         )
-    cfg.test_dataloader = cfg.val_dataloader
-    cfg.test_evaluator = cfg.val_evaluator
+    # Copies: a test changes its pipeline, and banks are built by that of validation.
+    cfg.test_dataloader = copy.deepcopy(cfg.val_dataloader)
+    cfg.test_evaluator = copy.deepcopy(cfg.val_evaluator)
+    if not cfg.get('test_cfg'):
+        cfg.test_cfg = dict(type='TestLoop')
 
 
 def loads_masks(cfg: Config) -> bool:
-    """Whether the test pipeline of a config loads a mask for each image."""
+    """Whether the test pipeline of a config loads a mask for each image.
+
+    Raises:
+        ValueError: The config has no test images.
+    """
+    if not cfg.get('test_dataloader'):
+        raise ValueError(
+            'the config has no test_dataloader: test the validation images by '
+            '--split val'
+        )
     pipeline = cfg.test_dataloader.dataset.get('pipeline', ())
     return any(step['type'] == 'LoadAnnotations' for step in pipeline)
 
@@ -95,8 +111,9 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
         # How images are loaded, and their working size, are those of the test pipeline.
         loading = [step for step in dataset.pipeline if step['type'] in IMAGE_LOADING]
         if loading:
-            views_of = (s for s in cfg.tta_pipeline if s['type'] not in IMAGE_LOADING)
-            dataset.pipeline = [*loading, *views_of]
+            views_of = [s for s in cfg.tta_pipeline if s['type'] not in IMAGE_LOADING]
+            labels = [step for step in dataset.pipeline if step['type'] in _LABELS]
+            dataset.pipeline = [*loading, *_with_labels(views_of, labels)]
         else:
             dataset.pipeline = cfg.tta_pipeline
     else:
@@ -107,6 +124,20 @@ def use_tta(cfg: Config, views: bool, crf: bool) -> None:
         cfg.tta_model = dict(type='SPMLTTAModel', crf=options or {})
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
+
+
+def _with_labels(pipeline: Sequence[dict], labels: Sequence[dict]) -> list[dict]:
+    """Replace the step of a TTA pipeline that loads masks by steps for other labels."""
+    changed = []
+    for step in copy.deepcopy([*pipeline]):
+        if step['type'] == 'TestTimeAug':
+            groups = []
+            for group in step['transforms']:
+                masks = [one['type'] for one in group] == ['LoadAnnotations']
+                groups += [[label] for label in labels] if masks and labels else [group]
+            step['transforms'] = groups
+        changed.append(step)
+    return changed
 
 
 def use_tiles(cfg: Config, tile: int | None) -> None:

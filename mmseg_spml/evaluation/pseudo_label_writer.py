@@ -35,8 +35,8 @@ class PseudoLabelWriter(BaseMetric):
     """Write a label map for each image that :class:`PseudoLabeler` scored.
 
     The test loop may run on any number of processes: each of them writes the images
-    that it was given. Labels are found at the size at which images are loaded, and
-    written at that of their files.
+    that it was given. Labels are found at the size at which images are loaded, where
+    weak labels and boxes are kept, and enlarged to the size of their files.
 
     Args:
         out_dir: The folder for the label maps ``<image stem>.png`` with the values

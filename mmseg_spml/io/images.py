@@ -21,6 +21,7 @@ IMAGE_SUFFIXES = (
 BANDED_SUFFIXES = ('.npy', '.tif', '.tiff')
 """The suffixes of files with any number of bands; a fourth one is no alpha channel."""
 
+_PNG_DEPTH = 24  # the place of the bits of a channel in a PNG file
 _EIGHT_BITS = ('.jpg', '.jpeg', '.jfif', '.bmp', '.webp')
 
 
@@ -199,7 +200,8 @@ def three_bands(image: np.ndarray) -> np.ndarray:
     Args:
         image: (H, W) or (H, W, bands); the first three bands are shown, or the first
             one as gray. Values beyond 255, and those of other types than integers below
-            it, are stretched from their 1st to their 99th percentile.
+            it, are stretched from their 1st to their 99th percentile; what is not
+            finite is black.
 
     Returns:
         (H, W, 3) uint8, the bands in the order of the image.
@@ -212,10 +214,15 @@ def three_bands(image: np.ndarray) -> np.ndarray:
     shown = bands[..., :3] if bands.shape[2] >= 3 else bands[..., [0, 0, 0]]
     if shown.dtype == np.uint8:
         return np.ascontiguousarray(shown)
-    if shown.min() >= 0 and shown.max() <= 255 and shown.max() > 1:
-        return np.ascontiguousarray(np.rint(shown).astype(np.uint8))
-    low, high = np.percentile(shown, [1, 99])
-    stretched = (shown - low) / max(high - low, 1e-6) * 255
+    known = np.isfinite(shown)
+    values = shown[known]
+    if not values.size:
+        return np.zeros(shown.shape, np.uint8)
+    if values.min() >= 0 and 1 < values.max() <= 255:
+        shown = np.rint(np.where(known, shown, 0))
+        return np.ascontiguousarray(shown.astype(np.uint8))
+    low, high = np.percentile(values, [1, 99])
+    stretched = (np.where(known, shown, low) - low) / max(high - low, 1e-6) * 255
     return np.ascontiguousarray(np.clip(stretched, 0, 255).astype(np.uint8))
 
 
@@ -230,16 +237,27 @@ def read_picture(path: str | Path) -> np.ndarray:
         ValueError: The file cannot be decoded or is no image.
     """
     suffix = Path(path).suffix.lower()
-    if suffix in _EIGHT_BITS:
+    if suffix == '.npy':
+        return three_bands(read_bands(path))
+    if not Path(path).is_file() or _has_eight_bits(Path(path)):
         return read_image(path)
+    check_image(path)
     try:
         bands = read_bands(path)
-    except ImportError:  # OpenCV reads photographs, if not every TIFF
+    except (ImportError, ValueError):  # OpenCV knows more of photographs
         return read_image(path)
-    photograph = bands.dtype == np.uint8 and bands.shape[2] in (1, 3)
-    if photograph and suffix != '.npy':
+    if bands.dtype == np.uint8 and bands.shape[2] in (1, 3):
         return read_image(path)  # turned upright, as models see it
     return three_bands(bands)
+
+
+def _has_eight_bits(path: Path) -> bool:
+    """Whether an image file has eight bits, as far as its head says."""
+    if path.suffix.lower() != '.png':
+        return path.suffix.lower() in _EIGHT_BITS
+    with path.open('rb') as file:
+        head = file.read(_PNG_DEPTH + 1)
+    return len(head) > _PNG_DEPTH and head[_PNG_DEPTH] <= 8
 
 
 def list_images(

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-# A line by which MMEngine's loggers, or `watched`, report the progress of a loop.
-_PROGRESS = re.compile(
+PROGRESS = re.compile(
     r'(?:Iter\((\w+)\)|^([\w -]+?)) *\[ *(\d+)/(\d+)\].*?eta: ([\w :,]+?)  '
 )
+"""A line by which MMEngine's loggers, or ``watched``, report the progress of a loop."""
 
 LoopReport = Callable[[str, int, int, str], None]
 """Function of a loop (train, val, test), iterations done, their number, time left."""
@@ -50,7 +50,7 @@ def call_logged(
             for line in process.stdout or ():
                 file.write(line)
                 last = line.strip() or last
-                found = _PROGRESS.search(line)
+                found = PROGRESS.search(line)
                 if found:
                     loop, work, done, total, left = found.groups()
                     report(loop or work, int(done), int(total), left)

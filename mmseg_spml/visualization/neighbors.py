@@ -21,6 +21,7 @@ from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.functional.segments.retrieval import nearest_segments
 from mmseg_spml.functional.segments.segments import Segments
+from mmseg_spml.io.limits import check_image
 from mmseg_spml.models.data_preprocessor import (
     normalize,
     padded_for_test,
@@ -128,11 +129,12 @@ def load_query(pipeline: Sequence[dict], path: Path, x: int, y: int) -> Query:
     """
     if not path.is_file():
         raise FileNotFoundError(f'there is no image {path}')
+    check_image(path)
     try:
         loaded = Compose([TRANSFORMS.build(step) for step in pipeline])(
             dict(img_path=str(path))
         )
-    except AssertionError as error:  # that of MMCV's loader
+    except (AssertionError, cv2.error) as error:  # those of MMCV's loader
         raise ValueError(f'{path}: no image that OpenCV can decode') from error
     height, width = loaded['ori_shape']
     if not (0 <= x < width and 0 <= y < height):

@@ -51,6 +51,22 @@ def test_shares_are_those_of_all_images(images, tmp_path, processes):
     assert set(seeds.maker.options) == {'alpha', 'threshold'}
 
 
+@pytest.mark.parametrize('size', [(1000, 1000), (600, 800), (334, 500), (2, 900)])
+def test_large_maps_are_judged_everywhere(tmp_path, size):
+    rows, columns = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
+    blob = np.exp(-4 * (rows**2 + columns**2))  # its border is 0
+    for folder in ('images', 'cams'):
+        (tmp_path / folder).mkdir()
+    cv2.imwrite(str(tmp_path / 'images' / 'a.png'), np.zeros(size, np.uint8))
+    save_cam(tmp_path / 'cams' / 'a.npz', {1: blob})
+    cfg = config(tmp_path / 'images', foreground=0.2, background=0.6)
+    seeds = SeedFolder.of_config(cfg, str(tmp_path / 'cams'))
+    seeds.make(str(tmp_path / 'out'))
+    labels = read_index_map(str(tmp_path / 'out' / 'a.png'))
+    assert (labels == 1).mean() == pytest.approx(0.2, abs=0.02)
+    assert (labels == 0).mean() == pytest.approx(0.6, abs=0.02)
+
+
 def test_no_map_at_all(images, tmp_path):
     (tmp_path / 'none').mkdir()
     cfg = config(images, foreground=0.2, background=0.6)
@@ -70,7 +86,7 @@ def test_no_map_at_all(images, tmp_path):
     ],
 )
 def test_shares_that_cannot_be(images, tmp_path, settings):
-    with pytest.raises(ValueError, match='foreground'):
+    with pytest.raises(ValueError, match='the shares of'):
         SeedFolder.of_config(config(images, **settings), str(tmp_path / 'cams'))
 
 

@@ -18,6 +18,7 @@ def test_console_and_log_file(tmp_path):
         assert len(before.splitlines()) <= 4, before
     (log,) = (tmp_path / 'w').glob('*/*.log')
     text = log.read_text()
-    for part in ('System environment', 'Config:', 'Hooks will be executed', 'mIoU'):
+    parts = 'System environment', 'Config:', 'Hooks will be executed', 'mIoU'
+    for part in (*parts, 'TestProgressHook'):
         assert part in text
     assert 'mIoU' in output and 'Saving checkpoint at 2 iterations' in output

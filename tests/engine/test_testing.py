@@ -46,6 +46,29 @@ def test_validation_images_are_scored_as_in_training(tmp_path):
     cfg.val_dataloader = None
     with pytest.raises(ValueError, match='no val_dataloader'):
         use_validation_images(cfg)
+    cfg.test_dataloader = None
+    with pytest.raises(ValueError, match='no test_dataloader'):
+        loads_masks(cfg)
+
+
+def test_views_of_validation_images_have_their_labels(tmp_path):
+    cfg = config(tmp_path, 'LoadImageFromFile')
+    weak = dict(type='LoadWeakAnnotations', after_resize=True)
+    steps = [dict(type='LoadImageFromFile'), weak, dict(type='UnlabeledToVoid')]
+    cfg.val_dataloader = dict(dataset=dict(pipeline=steps))
+    cfg.val_evaluator = dict(type='ClassIoUMetric')
+    before = cfg.val_dataloader.to_dict()
+    use_validation_images(cfg)
+    use_tta(cfg, views=True, crf=False)
+    _, views = cfg.test_dataloader.dataset.pipeline
+    assert [group[0]['type'] for group in views['transforms'][-3:]] == [
+        'LoadWeakAnnotations',
+        'UnlabeledToVoid',
+        'PackSegInputs',
+    ]
+    assert views['transforms'][-3][0] == weak
+    assert cfg.val_dataloader.to_dict() == before
+    assert cfg.tta_pipeline[-1]['transforms'][-2][0]['type'] == 'LoadAnnotations'
 
 
 def test_images_without_masks(tmp_path):

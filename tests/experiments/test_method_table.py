@@ -57,11 +57,11 @@ def test_labels_choose_the_folder():
 
 
 def test_a_column_with_the_configs_of_another():
-    sparse = TABLES['voc_animals'].cells(['tags_sparse'], [0])
+    shares = TABLES['voc_animals'].cells(['tags_shares'], [0])
     tags = TABLES['voc_animals'].cells(['tags'], [0])
-    assert [cell.config for cell in sparse] == [cell.config for cell in tags]
-    folder = 'train_dataloader.dataset.label_dir=data/voc_animals_weak/tags_sparse'
-    assert all(folder in cell.options for cell in sparse)
+    assert [cell.config for cell in shares] == [cell.config for cell in tags]
+    folder = 'train_dataloader.dataset.label_dir=data/voc_animals_weak/tags_shares'
+    assert all(folder in cell.options for cell in shares)
 
 
 def test_options_of_all_runs():

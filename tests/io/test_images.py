@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from mmseg_spml.functional.seeds.cam_files import load_cam, save_cam
-from mmseg_spml.io.images import chosen_images, write_image
+from mmseg_spml.io.images import (
+    chosen_images,
+    read_picture,
+    three_bands,
+    write_image,
+)
 
 
 @pytest.fixture
@@ -61,3 +66,32 @@ def test_chosen_images(tmp_path):
     assert chosen_images(tmp_path, ('.jpg',), ['b.jpg']) == ['b.jpg']
     with pytest.raises(ValueError, match='lacks 1 of the images .* c.jpg'):
         chosen_images(tmp_path, ('.jpg',), ['b.jpg', 'c.jpg'])
+
+
+def test_what_is_not_finite_is_black():
+    image = np.full((4, 5, 3), 100.0)
+    image[0, 0] = np.nan
+    shown = three_bands(image)
+    assert (shown[0, 0] == 0).all() and (shown[1:] == 100).all()
+    spread = np.linspace(-50, 5000, 60).reshape(4, 5, 3)
+    spread[0, 0] = np.inf
+    shown = three_bands(spread)
+    assert shown[0, 0].max() == 0 and shown[-1, -1].min() > 240
+    assert not three_bands(np.full((2, 2), np.nan)).any()
+
+
+def test_pictures_of_any_depth(tmp_path):
+    grays = np.arange(0, 4096, 64, dtype=np.uint16).reshape(8, 8)
+    write_image(tmp_path / 'deep.png', grays)
+    assert read_picture(tmp_path / 'deep.png').max() > 240  # of 12 bits
+    photograph = np.random.default_rng(0).integers(0, 99, (8, 9, 3), np.uint8)
+    for name in ('a.png', 'a.tif', 'a.bmp'):
+        write_image(tmp_path / name, photograph)
+        assert (read_picture(tmp_path / name) == photograph).all()
+    np.save(tmp_path / 'bands.npy', np.dstack([photograph, photograph]))
+    assert (read_picture(tmp_path / 'bands.npy') == photograph).all()
+    with pytest.raises(FileNotFoundError, match='no.png'):
+        read_picture(tmp_path / 'no.png')
+    (tmp_path / 'none.png').write_bytes(b'')
+    with pytest.raises(ValueError, match='none.png'):
+        read_picture(tmp_path / 'none.png')

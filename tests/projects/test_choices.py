@@ -75,7 +75,7 @@ def test_images_are_held_out(survey):
 
 @pytest.mark.parametrize(
     'annotate, supervision, loss',
-    [(made_up.boxes, 'boxes', 'propagation'), (made_up.tags, 'tags', 'spml')],
+    [(made_up.boxes, 'boxes', 'propagation'), (made_up.tags, 'tags', 'propagation')],
 )
 def test_labels_without_pixels(tmp_path, annotate, supervision, loss):
     survey = take_survey(*made_up.make_data(tmp_path, annotate=annotate))

@@ -102,9 +102,10 @@ def test_a_pixel_of_the_file_in_the_image_that_the_model_sees(tmp_path):
         assert query.image[:, query.y, query.x].tolist() == list(RED)
     with pytest.raises(ValueError, match=r'\(40, 0\) is outside of q.png.*40 pixels'):
         load_query(limited, path, 40, 0)
-    path.write_bytes(b'none')
-    with pytest.raises(ValueError, match='q.png: no image'):
-        load_query(limited, path, 0, 0)
+    for content in (b'none', b''):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match='q.png: no image'):
+            load_query(limited, path, 0, 0)
     with pytest.raises(FileNotFoundError, match='no.png'):
         load_query(limited, tmp_path / 'no.png', 0, 0)
 

@@ -47,5 +47,9 @@ class TestProgressHook(Hook):
         self._told = now
         loop = runner.val_loop if mode == 'val' else runner.test_loop
         done, total = batch_idx + 1, len(loop.dataloader)
-        left = timedelta(seconds=round((now - self._start) / done * (total - done)))
-        runner.logger.info(f'Iter({mode}) [{done}/{total}]  eta: {left}')
+        passed = now - self._start
+        left = timedelta(seconds=round(passed / done * (total - done)))
+        runner.logger.info(
+            f'Iter({mode}) [{done}/{total}]  eta: {left}  '
+            f'{timedelta(seconds=round(passed))} passed'
+        )

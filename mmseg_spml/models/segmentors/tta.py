@@ -1,5 +1,7 @@
 """Test-time augmentation with an optional dense CRF."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from mmengine.structures import PixelData
@@ -10,7 +12,7 @@ from mmseg_spml.functional.refinement.dense_crf import (
     MIN_PROBABILITY,
     dense_crf_of_images,
 )
-from mmseg_spml.io.images import read_picture
+from mmseg_spml.io.images import BANDED_SUFFIXES, read_image, read_picture
 
 
 @MODELS.register_module()
@@ -67,4 +69,6 @@ def _image_of(path: str | None) -> np.ndarray:
             'the dense CRF reads the image file, but this sample names none: use a '
             'data set, or crf=None'
         )
-    return read_picture(path)
+    # Models see other files in the eight bits of OpenCV.
+    banded = Path(path).suffix.lower() in BANDED_SUFFIXES
+    return read_picture(path) if banded else read_image(path)

@@ -7,6 +7,7 @@ import pytest
 
 from mmseg_spml.engine.hooks import TestProgressHook, test_progress
 from mmseg_spml.engine.runner import is_for_the_console
+from mmseg_spml.recipes.logged_call import PROGRESS
 
 
 @pytest.fixture
@@ -31,9 +32,12 @@ def test_lines_at_regular_times(mode, clock, caplog):
             clock.value += 3
             getattr(hook, f'after_{mode}_iter')(runner, index, None, None)
         assert caplog.messages[:2] == [
-            f'Iter({mode}) [2/10]  eta: 0:00:24',
-            f'Iter({mode}) [4/10]  eta: 0:00:18',
+            f'Iter({mode}) [2/10]  eta: 0:00:24  0:00:06 passed',
+            f'Iter({mode}) [4/10]  eta: 0:00:18  0:00:12 passed',
         ]
+        assert PROGRESS.search(caplog.messages[0]).groups() == (
+            *(mode, None, '2', '10', '0:00:24'),
+        )
         assert len(caplog.messages) == 5
         assert all(map(is_for_the_console, caplog.records))
 
