@@ -1,6 +1,6 @@
 """Seed label maps of all images of a config, made in several processes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -74,18 +74,7 @@ class SeedFolder:
             )
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': []})
-        settings = dict(cfg.seeds)
-        shares = _shares(settings)
-        maker = SeedMaker(
-            dataset.num_classes,
-            method=settings.pop('method', 'tags'),
-            cams=cams,
-            regions=settings.pop('regions', None),
-            boxes_complete=settings.pop('boxes_complete', None),
-            max_side=settings.pop('max_side', None),
-            options=settings,
-        )
-        return cls(dataset, maker, shares)
+        return cls(dataset, *maker_of(cfg.seeds, dataset.num_classes, cams))
 
     def make(
         self, out: str, *, truth: str | None = None, processes: int = 1
@@ -121,6 +110,36 @@ class SeedFolder:
             return  # no image has a map, as each of them will say
         alpha, threshold = options_of_shares(strongest, *self.shares)
         self.maker = replace(self.maker, options=dict(alpha=alpha, threshold=threshold))
+
+
+def maker_of(
+    seeds: Mapping[str, Any], num_classes: int, cams: str | None = None
+) -> tuple[SeedMaker, tuple[float, float] | None]:
+    """Build what makes seeds from the ``seeds`` of a config.
+
+    Args:
+        seeds: The method, its options, or shares of pixels in their place.
+        num_classes: C, including the background.
+        cams: The folder of activation maps.
+
+    Returns:
+        The maker, and the shares of foreground and background, if there are any.
+
+    Raises:
+        ValueError: An option is wrong.
+    """
+    settings = dict(seeds)
+    shares = _shares(settings)
+    maker = SeedMaker(
+        num_classes,
+        method=settings.pop('method', 'tags'),
+        cams=cams,
+        regions=settings.pop('regions', None),
+        boxes_complete=settings.pop('boxes_complete', None),
+        max_side=settings.pop('max_side', None),
+        options=settings,
+    )
+    return maker, shares
 
 
 def _shares(settings: dict[str, Any]) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 
 import mmseg_spml.models.classifiers  # noqa: F401
-from mmseg_spml.datasets.seed_files import SeedMaker
+from mmseg_spml.datasets.seed_folder import maker_of
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = [
@@ -45,13 +45,6 @@ def test_config(path):
     with torch.no_grad():
         maps = model.activation_maps(torch.rand(1, 3, 64, 48))
     assert maps.shape == (1, len(classes) - 1, 64, 48)
-    settings = dict(cfg.seeds)
-    method = settings.pop('method')
-    SeedMaker(
-        len(classes),
-        method,
-        cams=None if method == 'grabcut' else 'cams',
-        regions=settings.pop('regions', None),
-        boxes_complete=settings.pop('boxes_complete', None),
-        options=settings,
-    )
+    cams = None if cfg.seeds.method == 'grabcut' else 'cams'
+    maker, _ = maker_of(cfg.seeds, len(classes), cams)
+    assert maker.method == cfg.seeds.method
