@@ -17,8 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-# Between two lines of progress where there is no terminal.
-_SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_LINES = 5.0
+"""Time between two lines of progress where there is no terminal."""
 T = TypeVar('T')
 Report = Callable[[str, int, int, str], None]
 """Function of the name of a stage, the steps done, their number, and the time left."""
@@ -65,16 +65,32 @@ def _logged(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - told >= _SECONDS_BETWEEN_LINES and done != total:
+        if now - told >= SECONDS_BETWEEN_LINES and done != total:
             told = now
-            print(_line(what, done, total, now - start), file=sys.stderr, flush=True)
+            print(
+                progress_line(what, done, total, now - start),
+                file=sys.stderr,
+                flush=True,
+            )
     passed = time.monotonic() - start
     print(
         f'{what} [{done}/{done}]  {_clock(passed)} passed', file=sys.stderr, flush=True
     )
 
 
-def _line(what: str, done: int, total: int | None, passed: float) -> str:
+def progress_line(what: str, done: int, total: int | None, passed: float) -> str:
+    """Say how far a loop has come, and how long it will take.
+
+    Args:
+        what: A word or two for the work.
+        done: The number of items done, above 0.
+        total: The number of all items; None if it is unknown.
+        passed: The time in seconds since the loop began.
+
+    Example:
+        >>> progress_line('reading', 2, 10, passed=6.0)
+        'reading [2/10]  eta: 0:00:24  0:00:06 passed'
+    """
     if not total:
         return f'{what} [{done}]  {_clock(passed)} passed'
     left = passed / done * (total - done)

@@ -1,13 +1,14 @@
 """Hook that shows how far validation and testing have come."""
 
 import time
-from datetime import timedelta
 from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+
+from mmseg_spml.io.progress import SECONDS_BETWEEN_LINES, progress_line
 
 
 @HOOKS.register_module()
@@ -27,7 +28,7 @@ class TestProgressHook(Hook):
     __test__ = False  # the name is not one of a test
     priority = 'VERY_LOW'
 
-    def __init__(self, seconds: float = 5.0) -> None:
+    def __init__(self, seconds: float = SECONDS_BETWEEN_LINES) -> None:
         if not seconds > 0:
             raise ValueError(f'seconds must be above 0, got {seconds}')
         self.seconds = seconds
@@ -47,9 +48,5 @@ class TestProgressHook(Hook):
         self._told = now
         loop = runner.val_loop if mode == 'val' else runner.test_loop
         done, total = batch_idx + 1, len(loop.dataloader)
-        passed = now - self._start
-        left = timedelta(seconds=round(passed / done * (total - done)))
-        runner.logger.info(
-            f'Iter({mode}) [{done}/{total}]  eta: {left}  '
-            f'{timedelta(seconds=round(passed))} passed'
-        )
+        line = progress_line(f'Iter({mode})', done, total, now - self._start)
+        runner.logger.info(line)
