@@ -10,6 +10,7 @@ Letters: C classes.
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -123,7 +124,9 @@ class TagTable:
     """The tags of images by their names.
 
     Entries are class ids, or multi-hot vectors of C entries, or of C-1 entries without
-    class 0 (whose tag is then False). Names may carry a folder and a suffix.
+    class 0 (whose tag is then False). Names may carry folders and a suffix: an image
+    has the entry whose name is the longest end of its path, or else the only entry of
+    its file name.
 
     Args:
         path: The file to read.
@@ -139,8 +142,9 @@ class TagTable:
         >>> path = os.path.join(tempfile.mkdtemp(), 'tags.json')
         >>> with open(path, 'w') as file:
         ...     json.dump({'a': [0, 2]}, file)
-        >>> TagTable(path, 3)['images/a.jpg']
-        array([ True, False,  True])
+        >>> table = TagTable(path, 3)
+        >>> table['images/a.jpg'], table.key_of('images/b.jpg')
+        (array([ True, False,  True]), None)
     """
 
     def __init__(
@@ -160,38 +164,62 @@ class TagTable:
                 f'{list(classes)}. Ids would mean other classes: convert the file'
             )
         self._table: dict[str | int, Any] = {
-            key if isinstance(key, int) else _stem(key): value
+            key if isinstance(key, int) else _without_suffix(key): value
             for key, value in table.items()
         }
         if len(self._table) < len(table):
             raise AnnotationError(
                 f'the tag file {path} names {len(table)} images but only '
-                f'{len(self._table)} names without folder and suffix; give every '
-                'image a name of its own'
+                f'{len(self._table)} names without suffix; give every image a name of '
+                'its own'
             )
         self._integer_keys = any(isinstance(key, int) for key in self._table)
+        self._by_file_name: dict[str, list[str]] = defaultdict(list)
+        for key in self._table:
+            if isinstance(key, str):
+                self._by_file_name[key.rpartition('/')[2]].append(key)
 
     def __contains__(self, name: str) -> bool:
-        return self._key(name) in self._table
+        return self.key_of(name) is not None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return the tags of an image, (C,) bool."""
-        key = self._key(name)
-        if key not in self._table:
+        key = self.key_of(name)
+        if key is None:
             raise AnnotationError(
-                f'the tag file {self.path} has no entry for the image {key}. Add it '
-                '(an empty list if no class is there), or leave the image out of the '
-                'list'
+                f'the tag file {self.path} has no entry for the image '
+                f'{_without_suffix(name)}. Add it (an empty list if no class is '
+                'there), or leave the image out of the list'
             )
         return self._multi_hot(self._table[key], f'image {key} in {self.path}')
 
-    def _key(self, name: str) -> str | int:
-        stem = _stem(name)
+    def key_of(self, name: str) -> str | int | None:
+        """Return the name that the table has for an image, or None.
+
+        Raises:
+            AnnotationError: Several entries may be meant.
+        """
+        path = _without_suffix(name)
+        folders, _, stem = path.rpartition('/')
+        parts = folders.split('/') if folders else []
+        for first in range(len(parts) + 1):
+            end = '/'.join([*parts[first:], stem])
+            if end in self._table:
+                return end
+        others = self._by_file_name.get(stem, [])
+        if len(others) > 1:
+            raise AnnotationError(
+                f'the tag file {self.path} has no entry for the image {path}, but '
+                f'{len(others)} of its file name, such as {others[0]}: name the images '
+                'in it by their folders, as they are on the disk'
+            )
+        if others:
+            return others[0]
         digits = stem.replace('_', '')
         # Some releases name the VOC image 2007_000032 by the integer 2007000032.
-        if self._integer_keys and stem not in self._table and digits.isdigit():
+        if self._integer_keys and digits.isdigit() and int(digits) in self._table:
             return int(digits)
-        return stem
+        return None
 
     def _multi_hot(self, value: Any, where: str) -> np.ndarray:
         tags = np.zeros(self.num_classes, bool)
@@ -251,7 +279,8 @@ def _numbers(value: Any, where: str) -> np.ndarray:
     return value.ravel()
 
 
-def _stem(name: str) -> str:
-    base = os.path.basename(name)
-    stem, suffix = os.path.splitext(base)
-    return stem if suffix.lower() in IMAGE_SUFFIXES else base
+def _without_suffix(name: str) -> str:
+    """Path of an image with '/' between folders and without the suffix of images."""
+    path = name.replace(os.sep, '/')
+    stem, suffix = os.path.splitext(path)
+    return stem if suffix.lower() in IMAGE_SUFFIXES else path

@@ -45,6 +45,7 @@ def command(
     mmseg-spml browse weak.jsonl --images images --classes background cat dog \
         --page weak.html --sheets sheets/
     """
+    from mmseg_spml.annotations.model import AnnotationError
     from mmseg_spml.annotations.problems import Problems
     from mmseg_spml.io.progress import watched
     from mmseg_spml.visualization.annotated_images import AnnotatedImages
@@ -57,6 +58,8 @@ def command(
     for annotation in watched(found, 'drawing'):
         with problems.leaving_out():
             pictures.add(annotation)
+    if not pictures and not problems.found:
+        raise AnnotationError('annotates no image', file=annotations)
     if page:
         pictures.write_page(page, Path(annotations).name)
         click.echo(f'{len(pictures)} images written to {page}')

@@ -1,10 +1,11 @@
-"""Lists of the images of a data set and their maps."""
+"""Lists of the images of a data set, their maps and their tags."""
 
 import os
 import os.path as osp
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.annotations.text_files import read_names
 from mmseg_spml.io.folders import first_sharing
 
@@ -167,3 +168,31 @@ def add_maps(
         )
     for sample in samples:
         sample[key] = maps[sample['img_path']]
+
+
+def add_tags(samples: Sequence[dict], table: TagTable, *, partly: bool = False) -> None:
+    """Give each image its tags, as ``tags`` (C,) bool.
+
+    Args:
+        samples: The samples, with ``img_path``.
+        table: The tags.
+        partly: Whether images may have no entry; they get no tags.
+
+    Raises:
+        AnnotationError: An image has no entry.
+        ValueError: Two images would share an entry.
+    """
+    paths = [sample['img_path'] for sample in samples]
+    if partly:
+        paths = [path for path in paths if path in table]
+    shared = first_sharing(paths, lambda path: str(table.key_of(path) or path))
+    if shared is not None:
+        raise ValueError(
+            f'{shared[0]} and {shared[1]} would share the entry '
+            f'{table.key_of(shared[0])} of {table.path}: name the images in it by '
+            'their folders, too'
+        )
+    named = {*paths}
+    for sample in samples:
+        if sample['img_path'] in named:
+            sample['tags'] = table[sample['img_path']]

@@ -21,6 +21,7 @@ from mmseg_spml.datasets.annotation_samples import annotation_samples
 from mmseg_spml.datasets.list_files import (
     MAPS,
     add_maps,
+    add_tags,
     listed,
     path_below,
     read_triples,
@@ -250,14 +251,12 @@ class WeakSegDataset(BaseSegDataset):
             if folder is not None:
                 add_maps(samples, key, folder, self.data_prefix.get('img_path', ''))
         self._check_files(samples[0])
-        table = None
         if self.tags_file is not None:
             table = TagTable(
                 self.tags_file, self.num_classes, self._metainfo['classes']
             )
+            add_tags(samples, table, partly=self.test_mode)
         for sample in samples:
-            if table and not (self.test_mode and sample['img_path'] not in table):
-                sample['tags'] = table[sample['img_path']]
             sample.update(
                 num_classes=self.num_classes,
                 unlabeled_value=self.unlabeled_value,

@@ -1,5 +1,6 @@
 """Comparison of region methods on images with the segments of annotators."""
 
+import math
 import statistics
 import time
 from collections import defaultdict
@@ -56,8 +57,8 @@ class Quality:
 
     Attributes:
         boundaries: Counts of matched boundary pixels.
-        accuracy: Achievable segmentation accuracy.
-        error: Undersegmentation error.
+        accuracy: Achievable segmentation accuracy; NaN if all pixels are void.
+        error: Undersegmentation error; NaN if all pixels are void.
         regions: Number of regions.
         seconds: Time in seconds that making the regions took, without the search for a
             setting and without loading packages and weights.
@@ -172,7 +173,8 @@ def quality_rows(measured: Iterable[Mapping[Setting, Quality]]) -> list[dict[str
     """Summarize all images at each setting.
 
     Precision and recall count the boundary pixels of all images together; the other
-    figures are means over the images.
+    figures are means over the images. Images whose pixels are all void have no accuracy
+    and no error.
 
     Args:
         measured: The result of :func:`measure_image` for each image.
@@ -181,6 +183,9 @@ def quality_rows(measured: Iterable[Mapping[Setting, Quality]]) -> list[dict[str
         For each setting a dictionary, which JSON can hold, with the keys ``method``,
         ``option``, ``value``, ``regions``, ``accuracy``, ``error``, ``precision``,
         ``recall``, ``f_measure``, ``seconds``.
+
+    Raises:
+        ValueError: The pixels of all images are void.
     """
     images = defaultdict(list)
     for qualities in measured:
@@ -316,8 +321,10 @@ def _one_thread() -> Iterator[None]:
 
 def _summary(found: Sequence[Quality]) -> dict[str, float]:
     """Figures of all images at one setting."""
+    if all(math.isnan(quality.accuracy) for quality in found):
+        raise ValueError('the segments of all images are void: nothing can be measured')
     means = {
-        part: float(np.mean([getattr(quality, part) for quality in found]))
+        part: float(np.nanmean([getattr(quality, part) for quality in found]))
         for part in ('regions', 'accuracy', 'error', 'seconds')
     }
     total = sum((quality.boundaries for quality in found), BoundaryCounts())

@@ -62,7 +62,7 @@ class Manifest:
 
 def count_files(folder: Path) -> int:
     """Number of files in a folder and its subfolders, 0 if it is missing."""
-    return sum(path.is_file() for path in folder.rglob('*'))
+    return len(_files(folder))
 
 
 def stage_key(recipe: Recipe, stage: Stage, keys: dict[str, str]) -> str:
@@ -96,7 +96,12 @@ def _contents(path: Path) -> Iterator[bytes]:
         return
     if not path.is_dir():
         raise FileNotFoundError(f'the input {path} is missing')
-    for file in sorted(path.rglob('*')):
-        if file.is_file():
-            yield file.relative_to(path).as_posix().encode()
-            yield hashlib.sha256(file.read_bytes()).digest()
+    for file in _files(path):
+        yield file.relative_to(path).as_posix().encode()
+        yield hashlib.sha256(file.read_bytes()).digest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files below a folder but hidden ones, which file managers write."""
+    found = sorted(folder.rglob('*'))
+    return [path for path in found if path.is_file() and path.name[0] != '.']

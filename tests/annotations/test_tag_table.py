@@ -31,7 +31,8 @@ class TestTagTable:
             ('{"a": [99999999999999999999]}', 'class ids'),
             ('{"classes": "cat", "tags": {}}', 'classes: expected a list'),
             ('{"classes": [1], "tags": {}}', 'classes are names'),
-            ('{"x/a": [1], "y/a": [2]}', 'name of its own'),
+            ('{"a.jpg": [1], "a.png": [2]}', 'name of its own'),
+            ('{"x/a": [1], "y/a": [2]}', r'no entry .* a, but 2 .* such as x/a'),
         ],
     )
     def test_bad_content(self, tmp_path, content, message):
@@ -96,3 +97,15 @@ class TestTagTable:
         table = TagTable(path, 3)
         assert table['2007_000032.jpg'].tolist() == [False, True, False]
         assert '2007_000033.jpg' not in table
+
+    def test_names_of_equal_files(self, tmp_path):
+        path = tmp_path / 'tags.json'
+        tags = {'x/a.jpg': [0], 'y/a': [1], 'a': [2], 'z/b': [1]}
+        path.write_text(json.dumps(tags))
+        table = TagTable(str(path), 3)
+        names = ['/data/x/a.png', 'w/y/a.jpg', 'w/a.jpg', 'a', 'w/b', 'w/c']
+        found = ['x/a', 'y/a', 'a', 'a', 'z/b', None]
+        assert [table.key_of(name) for name in names] == found
+        assert table['/data/x/a.png'].tolist() == [True, False, False]
+        with pytest.raises(ValueError, match='no entry for the image w/c. Add it'):
+            table['w/c']

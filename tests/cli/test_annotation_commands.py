@@ -165,3 +165,13 @@ def test_browsing_goes_on_after_an_unreadable_image(tmp_path, capsys):
     data = page.read_text().split('type="application/json">')[1].split('</script>')[0]
     cards = json.loads(data)['cards']
     assert [card['warning'] for card in cards] == ['', 'the image has 80 × 30 pixels']
+
+
+def test_browsing_nothing(tmp_path):
+    weak, page = tmp_path / 'weak.jsonl', tmp_path / 'page.html'
+    weak.write_text('')
+    with pytest.raises(SystemExit, match=r'weak\.jsonl.* annotates no image'):
+        run_command(
+            'browse', weak, '--images', tmp_path, '--classes', *CLASSES, '--page', page
+        )
+    assert not page.exists()

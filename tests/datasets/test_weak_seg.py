@@ -285,7 +285,7 @@ class TestTags:
 
     def test_image_without_entry(self, root):
         (root / 'tags.json').write_text('{"a": [1]}')
-        with pytest.raises(ValueError, match=r'tags\.json has no entry .* b\b'):
+        with pytest.raises(ValueError, match=r'tags\.json has no entry .*/b\b'):
             stems(root, tags_file='tags.json')
         dataset = stems(root, tags_file='tags.json', test_mode=True)
         assert dataset.get_data_info(0)['tags'].tolist() == [False, True, False]
@@ -360,3 +360,23 @@ def test_lists_do_not_guess_between_images_of_one_name(two_folders):
     dataset = of_two_folders(two_folders, image_list=str(names))
     assert len(dataset) == 1
     assert dataset.get_data_info(0)['img_path'].endswith('b/1.jpg')
+
+
+def test_images_do_not_share_tags(two_folders):
+    (two_folders / 'list.txt').write_text('a/1\nb/1\n')
+    tags = two_folders / 'tags.json'
+    tags.write_text('{"1": [1]}')
+
+    def dataset():
+        return WeakSegDataset(
+            metainfo=dict(classes=('background', 'cat')),
+            ann_file=str(two_folders / 'list.txt'),
+            data_prefix=dict(img_path=str(two_folders / 'images')),
+            tags_file=str(tags),
+        )
+
+    with pytest.raises(ValueError, match=r'would share the entry 1 of .*tags\.json'):
+        dataset()
+    tags.write_text('{"a/1": [1], "b/1": [0]}')
+    found = [dataset().get_data_info(index)['tags'].tolist() for index in range(2)]
+    assert found == [[False, True], [True, False]]

@@ -120,6 +120,18 @@ def test_void_of_masks_is_left_out(folders):
     assert quality.boundaries.truth == quality.boundaries.found == 19
 
 
+def test_images_of_void_alone_are_left_out(folders):
+    nothing = np.full((40, 60), 255, np.uint8)
+    Image.fromarray(nothing).save(folders[1] / 'sub/b.png')
+    void = measure_image('sub/b.png', *map(str, folders), ['owt-ucm'], [4])
+    known = measure_image('a.png', *map(str, folders), ['owt-ucm'], [4])
+    for row, alone in zip(quality_rows([void, known]), quality_rows([known])):
+        keys = ('accuracy', 'error', 'f_measure')
+        assert [row[key] for key in keys] == [alone[key] for key in keys]
+    with pytest.raises(ValueError, match='all images are void'):
+        quality_rows([void])
+
+
 @pytest.mark.parametrize('number', [7, 20, 50])
 @pytest.mark.parametrize('method', METHODS)
 def test_regions_of_a_wanted_number(method, number, picture):

@@ -94,6 +94,14 @@ def test_a_stage_whose_files_are_gone_is_done_again(folder, lost):
     assert calls(folder) == ['second None']
 
 
+def test_files_of_a_file_manager_change_nothing(folder):
+    run(folder)
+    calls(folder)
+    (folder / 'work' / 'one' / '.DS_Store').touch()
+    run(folder)
+    assert calls(folder) == []
+
+
 def test_settings_that_a_command_does_not_read(folder):
     (folder / 'cfg.py').write_text('lr = 1')
     text = RECIPE.replace("'second'", "'cfg.py'").replace("'first'", "'cfg.py'")

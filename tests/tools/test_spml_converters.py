@@ -104,3 +104,15 @@ def test_names_of_the_release(name):
     renamed = rename_release(dict(embedding_model=tensors))
     assert len(renamed) == len(tensors)
     assert set(rename_to_release(renamed)['embedding_model']) == set(tensors)
+
+
+def test_errors_on_the_command_line(tmp_path, monkeypatch):
+    """A sentence instead of a traceback."""
+    torch.save(dict(meta={}), tmp_path / 'in.pth')
+    script = TOOLS / 'mmseg2spml.py'
+    for source, message in (('in.pth', 'meta'), ('none.pth', 'none.pth')):
+        arguments = [script, tmp_path / source, tmp_path / 'out.pth']
+        monkeypatch.setattr('sys.argv', list(map(str, arguments)))
+        with pytest.raises(SystemExit, match=message):
+            runpy.run_path(str(script), run_name='__main__')
+    assert not (tmp_path / 'out.pth').exists()

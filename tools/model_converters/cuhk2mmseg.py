@@ -6,6 +6,7 @@ python tools/model_converters/cuhk2mmseg.py resnet-101-cuhk.pth \
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
 import torch
@@ -72,4 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))

@@ -4,6 +4,7 @@ python tools/model_converters/mmseg2spml.py iter_30000.pth model-29999.pth
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 import torch
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read the checkpoint, rename its tensors, and write them."""
     args = parse_args(argv)
     content = load_checkpoint(args.source)
-    renamed = rename_to_release(content['state_dict'])
+    renamed = rename_to_release(content.get('state_dict', content))
     with atomic_file(args.target) as file:
         torch.save(renamed, file)
     count = sum(len(part) for part in renamed.values())
@@ -35,4 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))

@@ -6,6 +6,7 @@ python tools/model_converters/spml2mmseg.py configs/spml/deeplabv2_voc_scribbles
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
 import torch
@@ -59,4 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))

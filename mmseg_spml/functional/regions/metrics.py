@@ -237,7 +237,7 @@ def achievable_accuracy(
         truths: (H, W) integer segment map of each annotator.
         ignore: Id of the annotators' void segment, whose pixels do not count. An
             annotator with nothing else is left out; without any other, the accuracy
-            is 1. None: nothing is void.
+            is NaN. None: nothing is void.
 
     Raises:
         ValueError: If the sizes differ, or ``truths`` is empty.
@@ -248,7 +248,7 @@ def achievable_accuracy(
         0.75
     """
     tables = _tables(regions, truths, ignore)
-    return float(np.mean([t.max(1).sum() / t.sum() for t in tables] or [1.0]))
+    return float(np.mean([t.max(1).sum() / t.sum() for t in tables] or [np.nan]))
 
 
 def undersegmentation_error(
@@ -264,8 +264,8 @@ def undersegmentation_error(
         regions: (H, W) integers.
         truths: (H, W) integer segment map of each annotator.
         ignore: Id of the annotators' void segment, whose pixels do not count. An
-            annotator with nothing else is left out; without any other, the error is 0.
-            None: nothing is void.
+            annotator with nothing else is left out; without any other, the error is
+            NaN. None: nothing is void.
 
     Raises:
         ValueError: If the sizes differ, or ``truths`` is empty.
@@ -279,7 +279,7 @@ def undersegmentation_error(
     for inside in _tables(regions, truths, ignore):
         outside = inside.sum(axis=1, keepdims=True) - inside
         errors.append(np.minimum(inside, outside).sum() / inside.sum())
-    return float(np.mean(errors or [0.0]))
+    return float(np.mean(errors or [np.nan]))
 
 
 def _tables(
