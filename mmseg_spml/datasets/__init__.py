@@ -4,7 +4,9 @@ from mmseg_spml.datasets.densepose import DensePosePointDataset
 from mmseg_spml.datasets.sampler import Draw, DrawSampler
 from mmseg_spml.datasets.transforms import (
     ExpandLabelsToRegions,
+    LimitSize,
     LoadBoxExtents,
+    LoadMultiBandImage,
     LoadRegions,
     LoadWeakAnnotations,
     PackWeakSegInputs,
@@ -23,7 +25,9 @@ __all__ = [
     'Draw',
     'DrawSampler',
     'ExpandLabelsToRegions',
+    'LimitSize',
     'LoadBoxExtents',
+    'LoadMultiBandImage',
     'LoadRegions',
     'LoadWeakAnnotations',
     'PackWeakSegInputs',

@@ -2,10 +2,13 @@
 
 from mmseg_spml.engine.hooks import (
     ExactResumeHook,
+    MakeRegionsHook,
     SegmentBankHook,
     SegmentMemoryHook,
     SplitBatchNormHook,
     SPMLVisualizationHook,
+    TestProgressHook,
+    WholeCheckpointHook,
 )
 from mmseg_spml.engine.optimizers import (
     CPUAmpOptimWrapper,
@@ -18,10 +21,13 @@ __all__ = [
     'CPUAmpOptimWrapper',
     'ExactResumeHook',
     'LRMomentumSGD',
+    'MakeRegionsHook',
     'SPMLOptimWrapperConstructor',
     'SPMLVisualizationHook',
     'SegmentBankHook',
     'SegmentMemoryHook',
     'SplitBatchNormHook',
+    'TestProgressHook',
     'WarmupPolyLR',
+    'WholeCheckpointHook',
 ]

@@ -39,6 +39,9 @@ class RandomResizeOfImage(BaseTransform):
     Args:
         ratio_range: Smallest and largest ratio r.
 
+    Raises:
+        ValueError: Unless 0 < smallest <= largest ratio.
+
     Example:
         >>> resize = RandomResizeOfImage(ratio_range=(0.5, 0.5))
         >>> resize(dict(img=np.zeros((9, 6, 3), np.uint8)))['img'].shape
@@ -148,6 +151,10 @@ class WeakRandomFlip(BaseTransform):
         swap_labels: Pairs of class ids to swap in the label map, the tags and the
             extents of boxes. Region ids never change.
 
+    Raises:
+        ValueError: If ``prob`` is not in [0, 1], or an id is in two pairs. At flipping,
+            if there is no such class.
+
     Example:
         >>> flip = WeakRandomFlip(prob=1.0, swap_labels=[(2, 3)])
         >>> flip(dict(img=np.zeros((1, 2, 3)), gt_seg_map=np.array([[2, 0]], np.uint8),
@@ -218,6 +225,10 @@ class RandomGray(BaseTransform):
         prob: Probability of a conversion.
         channel_order: ``'bgr'`` or ``'rgb'``.
 
+    Raises:
+        ValueError: If an argument is invalid. At conversion, if the image does not have
+            three channels.
+
     Example:
         >>> gray = RandomGray(prob=1.0)
         >>> gray(dict(img=np.array([[[0, 0, 100]]], np.uint8)))['img'].tolist()
@@ -234,6 +245,11 @@ class RandomGray(BaseTransform):
         """Convert ``img`` with probability ``prob``."""
         if np.random.uniform() < self.prob:
             image = results['img']
+            if image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(
+                    'RandomGray needs an image of three channels, got the shape '
+                    f'{image.shape}: leave it out of the pipeline'
+                )
             weights = np.array([0.3, 0.59, 0.11], np.float32)
             if self.channel_order == 'bgr':
                 weights = weights[::-1]
@@ -258,6 +274,9 @@ class RandomGaussianBlur5(BaseTransform):
     Args:
         prob: Probability of a blur.
         sigma: Range from which sigma is drawn uniformly, in pixels.
+
+    Raises:
+        ValueError: If an argument is out of range.
 
     Example:
         >>> blur = RandomGaussianBlur5(prob=1.0)

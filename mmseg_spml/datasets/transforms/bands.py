@@ -29,6 +29,7 @@ class LoadMultiBandImage(BaseTransform):
             a number, or one for each band. A loss of such values would be NaN.
 
     Raises:
+        FileNotFoundError: At loading, if there is no such file.
         ValueError: At loading, if the file cannot be decoded, lacks a band, or has
             values that are not finite, without ``fill``.
         ImportError: At loading of a TIFF file without ``tifffile``.

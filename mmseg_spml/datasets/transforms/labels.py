@@ -15,6 +15,9 @@ class UnlabeledToVoid(BaseTransform):
     Args:
         num_classes: C. None: the value of the data set.
 
+    Raises:
+        ValueError: At the transform, if the number of classes is unknown.
+
     Example:
         >>> labels = np.array([[0, 2]], np.uint8)
         >>> UnlabeledToVoid(num_classes=2)(dict(gt_seg_map=labels))['gt_seg_map']
@@ -46,6 +49,10 @@ class ExpandLabelsToRegions(BaseTransform):
 
     Args:
         num_classes: C. None: the value of the data set.
+
+    Raises:
+        ValueError: At the transform, if there is no region map, or the number of
+            classes is unknown.
 
     Example:
         >>> spread = ExpandLabelsToRegions(num_classes=2)

@@ -316,6 +316,9 @@ class LoadRegions(BaseTransform):
 
         Returns:
             The path of the map, and whether it was made.
+
+        Raises:
+            ValueError: ``generate`` or ``cache_dir`` is not set.
         """
         if self.maker is None or self.cache_dir is None:
             raise ValueError('make_file needs `generate` and `cache_dir`')

@@ -191,6 +191,10 @@ class TestColor:
         image = np.array([[[200, 100, 50]]], np.uint8)
         assert RandomGray(0.0)(dict(img=image))['img'] is image
 
+    def test_gray_of_other_bands(self):
+        with pytest.raises(ValueError, match=r'three channels, got .*\(5, 7, 4\)'):
+            RandomGray(1.0)(dict(img=np.zeros((5, 7, 4), np.uint8)))
+
     def test_blur_kernel(self):
         kernel = RandomGaussianBlur5.kernel(1.5)
         assert kernel.shape == (5, 5)
