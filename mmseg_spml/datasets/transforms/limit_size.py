@@ -22,7 +22,8 @@ class LimitSize(BaseTransform):
         max_side: The longest side in pixels.
 
     Raises:
-        ValueError: If ``max_side`` is below 1. At shrinking, if a map was loaded before.
+        ValueError: If ``max_side`` is below 1. At shrinking, if a map was loaded
+            before.
 
     Example:
         >>> limit = LimitSize(max_side=4)

@@ -15,7 +15,8 @@ from mmseg_spml.datasets.transforms.loading import ignored_tags
 class PackWeakSegInputs(PackSegInputs):
     """Pack an image with its weak labels, regions and tags, as far as present.
 
-    ``inputs`` is (B, H, W) for an image of B bands, 3 for photographs. The fields of the sample are
+    ``inputs`` is (B, H, W) for an image of B bands, 3 for photographs. The fields of
+    the sample are
 
     * ``gt_sem_seg``: PixelData of (1, H, W) int64;
     * ``region_map``: PixelData of (1, H, W) int32;
