@@ -32,7 +32,7 @@ from mmseg_spml.cli.command import Command
     show_default=True,
     help='split of the images',
 )
-@click.option('--truth-dir', help='folder of full masks, <image stem>.png')
+@click.option('--truth-dir', help='folder of full masks: a/b.png, or b.png, of a/b.jpg')
 @click.option(
     '--height',
     type=click.IntRange(min=16),

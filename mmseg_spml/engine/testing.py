@@ -60,8 +60,8 @@ def check_masks(dataset: BaseDataset) -> None:
     if len(dataset) and dataset.get_data_info(0).get('seg_map_path') is None:
         raise ValueError(
             'the test images of the config have no masks, by which predictions are '
-            'scored: test the validation images by --split val, or write predictions '
-            'by `mmseg-spml predict`'
+            'scored: test the validation images, if there are any, by --split val, or '
+            'write predictions by `mmseg-spml predict`'
         )
 
 

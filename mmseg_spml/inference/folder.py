@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmseg.apis import init_model
 from mmseg.registry import TRANSFORMS
 
-from mmseg_spml.annotations.exporting import CLASSES, TABLE
+from mmseg_spml.annotations.exporting import CLASSES, LABELS, TABLE
 from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.inference.test_pipeline import loading_step
@@ -79,9 +79,9 @@ def predict_folder(
 
     Raises:
         FileNotFoundError: There are no images, or no checkpoint.
-        ValueError: ``out`` is the folder of the images, two images would share a label
-            map, an image of ``only`` is missing, or the config or an option does not
-            fit.
+        ValueError: ``out`` is the folder of the images or has predictions of other
+            classes, two images would share a label map, an image of ``only`` is
+            missing, or the config or an option does not fit.
     """
     names = chosen_images(images, _SUFFIXES, only)
     if Path(out).resolve().is_relative_to(Path(images).resolve()):
@@ -103,8 +103,7 @@ def predict_folder(
         uncertainty=uncertainty,
         overlays=overlays,
     )
-    with atomic_file(Path(out, CLASSES)) as file:
-        file.write(''.join(f'{name}\n' for name in meta['classes']).encode())
+    _write_classes(Path(out), meta['classes'])
     summary = FolderSummary([], [], [])
     earlier = _earlier_rows(Path(out, TABLE), files)
     try:
@@ -137,6 +136,27 @@ def predict_folder(
         if rows:
             write_csv_of_dicts(Path(out, TABLE), rows)
     return summary
+
+
+def _write_classes(out: Path, classes: Sequence[str]) -> None:
+    """Write the names of the classes.
+
+    Raises:
+        ValueError: The folder has label maps of other classes, whose ids would get the
+            names of these.
+    """
+    path = out / CLASSES
+    text = ''.join(f'{name}\n' for name in classes)
+    if path.is_file() and any((out / LABELS).rglob('*.png')):
+        earlier = path.read_text(encoding='utf-8')
+        if earlier != text:
+            raise ValueError(
+                f'{out} has predictions of a model of the classes '
+                f'{", ".join(earlier.split())}, this one has {", ".join(classes)}: '
+                'name another folder to write to'
+            )
+    with atomic_file(path) as file:
+        file.write(text.encode())
 
 
 def _earlier_rows(table: Path, files: PredictionFiles) -> dict[str, dict[str, Any]]:

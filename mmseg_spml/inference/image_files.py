@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from mmseg_spml.io.atomic_file import atomic_file
@@ -35,7 +36,7 @@ def load_image(load: Callable[[dict], dict | None], path: str | Path) -> np.ndar
     """
     try:
         results = load(dict(img_path=str(path)))
-    except AssertionError:  # by which MMCV's loader checks
+    except (AssertionError, cv2.error):  # MMCV's checks; an empty file
         results = None
     if results is None or results.get('img') is None:
         raise ValueError('no image that can be decoded')

@@ -45,7 +45,10 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     _sweep(folder)
-    handle, temporary = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
+    try:
+        handle, temporary = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
+    except OSError as error:  # it names the temporary file
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(handle, 'wb') as file:
             with suppress(OSError):  # some file systems have no locks, and no sweeping

@@ -69,8 +69,19 @@ def write_csv(path: str | os.PathLike, rows: Iterable[Sequence[Any]]) -> None:
 def write_csv_of_dicts(
     path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write dictionaries of the same keys, one or more, by :func:`write_csv`."""
-    write_csv(path, [list(rows[0]), *(list(row.values()) for row in rows)])
+    """Write dictionaries of the same keys, one or more, by :func:`write_csv`.
+
+    Raises:
+        ValueError: The keys differ.
+    """
+    keys = list(rows[0])
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            raise ValueError(
+                f'the rows of {path} differ in their columns: {", ".join(keys)}, and '
+                f'{", ".join(row)}'
+            )
+    write_csv(path, [keys, *([row[key] for key in keys] for row in rows)])
 
 
 def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:

@@ -197,7 +197,7 @@ def add_labels(
             if labels_pixels(updated) and not (before and labels_pixels(before)):
                 unseen.append(annotation.image)
             labels[annotation.image] = updated
-    if exported and not new.corrected:
+    if exported and not new.corrected and not new.problems.found:
         raise AnnotationError(
             f'has no image of {place / EXPORTED}, so that nobody knows what was '
             'predicted: are these the labels of another export?',

@@ -142,7 +142,8 @@ def _call(
     if status:
         raise RuntimeError(
             f'the stage {stage.name!r} ended with code {status}: {last}\n'
-            f'Its output is in {log}; when the cause is removed, start the recipe again'
+            f'Its output is in {log}; when the cause is removed, the same command goes '
+            'on'
         )
 
 

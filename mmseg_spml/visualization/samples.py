@@ -260,17 +260,36 @@ def sample_grid(
     return image_grid(rows, height=height, legend=(classes, palette))
 
 
-def read_truth(folder: str | Path, image_path: str) -> np.ndarray:
-    """Read the full mask of an image, the file ``<stem>.png`` of a folder.
+def read_truth(
+    folder: str | Path, image_path: str, size: tuple[int, int]
+) -> np.ndarray:
+    """Read the full mask of an image, which may lie in the same subfolders.
+
+    Args:
+        folder: The folder of masks. That of ``.../a/b.jpg`` is ``a/b.png`` there, or
+            ``b.png``.
+        image_path: The image.
+        size: (H, W) of the image.
 
     Raises:
         FileNotFoundError: The file is missing.
-        ValueError: The file is no index map; see :func:`read_index_map`.
+        ValueError: The file is no index map (see :func:`read_index_map`), or has
+            another size than the image, as if it were another one's.
     """
-    path = Path(folder) / f'{Path(image_path).stem}.png'
-    if not path.is_file():
+    *parents, name = Path(image_path).with_suffix('.png').parts
+    for first in range(len(parents) + 1):
+        path = Path(folder, *parents[first:], name)
+        if Path(folder) in path.parents and path.is_file():
+            break
+    else:
         raise FileNotFoundError(f'there is no mask {path}: check the truth folder')
-    return read_index_map(path, 'mask')
+    mask = read_index_map(path, 'mask')
+    if mask.shape != tuple(size):
+        raise ValueError(
+            f'the mask {path} has {mask.shape[1]} x {mask.shape[0]} pixels, the image '
+            f'{image_path} has {size[1]} x {size[0]}: is it the mask of another image?'
+        )
+    return mask
 
 
 def to_rgb(inputs: Tensor, blue_first: bool = True) -> np.ndarray:

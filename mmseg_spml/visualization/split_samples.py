@@ -61,7 +61,7 @@ def draw_split(
         cfg: The config of the model.
         split: ``'train'`` or ``'val'``.
         num: The number of images, spread evenly over the split.
-        truth_dir: The folder of full masks, ``<image stem>.png``, if there is one.
+        truth_dir: The folder of full masks, if there is one; see :func:`read_truth`.
         height: The height of each image in pixels.
 
     Returns:
@@ -69,6 +69,7 @@ def draw_split(
 
     Raises:
         FileNotFoundError: The mask of an image is missing.
+        ValueError: A mask has another size than its image.
     """
     dataset = unaugmented(cfg, split)
     samples = []
@@ -77,7 +78,7 @@ def draw_split(
         sample = item['data_samples']
         truth = None
         if truth_dir:
-            truth = read_truth(truth_dir, sample.img_path)
+            truth = read_truth(truth_dir, sample.img_path, sample.ori_shape)
         samples.append(sample_images(model, item['inputs'], sample, truth))
     meta = dataset.metainfo
     return sample_grid(samples, meta['classes'], meta['palette'], height=height)

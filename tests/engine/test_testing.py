@@ -76,7 +76,9 @@ def test_images_without_masks(tmp_path):
         (tmp_path / name).touch()
     images = dict(img_path=str(tmp_path))
     meta = dict(classes=('sky', 'sea'))
-    with pytest.raises(ValueError, match='--split val, or .*mmseg-spml predict'):
+    with pytest.raises(
+        ValueError, match='if there are any, by --split val, or .*mmseg-spml predict'
+    ):
         check_masks(WeakSegDataset(data_prefix=images, metainfo=meta, test_mode=True))
     images['seg_map_path'] = str(tmp_path)
     check_masks(WeakSegDataset(data_prefix=images, metainfo=meta, test_mode=True))

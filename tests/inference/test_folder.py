@@ -265,3 +265,26 @@ def test_memory_for_100_megapixels():
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout.split()[-1]) < 2000, done.stdout
+
+
+def test_other_classes_need_another_folder(root):
+    """Ids of the maps that are there would get the names of other classes."""
+    cfg, checkpoint = Config.fromfile(root / 'run/tiny.py'), root / 'run/iter_1.pth'
+    out = root / 'classes'
+    predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
+    (out / 'classes.txt').write_text('background\ngreen\n')
+    with pytest.raises(ValueError, match='classes background, green, this one has'):
+        predict_folder(cfg, checkpoint, root / 'photos', out)
+    assert (out / 'classes.txt').read_text() == 'background\ngreen\n'
+    assert not (out / 'labels/sub').exists()
+    (out / 'labels/a.png').unlink()
+    predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
+    assert (out / 'classes.txt').read_text().split()[1] == 'red'
+
+
+def test_an_empty_file(root, tmp_path):
+    cfg, checkpoint = Config.fromfile(root / 'run/tiny.py'), root / 'run/iter_1.pth'
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'images/empty.jpg').touch()
+    summary = predict_folder(cfg, checkpoint, tmp_path / 'images', tmp_path / 'out')
+    assert summary.errors == [('empty.jpg', 'no image that can be decoded')]

@@ -94,3 +94,13 @@ def test_files_of_others_and_file_systems_without_locks(tmp_path, monkeypatch):
     with atomic_file(tmp_path / 'a') as file:
         file.write(b'whole')
     assert others.exists() and (tmp_path / 'a').read_bytes() == b'whole'
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, 'Permission denied', '.spml-x.partial')
+
+    monkeypatch.setattr(atomic_file_module.tempfile, 'mkstemp', refuse)
+    with pytest.raises(PermissionError, match=r"denied: '.*/a\.txt'"):
+        with atomic_file(tmp_path / 'a.txt'):
+            pass

@@ -8,7 +8,13 @@ import pytest
 
 from mmseg_spml.annotations.formats import tag_csv
 from mmseg_spml.annotations.model import WeakAnnotation
-from mmseg_spml.io.csv_tables import guarded, read_csv, unguarded, write_csv
+from mmseg_spml.io.csv_tables import (
+    guarded,
+    read_csv,
+    unguarded,
+    write_csv,
+    write_csv_of_dicts,
+)
 
 NAMES = [
     '=HYPERLINK("x").jpg',
@@ -59,3 +65,14 @@ def test_tables_of_tags(tmp_path, complete):
     assert "\n'=a.jpg," in path.read_text()
     cv2.imwrite(str(tmp_path / '=a.jpg'), np.zeros((4, 6, 3), np.uint8))
     assert list(tag_csv.read(path, images=tmp_path)) == [one]
+
+
+def test_rows_of_other_columns(tmp_path):
+    path = tmp_path / 'a.csv'
+    write_csv_of_dicts(path, [dict(a=1, b=2), dict(b=3, a=4)])
+    assert read_csv(path) == [dict(a='1', b='2'), dict(a='4', b='3')]
+    with pytest.raises(
+        ValueError, match=r'a\.csv differ in their columns: a, b, and a'
+    ):
+        write_csv_of_dicts(path, [dict(a=1, b=2), dict(a=3)])
+    assert len(read_csv(path)) == 2

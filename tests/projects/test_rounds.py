@@ -152,6 +152,13 @@ def test_bad_entries_do_not_stop_the_others(project, tmp_path):
         add_labels(project, source)
 
 
+def test_a_class_that_the_project_does_not_know_is_named(project, tmp_path):
+    folder = tmp_path / 'corrected'
+    correct(folder, [made_up.points('02.jpg', 'hrose')], [predicted('02.jpg')])
+    with pytest.raises(ValueError, match="no label can be used; first .*'hrose'"):
+        add_labels(project, folder)
+
+
 def test_what_a_person_drew_before_stays(project, tmp_path):
     drawn = WeakAnnotation(
         '00.jpg', SIDE, SIDE, polygons=[rectangle('dog', 0, 0, 9, 9)]

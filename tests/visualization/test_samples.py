@@ -9,9 +9,11 @@ from mmengine.structures import LabelData, PixelData
 from mmseg.structures import SegDataSample
 
 from mmseg_spml.functional.segments.pooling import pool_segments, resize_labels
+from mmseg_spml.io.index_maps import write_index_map
 from mmseg_spml.models import LabelPropagationLoss, SPMLDataPreProcessor
 from mmseg_spml.visualization.samples import (
     loading_pipeline,
+    read_truth,
     sample_grid,
     sample_images,
     segment_map,
@@ -177,3 +179,16 @@ def test_loading_pipeline_leaves_augmentation_out():
     assert pipeline[2] == {'type': 'LoadRegions', 'x': 1}  # left alone
     pipeline[2]['generate'] = {'method': 'slic'}
     assert loading_pipeline(pipeline)[2]['generate'] == {'method': 'slic'}
+
+
+def test_masks_in_subfolders_and_of_another_size(tmp_path):
+    for name, size in (('0.png', (2, 3)), ('b/0.png', (4, 5))):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        write_index_map(str(path), np.ones(size, np.uint8))
+    assert read_truth(tmp_path, '/images/b/0.jpg', (4, 5)).shape == (4, 5)
+    assert read_truth(tmp_path, '/images/c/0.jpg', (2, 3)).shape == (2, 3)
+    with pytest.raises(ValueError, match='0.png has 3 x 2 pixels, .*c/0.jpg has 7 x 6'):
+        read_truth(tmp_path, '/images/c/0.jpg', (6, 7))
+    with pytest.raises(FileNotFoundError, match='there is no mask .*1.png'):
+        read_truth(tmp_path, '/images/c/1.jpg', (6, 7))

@@ -11,9 +11,9 @@ coordinates (1,1)"):
 * VOC annotates all objects of its classes, but other tools need not, and a file does
   not state its completeness: ``boxes_complete`` and ``tags_complete`` stay False.
 * Objects marked ``difficult``, ``truncated`` or ``occluded`` are ordinary boxes.
-* ``filename`` is the name of the image; ``folder`` and ``path`` are not used. With the
-  folder of images, a missing suffix or size is looked up there; of a path on another
-  machine the last part counts.
+* ``filename`` is the name of the image, in the subfolder ``folder`` of the images if
+  it is there; ``path`` is not used. With the folder of images, a missing suffix or size
+  is looked up there; of a path on another machine the last part counts.
 
 The reader ignores the pose, actions and parts (head, hand, foot) of an object, and the
 outlines that some tools add to its box. An object without ``bndbox`` (for example a
@@ -30,7 +30,7 @@ from xml.etree import ElementTree
 import defusedxml.ElementTree
 
 from mmseg_spml.annotations.formats._distinct_names import DistinctNames
-from mmseg_spml.annotations.formats._image_names import name_in_folder
+from mmseg_spml.annotations.formats._image_names import name_in_subfolder
 from mmseg_spml.annotations.formats._shapes import count_left_out
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
@@ -129,7 +129,8 @@ def _annotation(
         problem = 'strokes instead of objects with <bndbox>: read it as scribblesup'
         raise AnnotationError(problem, place='polygon[0]')
     try:
-        name = name_in_folder(text_of(root, 'filename'), images)
+        folder = (root.findtext('folder') or '').strip()
+        name = name_in_subfolder(folder, text_of(root, 'filename'), images)
     except MissingFileError as error:
         raise error.at(place='filename') from error
     height, width = _size(root, images, name)

@@ -102,7 +102,7 @@ class SPMLVisualizationHook(Hook):
     def _truth(self, sample: SegDataSample) -> np.ndarray | None:
         if self.truth_dir is None:
             return None
-        return read_truth(self.truth_dir, sample.img_path)
+        return read_truth(self.truth_dir, sample.img_path, sample.ori_shape)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, *_: Any, **__: Any

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from annotations.formats.voc_xml_files import LAYOUT, VOC2012, WRITER
 from hypothesis import given, settings, strategies as st
+from PIL import Image
 
 from mmseg_spml.annotations.formats import voc_xml
 from mmseg_spml.annotations.model import (
@@ -61,6 +62,18 @@ def test_a_file_of_another_tool(tmp_path):
     assert read_text(tmp_path, WRITER) == [
         WeakAnnotation('img.jpg', 598, 800, boxes=[Box('cat', 99, 99, 200, 200)])
     ]
+
+
+def test_the_folder_of_the_image(tmp_path):
+    """An image in a subfolder; a folder that is not below the images does not count."""
+    for name in ('a.jpg', 'cam2/a.jpg'):
+        path = tmp_path / 'images' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (6, 4)).save(path)
+    for folder, wanted in (('cam2', 'cam2/a.jpg'), ('VOC2012', 'a.jpg'), ('', 'a.jpg')):
+        text = SMALL.replace('<filename>', f'<folder>{folder}</folder><filename>')
+        (found,) = voc_xml.read(saved(tmp_path, text), images=tmp_path / 'images')
+        assert found.image == wanted
 
 
 def test_the_first_pixel_is_1_and_the_last_is_inside(tmp_path):
