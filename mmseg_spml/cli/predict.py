@@ -28,7 +28,9 @@ from mmseg_spml.cli.command import Command, SeveralValues
 )
 @click.option('--no-overlays', is_flag=True, help='write no painted images')
 @click.option(
-    '--skip-existing', is_flag=True, help='skip images that have been predicted'
+    '--skip-existing',
+    is_flag=True,
+    help='skip images that have been predicted since the checkpoint was written',
 )
 @click.option(
     '--tile',

@@ -73,7 +73,8 @@ def predict_folder(
         uncertainty: Whether to write ``entropy/a/b.png`` (255: all classes are equally
             probable) and ``margin/a/b.png`` (255: one class is certain).
         overlays: Whether to write ``overlays/a/b.jpg``, the image in class colors.
-        skip_existing: Whether to leave images alone whose files are all there.
+        skip_existing: Whether to leave images alone whose files are all there and not
+            older than the checkpoint, as those of an earlier training are.
         only: The names of the images to predict, below the folder; None: all.
         **options: Options of :class:`TiledPredictor`.
 
@@ -106,10 +107,11 @@ def predict_folder(
     _write_classes(Path(out), meta['classes'])
     summary = FolderSummary([], [], [])
     earlier = _earlier_rows(Path(out, TABLE), files)
+    trained = Path(checkpoint).stat().st_mtime
     try:
         for name in watched(names, 'predicting'):
             # An image without a row is of a call that was killed.
-            if skip_existing and name in earlier and files.are_there(name):
+            if skip_existing and name in earlier and files.are_there(name, trained):
                 summary.skipped.append(name)
                 continue
             try:

@@ -46,8 +46,8 @@ class PredictionFiles:
     uncertainty: bool = False
     overlays: bool = True
 
-    def are_there(self, name: str) -> bool:
-        """Whether all files of an image have been written."""
+    def are_there(self, name: str, since: float) -> bool:
+        """Whether all files of an image have been written since a time in seconds."""
         wanted = [self._labels_path(name)]
         if self.probabilities:
             wanted.append(self._path('probabilities', name, '.npz'))
@@ -55,7 +55,7 @@ class PredictionFiles:
             wanted += [self._path(k, name, '.png') for k in ('entropy', 'margin')]
         if self.overlays:
             wanted.append(self._path('overlays', name, '.jpg'))
-        return all(path.is_file() for path in wanted)
+        return all(path.is_file() and path.stat().st_mtime >= since for path in wanted)
 
     def has_labels(self, name: str) -> bool:
         """Whether the label map of an image has been written."""

@@ -1,6 +1,7 @@
 """Folders of images, and the files that are written for each."""
 
 import csv
+import os
 import subprocess
 import sys
 import textwrap
@@ -116,6 +117,11 @@ def test_only_what_is_missing(root):
     with open(out / 'predictions.csv') as file:
         rows = {row['image']: row['width'] for row in csv.DictReader(file)}
     assert rows == {'a.png': '47', 'sub/b.jpg': '60'}
+    # A model that was trained since.
+    made = os.path.getmtime(out / 'labels/sub/b.png')
+    os.utime(out / 'labels/sub/b.png', (made, os.path.getmtime(checkpoint) - 1))
+    summary = predict_folder(cfg, checkpoint, root / 'photos', out, **options)
+    assert summary.skipped == ['a.png']
     # The maps that are asked for in addition are missing.
     options['uncertainty'] = True
     again = predict_folder(cfg, checkpoint, root / 'photos', out, **options)
