@@ -133,8 +133,7 @@ def predict_folder(
                 summary.errors.append((name, ' '.join(str(error).split())))
     finally:  # also after an interruption
         summary.rows.sort(key=lambda row: -row['mean_entropy'])
-        earlier.update((row['image'], row) for row in summary.rows)
-        rows = sorted(earlier.values(), key=lambda row: -float(row['mean_entropy']))
+        rows = _joined(earlier, summary.rows)
         if rows:
             write_csv_of_dicts(Path(out, TABLE), rows)
     return summary
@@ -154,8 +153,8 @@ def _write_classes(out: Path, classes: Sequence[str]) -> None:
         if earlier != text:
             raise ValueError(
                 f'{out} has predictions of a model of the classes '
-                f'{", ".join(earlier.split())}, this one has {", ".join(classes)}: '
-                'name another folder to write to'
+                f'{", ".join(earlier.splitlines())}, this one has '
+                f'{", ".join(classes)}: name another folder to write to'
             )
     with atomic_file(path) as file:
         file.write(text.encode())
@@ -171,6 +170,20 @@ def _earlier_rows(table: Path, files: PredictionFiles) -> dict[str, dict[str, An
         for name, row in rows.items()
         if name and 'mean_entropy' in row and files.has_labels(name)
     }
+
+
+def _joined(
+    earlier: dict[str, dict[str, Any]], rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Join rows, the least certain first; columns that a person has added stay."""
+    joined = {**earlier}
+    for row in rows:
+        joined[row['image']] = {**earlier.get(row['image'], {}), **row}
+    keys = dict.fromkeys(key for row in joined.values() for key in row)
+    return [
+        {key: row.get(key, '') for key in keys}
+        for row in sorted(joined.values(), key=lambda row: -float(row['mean_entropy']))
+    ]
 
 
 def _rgb(image: np.ndarray, model: Any) -> np.ndarray:

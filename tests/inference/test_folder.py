@@ -160,6 +160,12 @@ def test_a_part_keeps_the_rows_of_the_others(root):
     predict_folder(cfg, checkpoint, root / 'photos', out)
     predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
     assert listed(out) == {'a.png', 'sub/b.jpg'}
+    table = out / 'predictions.csv'
+    lines = table.read_text().splitlines()
+    added = [lines[0] + ',remark', *(line + ',fine' for line in lines[1:])]
+    table.write_text('\n'.join(added))
+    predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
+    assert sorted(table.read_text().splitlines()) == sorted(added)
     (out / 'labels/sub/b.png').unlink()
     predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
     assert listed(out) == {'a.png'}
