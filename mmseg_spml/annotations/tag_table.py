@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.io.folders import path_ends
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 from mmseg_spml.io.numpy_dicts import NUMPY_MAGIC, read_numpy_object
 
@@ -200,10 +201,8 @@ class TagTable:
             AnnotationError: Several entries may be meant.
         """
         path = _without_suffix(name)
-        folders, _, stem = path.rpartition('/')
-        parts = folders.split('/') if folders else []
-        for first in range(len(parts) + 1):
-            end = '/'.join([*parts[first:], stem])
+        *ends, stem = path_ends(path.split('/'))
+        for end in (*ends, stem):
             if end in self._table:
                 return end
         others = self._by_file_name.get(stem, [])

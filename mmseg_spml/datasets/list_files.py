@@ -182,17 +182,14 @@ def add_tags(samples: Sequence[dict], table: TagTable, *, partly: bool = False) 
         AnnotationError: An image has no entry.
         ValueError: Two images would share an entry.
     """
-    paths = [sample['img_path'] for sample in samples]
-    if partly:
-        paths = [path for path in paths if path in table]
-    shared = first_sharing(paths, lambda path: str(table.key_of(path) or path))
+    keys = {path: table.key_of(path) for path in (s['img_path'] for s in samples)}
+    found = {path: str(key) for path, key in keys.items() if key is not None}
+    shared = first_sharing(found, found.__getitem__)
     if shared is not None:
         raise ValueError(
-            f'{shared[0]} and {shared[1]} would share the entry '
-            f'{table.key_of(shared[0])} of {table.path}: name the images in it by '
-            'their folders, too'
+            f'{shared[0]} and {shared[1]} would share the entry {found[shared[0]]} of '
+            f'{table.path}: name the images in it by their folders, too'
         )
-    named = {*paths}
     for sample in samples:
-        if sample['img_path'] in named:
+        if not partly or sample['img_path'] in found:
             sample['tags'] = table[sample['img_path']]

@@ -48,7 +48,7 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     try:
         handle, temporary = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
     except OSError as error:  # it names the temporary file
-        raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(handle, 'wb') as file:
             with suppress(OSError):  # some file systems have no locks, and no sweeping

@@ -1,6 +1,6 @@
-"""Files of a folder by their suffix, and files that several names would share."""
+"""Files of a folder by their suffix, ends of paths, and names that share a file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 
@@ -31,6 +31,16 @@ def files_with_suffix(folder: Path, *suffixes: str, deep: bool = True) -> list[P
         and not path.name.startswith('.')
         and path.is_file()
     )
+
+
+def path_ends(parts: Sequence[str]) -> list[str]:
+    """Join the ends of a path of some parts, the longest first.
+
+    Example:
+        >>> path_ends(['data', 'cam1', 'a.jpg'])
+        ['data/cam1/a.jpg', 'cam1/a.jpg', 'a.jpg']
+    """
+    return ['/'.join(parts[first:]) for first in range(len(parts))]
 
 
 def first_sharing(

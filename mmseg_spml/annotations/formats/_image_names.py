@@ -6,6 +6,7 @@ from pathlib import Path
 from mmseg_spml.annotations.formats._image_tags import find_image
 from mmseg_spml.annotations.model import checked_image_name
 from mmseg_spml.annotations.validation import MissingFileError
+from mmseg_spml.io.folders import path_ends
 
 
 def leads_out(name: str) -> bool:
@@ -80,5 +81,4 @@ def _ends(name: str) -> list[str]:
     for place, part in enumerate(parts):
         if part in ('..', '.') or part.endswith(':'):
             inner = parts[place + 1 :]
-    ends = ['/'.join(inner[place:]) for place in range(len(inner))]
-    return [checked_image_name(end) for end in ends]
+    return [checked_image_name(end) for end in path_ends(inner)]
