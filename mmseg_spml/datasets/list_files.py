@@ -2,12 +2,13 @@
 
 import os
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.annotations.text_files import read_names
-from mmseg_spml.io.folders import first_sharing
+from mmseg_spml.io.folders import first_sharing, named_like, names_below
 
 MAPS = ('seg_map_path', 'region_map_path')
 """The keys of a sample for its label map and its region map."""
@@ -137,10 +138,41 @@ def listed(
     return [known[name] for name in names]
 
 
+def add_names(samples: Sequence[dict]) -> None:
+    """Give each image the name of the maps that are made of it, as ``map_name``.
+
+    It is the path below the folder that holds all images, without suffix.
+
+    Args:
+        samples: The samples, with ``img_path``.
+    """
+    names = names_below([sample['img_path'] for sample in samples])
+    for sample, name in zip(samples, names):
+        sample['map_name'] = osp.splitext(name)[0]
+
+
+def name_of_maps(sample: Mapping[str, Any]) -> str:
+    """Name the files of an image: seeds, activation maps, pseudo labels.
+
+    Args:
+        sample: The sample. If its data set is not of this package, it has no
+            ``map_name``, and the name of its file is taken.
+
+    Example:
+        >>> name_of_maps(dict(img_path='images/cam1/a.jpg', map_name='cam1/a'))
+        'cam1/a'
+        >>> name_of_maps(dict(img_path='images/cam1/a.jpg'))
+        'a'
+    """
+    return sample.get('map_name') or Path(sample['img_path']).stem
+
+
 def add_maps(
     samples: Sequence[dict], key: str, folder: str | os.PathLike, images: str
 ) -> None:
-    """Name the map of each image: of its path below the images, or of its stem.
+    """Name the map of each image, which is named like the image.
+
+    It may lie in the same subfolders as the image, see :func:`named_like`.
 
     Args:
         samples: The samples, with ``img_path``, which get the path of the map.
@@ -153,11 +185,8 @@ def add_maps(
     """
 
     def map_of(path: str) -> str:
-        below = osp.splitext(osp.relpath(path, images or '.'))[0]
-        name = osp.join(folder, f'{below}.png')
-        if below.startswith(os.pardir) or not osp.isfile(name):
-            name = osp.join(folder, f'{osp.basename(below)}.png')
-        return name
+        found = named_like(osp.relpath(path, images or '.'), folder)
+        return str(found or Path(folder, f'{Path(path).stem}.png'))
 
     maps = {sample['img_path']: map_of(sample['img_path']) for sample in samples}
     shared = first_sharing(maps, maps.__getitem__)

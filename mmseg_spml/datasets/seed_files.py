@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mmseg_spml.datasets.annotation_samples import unpacked
+from mmseg_spml.datasets.list_files import name_of_maps
 from mmseg_spml.functional.labels.confusion import confusion_matrix
 from mmseg_spml.functional.labels.rasterize import box_mask
 from mmseg_spml.functional.regions.resizing import shrink_image
@@ -22,10 +23,11 @@ from mmseg_spml.functional.seeds.cam import (
 )
 from mmseg_spml.functional.seeds.cam_files import find_cam, load_cam
 from mmseg_spml.functional.seeds.grabcut import grabcut_seeds
-from mmseg_spml.io.folders import first_sharing
+from mmseg_spml.io.folders import first_sharing, named_like
 from mmseg_spml.io.images import decode_image
 from mmseg_spml.io.index_maps import (
     check_output_folder,
+    missing_map,
     read_index_map,
     read_mask_of,
     write_index_map,
@@ -36,6 +38,7 @@ METHODS: dict[str, Callable[..., np.ndarray]] = dict(
 )
 # Pixels of an image by which maps are judged: a grid of this many rows and columns.
 _GRID = 32
+_REGIONS = 'region map'
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ class SeedMaker:
             * ``'grabcut'``: only the boxes of an annotation.
         options: Keyword arguments of ``seeds_of_tags``, ``seeds_of_boxes`` or
             ``grabcut_seeds``.
-        cams: Folder of class activation maps, ``<image stem>.npz`` or ``.npy``.
-        regions: Folder of region maps, ``<image stem>.png``, over whose regions the
+        cams: Folder of class activation maps, ``NAME.npz`` or ``.npy`` for the image
+            ``NAME.*``, perhaps in the same subfolders.
+        regions: Folder of region maps, ``NAME.png`` likewise, over whose regions the
             activation maps are averaged first.
         boxes_complete: Whether every object has a box, so that pixels outside the boxes
             are background. None: the value of the annotation.
@@ -215,7 +219,7 @@ class SeedMaker:
         """
         if self.cams is None:
             raise ValueError(f'the method {self.method!r} uses no activation maps')
-        file = find_cam(self.cams, Path(sample['img_path']).stem)
+        file = find_cam(self.cams, sample['img_path'])
         cams = load_cam(file)
         if any(not 0 < label < self.num_classes for label in cams):
             raise ValueError(
@@ -227,8 +231,10 @@ class SeedMaker:
             cams = {label: cam for label, cam in cams.items() if label in shown}
         if self.regions is None:
             return cams
-        path = os.path.join(self.regions, f'{file.stem}.png')
-        region_map = read_index_map(path, 'region map')
+        path = named_like(sample['img_path'], self.regions)
+        if path is None:
+            raise missing_map(os.path.join(self.regions, f'{file.stem}.png'), _REGIONS)
+        region_map = read_index_map(path, _REGIONS)
         return {label: region_mean_map(cam, region_map) for label, cam in cams.items()}
 
 
@@ -267,7 +273,7 @@ class SeedFile:
     """Result for one image.
 
     Attributes:
-        name: Name of the image file.
+        name: Name of the image, with its subfolders.
         labeled: Fraction of labeled pixels.
         confusion: (C, C+1) numbers of pixels by true class and by seed label; None
             without a full mask.
@@ -284,30 +290,32 @@ def check_outputs(samples: Sequence[Mapping[str, Any]], out: str) -> None:
     """Check that output files do not overwrite input files or each other.
 
     Args:
-        samples: Samples of a ``WeakSegDataset``; output files have the stems of the
-            images.
+        samples: Samples of a ``WeakSegDataset``; output files have their names, see
+            :func:`name_of_maps`.
         out: Folder to write to.
 
     Raises:
         ValueError: If ``out`` contains the images or maps of a sample, or two images
-            have the same stem.
+            have the same name but for the suffix.
     """
     keys = ('img_path', 'seg_map_path', 'region_map_path')
     paths = [sample.get(key) for sample in samples for key in keys]
-    check_output_folder(out, {os.path.dirname(path) for path in paths if path})
-    images = [sample['img_path'] for sample in samples]
-    shared = first_sharing(images, lambda path: Path(path).stem)
+    read = {os.path.dirname(path) for path in paths if path}
+    names = {sample['img_path']: name_of_maps(sample) for sample in samples}
+    for folder in {os.path.dirname(name) for name in names.values()}:
+        check_output_folder(os.path.join(out, folder), read)
+    shared = first_sharing(names, names.__getitem__)
     if shared is not None:
         raise ValueError(
-            f'{shared[0]} and {shared[1]} would share the file '
-            f'{Path(shared[0]).stem}.*: rename one, or take one out of the list'
+            f'{shared[0]} and {shared[1]} would share the file {names[shared[0]]}.*: '
+            'rename one, or take one out of the list'
         )
 
 
 def make_seed_file(
     sample: Mapping[str, Any], maker: SeedMaker, out: str, truth: str | None = None
 ) -> SeedFile:
-    """Write ``out/<image stem>.png``, and compare it with the full mask.
+    """Write ``out/NAME.png``, see :func:`name_of_maps`; compare it with the full mask.
 
     Errors that concern the image or its files are returned and not raised, so that one
     bad image does not stop the others.
@@ -316,11 +324,11 @@ def make_seed_file(
         sample: Sample of a ``WeakSegDataset``.
         maker: Seed maker.
         out: Folder of seed label maps.
-        truth: Folder of full masks, ``<image stem>.png`` (0..C-1, 255 void); images
-            without a mask are not compared.
+        truth: Folder of full masks, ``NAME.png`` (0..C-1, 255 void); images without a
+            mask are not compared.
     """
-    stem = Path(sample['img_path']).stem
-    name = os.path.basename(sample['img_path'])
+    stem = name_of_maps(sample)
+    name = stem + Path(sample['img_path']).suffix
     try:
         seeds = maker.seeds(sample)
         write_index_map(os.path.join(out, f'{stem}.png'), seeds)

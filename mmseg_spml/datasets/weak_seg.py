@@ -21,6 +21,7 @@ from mmseg_spml.datasets.annotation_samples import annotation_samples
 from mmseg_spml.datasets.list_files import (
     MAPS,
     add_maps,
+    add_names,
     add_tags,
     listed,
     path_below,
@@ -68,8 +69,8 @@ class WeakSegDataset(BaseSegDataset):
         label_range: ``'strict'``, or ``'release'`` (all values in C..254 are
             unlabeled).
         label_dir: Folder of the label maps to read instead, such as pseudo labels,
-            ``<label_dir>/<image stem>.png``; relative to the working directory or
-            absolute.
+            ``NAME.png`` for the image ``NAME.*``, perhaps in the same subfolders;
+            relative to the working directory or absolute.
         region_dir: Folder of the region maps to read instead, likewise.
         tags_file: File of explicit tags; see :class:`TagTable`. None: the tags are the
             classes in the whole label map.
@@ -206,9 +207,10 @@ class WeakSegDataset(BaseSegDataset):
 
         Returns:
             list[dict]: ``img_path``, ``seg_map_path``, ``region_map_path`` (None if
-            there is no such file), ``num_classes``, ``unlabeled_value``,
-            ``label_range``, ``tags`` ((C,): 1 present, 0 absent, -1 unknown; only if
-            explicit), and the keys that MMSegmentation's loaders read.
+            there is no such file), ``map_name`` (see ``add_names``), ``num_classes``,
+            ``unlabeled_value``, ``label_range``, ``tags`` ((C,): 1 present, 0 absent,
+            -1 unknown; only if explicit), and the keys that MMSegmentation's loaders
+            read.
         """
         # Annotations may be a folder of files.
         exists = osp.exists if self.list_format == 'annotations' else osp.isfile
@@ -247,6 +249,7 @@ class WeakSegDataset(BaseSegDataset):
                 f'no image in {self.ann_file or self.data_prefix["img_path"]} (suffix '
                 f'{self.img_suffix!r}); check the list, or `img_suffix`'
             )
+        add_names(samples)
         for key, folder in self.map_dirs.items():
             if folder is not None:
                 add_maps(samples, key, folder, self.data_prefix.get('img_path', ''))

@@ -1,6 +1,5 @@
 """Writer of class activation maps for MMEngine's test loop."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
+from mmseg_spml.datasets.list_files import name_of_maps
 from mmseg_spml.functional.seeds.cam_files import save_cam
 
 
@@ -19,7 +19,8 @@ class CamWriter(BaseMetric):
     that it was given.
 
     Args:
-        out_dir: The folder for the files ``<image stem>.npz`` or ``.npy``.
+        out_dir: The folder for the files ``NAME.npz`` or ``.npy``, in the subfolders of
+            the images.
         file_format: 'npz', or 'npy' (a pickled dict, as SEAM writes it).
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
@@ -42,7 +43,6 @@ class CamWriter(BaseMetric):
             raise ValueError(f"file_format must be 'npz' or 'npy', got {file_format!r}")
         self.out_dir = out_dir
         self.file_format = file_format
-        os.makedirs(out_dir, exist_ok=True)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the maps of a batch; ``data_samples`` have ``cams`` and ``gt_tags``."""
@@ -55,11 +55,8 @@ class CamWriter(BaseMetric):
             shown = (sample['gt_tags']['label'] > 0).nonzero().flatten().tolist()
             maps = sample['cams']['data'].float().cpu().numpy()
             cams = {label: maps[label - 1] for label in shown if label > 0}
-            path = Path(self.out_dir, Path(sample['img_path']).stem)
-            # The file appears only when complete: two processes may write the same.
-            part = f'{path}.{os.getpid()}.part.{self.file_format}'
-            save_cam(part, cams)
-            os.replace(part, f'{path}.{self.file_format}')
+            name = f'{name_of_maps(sample)}.{self.file_format}'
+            save_cam(Path(self.out_dir, name), cams)
             self.results.append(len(cams))
 
     def compute_metrics(self, results: list[int]) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Reports on label maps that were compared with masks."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from mmseg_spml.functional.labels.confusion import class_scores, mean_iou
 from mmseg_spml.io.atomic_file import write_json
+from mmseg_spml.io.folders import names_below
 from mmseg_spml.io.images import write_image
 from mmseg_spml.visualization.best_and_worst import LabeledImage, draw_best_and_worst
 
@@ -78,24 +78,11 @@ def write_drawn_report(
     """
     classes, palette = meta['classes'], meta['palette']
     report = folder / 'report.json'
-    write_label_report(report, short_names(confusions), classes, of, **more)
+    named = dict(zip(names_below([*confusions]), confusions.values()))
+    write_label_report(report, named, classes, of, **more)
     picture = draw_best_and_worst(confusions, load, classes, palette, pictures, title)
     if picture is not None:
         write_image(folder / 'picture.png', picture)
-
-
-def short_names(by_path: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Shorten the paths of files to paths below the folder that all of them share.
-
-    Example:
-        >>> list(short_names({'/data/a/1.jpg': 0, '/data/b/1.jpg': 0}))
-        ['a/1.jpg', 'b/1.jpg']
-    """
-    common = os.path.commonpath([os.path.dirname(path) for path in by_path])
-    return {
-        Path(os.path.relpath(path, common or '.')).as_posix(): value
-        for path, value in by_path.items()
-    }
 
 
 def _rounded(value: float) -> float | None:

@@ -11,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
+from mmseg_spml.datasets.list_files import name_of_maps
 from mmseg_spml.evaluation.label_report import write_drawn_report
 from mmseg_spml.functional.labels.confusion import (
     class_scores,
@@ -39,8 +40,8 @@ class PseudoLabelWriter(BaseMetric):
     weak labels and boxes are kept, and enlarged to the size of their files.
 
     Args:
-        out_dir: The folder for the label maps ``<image stem>.png`` with the values
-            0..C-1, C (unlabeled) and 255 (void).
+        out_dir: The folder for the label maps ``NAME.png``, in the subfolders of the
+            images, with the values 0..C-1, C (unlabeled) and 255 (void).
         crf: The options of ``dense_crf_of_images``, {} for the defaults. None leaves
             the CRF out.
         min_confidence: See ``pseudo_label_map``.
@@ -48,9 +49,10 @@ class PseudoLabelWriter(BaseMetric):
         keep_void: Whether void pixels of the weak label map stay void.
         keep_boxes: Whether classes stay inside of their boxes, which LoadBoxExtents
             loads.
-        truth: The folder of full masks, ``<image stem>.png``. The images that have one
-            also give the IoU of each class, and ``logs/report.json`` and
-            ``logs/picture.png`` with the best and worst images.
+        truth: The folder of full masks, ``NAME.png``, perhaps in the subfolders of the
+            images. The images that have one also give the IoU of each class, and
+            ``logs/report.json`` and ``logs/picture.png`` with the best and worst
+            images.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
     """
@@ -101,10 +103,13 @@ class PseudoLabelWriter(BaseMetric):
 
     def _written(self, sample: dict, before: Tensor, after: Tensor) -> dict:
         """Write the label map of an image, and return the result of the image."""
-        path, classes = Path(sample['img_path']), len(after)
+        path, classes = sample['img_path'], len(after)
         labels = self._labels(after, sample)
-        write_index_map(self._file(path), labels)
-        result = dict(img_path=str(path), labeled=float((labels < classes).mean()))
+        file = os.path.join(self.out_dir, f'{name_of_maps(sample)}.png')
+        write_index_map(file, labels)
+        result = dict(
+            img_path=path, file=file, labeled=float((labels < classes).mean())
+        )
         mask = read_mask_of(path, self.truth)
         if mask is not None:
             result['confusion'] = _confusion(labels, mask, classes)
@@ -149,9 +154,6 @@ class PseudoLabelWriter(BaseMetric):
         height, width = sample['ori_shape'][:2]
         return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
 
-    def _file(self, image: Path) -> str:
-        return os.path.join(self.out_dir, f'{image.stem}.png')
-
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the number of files, the share of labeled pixels, and the IoU."""
         if not results:
@@ -179,7 +181,7 @@ class PseudoLabelWriter(BaseMetric):
 
         def load(path: str) -> LabeledImage:
             image = read_picture(path)
-            labels = read_index_map(self._file(Path(path)), 'label map')
+            labels = read_index_map(found[path]['file'], 'label map')
             mask = read_mask_of(path, self.truth)
             if mask is None:
                 raise FileNotFoundError(f'the mask of {path} is no longer there')

@@ -1,5 +1,6 @@
-"""Files of a folder by their suffix, ends of paths, and names that share a file."""
+"""Files of a folder by their suffix, ends of paths, and files named like images."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -41,6 +42,45 @@ def path_ends(parts: Sequence[str]) -> list[str]:
         ['data/cam1/a.jpg', 'cam1/a.jpg', 'a.jpg']
     """
     return ['/'.join(parts[first:]) for first in range(len(parts))]
+
+
+def names_below(paths: Sequence[str]) -> list[str]:
+    """Name files by their paths below the folder that holds all of them.
+
+    Example:
+        >>> names_below(['/data/a/1.jpg', '/data/b/1.jpg'])
+        ['a/1.jpg', 'b/1.jpg']
+    """
+    # Relative and absolute paths have no folder in common.
+    full = [os.path.abspath(path) for path in paths]
+    common = os.path.commonpath([os.path.dirname(path) for path in full])
+    return [Path(path).relative_to(common).as_posix() for path in full]
+
+
+def named_like(
+    image: str | os.PathLike, folder: str | os.PathLike, suffix: str = '.png'
+) -> Path | None:
+    """Find the file of a folder that is named like an image.
+
+    Args:
+        image: The path of the image, such as ``images/cam1/a.jpg``.
+        folder: The folder, in which the file may lie in the same subfolders as the
+            image: ``cam1/a.png`` is taken before ``a.png``.
+        suffix: The suffix of the file.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / 'a.png').touch()
+        >>> named_like('images/cam1/a.jpg', folder) == folder / 'a.png'
+        True
+        >>> named_like('images/cam1/b.jpg', folder) is None
+        True
+    """
+    path = Path(os.path.normpath(image)).with_suffix(suffix)
+    parts = [part for part in path.parts if part not in (path.anchor, os.pardir)]
+    candidates = (Path(folder, end) for end in path_ends(parts))
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def first_sharing(

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.folders import named_like
 
 _GRAY_OR_INDEX = ('L', 'P', '1', 'I', 'I;16', 'I;16B', 'I;16L')
 
@@ -99,11 +100,12 @@ def decode_index_map(
 
 
 def read_mask_of(image: str | os.PathLike, folder: str | None) -> np.ndarray | None:
-    """Read the full mask of an image, ``<folder>/<image stem>.png``.
+    """Read the full mask of an image.
 
     Args:
         image: The path of the image.
-        folder: The folder of masks, or None.
+        folder: The folder of masks, in which that of the image is found by
+            :func:`~mmseg_spml.io.folders.named_like`; or None.
 
     Returns:
         (H, W) mask; None if there is no folder or no file.
@@ -111,10 +113,8 @@ def read_mask_of(image: str | os.PathLike, folder: str | None) -> np.ndarray | N
     Raises:
         ValueError: The file is not an index map; see :func:`read_index_map`.
     """
-    if folder is None:
-        return None
-    path = os.path.join(folder, f'{Path(image).stem}.png')
-    return read_index_map(path, 'mask') if os.path.isfile(path) else None
+    path = None if folder is None else named_like(image, folder)
+    return None if path is None else read_index_map(path, 'mask')
 
 
 def check_output_folder(out: str, inputs: Iterable[str | None]) -> None:

@@ -145,7 +145,7 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
     held_out = set(plan.held_out)
     plan.train = [name for name in names if name not in held_out]
     if plan.supervision != 'pixels':
-        _check_stems(plan.train)
+        _check_names(plan.train)
     if not plan.train:
         raise ValueError(
             'all labeled images have a mask and would be held out: move some masks to '
@@ -171,18 +171,18 @@ def _choose_images(plan: Plan, survey: Survey, full: bool) -> None:
     plan.choose('images', f'{len(plan.train)} to train', reason)
 
 
-def _check_stems(names: Sequence[str]) -> None:
+def _check_names(names: Sequence[str]) -> None:
     """Check that no two images would share a file of seeds.
 
     Raises:
-        ValueError: Two names differ in their folders or suffixes alone.
+        ValueError: Two names differ in their suffixes alone.
     """
-    shared = first_sharing(names, lambda name: Path(name).stem)
+    shared = first_sharing(names, lambda name: str(Path(name).with_suffix('.png')))
     if shared is not None:
+        file = Path(shared[0]).with_suffix('.png').as_posix()
         raise ValueError(
-            f'the seeds of {shared[0]} and {shared[1]} would share the file '
-            f'{Path(shared[0]).stem}.png: rename one of the images, or put them into '
-            'projects of their own'
+            f'the seeds of {shared[0]} and {shared[1]} would share the file {file}: '
+            'rename one of the images, or put them into projects of their own'
         )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from mmseg_spml.datasets.pipelines import IMAGE_LOADING
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.segments.pooling import resize_labels
-from mmseg_spml.io.folders import path_ends
+from mmseg_spml.io.folders import named_like
 from mmseg_spml.io.images import three_bands
 from mmseg_spml.io.index_maps import read_index_map
 from mmseg_spml.models.data_preprocessor import swaps_channels
@@ -277,13 +277,10 @@ def read_truth(
         ValueError: The file is no index map (see :func:`read_index_map`), or has
             another size than the image, as if it were another one's.
     """
-    parts = Path(image_path).with_suffix('.png').as_posix().lstrip('/').split('/')
-    candidates = [Path(folder, end) for end in path_ends(parts)]
-    path = next((one for one in candidates if one.is_file()), None)
+    path = named_like(image_path, folder)
     if path is None:
-        raise FileNotFoundError(
-            f'there is no mask {candidates[-1]}: check the truth folder'
-        )
+        expected = Path(folder, f'{Path(image_path).stem}.png')
+        raise FileNotFoundError(f'there is no mask {expected}: check the truth folder')
     mask = read_index_map(path, 'mask')
     if mask.shape != tuple(size):
         raise ValueError(

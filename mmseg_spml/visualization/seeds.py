@@ -31,7 +31,7 @@ def draw_seeds(
         maker: The options by which the seeds were made.
         classes: The class names.
         palette: The RGB colors of the classes.
-        truth: The folder of full masks, ``<image stem>.png``.
+        truth: The folder of full masks, ``NAME.png``.
 
     Returns:
         (h, w, 3) uint8 RGB.

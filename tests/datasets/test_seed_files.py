@@ -8,6 +8,7 @@ import pytest
 
 from mmseg_spml.annotations.model import Box, WeakAnnotation
 from mmseg_spml.datasets.annotation_samples import packed
+from mmseg_spml.datasets.list_files import add_names
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
     check_outputs,
@@ -159,10 +160,56 @@ def test_a_box_without_a_class_on_one_with(folder):
     assert 0 not in seeds[4:16, 5:24]
 
 
-def test_stems_must_differ():
-    check_outputs([dict(img_path='x/a.jpg'), dict(img_path='x/b.jpg')], 'out')
+def of_paths(*paths):
+    samples = [dict(img_path=path) for path in paths]
+    add_names(samples)
+    return samples
+
+
+def test_names_must_differ():
+    check_outputs(of_paths('x/a.jpg', 'x/b.jpg'), 'out')
+    check_outputs(of_paths('x/a.jpg', 'y/a.png'), 'out')
+    with pytest.raises(ValueError, match=r'a\.jpg and .*a\.png would share .* a\.\*'):
+        check_outputs(of_paths('x/a.jpg', 'x/a.png'), 'out')
+    unnamed = [dict(img_path='x/a.jpg'), dict(img_path='y/a.png')]
     with pytest.raises(ValueError, match=r'x/a\.jpg and y/a\.png'):
-        check_outputs([dict(img_path='x/a.jpg'), dict(img_path='y/a.png')], 'out')
+        check_outputs(unnamed, 'out')
+
+
+def test_images_in_subfolders_are_not_written_over():
+    samples = of_paths('images/x/a.png', 'images/y/a.png')
+    assert [sample['map_name'] for sample in samples] == ['x/a', 'y/a']
+    check_outputs(samples, 'out')
+    with pytest.raises(ValueError, match='name another folder'):
+        check_outputs(samples, 'images')
+
+
+def test_images_of_one_name_have_seeds_of_their_own(tmp_path):
+    for number, folder in enumerate('xy'):
+        image = str(tmp_path / 'images' / folder / 'a.png')
+        write_index_map(image, np.zeros((4, 6), np.uint8))
+        cams = {number + 1: np.ones((4, 6))}
+        (tmp_path / 'cams' / folder).mkdir(parents=True)
+        save_cam(tmp_path / 'cams' / folder / 'a.npz', cams)
+        mask = np.full((4, 6), number + 1)
+        write_index_map(str(tmp_path / 'masks' / folder / 'a.png'), mask)
+    images = tmp_path / 'images'
+    samples = of_paths(*(str(images / folder / 'a.png') for folder in 'xy'))
+    made = [
+        make_seed_file(
+            sample,
+            SeedMaker(C, cams=str(tmp_path / 'cams')),
+            str(tmp_path / 'seeds'),
+            truth=str(tmp_path / 'masks'),
+        )
+        for sample in samples
+    ]
+    assert [file.name for file in made] == ['x/a.png', 'y/a.png']
+    for number, (file, folder) in enumerate(zip(made, 'xy')):
+        assert file.confusion[number + 1, number + 1] == 24, file
+        assert (
+            read_index_map(tmp_path / 'seeds' / folder / 'a.png') == number + 1
+        ).all()
 
 
 @pytest.mark.parametrize('out', ['x', 'x/', 'labels/../labels', 'regions'])

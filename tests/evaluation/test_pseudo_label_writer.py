@@ -139,3 +139,13 @@ def test_files_have_the_size_of_their_images(tmp_path, sample):
 def test_nothing_to_write(tmp_path):
     writer = PseudoLabelWriter(str(tmp_path), truth=str(tmp_path))
     assert writer.compute_metrics([]) == dict(files=0)
+
+
+def test_images_of_one_name_have_maps_of_their_own(tmp_path, sample):
+    out = tmp_path / 'out'
+    writer = PseudoLabelWriter(str(out))
+    writer.dataset_meta = META
+    samples = [dict(sample, map_name='x/a'), dict(sample, map_name='y/a')]
+    writer.process(batch(samples), samples)
+    assert writer.evaluate(2)['pseudo_labels/files'] == 2
+    assert sorted(out.rglob('*.png')) == [out / 'x' / 'a.png', out / 'y' / 'a.png']

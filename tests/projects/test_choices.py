@@ -174,10 +174,14 @@ def test_rare_classes_are_named(survey):
 
 
 def test_images_must_not_share_a_file_of_seeds(survey):
-    boxed = [made_up.boxes(name, 'cat') for name in ('a/0.jpg', 'b/0.jpg')]
-    message = 'the seeds of a/0.jpg and b/0.jpg would share the file 0.png'
+    def plan(*names):
+        boxed = [made_up.boxes(name, 'cat') for name in names]
+        return make_plan(replace(survey, annotations=boxed), cuda=False)
+
+    assert plan('a/0.jpg', 'b/0.jpg').train == ['a/0.jpg', 'b/0.jpg']
+    message = 'the seeds of a/0.jpg and a/0.png would share the file a/0.png'
     with pytest.raises(ValueError, match=message):
-        make_plan(replace(survey, annotations=boxed), cuda=False)
+        plan('a/0.jpg', 'a/0.png')
 
 
 def test_new_labels_of_boxes_need_a_new_project(survey):

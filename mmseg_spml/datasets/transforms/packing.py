@@ -40,6 +40,7 @@ class PackWeakSegInputs(PackSegInputs):
         self,
         meta_keys: Sequence[str] = (
             'img_path',
+            'map_name',
             'seg_map_path',
             'region_map_path',
             'ori_shape',

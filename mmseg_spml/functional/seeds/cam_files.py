@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.folders import named_like
 from mmseg_spml.io.numpy_dicts import load_numpy_object
 
 # Maps of twenty classes of a photograph of 12 megapixels fit.
@@ -98,17 +99,23 @@ def save_cam(path: str | Path, cams: Mapping[int, np.ndarray], offset: int = 1) 
         raise ValueError(f'expected a name that ends with .npz or .npy, got {path}')
 
 
-def find_cam(folder: str | Path, stem: str) -> Path:
-    """Path of an image's activation maps, ``<stem>.npz`` or ``<stem>.npy``.
+def find_cam(folder: str | Path, image: str | Path) -> Path:
+    """Path of the activation maps of an image, a ``.npz`` or ``.npy`` file.
+
+    Args:
+        folder: The folder of the maps, in which those of the image are found by
+            :func:`~mmseg_spml.io.folders.named_like`.
+        image: The path of the image.
 
     Raises:
         FileNotFoundError: If neither file exists.
         ValueError: If both files exist.
     """
-    paths = [Path(folder, f'{stem}{suffix}') for suffix in ('.npz', '.npy')]
-    found = [path for path in paths if path.is_file()]
+    named = (named_like(image, folder, suffix) for suffix in ('.npz', '.npy'))
+    found = [path for path in named if path is not None]
     if not found:
-        raise FileNotFoundError(f'there are no activation maps {paths[0]} (or .npy)')
+        expected = Path(folder, f'{Path(image).stem}.npz')
+        raise FileNotFoundError(f'there are no activation maps {expected} (or .npy)')
     if len(found) > 1:
         raise ValueError(f'{found[0]} and {found[1]} are of one image: remove one')
     return found[0]

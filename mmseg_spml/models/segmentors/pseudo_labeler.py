@@ -1,7 +1,6 @@
 """Class scores of training images for pseudo labels."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -181,7 +180,7 @@ class PseudoLabeler(BaseModel):
 
     def _scores_of_cams(self, sample: SegDataSample, grid: tuple[int, int]) -> Tensor:
         scores = scores_of_cams(
-            load_cam(find_cam(self.cams, Path(sample.img_path).stem)),
+            load_cam(find_cam(self.cams, sample.img_path)),
             self.module.spml_head.num_classes,
             sample.ori_shape[:2],
             alpha=self.alpha,
