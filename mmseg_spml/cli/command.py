@@ -55,6 +55,12 @@ def _message(error: Exception, ctx: click.Context) -> str:
     return f'{error.strerror}: {places} cannot be written to. Make room, and call again'
 
 
+def _config_problem(error: Exception) -> str | None:
+    from mmseg_spml.engine.config_errors import config_problem
+
+    return config_problem(error)
+
+
 class SeveralValues(click.Option):
     """An option that takes all words up to the next option, as MMSegmentation's do.
 
@@ -155,3 +161,8 @@ class Command(click.Command):
             if os.environ.get(TRACEBACK):
                 raise
             raise click.ClickException(_message(error, ctx)) from error
+        except (KeyError, TypeError) as error:
+            problem = _config_problem(error) if self.needs_models else None
+            if problem is None or os.environ.get(TRACEBACK):
+                raise
+            raise click.ClickException(problem) from error

@@ -101,6 +101,29 @@ def test_errors_are_a_sentence_unless_asked_for(monkeypatch, tmp_path):
         run_command(*line)
 
 
+def test_wrong_types_in_configs_are_a_sentence(monkeypatch):
+    @click.command(cls=Command, needs_models=True)
+    def build():
+        from mmseg.registry import MODELS
+
+        MODELS.build(dict(type='SPMLHed'))
+
+    with pytest.raises(click.ClickException, match='Did you mean SPMLHead'):
+        build.main([], standalone_mode=False)
+    monkeypatch.setenv('MMSEG_SPML_TRACEBACK', '1')
+    with pytest.raises(KeyError):
+        build.main([], standalone_mode=False)
+
+
+def test_faults_of_the_code_keep_their_traceback():
+    @click.command(cls=Command, needs_models=True)
+    def fail():
+        raise TypeError('of the code')
+
+    with pytest.raises(TypeError, match='of the code'):
+        fail.main([], standalone_mode=False)
+
+
 def test_a_full_disk_names_the_folder():
     @click.command(cls=Command)
     @click.argument('out')
