@@ -3,6 +3,7 @@
 from functools import partial
 
 from mmseg_spml.datasets.region_files import RegionFile, RegionMaker, make_region_file
+from mmseg_spml.io.folders import make_output_folder
 from mmseg_spml.io.images import list_images
 from mmseg_spml.io.index_maps import check_output_folder
 from mmseg_spml.io.processes import spread
@@ -26,11 +27,13 @@ def make_region_files(
     Raises:
         FileNotFoundError: There are no images.
         ValueError: Two images would share a map, or ``out`` holds the images.
+        OSError: ``out`` cannot be written to.
         ImportError: The method needs a package that is not installed.
     """
     names = list_images(images)
     check_output_folder(out, [images, maker.contours, maker.masks])
     maker.check()
+    make_output_folder(out)
     work = partial(make_region_file, images=images, out=out, maker=maker)
     done = spread(work, names, processes)
     return list(watched(done, maker.method, len(names)))

@@ -20,6 +20,7 @@ from mmseg_spml.datasets.seed_files import (
     strongest_activations,
 )
 from mmseg_spml.functional.seeds.cam import options_of_shares
+from mmseg_spml.io.folders import make_output_folder
 from mmseg_spml.io.index_maps import check_output_folder
 from mmseg_spml.io.processes import spread
 from mmseg_spml.io.progress import watched
@@ -89,10 +90,12 @@ class SeedFolder:
         Raises:
             ValueError: Two images would share a file, or ``out`` holds inputs.
             FileNotFoundError: A folder that the seeds need is missing.
+            OSError: ``out`` cannot be written to.
         """
         check_outputs(self.samples, out)
         check_output_folder(out, [truth, self.maker.cams, self.maker.regions])
         self.maker.check()
+        make_output_folder(out)
         self._choose_options(processes)
         work = partial(make_seed_file, maker=self.maker, out=out, truth=truth)
         done = spread(work, self.samples, processes)

@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
 from mmseg_spml.engine.runner import ConciseRunner
+from mmseg_spml.io.folders import make_output_folder
 
 
 def write_outputs(cfg: Config, checkpoint: str, out: str) -> None:
@@ -16,13 +17,15 @@ def write_outputs(cfg: Config, checkpoint: str, out: str) -> None:
         out: Folder to write to.
 
     Raises:
-        ValueError: If two images have the same stem, ``out`` contains input files, or
+        ValueError: If two images would share a file, ``out`` contains input files, or
             the checkpoint does not fit the model.
+        OSError: ``out`` cannot be written to.
     """
     runner = ConciseRunner.from_cfg(cfg)
     dataset = runner.test_dataloader.dataset
     samples = [dataset.get_data_info(index) for index in range(len(dataset))]
     check_outputs(samples, out)
+    make_output_folder(out)
     launch.check_checkpoint(runner.model, checkpoint)
     runner.test()
     del runner

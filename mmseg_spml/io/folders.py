@@ -1,5 +1,6 @@
 """Files of a folder by their suffix, ends of paths, and files named like images."""
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -32,6 +33,17 @@ def files_with_suffix(folder: Path, *suffixes: str, deep: bool = True) -> list[P
         and not path.name.startswith('.')
         and path.is_file()
     )
+
+
+def make_output_folder(folder: str | os.PathLike) -> None:
+    """Make a folder for results that take long, and check that it can be written to.
+
+    Raises:
+        OSError: It cannot be made or written to.
+    """
+    os.makedirs(folder, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def path_ends(parts: Sequence[str]) -> list[str]:

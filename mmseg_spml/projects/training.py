@@ -4,6 +4,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmseg_spml.annotations.text_files import read_names
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 from mmseg_spml.io.run_folders import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG, LISTS
 from mmseg_spml.projects.result_page import write_result_page
@@ -78,6 +80,38 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def check_images(folder: Path) -> None:
+    """Check that the images of a project are still there, before hours of training.
+
+    Args:
+        folder: The folder of the project.
+
+    Raises:
+        FileNotFoundError: Images are missing.
+    """
+    cfg = Config.fromfile(folder / CONFIG)
+    validation = cfg.get('val_dataloader') or {}
+    # The list of images with masks has no suffixes.
+    suffixes = dict(
+        train='', held_out=validation.get('dataset', {}).get('img_suffix', '')
+    )
+    for name, suffix in suffixes.items():
+        path = folder / LISTS / f'{name}.txt'
+        names = read_names(path) if path.is_file() else []
+        images = [Path(cfg.get('images', ''), f'{one}{suffix}') for one in names]
+        missing = [image for image in images if _is_lost(image)]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of the {len(images)} images in {path} are not there, '
+                f'such as {missing[0]}: put them back, or take their lines out'
+            )
+
+
+def _is_lost(image: Path) -> bool:
+    # A list may also have names without suffix.
+    return image.suffix.lower() in IMAGE_SUFFIXES and not image.is_file()
+
+
 def train_project(folder: str | Path, processes: int = 1) -> Path:
     """Run all stages of a project that are not done, and write its page.
 
@@ -92,11 +126,12 @@ def train_project(folder: str | Path, processes: int = 1) -> Path:
         The page with curves, scores and pictures.
 
     Raises:
-        FileNotFoundError: The folder is no project.
+        FileNotFoundError: The folder is no project, or images are missing.
         RuntimeError: A stage failed (the message names its log).
     """
     folder = Path(folder)
     recipe = Recipe(folder.name, folder, project_stages(folder))
+    check_images(folder)
     run_recipe(recipe, processes)
     page = folder / RESULT
     write_result_page(folder, page)

@@ -1,8 +1,10 @@
 """Files that are named like images."""
 
+import os
+
 import pytest
 
-from mmseg_spml.io.folders import named_like, names_below
+from mmseg_spml.io.folders import make_output_folder, named_like, names_below
 
 
 @pytest.fixture
@@ -46,3 +48,14 @@ def test_names_of_relative_and_absolute_paths(tmp_path, monkeypatch):
         'b/0.jpg',
     ]
     assert names_below(['a/0.jpg']) == ['0.jpg']
+
+
+def test_folders_that_cannot_be_written_are_found_early(tmp_path, monkeypatch):
+    make_output_folder(tmp_path / 'a' / 'b')
+    assert (tmp_path / 'a' / 'b').is_dir()
+    (tmp_path / 'file').touch()
+    with pytest.raises(OSError, match='file'):
+        make_output_folder(tmp_path / 'file' / 'b')
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)  # root may write
+    with pytest.raises(PermissionError, match='Permission denied.*b'):
+        make_output_folder(tmp_path / 'a' / 'b')

@@ -16,6 +16,7 @@ from mmseg_spml.annotations.formats.json_lines import to_record
 from mmseg_spml.annotations.model import Box, Stroke, WeakAnnotation
 from mmseg_spml.datasets.seed_folder import SeedFolder
 from mmseg_spml.projects.project import init_project
+from mmseg_spml.projects.training import check_images
 
 
 def loaded(project):
@@ -174,3 +175,19 @@ def test_nothing_can_be_used(tmp_path):
     write_annotations([weak], source, 'jsonl')
     with pytest.raises(ValueError, match='no image can be used; first error: 00.jpg'):
         init_project(source, images, tmp_path / 'mine')
+
+
+@pytest.mark.parametrize('held_out', [False, True])
+def test_lost_images_are_found_before_the_training(tmp_path, held_out):
+    source, images = made_up.make_data(tmp_path)
+    folder = init_project(source, images, tmp_path / 'mine').folder
+    if held_out:
+        (folder / 'lists' / 'train.txt').write_text('00.jpg\n')
+        (folder / 'lists' / 'held_out.txt').write_text('03.jpg\n')
+    check_images(folder)
+    (images / '03.jpg').unlink()
+    listed = 'held_out' if held_out else 'train'
+    with pytest.raises(FileNotFoundError, match=rf'1 of .*{listed}\.txt .*03\.jpg'):
+        check_images(folder)
+    (folder / 'lists' / f'{listed}.txt').write_text('00.jpg\n01\n')
+    check_images(folder)
