@@ -14,15 +14,12 @@ import numpy as np
 
 from mmseg_spml.annotations.model import Box, Point, Stroke, WeakAnnotation
 from mmseg_spml.annotations.simulation.label_maps import (
+    PLACES,
     Component,
     check_mask,
     components,
 )
-from mmseg_spml.annotations.simulation.skeleton import (
-    PLACES,
-    click_candidates,
-    part_of_stroke,
-)
+from mmseg_spml.annotations.simulation.skeleton import part_of_path
 from mmseg_spml.functional.labels.values import VOID
 
 KINDS = ('tags', 'boxes', 'points', 'strokes')
@@ -178,13 +175,13 @@ class _Hand:
 
     def point(self, part: Component) -> Point:
         radius = 2  # clicks keep away from the edge if there is room, as discs do
-        candidates = click_candidates(part.inside, self.annotator.place, radius)
+        candidates = part.click_candidates(self.annotator.place, radius)
         chosen = candidates[self.rng.integers(len(candidates))]
         ((x, y),) = self._placed(part, chosen[None])
         return Point(self.label(self.classes[part.label]), x, y)
 
     def stroke(self, part: Component) -> Stroke:
-        path = part_of_stroke(part.inside, self.annotator.length, self.rng)
+        path = part_of_path(part.path, self.annotator.length, self.rng)
         vertices = self._placed(part, path).tolist()
         name = self.label(self.classes[part.label])
         return Stroke(name, vertices, self.annotator.width)

@@ -9,20 +9,25 @@ Letters: H, W image size, C classes.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from mmseg_spml.annotations.simulation.skeleton import (
-    PLACES,
-    click_candidates,
-    part_of_stroke,
+    deep_pixels,
+    deepest_pixel,
+    longest_skeleton_path,
+    part_of_path,
 )
 from mmseg_spml.functional.labels.values import VOID
 
+PLACES = ('stroke', 'interior', 'center')
 
-class Component(NamedTuple):
+
+@dataclass(frozen=True, eq=False)
+class Component:
     """A connected component, cropped with a border of one pixel.
 
     ``label`` is its class, ``top`` and ``left`` are those of its bounding box without
@@ -33,6 +38,19 @@ class Component(NamedTuple):
     top: int
     left: int
     inside: np.ndarray
+
+    @cached_property
+    def path(self) -> np.ndarray:
+        """The longest path of its skeleton, (L, 2) int64 (row, column)."""
+        return longest_skeleton_path(self.inside)
+
+    def click_candidates(self, place: str, radius: int) -> np.ndarray:
+        """Return the (L, 2) int64 (row, column), L >= 1, at which a click may fall."""
+        if place == 'stroke':
+            return self.path
+        if place == 'center':
+            return deepest_pixel(self.inside)
+        return deep_pixels(self.inside, radius)
 
 
 def simulate_points(
@@ -86,7 +104,7 @@ def simulate_points(
     weak = _blank(mask, num_classes, unlabeled, min_area)
     disc = _disc(2 * radius + 1, radius**2)
     for component in components(mask, num_classes, min_area):
-        candidates = click_candidates(component.inside, place, radius)
+        candidates = component.click_candidates(place, radius)
         shape = np.zeros(component.inside.shape, np.uint8)
         shape[tuple(candidates[rng.integers(len(candidates))])] = 1
         _paint(weak, component, cv2.dilate(shape, disc))
@@ -142,7 +160,7 @@ def simulate_scribbles(
     weak = _blank(mask, num_classes, unlabeled, min_area)
     nib = _disc(width, (width / 2) ** 2)
     for component in components(mask, num_classes, min_area):
-        rows, columns = part_of_stroke(component.inside, length, rng).T
+        rows, columns = part_of_path(component.path, length, rng).T
         shape = np.zeros(component.inside.shape, np.uint8)
         shape[rows, columns] = 1
         _paint(weak, component, cv2.dilate(shape, nib))

@@ -3,31 +3,30 @@
 Letters: H, W image size, L pixels of a path.
 """
 
+import math
+
 import cv2
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from skimage.morphology import skeletonize
 
-PLACES = ('stroke', 'interior', 'center')
+# Thinning takes seconds for each megapixel of a component.
+_MAX_SIDE = 1024
 
 
-def part_of_stroke(
-    inside: np.ndarray, length: float, rng: np.random.Generator
+def part_of_path(
+    path: np.ndarray, length: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a part, at a random position, of :func:`longest_skeleton_path`.
+    """Return a contiguous part, at a random position, of a path.
 
-    The part is contiguous. With the same seed a shorter part lies inside a longer one.
+    With the same seed a shorter part lies inside a longer one.
 
     Args:
-        inside: The component, as for :func:`longest_skeleton_path`.
+        path: (L, 2) pixels, L >= 1.
         length: The fraction to keep, in [0, 1]; one pixel at least is kept.
         rng: The source of the position.
-
-    Returns:
-        (L, 2) int64 (row, column), L >= 1.
     """
-    path = longest_skeleton_path(inside)
     kept = max(1, round(length * len(path)))
     # floor(u (n - kept)) nests the parts of one seed in one another.
     start = int(rng.random() * (len(path) - kept))
@@ -39,13 +38,15 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
 
     Two searches find its ends: the skeleton pixel farthest from the deepest one, and
     the pixel farthest from that one. The path is exact for a skeleton without loops,
-    and a long path for one with loops (of a component with holes).
+    and a long path for one with loops (of a component with holes). Components of more
+    than 1024 pixels a side are thinned on every second (third, ...) row and column.
 
     Args:
         inside: (H, W) bool, one 8-connected component with a border of False pixels.
 
     Returns:
-        (L, 2) int64 (row, column), L >= 1. Consecutive pixels are 8-neighbors.
+        (L, 2) int64 (row, column), L >= 1, inside of the component. Consecutive pixels
+        are 8-neighbors, but where a large component was left between two rows.
 
     Example:
         >>> inside = np.zeros((3, 6), bool)
@@ -53,6 +54,11 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
         >>> longest_skeleton_path(inside)[:, 1].tolist() in ([1, 2, 3, 4], [4, 3, 2, 1])
         True
     """
+    step = math.ceil(max(inside.shape) / _MAX_SIDE)
+    if step > 1:
+        coarse = _largest_part(np.pad(inside[::step, ::step], (0, 1)))
+        if coarse.any():  # thin components may lie between the rows and columns
+            return _filled(longest_skeleton_path(coarse) * step, inside)
     depth = _squared_depth(inside)
     rows, columns = np.nonzero(skeletonize(inside))
     if not len(rows):  # thinning may erase very small blobs
@@ -69,16 +75,44 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
     return np.stack([rows[path], columns[path]], axis=1).astype(np.int64)
 
 
-def click_candidates(inside: np.ndarray, place: str, radius: int) -> np.ndarray:
-    """Return the (L, 2) int64 (row, column), L >= 1, at which a click may fall."""
-    if place == 'stroke':
-        return longest_skeleton_path(inside)
+def deep_pixels(inside: np.ndarray, radius: int) -> np.ndarray:
+    """Return the pixels deeper than a radius, or else the deepest ones.
+
+    Args:
+        inside: The component, as for :func:`longest_skeleton_path`.
+        radius: The distance to the nearest pixel outside, in pixels.
+
+    Returns:
+        (L, 2) int64 (row, column), L >= 1.
+    """
     depth = _squared_depth(inside)
-    deepest = np.argwhere(depth == depth.max())
-    if place == 'center':
-        return deepest[:1]
-    candidates = np.argwhere(depth > radius**2)
-    return candidates if len(candidates) else deepest
+    return np.argwhere(depth > min(radius**2, depth.max() - 1))
+
+
+def deepest_pixel(inside: np.ndarray) -> np.ndarray:
+    """Return the first pixel of the largest distance to the outside, (1, 2) int64."""
+    depth = _squared_depth(inside)
+    return np.argwhere(depth == depth.max())[:1]
+
+
+def _largest_part(inside: np.ndarray) -> np.ndarray:
+    """Return the largest 8-connected component of a mask."""
+    _, ids, stats, _ = cv2.connectedComponentsWithStats(
+        inside.astype(np.uint8), connectivity=8
+    )
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return ids == 1 + int(areas.argmax()) if len(areas) else inside
+
+
+def _filled(vertices: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return the pixels of a line through vertices that lie inside of a component."""
+    pixels = [vertices[:1]]
+    for start, end in zip(vertices[:-1], vertices[1:]):
+        number = np.abs(end - start).max()
+        shares = np.arange(1, number + 1)[:, None] / number
+        pixels.append(np.rint(start + shares * (end - start)).astype(np.int64))
+    path = np.concatenate(pixels)
+    return path[inside[path[:, 0], path[:, 1]]]
 
 
 def _farthest(distance: np.ndarray) -> int:

@@ -234,6 +234,32 @@ def test_path_is_connected_and_on_the_component():
             assert len(np.unique(path, axis=0)) == len(path)
 
 
+def test_the_path_of_a_large_component_is_that_of_a_coarse_one():
+    part = max(components(blobs(1), 1), key=np.sum)
+    large = np.pad(part, 1).repeat(50, axis=0).repeat(50, axis=1)
+    path = longest_skeleton_path(large)
+    assert large[path[:, 0], path[:, 1]].all()
+    assert len(np.unique(path, axis=0)) == len(path)
+    steps = np.abs(np.diff(path, axis=0)).max(axis=1)
+    assert (steps == 1).mean() > 0.99
+    half = np.pad(part, 1).repeat(12, axis=0).repeat(12, axis=1)
+    assert max(half.shape) < 1024 < max(large.shape)
+    assert len(path) == pytest.approx(
+        len(longest_skeleton_path(half)) * 50 / 12, rel=0.1
+    )
+
+
+def test_the_path_of_a_wire_in_a_large_image():
+    inside = np.zeros((1203, 2003), bool)
+    inside[601, 1:2001:1] = True
+    assert len(longest_skeleton_path(inside)) == 2000
+    inside = np.zeros((2003, 2003), bool)
+    inside[1:2001, 1] = inside[1, 1:2001] = True
+    path = longest_skeleton_path(inside)
+    assert inside[path[:, 0], path[:, 1]].all()
+    assert len(path) == pytest.approx(4000, abs=5)
+
+
 @BOTH
 def test_the_seed_alone_decides(simulate):
     mask = blobs(1)
