@@ -6,7 +6,7 @@ import numpy as np
 
 from mmseg_spml.datasets.seed_files import SeedFile
 from mmseg_spml.evaluation.label_report import write_label_report
-from mmseg_spml.functional.labels.confusion import class_scores
+from mmseg_spml.functional.labels.confusion import class_scores, mean_of_defined
 
 
 def report_seeds(
@@ -37,7 +37,7 @@ def report_seeds(
     scores = class_scores(np.sum([*confusions.values()], axis=0))
     yield '\n| class | IoU | precision | recall |\n|---|---|---|---|'
     rows = [*zip(classes, *scores.values())]
-    rows.append(('mean', *(np.nanmean(values) for values in scores.values())))
+    rows.append(('mean', *(mean_of_defined(values) for values in scores.values())))
     for name, *values in rows:
         yield f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |'
     if path is not None:

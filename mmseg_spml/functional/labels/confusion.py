@@ -86,6 +86,15 @@ def mean_iou(confusion: np.ndarray) -> float:
         >>> mean_iou(np.array([[2, 1, 1], [0, 3, 1]]))
         55.0
     """
-    scores = class_scores(confusion)['IoU']
-    shown = scores[~np.isnan(scores)]
-    return float(shown.mean()) if shown.size else float('nan')
+    return mean_of_defined(class_scores(confusion)['IoU'])
+
+
+def mean_of_defined(scores: np.ndarray) -> float:
+    """Mean of the scores that are defined; nan without any.
+
+    Example:
+        >>> mean_of_defined(np.array([1.0, np.nan, 2.0]))
+        1.5
+    """
+    defined = scores[~np.isnan(scores)]
+    return float(defined.mean()) if defined.size else float('nan')
