@@ -33,11 +33,17 @@ class WholeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Remove what is left of a checkpoint by a run that was killed."""
         super().before_train(runner)
-        if is_main_process() and '://' not in str(self.out_dir):
+        if is_main_process() and not self._is_remote():
             for path in Path(self.out_dir).glob(f'*{_SUFFIX}'):
                 path.unlink(missing_ok=True)
 
+    def _is_remote(self) -> bool:
+        return '://' in str(self.out_dir)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        if self._is_remote():
+            super()._save_checkpoint_with_step(runner, step, meta)
+            return
         oldest = self._note(runner, step)
         most, self.max_keep_ckpts = self.max_keep_ckpts, -1
         try:
@@ -53,19 +59,23 @@ class WholeCheckpointHook(CheckpointHook):
                 )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if self._is_remote():
+            super()._save_best_checkpoint(runner, metrics)
+            return
         before = self._best()
         self._set_best(dict.fromkeys(before))  # so that none is removed yet
         try:
             with _whole_checkpoints(runner):
                 super()._save_best_checkpoint(runner, metrics)
         finally:
-            # A rule 'auto' is by now the name of a metric.
-            after = {n: path or before.get(n) for n, path in self._best().items()}
+            # The order is the same, but 'auto' is by now the name of a metric.
+            pairs = zip(self._best().items(), before.values())
+            after = {name: path or old for (name, path), old in pairs}
             self._set_best(after)
         if is_main_process():
-            for name, path in before.items():
-                if path and path != after.get(name) and self.file_backend.isfile(path):
-                    self.file_backend.remove(path)
+            for path in before.values():
+                if path and path not in after.values():
+                    Path(path).unlink(missing_ok=True)
 
     def _best(self) -> dict[str, str | None]:
         """The path of the best checkpoint by each metric."""
@@ -111,9 +121,6 @@ def _save_whole(
     save: Any, out_dir: str, filename: str, *args: Any, **kwargs: Any
 ) -> None:
     """Write a checkpoint under another name, and rename it."""
-    if '://' in str(out_dir):
-        save(out_dir, filename, *args, **kwargs)
-        return
     partial = f'{filename}.partial'
     save(out_dir, partial, *args, **kwargs)
     if is_main_process():

@@ -1,5 +1,8 @@
 """Checkpoints of a run that is killed while it writes one."""
 
+from collections import deque
+from types import SimpleNamespace
+
 import pytest
 import torch
 from integration import tiny
@@ -109,3 +112,46 @@ def test_a_kill_leaves_the_best_one(root, tmp_path, monkeypatch):
         train_with_best(root, tmp_path)
     assert is_whole(tmp_path / 'best_mIoU_iter_1.pth')
     assert not (tmp_path / 'best_mIoU_iter_2.pth').exists()
+
+
+@pytest.mark.parametrize('save_best', ['auto', 'mIoU'])
+def test_a_resumed_run_keeps_the_best_one(root, tmp_path, save_best):
+    hook = dict(
+        type='WholeCheckpointHook', by_epoch=False, interval=1, save_best=save_best
+    )
+    options = dict(default_hooks__checkpoint=hook)
+    runner = tiny.runner(tiny.config(root, tmp_path, train_cfg__max_iters=1, **options))
+    runner.train()
+    (of_run,) = [h for h in runner.hooks if isinstance(h, WholeCheckpointHook)]
+    of_run.after_val_epoch(runner, dict.fromkeys(['aAcc', 'mIoU'], 100.0))
+    (best,) = tmp_path.glob('best*')
+    cfg = tiny.config(root, tmp_path, train_cfg__max_iters=2, **options)
+    cfg.update(resume=True, load_from=str(best))
+    runner = tiny.runner(cfg)
+    runner.train()
+    (of_run,) = [h for h in runner.hooks if isinstance(h, WholeCheckpointHook)]
+    of_run.after_val_epoch(runner, dict.fromkeys(['aAcc', 'mIoU'], 0.0))
+    assert best.is_file() and of_run.best_ckpt_path == str(best)
+    runner.train_loop._iter += 1
+    of_run.after_val_epoch(runner, dict.fromkeys(['aAcc', 'mIoU'], 101.0))
+    (better,) = tmp_path.glob('best*')
+    assert better != best
+
+
+def test_old_remote_checkpoints_are_removed(tmp_path):
+    removed = []
+    hook = WholeCheckpointHook(by_epoch=False, interval=1, max_keep_ckpts=1)
+    hook.out_dir, hook.keep_ckpt_ids = 's3://bucket/run', deque([1], 1)
+    hook.file_backend = SimpleNamespace(
+        join_path=lambda *parts: '/'.join(parts),
+        isfile=lambda path: True,
+        remove=removed.append,
+    )
+    hook.file_client = hook.file_backend
+    runner = SimpleNamespace(
+        message_hub=SimpleNamespace(update_info=lambda *args: None),
+        save_checkpoint=lambda *args, **kwargs: None,
+        work_dir=str(tmp_path),
+    )
+    hook._save_checkpoint_with_step(runner, 2, {})
+    assert removed == ['s3://bucket/run/iter_1.pth']
