@@ -225,10 +225,18 @@ class TagTable:
         entries = _numbers(value, where)
         if entries.size == 0:
             return tags
-        listed = isinstance(value, (list, tuple)) and entries.dtype != bool
-        if not listed and self._is_multi_hot(entries, where):
+        # Lists of different integers are ids; others may be a row of an array.
+        listed = isinstance(value, (list, tuple)) and entries.dtype.kind == 'i'
+        ids = listed and not is_repeated(entries.tolist())
+        if not ids and self._is_multi_hot(entries, where):
             tags[self.num_classes - entries.size :] = entries.astype(bool)
             return tags
+        if is_repeated(entries.tolist()):
+            raise AnnotationError(
+                f'expected class ids or a multi-hot vector of {self.num_classes} or '
+                f'(without class 0) {self.num_classes - 1} entries for {where}, got '
+                f'{entries.size} of 0 and 1'
+            )
         if (entries != np.floor(entries)).any():
             raise AnnotationError(
                 f'expected class ids for {where}, got {entries[:5].tolist()}'
@@ -259,6 +267,16 @@ class TagTable:
                 'multi-hot vector. Store multi-hot vectors as bool'
             )
         return True
+
+
+def is_repeated(entries: Sequence[int]) -> bool:
+    """Whether a list of 0 and 1 has one of them twice, and so cannot be class ids.
+
+    Example:
+        >>> is_repeated([0, 1, 0]), is_repeated([0, 1]), is_repeated([2, 2])
+        (True, False, False)
+    """
+    return set(entries) <= {0, 1} and len(set(entries)) < len(entries)
 
 
 def _numbers(value: Any, where: str) -> np.ndarray:

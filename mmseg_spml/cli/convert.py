@@ -74,7 +74,7 @@ def command(
     for path in inputs:
         found = reading.read(path, problems)
         annotations += watched(found, f'reading {Path(path).name}')
-    merged = merge_by_image(annotations)
+    merged = merge_by_image(annotations, problems, ' and '.join(inputs))
     if sample is not None:
         merged = sample_images(merged, sample, seed)
     left_out = write_annotations(

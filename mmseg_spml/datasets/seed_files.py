@@ -24,7 +24,7 @@ from mmseg_spml.functional.seeds.cam import (
 from mmseg_spml.functional.seeds.cam_files import find_cam, load_cam
 from mmseg_spml.functional.seeds.grabcut import grabcut_seeds
 from mmseg_spml.io.folders import first_sharing, named_like
-from mmseg_spml.io.images import decode_image
+from mmseg_spml.io.images import read_picture
 from mmseg_spml.io.index_maps import (
     check_output_folder,
     missing_map,
@@ -133,7 +133,7 @@ class SeedMaker:
             ValueError: If image, activation maps and annotation do not fit each other,
                 or the sample has no boxes.
         """
-        image = decode_image(Path(sample['img_path']).read_bytes())
+        image = read_picture(sample['img_path'])
         seeds = (
             self._of_tags(sample, image.shape[:2])
             if self.method == 'tags'
@@ -144,7 +144,8 @@ class SeedMaker:
     def _of_tags(self, sample: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
         options = dict(self.options, unlabeled=self.num_classes)
         seeds = seeds_of_tags(self.activation_maps(sample), size, **options)
-        if np.less(sample.get('tags', 0), 0).any():
+        unknown = np.flatnonzero(np.less(sample.get('tags', 0), 0))
+        if np.setdiff1d(unknown, sample.get('ignore_tags', ())).size:
             # A class with an unknown tag may occur where no known class does.
             seeds = np.where(seeds == 0, self.num_classes, seeds)
         return seeds

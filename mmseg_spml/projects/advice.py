@@ -17,6 +17,8 @@ def advice(
     trained: int,
     full: bool,
     tagged: Collection[str] = (),
+    *,
+    unknown: bool = False,
 ) -> list[str]:
     """Describe what will hurt, a sentence or two each.
 
@@ -26,6 +28,7 @@ def advice(
         trained: The number of training images.
         full: Whether the annotations label all pixels.
         tagged: The names of training images with boxes or tags alone, beside others.
+        unknown: Whether a class without a mark is not taken for absent.
 
     Returns:
         The warnings, the gravest first.
@@ -35,7 +38,7 @@ def advice(
         *_background(survey, pixels),
         *_values_of_masks(survey),
         *(_classes(survey) if pixels else ()),
-        *(_unmarked(survey, full, tagged) if pixels else ()),
+        *(_unmarked(survey, full, tagged) if pixels and not unknown else ()),
         *_left_out(survey),
         *(
             [f'{trained} images are few: label some more for better results.']

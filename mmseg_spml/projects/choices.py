@@ -81,12 +81,18 @@ def make_plan(survey: Survey, *, cuda: bool, loss: str | None = None) -> Plan:
     _choose_size(plan, survey, cuda)
     _choose_length(plan, cuda)
     _choose_tagged(plan, survey)
+    _choose_undeclared(plan, survey)
     _warn_of_images_left_out(plan, survey)
     _choose_backbone(plan, cuda)
     _choose_loss(plan, survey, full, loss)
     _choose_regions(plan)
     plan.warnings += advice(
-        survey, plan.supervision, len(plan.train), full, plan.tagged
+        survey,
+        plan.supervision,
+        len(plan.train),
+        full,
+        plan.tagged,
+        unknown=plan.undeclared == 'unknown',
     )
     return plan
 
@@ -304,6 +310,24 @@ def _choose_tagged(plan: Plan, survey: Survey) -> None:
         'say which classes their pixels can have. They helped a few labeled images '
         'where tags differed from image to image, and did no harm elsewhere.',
     )
+
+
+def _choose_undeclared(plan: Plan, survey: Survey) -> None:
+    """Choose whether classes that nobody stated to be absent are taken for absent."""
+    known = {*plan.train, *plan.tagged}
+    trained = [one for one in survey.annotations if one.image in known]
+    stated = any(annotation.absent for annotation in trained)
+    if plan.supervision == 'tags':
+        # A table with gaps: some rows know all classes, and others do not.
+        stated |= len({annotation.tags_complete for annotation in trained}) == 2
+    if stated:
+        plan.undeclared = 'unknown'
+        plan.choose(
+            'undeclared tags',
+            'unknown',
+            'Some annotations say which classes an image does not show, so that what '
+            'others leave open is not taken for absent.',
+        )
 
 
 def _warn_of_images_left_out(plan: Plan, survey: Survey) -> None:

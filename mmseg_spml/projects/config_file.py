@@ -19,6 +19,7 @@ _MODELS = {
     'cross_entropy': 'efficientnet_lite0_fcn',
     'dense_crf': 'efficientnet_lite0_fcn',
 }
+_IMAGENET_MEAN, _IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 # Channels of the outputs of strides 8, 16 and 32.
 _CHANNELS = {'lite0': (40, 112, 320), 'lite2': (48, 120, 352)}
 
@@ -167,6 +168,11 @@ def _data(survey: Survey, plan: Plan) -> list[str]:
         '    ann_file=annotations,',
         '    data_prefix=dict(img_path=images),',
         '    metainfo=dict(classes=classes, palette=palette),',
+        *(
+            ["    undeclared_tags='unknown',  # 'absent': classes without a mark are"]
+            if plan.undeclared == 'unknown'
+            else []
+        ),
         ')',
         'train_dataloader = dict(',
         '    dataset=dict(',
@@ -245,8 +251,7 @@ def _model(plan: Plan) -> list[str]:
     if plan.loss == 'dense_crf':
         lines.append("    type='WeakEncoderDecoder',")
     if plan.bands is not None:
-        statistics = f'mean={plan.mean}, std={plan.std}, bgr_to_rgb=False'
-        lines.append(f'    data_preprocessor=dict({statistics}),')
+        lines.append(f'    data_preprocessor=dict({_statistics(plan, ", ")}),')
     backbone = []
     if plan.variant != 'lite0':
         backbone.append(f'variant={plan.variant!r}')
@@ -277,6 +282,16 @@ def _model(plan: Plan) -> list[str]:
             '        ],',
         ]
     return [*lines, '    ),', ')']
+
+
+def _statistics(plan: Plan, between: str) -> str:
+    """What the preprocessor normalizes bands by."""
+    if plan.bands is None:
+        options = (_IMAGENET_MEAN, _IMAGENET_STD, True)
+    else:
+        options = (plan.mean, plan.std, False)
+    names = ('mean', 'std', 'bgr_to_rgb')
+    return between.join(f'{name}={value}' for name, value in zip(names, options))
 
 
 def _schedule(plan: Plan) -> list[str]:
@@ -313,11 +328,9 @@ model = dict(
     type='TagClassifier',
     data_preprocessor=dict(
         type='SPMLDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
+        {statistics},
     ),
-    backbone=dict(type='EfficientNetLite', out_indices=(3,), bn_momentum=0.01),
+    backbone=dict(type='EfficientNetLite', {backbone}),
     head=dict(
         type='mmpretrain.MultiLabelLinearClsHead',
         num_classes={tags},  # without the background
@@ -355,8 +368,13 @@ seeds = dict(method='tags', foreground=0.2, background=0.6)
 
 def _classifier_text(survey: Survey, plan: Plan) -> str:
     """Return the config of the classifier of tags."""
+    backbone = 'out_indices=(3,), bn_momentum=0.01'
+    if plan.bands is not None:
+        backbone += f', in_channels={plan.bands}'
     return _CLASSIFIER_TEXT.format(
         config=CONFIG,
+        statistics=_statistics(plan, ',\n        '),
+        backbone=backbone,
         tags=len(survey.classes) - 1,
         crop=plan.crop,
         load='\n'.join(_load(plan)),

@@ -40,6 +40,7 @@ class Plan:
         mean: The mean of each band, if there is a number of bands.
         std: The standard deviation of each band.
         has_gaps: Whether images have values that are not finite (no data).
+        undeclared: See ``WeakSegDataset(undeclared_tags=...)``.
         drop_unmarked: See ``LabelPropagationLoss``.
         choices: The choices with their reasons.
         warnings: What will hurt, a sentence or two each.
@@ -60,6 +61,7 @@ class Plan:
     mean: list[float] = field(default_factory=list)
     std: list[float] = field(default_factory=list)
     has_gaps: bool = False
+    undeclared: str = 'absent'
     drop_unmarked: bool = False
     choices: list[Choice] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

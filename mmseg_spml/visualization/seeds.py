@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mmseg_spml.datasets.seed_files import SeedMaker
-from mmseg_spml.io.images import read_image
+from mmseg_spml.io.images import read_picture
 from mmseg_spml.io.index_maps import read_mask_of
 from mmseg_spml.visualization.image_grid import image_grid
 from mmseg_spml.visualization.label_maps import Color, colorize, overlay_weak_labels
@@ -63,7 +63,7 @@ def _row(
     truth: str | None,
 ) -> list[tuple[str, np.ndarray]]:
     path = Path(sample['img_path'])
-    image = read_image(path)
+    image = read_picture(path)
     row = [(path.name, image)]
     if maker.cams is not None:
         for label, cam in maker.activation_maps(sample).items():

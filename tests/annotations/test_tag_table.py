@@ -52,6 +52,10 @@ class TestTagTable:
             (np.array([0, 2, 3]), [1, 0, 1, 1]),
             (np.array([False, True, False]), [0, 0, 1, 0]),
             ([1], [0, 1, 0, 0]),
+            ([1, 0], [1, 1, 0, 0]),
+            ([0, 0, 1, 1], [0, 0, 1, 1]),
+            ([1, 0, 0], [0, 1, 0, 0]),  # without background
+            ([0.0, 0.0, 1.0, 0.0], [0, 0, 1, 0]),
             ([], [0, 0, 0, 0]),
         ],
     )
@@ -59,6 +63,12 @@ class TestTagTable:
         path = str(tmp_path / 'tags.npy')
         np.save(path, {'sub.x/a.b.jpg': entry}, allow_pickle=True)
         assert TagTable(path, 4)['other/a.b.png'].astype(int).tolist() == expected
+
+    def test_rows_of_another_length_are_refused(self, tmp_path):
+        path = tmp_path / 'tags.json'
+        path.write_text('{"a": [0, 1, 0, 1, 1]}')
+        with pytest.raises(ValueError, match=r'vector of 4 .* 3 entries .* got 5 of 0'):
+            TagTable(str(path), 4)['a']
 
     def test_nested_entries_end_soon(self, tmp_path):
         entry = [1]

@@ -175,3 +175,16 @@ def test_browsing_nothing(tmp_path):
             'browse', weak, '--images', tmp_path, '--classes', *CLASSES, '--page', page
         )
     assert not page.exists()
+
+
+def test_inputs_that_contradict_each_other_lose_one_part(tmp_path, capsys):
+    record = '{{"image": "a.jpg", "size": [4, 6], {}}}\n'
+    first, second, out = (tmp_path / name for name in ('1.jsonl', '2.jsonl', 'o.jsonl'))
+    first.write_text(record.format('"tags": ["cat"], "tags_complete": true'))
+    second.write_text(record.format('"tags": ["dog"]'))
+    with pytest.raises(SystemExit, match=r'1\.jsonl and .*2\.jsonl, a\.jpg'):
+        run_command('convert', first, second, out)
+    with pytest.raises(SystemExit):
+        run_command('convert', first, second, out, '--on-error', 'skip')
+    assert '"cat"' in out.read_text()
+    assert "['dog'] are tags or shapes" in capsys.readouterr().out

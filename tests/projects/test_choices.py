@@ -191,6 +191,32 @@ def test_new_labels_of_boxes_need_a_new_project(survey):
     assert 'train with --labels' in make_plan(survey, cuda=False).choices[1].reason
 
 
+def tagged(name, tags, absent=(), complete=False):
+    return WeakAnnotation(
+        name, 64, 64, tags=set(tags), absent=set(absent), tags_complete=complete
+    )
+
+
+@pytest.mark.parametrize(
+    'annotations, expected',
+    [
+        ([tagged('0.jpg', ['cat']), tagged('1.jpg', ['dog'])], 'absent'),
+        ([tagged('0.jpg', ['cat'], complete=True)] * 2, 'absent'),
+        ([tagged('0.jpg', ['cat'], ['dog']), tagged('1.jpg', ['dog'])], 'unknown'),
+        (
+            [tagged('0.jpg', ['cat']), tagged('1.jpg', ['dog'], complete=True)],
+            'unknown',
+        ),
+        ([made_up.strokes('0.jpg', 'cat'), tagged('1.jpg', ['dog'])], 'absent'),
+    ],
+)
+def test_what_a_table_leaves_open_is_not_absent(survey, annotations, expected):
+    plan = make_plan(replace(survey, annotations=annotations), cuda=False)
+    assert plan.undeclared == expected
+    said = any(choice.name == 'undeclared tags' for choice in plan.choices)
+    assert said == (expected == 'unknown')
+
+
 def test_many_bands(survey):
     survey.bands.clear(), survey.depths.clear()
     survey.bands[5] = survey.depths['uint16'] = 4

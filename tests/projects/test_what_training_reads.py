@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from integration import tiny
 from mmengine.config import Config
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, MODELS
 from projects import made_up
 
 from mmseg_spml.annotations.formats import json_lines, write_annotations
 from mmseg_spml.annotations.formats.json_lines import to_record
 from mmseg_spml.annotations.model import Box, Stroke, WeakAnnotation
+from mmseg_spml.datasets.seed_files import SeedMaker
 from mmseg_spml.datasets.seed_folder import SeedFolder
+from mmseg_spml.functional.seeds.cam_files import save_cam
 from mmseg_spml.projects.project import init_project
 from mmseg_spml.projects.training import check_images
 
@@ -191,3 +193,52 @@ def test_lost_images_are_found_before_the_training(tmp_path, held_out):
         check_images(folder)
     (folder / 'lists' / f'{listed}.txt').write_text('00.jpg\n01\n')
     check_images(folder)
+
+
+def test_seeds_of_bands_see_what_the_model_sees(tmp_path):
+    source, images = made_up.make_data(tmp_path, annotate=made_up.tags, suffix='.png')
+    for path in images.iterdir():
+        deep = cv2.imread(str(path)).astype(np.uint16) * 200
+        cv2.imwrite(str(path), deep)
+    project = init_project(source, images, tmp_path / 'mine')
+    assert project.plan.bands == 3
+    configs = (project.folder / name for name in ('config.py', 'classifier.py'))
+    model, classifier = (Config.fromfile(path).model for path in configs)
+    for key in ('mean', 'std', 'bgr_to_rgb'):
+        assert classifier.data_preprocessor[key] == model.data_preprocessor[key]
+    assert classifier.backbone.in_channels == 3
+    tiny.registered()
+    MODELS.build(classifier)
+
+
+def test_grabcut_reads_images_of_any_bands(tmp_path):
+    source, images = made_up.make_data(tmp_path, annotate=made_up.boxes, suffix='.png')
+    for path in [*images.iterdir()]:
+        bands = cv2.imread(str(path))[..., [2, 1, 0, 0]]
+        np.save(path.with_suffix('.npy'), bands)
+        path.unlink()
+    source.write_text(source.read_text().replace('.png', '.npy'))
+    project = init_project(source, images, tmp_path / 'mine')
+    tiny.registered()
+    cfg = Config.fromfile(project.folder / 'config.py')
+    files = SeedFolder.of_config(cfg).make(str(tmp_path / 'seeds'))
+    assert [file.error for file in files] == [None] * 4
+
+
+def test_what_is_unknown_is_not_trained_as_absent(tmp_path):
+    _, images = made_up.make_data(tmp_path)
+    source = tmp_path / 'tags.csv'
+    source.write_text('image,cat,dog\n00.jpg,1,0\n01.jpg,0,1\n02.jpg,1,-1\n')
+    project = init_project(source, images, tmp_path / 'mine')
+    tiny.registered()
+    cfg = Config.fromfile(project.folder / 'config.py')
+    options = dict(cfg.train_dataloader.dataset, label_dir=None, pipeline=[])
+    dataset = DATASETS.build(options)
+    samples = [dataset.get_data_info(i) for i in range(len(dataset))]
+    assert [s['tags'][1:].tolist() for s in samples] == [[1, 0], [0, 1], [1, -1]]
+    # Background is sure where no other class may be.
+    cams = {1: np.zeros((64, 64), np.float32), 2: np.zeros((64, 64), np.float32)}
+    for sample in samples:
+        save_cam(tmp_path / 'cams' / f'{sample["map_name"]}.npz', cams)
+    maker = SeedMaker(3, cams=str(tmp_path / 'cams'))
+    assert [maker.seeds(s).max() for s in samples] == [0, 0, 3]

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmseg_spml.annotations.formats._distinct_names import DistinctNames
 from mmseg_spml.annotations.formats._image_names import name_in_subfolder
 from mmseg_spml.annotations.formats._json_values import as_list, as_object
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
@@ -86,12 +87,15 @@ def read(
     subset = Path(path).stem
     names: list[str] = []
     items: list = []
+    names_of_images = DistinctNames()
     with problems.leaving_out(file=path):
         names, items = _content(Path(path))
     for number, item in enumerate(items):
         with problems.leaving_out(file=path, place=f'items[{number}]') as within:
             item = as_object(item, 'an item')
-            yield _annotation(item, images, subset, names, within)
+            annotation = _annotation(item, images, subset, names, within)
+            names_of_images.add(annotation.image)
+            yield annotation
 
 
 write = refuse_to_write('Datumaro is only read: write COCO, or index PNGs')

@@ -1,7 +1,7 @@
 """Image tags as a CSV table (UTF-8, a header), in one of three forms.
 
 *Lists* have the columns ``image,tags``. The tags are separated by ``;``, ``,`` or ``|``
-or, if there is none of these, by white space, as in Kaggle's "Planet"
+or, if the table has none of these, by white space, as in Kaggle's "Planet"
 (``image_name,tags``) and in fastai's copy of PASCAL VOC (``fname,labels,is_valid``).
 Lists are not taken to be complete.
 
@@ -50,6 +50,7 @@ _VALUES = {
     **{'true': True, 'false': False, 'yes': True, 'no': False},
 }
 _SINGLE = ('label', 'class', 'tag', 'category')
+_SEPARATORS = ';,|'
 _DELIMITERS = ',;\t|'
 _ROWS_LOOKED_AT = 20
 
@@ -92,25 +93,25 @@ def read(
         FileNotFoundError: There is no such file.
     """
     problems = problems or Problems()
-    columns: list[str] | None = None
     labeled: dict[str, WeakAnnotation] = {}  # of tables with one label a row
-    for place, cells in _rows(Path(path)):
-        if columns is None:
-            try:
-                columns = _columns(cells)
-            except AnnotationError as error:
-                raise error.at(file=path, place=place) from error
-            continue
+    rows = [*_rows(Path(path))]
+    if not rows:
+        raise AnnotationError('expected a header such as image,tags', file=path)
+    place, header = rows.pop(0)
+    try:
+        columns = _columns(header)
+    except AnnotationError as error:
+        raise error.at(file=path, place=place) from error
+    separator = _separator(cells for _, cells in rows) if _is_list(columns) else None
+    for place, cells in rows:
         with problems.leaving_out(file=path, place=place):
             if not _is_single(columns):
-                yield _annotation(columns, cells, images)
+                yield _annotation(columns, cells, separator, images)
             else:
                 one = _single_label(columns, cells, images)
                 known = labeled.setdefault(one.image, one)
                 known.tags |= one.tags
     yield from labeled.values()
-    if columns is None:
-        raise AnnotationError('expected a header such as image,tags', file=path)
 
 
 def write(
@@ -140,8 +141,9 @@ def write(
     if any(one.absent or one.tags_complete for one in annotations):
         rows = _multi_hot_rows(annotations, names)
     else:
-        lists = [[one.image, _joined(sorted(shown_tags(one)))] for one in annotations]
-        rows = [['image', 'tags'], *lists]
+        tags = [sorted(shown_tags(one)) for one in annotations]
+        lists = zip((one.image for one in annotations), _joined(tags))
+        rows = [['image', 'tags'], *map(list, lists)]
     write_csv(path, rows)
     return sum(count_shapes(one) for one in annotations)
 
@@ -205,15 +207,23 @@ def _is_list(columns: list[str]) -> bool:
     return columns[1].lower() in _TAGS and set(columns[2:]) <= set(_METADATA)
 
 
+def _separator(rows: Iterable[list[str]]) -> str | None:
+    """Return what is between the tags of all images of a table; None for white space.
+
+    A name of several words would be taken apart otherwise where it stands alone.
+    """
+    # The delimiter of the table cannot be in a cell, unless that is quoted.
+    found = {one for cells in rows for one in _SEPARATORS if one in ''.join(cells[1:2])}
+    return next((one for one in _SEPARATORS if one in found), None)
+
+
 def _annotation(
-    columns: list[str], cells: list[str], images: Path | None
+    columns: list[str], cells: list[str], separator: str | None, images: Path | None
 ) -> WeakAnnotation:
     _check_number_of_cells(columns, cells)
     image = find_image(images, cells[0])
     size = image_size(images, image)
     if _is_list(columns):
-        # The delimiter of the table cannot be in a cell, unless that is quoted.
-        separator = next((one for one in ';,|' if one in cells[1]), None)
         tags = {tag.strip() for tag in cells[1].split(separator)} - {''}
         return WeakAnnotation(image, *size, tags=tags)
     known = {name: _value(name, cell) for name, cell in zip(columns[1:], cells[1:])}
@@ -266,10 +276,12 @@ def _check_name(name: str) -> None:
         )
 
 
-def _joined(tags: list[str]) -> str:
-    spaced = any(len(tag.split()) > 1 for tag in tags)
-    # A separator follows the last tag too, as this tag may be the only one.
-    return ''.join(f'{tag};' for tag in tags) if spaced else ' '.join(tags)
+def _joined(lists: list[list[str]]) -> list[str]:
+    """Write the tags of each image, all in the same way."""
+    if not any(len(tag.split()) > 1 for tags in lists for tag in tags):
+        return [' '.join(tags) for tags in lists]
+    # A separator follows the last tag too, as no image may have two.
+    return [''.join(f'{tag};' for tag in tags) for tags in lists]
 
 
 def _multi_hot_rows(

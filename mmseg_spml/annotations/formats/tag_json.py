@@ -21,7 +21,7 @@ from mmseg_spml.annotations.formats._shapes import count_shapes
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
-from mmseg_spml.annotations.tag_table import describe, read_tag_table
+from mmseg_spml.annotations.tag_table import describe, is_repeated, read_tag_table
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'tag_json'
@@ -67,7 +67,8 @@ def read(
     for key, ids in table.items():
         with problems.leaving_out(file=path, place=f'image {str(key)[:40]!r}'):
             image = find_image(images, str(key))
-            tags = {_name(number, names) for number in _list(ids)} - {_BACKGROUND}
+            numbers = _numbers(_list(ids), len(names))
+            tags = {_name(number, names) for number in numbers} - {_BACKGROUND}
             yield WeakAnnotation(image, *image_size(images, image), tags=tags)
 
 
@@ -103,6 +104,19 @@ def write(
     with atomic_file(path) as file:
         file.write(content.encode() + b'\n')
     return sum(count_shapes(one) + len(one.absent) for one in annotations)
+
+
+def _numbers(entries: list, num_classes: int) -> list:
+    """Return the class ids of a list of ids, or of a multi-hot vector."""
+    if not all(isinstance(one, int) for one in entries) or not is_repeated(entries):
+        return entries
+    first = num_classes - len(entries)
+    if first not in (0, 1):
+        raise AnnotationError(
+            f'a multi-hot vector has {num_classes} entries, or {num_classes - 1} '
+            f'without class 0, got {len(entries)}'
+        )
+    return [first + number for number, shown in enumerate(entries) if shown]
 
 
 def _name(number: Any, names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmseg_spml.annotations.formats._distinct_names import DistinctNames
 from mmseg_spml.annotations.formats._image_names import name_in_folder
 from mmseg_spml.annotations.formats._json_values import as_object
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
@@ -80,11 +81,14 @@ def read(
     """
     problems = problems or Problems()
     entries: dict = {}
+    names = DistinctNames()
     with problems.leaving_out(file=path):
         entries = _entries(Path(path))
     for key, entry in entries.items():
         with problems.leaving_out(file=path, place=repr(str(key)[:80])) as within:
-            yield _annotation(entry, images, within)
+            annotation = _annotation(entry, images, within)
+            names.add(annotation.image)
+            yield annotation
 
 
 write = refuse_to_write('VIA is only read: write COCO, or index PNGs')

@@ -14,8 +14,9 @@ from mmseg_spml.engine.unwrapping import retrieves, unwrapped
 class SegmentBankHook(Hook):
     """Builds the segment bank from the labeled segments of the training images.
 
-    The hook runs before each validation and test of a model that predicts by retrieval.
-    It does nothing for other models, or if the config has a bank file.
+    The hook runs before each validation and test of a model that predicts by retrieval,
+    after ``EMAHook``, whose averaged weights embed the images. It does nothing for
+    other models, or if the config has a bank file.
 
     Args:
         dataloader: Dataloader config of images with weak labels and a test-time
@@ -24,6 +25,8 @@ class SegmentBankHook(Hook):
         file: File ``.safetensors`` to write the bank to, or None.
         scales: See :func:`~mmseg_spml.engine.bank_building.build_bank`.
     """
+
+    priority = 'LOW'
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """Learning rate schedule of SPML."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.optim import OptimWrapper
@@ -9,6 +10,8 @@ from mmseg.registry import PARAM_SCHEDULERS
 from torch.optim import Optimizer
 
 from mmseg_spml.functional.schedule import warmup_poly_lr
+
+_SCHEDULE = ('max_iters', 'power', 'warmup_iters', 'warmup_ratio', 'begin', 'end')
 
 
 @PARAM_SCHEDULERS.register_module()
@@ -51,6 +54,14 @@ class WarmupPolyLR(LRSchedulerMixin, _ParamScheduler):
         self.warmup_iters = warmup_iters
         self.warmup_ratio = warmup_ratio
         super().__init__(optimizer, by_epoch=by_epoch, **kwargs)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take the state of a checkpoint, but keep the schedule of the config.
+
+        A run that goes on with a larger ``max_iters`` would have a rate of 0 otherwise.
+        """
+        own = {name: vars(self)[name] for name in _SCHEDULE}
+        super().load_state_dict({**state_dict, **own})
 
     def _get_value(self) -> list[float]:
         return [

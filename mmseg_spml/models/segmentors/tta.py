@@ -7,6 +7,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel
 from mmseg.registry import MODELS
+from torch import Tensor
 
 from mmseg_spml.functional.refinement.dense_crf import (
     MIN_PROBABILITY,
@@ -19,8 +20,8 @@ from mmseg_spml.io.images import BANDED_SUFFIXES, read_image, read_picture
 class SPMLTTAModel(SegTTAModel):
     """Average the probabilities of the views as MMSegmentation does, then apply a CRF.
 
-    It supports any segmentor with two or more classes. The dense CRF is applied to the
-    image file at its original size.
+    It supports any segmentor, also of two classes by one output (``out_channels=1``).
+    The dense CRF is applied to the image file at its original size.
 
     Args:
         module: Segmentor or its config.
@@ -50,17 +51,30 @@ class SPMLTTAModel(SegTTAModel):
         """
         samples = [views[0] for views in data_samples_list]
         probabilities = [
-            torch.stack([view.seg_logits.data.softmax(dim=0) for view in views]).mean(0)
+            torch.stack([_probabilities(view.seg_logits.data) for view in views]).mean(
+                0
+            )
             for views in data_samples_list
         ]
         if self.crf is not None:
             images = [_image_of(sample.metainfo.get('img_path')) for sample in samples]
             probabilities = dense_crf_of_images(images, probabilities, **self.crf)
         for sample, of_sample in zip(samples, probabilities):
+            if sample.seg_logits.data.shape[0] == 1:
+                labels = (of_sample[1:] > self.module.decode_head.threshold).long()
+            else:
+                labels = of_sample.argmax(dim=0, keepdim=True)
             log = of_sample.clamp_min(MIN_PROBABILITY).log()
             sample.seg_logits = PixelData(data=log)
-            sample.pred_sem_seg = PixelData(data=of_sample.argmax(dim=0, keepdim=True))
+            sample.pred_sem_seg = PixelData(data=labels)
         return samples
+
+
+def _probabilities(scores: Tensor) -> Tensor:
+    """Probabilities (C, H, W) of logits, or of the one probability of two classes."""
+    if scores.shape[0] == 1:
+        return torch.cat([1 - scores, scores])
+    return scores.softmax(dim=0)
 
 
 def _image_of(path: str | None) -> np.ndarray:

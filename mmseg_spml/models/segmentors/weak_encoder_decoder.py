@@ -54,7 +54,9 @@ class SPMLBranch(BaseModule):
             inputs: Normalized images (N, 3, H, W).
             batch: Images and labels.
         """
-        segments = self.neck.pool(embedding[0], data_samples, inputs)
+        segments = None
+        if self.decode_head.needs_segments:
+            segments = self.neck.pool(embedding[0], data_samples, inputs)
         return self.decode_head.loss(embedding, data_samples, {}, segments, batch)
 
 
@@ -88,7 +90,10 @@ class _WeakLabels(HeadLosses, SPMLPrediction):
         would be very small.
         """
         if any(
-            isinstance(module, CrossEntropyLoss) and not module.avg_non_ignore
+            isinstance(module, CrossEntropyLoss)
+            and not module.avg_non_ignore
+            # The sum of the weights of labeled pixels divides those.
+            and module.class_weight is None
             for module in self.modules()
         ):
             print_log(

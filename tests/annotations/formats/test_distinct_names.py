@@ -1,5 +1,6 @@
 """Different images of one name in a source do not become one image."""
 
+import json
 import shutil
 
 import cv2
@@ -31,6 +32,35 @@ def test_subsets_of_a_project_of_cvat(tmp_path):
     file.write_text(f'<annotations><version>1.1</version>{images}</annotations>')
     with pytest.raises(AnnotationError, match="is another image called 'a.png'"):
         list(read_annotations(file, 'cvat'))
+
+
+def test_local_files_of_two_folders_in_via(tmp_path):
+    entries = {
+        f'a.jpg{size}': dict(
+            filename='a.jpg', size=size, regions=[], file_attributes={}
+        )
+        for size in (100, 200)
+    }
+    cv2.imwrite(str(tmp_path / 'a.jpg'), np.zeros((4, 6, 3), np.uint8))
+    file = tmp_path / 'via.json'
+    file.write_text(json.dumps(entries))
+    with pytest.raises(AnnotationError, match="is another image called 'a.jpg'"):
+        list(read_annotations(file, 'via', images=tmp_path))
+
+
+def test_items_of_two_folders_in_datumaro(tmp_path):
+    items = [
+        dict(id=f'{folder}/a', annotations=[], image=dict(path=f'/{folder}/a.jpg'))
+        for folder in ('s1', 's2')
+    ]
+    for item in items:
+        item['image']['size'] = [4, 6]
+    cv2.imwrite(str(tmp_path / 'a.jpg'), np.zeros((4, 6, 3), np.uint8))
+    file = tmp_path / 'default.json'
+    content = dict(info={}, categories=dict(label=dict(labels=[])), items=items)
+    file.write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match="is another image called 'a.jpg'"):
+        list(read_annotations(file, 'datumaro', images=tmp_path))
 
 
 @pytest.fixture

@@ -85,13 +85,16 @@ def test_separators(tmp_path, images):
     text = (
         '\ufeffimage,tags\r\na.jpg,traffic light; cat\r\n\r\nb.jpg,traffic light;\r\n'
     )
-    path = table(tmp_path, text + 'a b,"cat  dog"\r\nc.jpg,\r\n')
+    path = table(tmp_path, text + 'a b,polar bear\r\nc.jpg,\r\n')
+    # A name of two words stays one where it is the only one of its image.
     assert read(path, images) == [
         of('a.jpg', 'traffic light', 'cat'),
         of('b.jpg', 'traffic light'),
-        of('a b.jpg', 'cat', 'dog'),
+        of('a b.jpg', 'polar bear'),
         of('c.jpg'),
     ]
+    path = table(tmp_path, 'image,tags\na.jpg,"cat  dog"\nb.jpg,cat\n')
+    assert read(path, images) == [of('a.jpg', 'cat', 'dog'), of('b.jpg', 'cat')]
 
 
 @pytest.mark.parametrize('delimiter', [',', ';', '\t', '|'])
@@ -155,7 +158,7 @@ def test_lists_are_written_where_nothing_is_excluded(tmp_path, images):
     path = tmp_path / 'new' / 'tags.csv'
     assert tag_csv.write(annotations, path) == 0
     assert (
-        path.read_text() == 'image,tags\na.jpg,cat dog\nb.jpg,traffic light;\nc.jpg,\n'
+        path.read_text() == 'image,tags\na.jpg,cat;dog;\nb.jpg,traffic light;\nc.jpg,\n'
     )
     assert recognized(path)
     assert read(path, images) == annotations

@@ -40,6 +40,27 @@ def test_read(images, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    'row, tags',
+    [
+        ([0, 0, 1], {'dog'}),
+        ([1, 0, 1], {'dog'}),
+        ([1, 1], {'cat', 'dog'}),  # without the background
+        ([0, 1], {'cat'}),  # ids
+    ],
+)
+def test_rows_of_an_array(images, tmp_path, row, tags):
+    content = dict(VALID, tags={'a': row})
+    (annotation,) = read(content, tmp_path, images)
+    assert annotation.tags == tags
+
+
+def test_rows_of_another_length(images, tmp_path):
+    content = dict(VALID, tags={'a': [0, 1, 0, 1]})
+    with pytest.raises(AnnotationError, match='multi-hot vector has 3 entries, or 2'):
+        read(content, tmp_path, images)
+
+
 def test_round_trip(images, tmp_path):
     path = tmp_path / 'tags.json'
     known = [

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.models import SegTTAModel
@@ -100,6 +100,13 @@ def test_a_model_without_a_memory():
 
 
 # ------------------------------------------------------------- SegmentBankHook
+
+
+def test_the_bank_is_built_of_averaged_weights():
+    runner = SimpleNamespace(_hooks=[], logger=None)
+    for hook in (SegmentBankHook(), EMAHook()):
+        Runner.register_hook(runner, hook)
+    assert [type(hook) for hook in runner._hooks] == [EMAHook, SegmentBankHook]
 
 
 class Weak(torch.utils.data.Dataset):

@@ -118,3 +118,20 @@ def test_nothing_but_the_rate_changes():
     for group, old in zip(optim_wrapper.optimizer.param_groups, before):
         assert {k: group[k] for k in old} == old
         assert group['initial_lr'] in BASES
+
+
+def test_a_longer_run_goes_on_at_the_rates_of_its_own_config():
+    optim_wrapper = wrapper()
+    scheduler = WarmupPolyLR(optim_wrapper, **OPTIONS)
+    train(optim_wrapper, scheduler, 40)
+    saved = copy.deepcopy((optim_wrapper.state_dict(), scheduler.state_dict()))
+    fresh = wrapper()
+    longer = dict(OPTIONS, max_iters=80)
+    resumed = WarmupPolyLR(fresh, **longer)
+    fresh.load_state_dict(saved[0])
+    resumed.load_state_dict(saved[1])
+    seen = train(fresh, resumed, 40)
+    # The first rate is that of the checkpoint.
+    for value, target in zip(seen[1:], expected(range(41, 80), max_iters=80)):
+        assert value == pytest.approx(target, rel=1e-12)
+    assert seen[1][0] > 0

@@ -73,3 +73,18 @@ def test_crf_needs_a_file():
         del view.img_path
     with pytest.raises(ValueError, match='image file'):
         SPMLTTAModel(build(), crf={}).merge_preds([found])
+
+
+def test_two_classes_by_one_output(tmp_path):
+    found = views(path=str(tmp_path / 'a.png'))
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((*SIZE, 3), np.uint8))
+    squashed = [view.seg_logits.data[:1].sigmoid() for view in found]
+    for view, scores in zip(found, squashed):
+        view.seg_logits = PixelData(data=scores)
+    model = SPMLTTAModel(build())
+    model.module.decode_head.threshold = 0.4
+    (out,) = model.merge_preds([found])
+    mean = torch.stack(squashed).mean(dim=0)
+    assert torch.equal(out.pred_sem_seg.data, (mean > 0.4).long())
+    assert 0 < out.pred_sem_seg.data.float().mean() < 1
+    assert torch.allclose(out.seg_logits.data.exp()[1:], mean, atol=1e-6)

@@ -147,3 +147,24 @@ def test_bad_options():
         beside(spml=spml)
     with pytest.raises(ValueError, match='branch'):
         beside(spml=None, predict_with='spml')
+
+
+def test_a_branch_without_relations_needs_no_regions():
+    head = dict(config()['decode_head'], relations=[], detach=False, memory=None)
+    model = beside(spml=dict(neck=config()['neck'], decode_head=head))
+    inputs, samples = batch()
+    for one in samples:
+        del one.region_map
+    losses = model.loss(inputs, samples)
+    assert 'spml.loss_ce' in losses and 'spml.loss_annotation' not in losses
+
+
+@pytest.mark.parametrize('class_weight, warned', [(None, True), ([1.0] * C, False)])
+def test_diluted_losses_are_warned_of(monkeypatch, class_weight, warned):
+    said = []
+    monkeypatch.setattr(
+        weak_encoder_decoder, 'print_log', lambda text, **options: said.append(text)
+    )
+    loss = dict(type='CrossEntropyLoss', class_weight=class_weight)
+    beside(spml=None, decode_head=dict(PLAIN_HEAD, loss_decode=loss))
+    assert bool(said) == warned
