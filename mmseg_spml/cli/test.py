@@ -73,7 +73,9 @@ def command(
     \b
     mmseg-spml test CONFIG CHECKPOINT --crf --report report/
     """
+    from mmseg_spml.datasets.seed_files import check_outputs
     from mmseg_spml.engine import launch as launching, testing
+    from mmseg_spml.engine.output_run import samples_of
     from mmseg_spml.engine.runner import ConciseRunner
 
     cfg = launching.read_config(
@@ -100,5 +102,7 @@ def command(
     runner = ConciseRunner.from_cfg(cfg)
     if masked:
         testing.check_masks(runner.test_dataloader.dataset)
+    if out is not None:
+        check_outputs(samples_of(runner.test_dataloader.dataset), out)
     runner.test()
     launching.close_distributed()

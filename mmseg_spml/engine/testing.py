@@ -155,7 +155,7 @@ def use_tiles(cfg: Config, tile: int | None) -> None:
 
 
 def write_label_maps(cfg: Config, folder: str) -> None:
-    """Have the first metric write the predicted label maps to a folder.
+    """Add the evaluator that writes the predicted label maps to a folder.
 
     Raises:
         ValueError: The folder has images or maps that are read.
@@ -165,10 +165,8 @@ def write_label_maps(cfg: Config, folder: str) -> None:
     read += [dataset.get(name) for name in ('label_dir', 'region_dir')]
     root = dataset.get('data_root') or ''
     check_output_folder(folder, [os.path.join(root, path) for path in read if path])
-    # The metric creates the folder only on rank 0, while others already write.
-    os.makedirs(folder, exist_ok=True)
-    first = _evaluators(cfg)[0]
-    first.output_dir, first.keep_results = folder, True
+    writer = dict(type='LabelMapWriter', out_dir=folder)
+    cfg.test_evaluator = [*_evaluators(cfg), writer]
 
 
 def write_report(cfg: Config, folder: str) -> None:

@@ -97,4 +97,5 @@ def test_label_maps_do_not_replace_what_is_read(tmp_path):
         with pytest.raises(ValueError, match='name another folder'):
             write_label_maps(cfg, str(tmp_path / name))
     write_label_maps(cfg, str(tmp_path / 'out'))
-    assert cfg.test_evaluator.output_dir == str(tmp_path / 'out')
+    writer = dict(type='LabelMapWriter', out_dir=str(tmp_path / 'out'))
+    assert cfg.test_evaluator == [dict(type='A'), writer]
