@@ -1,9 +1,13 @@
 """Annotations of images that are resized."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from mmseg_spml.annotations.model import Box, Point, Polygon, Stroke, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DenseMap, Mask
+from mmseg_spml.functional.labels.outlines import region_outlines
+from mmseg_spml.functional.labels.rasterize import polygon_mask
 from mmseg_spml.functional.labels.shrinking import shrink_labels, shrink_mask
 
 _Vertices = tuple[tuple[float, float], ...]
@@ -66,8 +70,14 @@ def scaled_annotation(
             for one in annotation.strokes
         ],
         polygons=[
-            Polygon(one.label, tuple(moved(ring) for ring in one.rings))
+            part
             for one in annotation.polygons
+            for part in _resized(
+                one,
+                Polygon(one.label, tuple(moved(ring) for ring in one.rings)),
+                annotation.size,
+                size,
+            )
         ],
         masks=[
             Mask(one.label, shrink_mask(one.mask, size)) for one in annotation.masks
@@ -75,3 +85,39 @@ def scaled_annotation(
         dense=resized_map(annotation.dense),
         accepted=resized_map(annotation.accepted),
     )
+
+
+def _resized(
+    polygon: Polygon, scaled: Polygon, before: tuple[int, int], size: tuple[int, int]
+) -> list[Polygon]:
+    """Outline what is left of a polygon in a smaller image; thin parts stay.
+
+    Args:
+        polygon: The polygon.
+        scaled: The same with scaled vertices, which are kept unless most of its area
+            lies between the centers of pixels.
+        before: The (H, W) of the image.
+        size: That of the resized image.
+    """
+    if size[0] > before[0] or size[1] > before[1]:
+        return [scaled]
+    area = abs(_signed_area(scaled.rings[0]))
+    area -= sum(abs(_signed_area(ring)) for ring in scaled.rings[1:])
+    # A polygon of two pixels' width or more covers the centers of most of its pixels.
+    if area >= sum(map(_length, scaled.rings)):
+        return [scaled]
+    if polygon_mask(size, scaled.rings).sum() >= area / 2:
+        return [scaled]
+    left = shrink_mask(polygon_mask(before, polygon.rings), size)
+    outlines = region_outlines(left.astype(np.int64), tolerance=0)
+    return [Polygon(polygon.label, one.rings) for one in outlines if one.label]
+
+
+def _length(ring: Sequence[tuple[float, float]]) -> float:
+    vertices = np.asarray(ring, float)
+    return float(np.hypot(*(vertices - np.roll(vertices, 1, axis=0)).T).sum())
+
+
+def _signed_area(ring: Sequence[tuple[float, float]]) -> float:
+    x, y = np.asarray(ring, float).T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2

@@ -19,7 +19,7 @@ import numpy as np
 
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.io.folders import path_ends
-from mmseg_spml.io.images import IMAGE_SUFFIXES
+from mmseg_spml.io.images import READABLE_SUFFIXES
 from mmseg_spml.io.numpy_dicts import NUMPY_MAGIC, read_numpy_object
 
 _LARGEST_KEY = 10**12
@@ -300,4 +300,4 @@ def _without_suffix(name: str) -> str:
     """Path of an image with '/' between folders and without the suffix of images."""
     path = name.replace(os.sep, '/')
     stem, suffix = os.path.splitext(path)
-    return stem if suffix.lower() in IMAGE_SUFFIXES else path
+    return stem if suffix.lower() in READABLE_SUFFIXES else path

@@ -18,11 +18,9 @@ from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.csv_tables import read_csv, write_csv_of_dicts
-from mmseg_spml.io.images import IMAGE_SUFFIXES, chosen_images, three_bands
+from mmseg_spml.io.images import READABLE_SUFFIXES, chosen_images, three_bands
 from mmseg_spml.io.progress import watched
 from mmseg_spml.models.data_preprocessor import swaps_channels
-
-_SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
 
 
 @dataclass
@@ -84,7 +82,7 @@ def predict_folder(
             classes, two images would share a label map, an image of ``only`` is
             missing, or the config or an option does not fit.
     """
-    names = chosen_images(images, _SUFFIXES, only)
+    names = chosen_images(images, READABLE_SUFFIXES, only)
     if Path(out).resolve().is_relative_to(Path(images).resolve()):
         raise ValueError(
             f'{out} lies in the folder of the images, so that what is written there '

@@ -20,7 +20,7 @@ from mmseg_spml.functional.selection import select_images, select_segments
 from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.segmented_images import ImageSegmenter, SegmentedImage
 from mmseg_spml.inference.test_pipeline import loading_step
-from mmseg_spml.io.images import IMAGE_SUFFIXES, chosen_images
+from mmseg_spml.io.images import READABLE_SUFFIXES, chosen_images
 from mmseg_spml.io.limits import check_image
 from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.split_samples import without_regions
@@ -189,7 +189,7 @@ def suggest_from_folder(
     model = init_model(cfg, str(checkpoint), device=device)
     segmenter = ImageSegmenter(model)
     known, labeled = _known_segments(segmenter, cfg)
-    names = chosen_images(images, (*IMAGE_SUFFIXES, '.npy'), among)
+    names = chosen_images(images, READABLE_SUFFIXES, among)
     taken = labeled | _held_out(cfg)
     names = [name for name in names if Path(images, name).resolve() not in taken]
     if not names:

@@ -18,6 +18,8 @@ IMAGE_SUFFIXES = (
     *('.bmp', '.ppm', '.tif', '.tiff', '.webp'),
 )
 """The suffixes of image files in lower case."""
+READABLE_SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
+"""The same with arrays, which projects and predictions take, too."""
 BANDED_SUFFIXES = ('.npy', '.tif', '.tiff')
 """The suffixes of files with any number of bands; a fourth one is no alpha channel."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmseg_spml.annotations.text_files import read_names
-from mmseg_spml.io.images import IMAGE_SUFFIXES
+from mmseg_spml.io.images import READABLE_SUFFIXES
 from mmseg_spml.io.run_folders import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG, LISTS
 from mmseg_spml.projects.result_page import write_result_page
@@ -109,7 +109,7 @@ def check_images(folder: Path) -> None:
 
 def _is_lost(image: Path) -> bool:
     # A list may also have names without suffix.
-    return image.suffix.lower() in IMAGE_SUFFIXES and not image.is_file()
+    return image.suffix.lower() in READABLE_SUFFIXES and not image.is_file()
 
 
 def train_project(folder: str | Path, processes: int = 1) -> Path:

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
@@ -350,3 +351,10 @@ def test_damaged_tables_are_read_or_refused(seed, tmp_path_factory, images):
         read(path, images)
     except AnnotationError as error:
         assert 'damaged.csv' in str(error)
+
+
+def test_names_of_arrays(tmp_path):
+    np.save(tmp_path / 'a.npy', np.zeros((4, 6, 5)))
+    path = table(tmp_path, 'image,tags\na,cat\n')
+    (annotation,) = tag_csv.read(path, images=tmp_path)
+    assert (annotation.image, annotation.size) == ('a.npy', (4, 6))

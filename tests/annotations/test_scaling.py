@@ -1,0 +1,49 @@
+"""Polygons of images that become smaller."""
+
+import numpy as np
+import pytest
+
+from mmseg_spml.annotations.model import Polygon, WeakAnnotation
+from mmseg_spml.annotations.scaling import scaled_annotation
+from mmseg_spml.functional.labels.rasterize import polygon_mask
+from mmseg_spml.functional.labels.shrinking import shrink_mask
+
+
+def rectangle(left, top, right, bottom):
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def drawn(polygons, size):
+    masks = [polygon_mask(size, polygon.rings) for polygon in polygons]
+    return np.any(masks, axis=0)
+
+
+@pytest.mark.parametrize('left', range(40, 48))
+@pytest.mark.parametrize('upright', [False, True])
+def test_thin_polygons_stay(left, upright):
+    ring = rectangle(left, 80, left + 3, 320)
+    ring = ring if upright else [(y, x) for x, y in ring]
+    weak = WeakAnnotation('a.jpg', 400, 400, polygons=[Polygon('crack', [ring])])
+    small = scaled_annotation(weak, (50, 50)).polygons
+    assert {polygon.label for polygon in small} == {'crack'}
+    expected = shrink_mask(polygon_mask((400, 400), [ring]), (50, 50))
+    found = drawn(small, (50, 50))
+    assert found.sum() >= 30
+    # The vertices are scaled where they still cover half of the area.
+    kept = len(small) == 1 and len(small[0].rings[0]) == 4
+    assert kept or (found == expected).all()
+
+
+def test_other_polygons_keep_their_vertices():
+    rings = [rectangle(10, 10, 90, 90), rectangle(30, 30, 60, 60)]
+    weak = WeakAnnotation('a.jpg', 100, 100, polygons=[Polygon('cat', rings)])
+    (small,) = scaled_annotation(weak, (25, 50)).polygons
+    assert small.rings[0][2] == (45.0, 22.5) and len(small.rings) == 2
+    (large,) = scaled_annotation(weak, (200, 200)).polygons
+    assert large.rings[1][0] == (60.0, 60.0)
+
+
+def test_specks_stay():
+    specks = [Polygon('cell', [rectangle(x, 7, x + 2, 9)]) for x in range(3, 90, 10)]
+    weak = WeakAnnotation('a.jpg', 100, 100, polygons=specks)
+    assert drawn(scaled_annotation(weak, (10, 10)).polygons, (10, 10)).sum() == 9
