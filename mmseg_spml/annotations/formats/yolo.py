@@ -2,7 +2,8 @@
 
 A line is ``class x y width height`` with the middle of a box, or ``class x y x y ...``
 with the vertices of a polygon (Ultralytics' "segment" data sets). Four vertices that
-form a rectangle, within a pixel, are a turned box ("obb" data sets). All numbers but
+form a rectangle, within a pixel, are a turned box ("obb" data sets) unless a polygon of
+the data set has more vertices. All numbers but
 the class are fractions of the sides of the image. The format is described at
 https://docs.ultralytics.com/datasets/.
 
@@ -50,6 +51,8 @@ _NUMBER = r'-?(?:\d{1,9}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?'
 _LINE = re.compile(rf'\s*\d{{1,6}}(?:\s+{_NUMBER}){{4,}}\s*', re.ASCII)
 _LISTS_OF_NAMES = ('classes.txt', 'obj.names')
 _SPLITS = ('train', 'val', 'valid', 'test', 'trainval')
+# The class and the four vertices.
+_WORDS_OF_TURNED_BOX = 9
 _DECIMALS = 9
 # A shape may reach a little out of the image.
 _LARGEST = 1.5
@@ -105,6 +108,7 @@ def read(
         raise AnnotationError('the folder holds no .txt file of labels', file=path)
     problems = problems or Problems()
     names_of_images = DistinctNames()
+    turned_boxes = not _has_outlines(files)
     for file in files:
         with problems.leaving_out(file=file) as within:
             if images is None:
@@ -116,7 +120,7 @@ def read(
                 image = _find_below(images, place)
             names_of_images.add(image)
             size = image_size(of_images, image)
-            shapes = _all_shapes(file, names, size, within)
+            shapes = _all_shapes(file, names, size, turned_boxes, within)
             yield annotation_of_shapes(image, size, shapes)
 
 
@@ -206,18 +210,36 @@ def _folder_of_images(folder: Path) -> Path:
     return folder
 
 
+def _has_outlines(files: Sequence[Path]) -> bool:
+    """Whether a data set is of polygons, of which some have not four vertices.
+
+    In such a data set four vertices are an outline, too, even if they form a rectangle.
+    """
+    for file in files:
+        with open(file, encoding='utf-8', errors='replace') as lines:
+            if any(len(line.split()) > _WORDS_OF_TURNED_BOX for line in lines):
+                return True
+    return False
+
+
 def _all_shapes(
-    file: Path, names: Sequence[str], size: tuple[int, int], problems: Problems
+    file: Path,
+    names: Sequence[str],
+    size: tuple[int, int],
+    turned_boxes: bool,
+    problems: Problems,
 ) -> list[Shape]:
     shapes: list[Shape] = []
     for number, line in enumerate(read_lines(file), start=1):
         if line.strip():
             with problems.leaving_out(place=f'line {number}'):
-                shapes.append(_shape(line, names, size))
+                shapes.append(_shape(line, names, size, turned_boxes))
     return shapes
 
 
-def _shape(line: str, names: Sequence[str], size: tuple[int, int]) -> Shape:
+def _shape(
+    line: str, names: Sequence[str], size: tuple[int, int], turned_boxes: bool
+) -> Shape:
     if not _LINE.fullmatch(line):
         raise AnnotationError(
             'expected "class x y width height" or "class x y x y x y ...", got '
@@ -255,6 +277,6 @@ def _shape(line: str, names: Sequence[str], size: tuple[int, int]) -> Shape:
         (round(x * width, _DECIMALS), round(y * height, _DECIMALS))
         for x, y in zip(values[::2], values[1::2])
     ]
-    if len(ring) == 4 and is_rectangle(ring, _PIXELS):
+    if turned_boxes and len(ring) == 4 and is_rectangle(ring, _PIXELS):
         return box_of_quadrilateral(label, ring)
     return Polygon(label, [opened(ring)])

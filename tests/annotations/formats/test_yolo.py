@@ -156,3 +156,12 @@ def test_other_text_is_not_recognized(root):
 def test_it_is_not_written(tmp_path):
     with pytest.raises(AnnotationError, match='only read'):
         yolo.write([], tmp_path)
+
+
+def test_rectangles_among_polygons_are_polygons(root):
+    window = '0 .2 .2 .6 .2 .6 .8 .2 .8\n'
+    (annotation,) = read_annotations(label(root, window))
+    assert len(annotation.boxes) == 1 and not annotation.polygons
+    tree = '0 .1 .1 .2 .1 .3 .2 .2 .3 .1 .2\n'
+    (annotation,) = read_annotations(label(root, window + tree))
+    assert len(annotation.polygons) == 2 and not annotation.boxes
