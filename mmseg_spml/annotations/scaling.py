@@ -1,5 +1,6 @@
 """Annotations of images that are resized."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -73,7 +74,6 @@ def scaled_annotation(
             part
             for one in annotation.polygons
             for part in _resized(
-                one,
                 Polygon(one.label, tuple(moved(ring) for ring in one.rings)),
                 annotation.size,
                 size,
@@ -88,13 +88,12 @@ def scaled_annotation(
 
 
 def _resized(
-    polygon: Polygon, scaled: Polygon, before: tuple[int, int], size: tuple[int, int]
+    scaled: Polygon, before: tuple[int, int], size: tuple[int, int]
 ) -> list[Polygon]:
     """Outline what is left of a polygon in a smaller image; thin parts stay.
 
     Args:
-        polygon: The polygon.
-        scaled: The same with scaled vertices, which are kept unless most of its area
+        scaled: The polygon with scaled vertices, which are kept unless most of its area
             lies between the centers of pixels.
         before: The (H, W) of the image.
         size: That of the resized image.
@@ -106,11 +105,28 @@ def _resized(
     # A polygon of two pixels' width or more covers the centers of most of its pixels.
     if area >= sum(map(_length, scaled.rings)):
         return [scaled]
-    if polygon_mask(size, scaled.rings).sum() >= area / 2:
+    # Only the pixels around the polygon are looked at.
+    vertices = np.concatenate([np.asarray(ring, float) for ring in scaled.rings])
+    limit = size[1], size[0]
+    low = np.floor(vertices.min(axis=0)).clip(0, limit).astype(int)
+    high = np.ceil(vertices.max(axis=0)).clip(0, limit).astype(int)
+    width, height = (high - low).tolist()
+    rings = [np.asarray(ring, float) - low for ring in scaled.rings]
+    if (
+        not width
+        or not height
+        or polygon_mask((height, width), rings).sum() >= area / 2
+    ):
         return [scaled]
-    left = shrink_mask(polygon_mask(before, polygon.rings), size)
-    outlines = region_outlines(left.astype(np.int64), tolerance=0)
-    return [Polygon(polygon.label, one.rings) for one in outlines if one.label]
+    # As fine as the image was.
+    fine = math.ceil(max(before[0] / size[0], before[1] / size[1]))
+    drawn = polygon_mask((height * fine, width * fine), [ring * fine for ring in rings])
+    left = shrink_mask(drawn, (height, width)).astype(np.int64)
+    outlines = [one for one in region_outlines(left, tolerance=0) if one.label]
+    return [
+        Polygon(scaled.label, [(np.asarray(ring) + low).tolist() for ring in one.rings])
+        for one in outlines
+    ] or [scaled]
 
 
 def _length(ring: Sequence[tuple[float, float]]) -> float:

@@ -11,7 +11,7 @@ Letters: C classes.
 import json
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -174,6 +174,10 @@ class TagTable:
                 f'{len(self._table)} names without suffix; give every image a name of '
                 'its own'
             )
+        try:
+            self._has_multi_hot_lists = are_multi_hot(table.values(), num_classes)
+        except AnnotationError as error:
+            raise error.at(file=path) from error
         self._integer_keys = any(isinstance(key, int) for key in self._table)
         self._by_file_name: dict[str, list[str]] = defaultdict(list)
         for key in self._table:
@@ -225,18 +229,13 @@ class TagTable:
         entries = _numbers(value, where)
         if entries.size == 0:
             return tags
-        # Lists of different integers are ids; others may be a row of an array.
-        listed = isinstance(value, (list, tuple)) and entries.dtype.kind == 'i'
-        ids = listed and not is_repeated(entries.tolist())
-        if not ids and self._is_multi_hot(entries, where):
+        listed = isinstance(value, (list, tuple)) and entries.dtype != bool
+        if listed and self._has_multi_hot_lists:
             tags[self.num_classes - entries.size :] = entries.astype(bool)
             return tags
-        if is_repeated(entries.tolist()):
-            raise AnnotationError(
-                f'expected class ids or a multi-hot vector of {self.num_classes} or '
-                f'(without class 0) {self.num_classes - 1} entries for {where}, got '
-                f'{entries.size} of 0 and 1'
-            )
+        if not listed and self._is_multi_hot(entries, where):
+            tags[self.num_classes - entries.size :] = entries.astype(bool)
+            return tags
         if (entries != np.floor(entries)).any():
             raise AnnotationError(
                 f'expected class ids for {where}, got {entries[:5].tolist()}'
@@ -269,14 +268,44 @@ class TagTable:
         return True
 
 
-def is_repeated(entries: Sequence[int]) -> bool:
-    """Whether a list of 0 and 1 has one of them twice, and so cannot be class ids.
+def are_multi_hot(lists: Iterable[Any], num_classes: int) -> bool:
+    """Whether the lists of a table are rows of a multi-hot array, not class ids.
+
+    They are if all have C entries, or all C-1 (without class 0), of 0 and 1, and one
+    has an entry twice.
+
+    Args:
+        lists: What the table has for each image.
+        num_classes: C.
+
+    Raises:
+        AnnotationError: They are such rows, but of another length.
 
     Example:
-        >>> is_repeated([0, 1, 0]), is_repeated([0, 1]), is_repeated([2, 2])
-        (True, False, False)
+        >>> are_multi_hot([[0, 0, 1], [1, 0, 1]], 3), are_multi_hot([[1, 1], [2]], 3)
+        (True, False)
     """
-    return set(entries) <= {0, 1} and len(set(entries)) < len(entries)
+    rows = list(lists)
+    if not all(isinstance(row, (list, tuple)) for row in rows):
+        return False
+    lengths = {len(row) for row in rows}
+    if len(lengths) != 1 or not all(_is_bit(one) for row in rows for one in row):
+        return False
+    (length,) = lengths
+    if all(len(set(row)) == length for row in rows):
+        return False
+    fits = length in (num_classes, num_classes - 1)
+    if not fits and length > 2 and len(rows) > 1:
+        raise AnnotationError(
+            f'the images have {length} entries of 0 and 1 each, expected class ids, or '
+            f'{num_classes} or (without class 0) {num_classes - 1} entries'
+        )
+    return fits
+
+
+def _is_bit(entry: Any) -> bool:
+    number = isinstance(entry, (int, float, np.number)) and not isinstance(entry, bool)
+    return bool(number and entry in (0, 1))
 
 
 def _numbers(value: Any, where: str) -> np.ndarray:

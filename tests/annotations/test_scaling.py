@@ -47,3 +47,9 @@ def test_specks_stay():
     specks = [Polygon('cell', [rectangle(x, 7, x + 2, 9)]) for x in range(3, 90, 10)]
     weak = WeakAnnotation('a.jpg', 100, 100, polygons=specks)
     assert drawn(scaled_annotation(weak, (10, 10)).polygons, (10, 10)).sum() == 9
+
+
+def test_slivers_between_the_centers_of_pixels_stay():
+    ring = rectangle(10.6, 10, 10.9, 60)
+    weak = WeakAnnotation('a.jpg', 100, 100, polygons=[Polygon('crack', [ring])])
+    assert len(scaled_annotation(weak, (50, 50)).polygons) == 1

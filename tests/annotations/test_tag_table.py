@@ -66,9 +66,15 @@ class TestTagTable:
 
     def test_rows_of_another_length_are_refused(self, tmp_path):
         path = tmp_path / 'tags.json'
-        path.write_text('{"a": [0, 1, 0, 1, 1]}')
-        with pytest.raises(ValueError, match=r'vector of 4 .* 3 entries .* got 5 of 0'):
-            TagTable(str(path), 4)['a']
+        path.write_text('{"a": [0, 1, 0, 1, 1], "b": [0, 0, 0, 0, 1]}')
+        with pytest.raises(ValueError, match=r'5 entries of 0 and 1 each'):
+            TagTable(str(path), 4)
+
+    @pytest.mark.parametrize('entry, tags', [([1, 1], [0, 1, 0]), ([0, 0], [1, 0, 0])])
+    def test_ids_may_be_repeated(self, tmp_path, entry, tags):
+        path = tmp_path / 'tags.json'
+        path.write_text(json.dumps({'a': entry, 'b': [1, 1, 2]}))
+        assert TagTable(str(path), 3)['a'].astype(int).tolist() == tags
 
     def test_nested_entries_end_soon(self, tmp_path):
         entry = [1]

@@ -21,7 +21,7 @@ from mmseg_spml.annotations.formats._shapes import count_shapes
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
-from mmseg_spml.annotations.tag_table import describe, is_repeated, read_tag_table
+from mmseg_spml.annotations.tag_table import are_multi_hot, describe, read_tag_table
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'tag_json'
@@ -61,13 +61,14 @@ def read(
                 'expected a list of classes beside the tags: {"classes": [name, ...], '
                 '"tags": {image: [class id, ...]}}'
             )
+        multi_hot = are_multi_hot(table.values(), len(names))
     except AnnotationError as error:
         raise error.at(file=path) from error
     problems = problems or Problems()
     for key, ids in table.items():
         with problems.leaving_out(file=path, place=f'image {str(key)[:40]!r}'):
             image = find_image(images, str(key))
-            numbers = _numbers(_list(ids), len(names))
+            numbers = _shown(ids, len(names)) if multi_hot else _list(ids)
             tags = {_name(number, names) for number in numbers} - {_BACKGROUND}
             yield WeakAnnotation(image, *image_size(images, image), tags=tags)
 
@@ -106,17 +107,10 @@ def write(
     return sum(count_shapes(one) + len(one.absent) for one in annotations)
 
 
-def _numbers(entries: list, num_classes: int) -> list:
-    """Return the class ids of a list of ids, or of a multi-hot vector."""
-    if not all(isinstance(one, int) for one in entries) or not is_repeated(entries):
-        return entries
-    first = num_classes - len(entries)
-    if first not in (0, 1):
-        raise AnnotationError(
-            f'a multi-hot vector has {num_classes} entries, or {num_classes - 1} '
-            f'without class 0, got {len(entries)}'
-        )
-    return [first + number for number, shown in enumerate(entries) if shown]
+def _shown(row: list, num_classes: int) -> list[int]:
+    """Return the class ids of a multi-hot row, which may lack class 0."""
+    first = num_classes - len(row)
+    return [first + number for number, shown in enumerate(row) if shown]
 
 
 def _name(number: Any, names: Sequence[str]) -> str:

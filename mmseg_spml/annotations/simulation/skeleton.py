@@ -39,7 +39,8 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
     Two searches find its ends: the skeleton pixel farthest from the deepest one, and
     the pixel farthest from that one. The path is exact for a skeleton without loops,
     and a long path for one with loops (of a component with holes). Components of more
-    than 1024 pixels a side are thinned on every second (third, ...) row and column.
+    than 1024 pixels a side are thinned on every second (third, ...) row and column,
+    unless these lose a part of them.
 
     Args:
         inside: (H, W) bool, one 8-connected component with a border of False pixels.
@@ -56,8 +57,9 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
     """
     step = math.ceil(max(inside.shape) / _MAX_SIDE)
     if step > 1:
-        coarse = _largest_part(np.pad(inside[::step, ::step], (0, 1)))
-        if coarse.any():  # thin components may lie between the rows and columns
+        sampled = np.pad(inside[::step, ::step], (0, 1))
+        if _represents(sampled, inside, step):
+            coarse = _largest_part(sampled)
             return _filled(longest_skeleton_path(coarse) * step, inside)
     depth = _squared_depth(inside)
     rows, columns = np.nonzero(skeletonize(inside))
@@ -93,6 +95,18 @@ def deepest_pixel(inside: np.ndarray) -> np.ndarray:
     """Return the first pixel of the largest distance to the outside, (1, 2) int64."""
     depth = _squared_depth(inside)
     return np.argwhere(depth == depth.max())[:1]
+
+
+def _represents(sampled: np.ndarray, inside: np.ndarray, step: int) -> bool:
+    """Whether every n-th row and column show all of a component in one piece.
+
+    Thin parts lie between the rows and columns, or fall to pieces.
+    """
+    part = _largest_part(sampled).astype(np.uint8)
+    reached = np.ones((3, 3), np.uint8)
+    grown = cv2.dilate(part, reached).repeat(step, axis=0).repeat(step, axis=1)
+    height, width = inside.shape
+    return bool((grown[:height, :width].astype(bool) | ~inside).all())
 
 
 def _largest_part(inside: np.ndarray) -> np.ndarray:

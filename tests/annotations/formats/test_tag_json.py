@@ -56,8 +56,8 @@ def test_rows_of_an_array(images, tmp_path, row, tags):
 
 
 def test_rows_of_another_length(images, tmp_path):
-    content = dict(VALID, tags={'a': [0, 1, 0, 1]})
-    with pytest.raises(AnnotationError, match='multi-hot vector has 3 entries, or 2'):
+    content = dict(VALID, tags={'a': [0, 1, 0, 1], 'sub/b': [0, 0, 0, 1]})
+    with pytest.raises(AnnotationError, match='4 entries of 0 and 1 each'):
         read(content, tmp_path, images)
 
 

@@ -260,6 +260,18 @@ def test_the_path_of_a_wire_in_a_large_image():
     assert len(path) == pytest.approx(4000, abs=5)
 
 
+@pytest.mark.parametrize('width', [1, 3])
+def test_the_path_of_a_road_through_a_large_image(width):
+    x = np.arange(20, 1580)
+    y = np.rint(800 + 500 * np.sin(x / 60)).astype(int)
+    canvas = np.zeros((1600, 1600), np.uint8)
+    line = np.stack([x, y], axis=1).astype(np.int32)
+    cv2.polylines(canvas, [line], False, 1, width)
+    path = longest_skeleton_path(canvas > 0)
+    length = np.hypot(*np.diff(path, axis=0).T).sum()
+    assert length > 0.9 * cv2.arcLength(line, False)
+
+
 @BOTH
 def test_the_seed_alone_decides(simulate):
     mask = blobs(1)
