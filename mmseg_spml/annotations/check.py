@@ -27,7 +27,7 @@ from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import READABLE_SUFFIXES
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 KINDS = (
     *('tags', 'boxes', 'points', 'strokes'),
@@ -219,7 +219,7 @@ def _check_unannotated(annotated: set[str], images: Path, report: Report) -> Non
     """Warn of images in the folder that no annotation names."""
     if not images.is_dir():
         return
-    paths = files_with_suffix(images, *READABLE_SUFFIXES)
+    paths = files_with_suffix(images, *IMAGE_SUFFIXES)
     names = {path.relative_to(images).as_posix() for path in paths}
     for name in sorted(names - annotated):
         report.add('warning', name, 'has no annotation')

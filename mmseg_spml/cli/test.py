@@ -73,9 +73,7 @@ def command(
     \b
     mmseg-spml test CONFIG CHECKPOINT --crf --report report/
     """
-    from mmseg_spml.datasets.seed_files import check_outputs
     from mmseg_spml.engine import launch as launching, testing
-    from mmseg_spml.engine.output_run import samples_of
     from mmseg_spml.engine.runner import ConciseRunner
 
     cfg = launching.read_config(
@@ -103,6 +101,6 @@ def command(
     if masked:
         testing.check_masks(runner.test_dataloader.dataset)
     if out is not None:
-        check_outputs(samples_of(runner.test_dataloader.dataset), out)
+        testing.name_label_maps(runner, out)
     runner.test()
     launching.close_distributed()

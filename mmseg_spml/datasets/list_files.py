@@ -138,15 +138,23 @@ def listed(
     return [known[name] for name in names]
 
 
-def add_names(samples: Sequence[dict]) -> None:
+def add_names(samples: Sequence[dict], images: str = '') -> None:
     """Give each image the name of the maps that are made of it, as ``map_name``.
 
-    It is the path below the folder that holds all images, without suffix.
+    It is the path below the folder of images, without suffix. Where there is no such
+    folder, it is the path below the one that holds all images of the list.
 
     Args:
         samples: The samples, with ``img_path``.
+        images: The folder of the images; empty if the list has whole paths.
     """
-    names = names_below([sample['img_path'] for sample in samples])
+    paths = [sample['img_path'] for sample in samples]
+    if images and all(_is_below(path, images) for path in paths):
+        names = [osp.relpath(path, images).replace(os.sep, '/') for path in paths]
+        if any(name.startswith(osp.pardir) for name in names):  # below by a link
+            names = names_below(paths)
+    else:
+        names = names_below(paths)
     for sample, name in zip(samples, names):
         sample['map_name'] = osp.splitext(name)[0]
 
@@ -165,6 +173,34 @@ def name_of_maps(sample: Mapping[str, Any]) -> str:
         'a'
     """
     return sample.get('map_name') or Path(sample['img_path']).stem
+
+
+def check_own_files(
+    samples: Sequence[Mapping[str, Any]], folder: str | None, *suffixes: str
+) -> None:
+    """Check that no image would be read with the file of another one of its name.
+
+    Args:
+        samples: The samples, with ``img_path``.
+        folder: A folder of files that are found by :func:`named_like`; None: no folder.
+        *suffixes: The suffixes of the files.
+
+    Raises:
+        ValueError: Two images share a file.
+    """
+    if folder is None:
+        return
+    for suffix in suffixes:
+        named = (
+            (s['img_path'], named_like(s['img_path'], folder, suffix)) for s in samples
+        )
+        found = {image: str(file) for image, file in named if file is not None}
+        shared = first_sharing(found, found.__getitem__)
+        if shared is not None:
+            raise ValueError(
+                f'{shared[0]} and {shared[1]} would share {found[shared[0]]}: put the '
+                'files into the same subfolders as the images'
+            )
 
 
 def add_maps(

@@ -1,7 +1,7 @@
 """Seed label maps of a data set from tags or boxes, and their comparison with masks."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -303,14 +303,19 @@ def check_outputs(samples: Sequence[Mapping[str, Any]], out: str) -> None:
     paths = [sample.get(key) for sample in samples for key in keys]
     read = {os.path.dirname(path) for path in paths if path}
     names = {sample['img_path']: name_of_maps(sample) for sample in samples}
-    for folder in {os.path.dirname(name) for name in names.values()}:
-        check_output_folder(os.path.join(out, folder), read)
+    written = {os.path.dirname(name) for name in names.values()}
+    for folder in _real(read) & _real(os.path.join(out, one) for one in written):
+        check_output_folder(folder, [folder])
     shared = first_sharing(names, names.__getitem__)
     if shared is not None:
         raise ValueError(
             f'{shared[0]} and {shared[1]} would share the file {names[shared[0]]}.*: '
             'rename one, or take one out of the list'
         )
+
+
+def _real(folders: Iterable[str]) -> set[str]:
+    return {os.path.realpath(folder) for folder in folders}
 
 
 def make_seed_file(

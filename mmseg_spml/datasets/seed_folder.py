@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from mmseg_spml.annotations.sampling import evenly_spread
+from mmseg_spml.datasets.list_files import check_own_files
 from mmseg_spml.datasets.seed_files import (
     SeedFile,
     SeedMaker,
@@ -95,6 +96,9 @@ class SeedFolder:
         check_outputs(self.samples, out)
         check_output_folder(out, [truth, self.maker.cams, self.maker.regions])
         self.maker.check()
+        check_own_files(self.samples, self.maker.cams, '.npz', '.npy')
+        check_own_files(self.samples, self.maker.regions, '.png')
+        check_own_files(self.samples, truth, '.png')
         make_output_folder(out)
         self._choose_options(processes)
         work = partial(make_seed_file, maker=self.maker, out=out, truth=truth)

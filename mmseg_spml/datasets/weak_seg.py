@@ -249,7 +249,10 @@ class WeakSegDataset(BaseSegDataset):
                 f'no image in {self.ann_file or self.data_prefix["img_path"]} (suffix '
                 f'{self.img_suffix!r}); check the list, or `img_suffix`'
             )
-        add_names(samples)
+        images = self.data_prefix.get('img_path', '')
+        # The folder of all data is none of images, as in lists of triples.
+        is_root = osp.realpath(images) == osp.realpath(self.data_root or '')
+        add_names(samples, '' if is_root else images)
         for key, folder in self.map_dirs.items():
             if folder is not None:
                 add_maps(samples, key, folder, self.data_prefix.get('img_path', ''))

@@ -110,4 +110,4 @@ def _alternatives(name: str, known: set[str]) -> str:
     close = difflib.get_close_matches(name, known)
     if close:
         return f'did you mean {" or ".join(map(repr, close))}?'
-    return f'its options are {", ".join(sorted(known))}'
+    return f'its options are {", ".join(sorted(known)) or "none"}'

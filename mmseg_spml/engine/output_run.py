@@ -3,6 +3,7 @@
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 
+from mmseg_spml.datasets.list_files import check_own_files
 from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
 from mmseg_spml.engine.runner import ConciseRunner
@@ -29,7 +30,10 @@ def write_outputs(cfg: Config, checkpoint: str, out: str) -> None:
     """
     runner = ConciseRunner.from_cfg(cfg)
     dataset = runner.test_dataloader.dataset
-    check_outputs(samples_of(dataset), out)
+    samples = samples_of(dataset)
+    check_outputs(samples, out)
+    check_own_files(samples, cfg.test_evaluator.get('truth'), '.png')
+    check_own_files(samples, cfg.model.get('cams'), '.npz', '.npy')
     make_output_folder(out)
     launch.check_checkpoint(runner.model, checkpoint)
     runner.test()

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.runner import Runner
 
+from mmseg_spml.datasets.list_files import name_of_maps
 from mmseg_spml.datasets.pipelines import IMAGE_LOADING
+from mmseg_spml.datasets.seed_files import check_outputs
+from mmseg_spml.engine.output_run import samples_of
+from mmseg_spml.evaluation.label_map_writer import LabelMapWriter
+from mmseg_spml.io.folders import make_output_folder
 from mmseg_spml.io.index_maps import check_output_folder
 
 _TILE = 1024
@@ -167,6 +173,25 @@ def write_label_maps(cfg: Config, folder: str) -> None:
     check_output_folder(folder, [os.path.join(root, path) for path in read if path])
     writer = dict(type='LabelMapWriter', out_dir=folder)
     cfg.test_evaluator = [*_evaluators(cfg), writer]
+
+
+def name_label_maps(runner: Runner, folder: str) -> None:
+    """Name the label maps that a run writes by the images of its data set.
+
+    Args:
+        runner: The runner of a config that :func:`write_label_maps` has changed.
+        folder: The folder of the maps.
+
+    Raises:
+        ValueError: Two images would share a map, or the folder has images or masks.
+        OSError: The folder cannot be written to.
+    """
+    samples = samples_of(runner.test_dataloader.dataset)
+    check_outputs(samples, folder)
+    make_output_folder(folder)
+    for metric in runner.test_evaluator.metrics:
+        if isinstance(metric, LabelMapWriter):
+            metric.names = {one['img_path']: name_of_maps(one) for one in samples}
 
 
 def write_report(cfg: Config, folder: str) -> None:

@@ -1,7 +1,7 @@
 """Writer of predicted label maps for MMEngine's test loop."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
@@ -21,6 +21,7 @@ class LabelMapWriter(BaseMetric):
     Args:
         out_dir: The folder for the maps ``NAME.png``, in the subfolders of the images;
             their values are as in the masks of the data set.
+        names: The names by the paths of the images; see ``name_of_maps``.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
     """
@@ -28,10 +29,15 @@ class LabelMapWriter(BaseMetric):
     default_prefix = 'label_maps'
 
     def __init__(
-        self, out_dir: str, collect_device: str = 'cpu', prefix: str | None = None
+        self,
+        out_dir: str,
+        names: Mapping[str, str] | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.out_dir = out_dir
+        self.names = names or {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the maps of a batch; ``data_samples`` have ``pred_sem_seg``."""
@@ -39,7 +45,9 @@ class LabelMapWriter(BaseMetric):
             labels = sample['pred_sem_seg']['data'][0].cpu().numpy()
             if sample.get('reduce_zero_label', False):
                 labels = labels + 1  # as in the files of the data set
-            path = os.path.join(self.out_dir, f'{name_of_maps(sample)}.png')
+            # Other steps than PackWeakSegInputs do not keep the name.
+            name = self.names.get(sample['img_path']) or name_of_maps(sample)
+            path = os.path.join(self.out_dir, f'{name}.png')
             write_index_map(path, labels)
             self.results.append(1)
 

@@ -8,7 +8,7 @@ import pytest
 
 from mmseg_spml.annotations.model import Box, WeakAnnotation
 from mmseg_spml.datasets.annotation_samples import packed
-from mmseg_spml.datasets.list_files import add_names
+from mmseg_spml.datasets.list_files import add_names, check_own_files
 from mmseg_spml.datasets.seed_files import (
     SeedMaker,
     check_outputs,
@@ -174,6 +174,25 @@ def test_names_must_differ():
     unnamed = [dict(img_path='x/a.jpg'), dict(img_path='y/a.png')]
     with pytest.raises(ValueError, match=r'x/a\.jpg and y/a\.png'):
         check_outputs(unnamed, 'out')
+
+
+def test_names_do_not_depend_on_the_list():
+    samples = [dict(img_path='images/x/a.png')]
+    add_names(samples, 'images')
+    assert samples[0]['map_name'] == 'x/a'
+    add_names(samples)
+    assert samples[0]['map_name'] == 'a'
+
+
+def test_images_are_not_read_with_files_of_others(tmp_path):
+    (tmp_path / 'a.npz').touch()
+    samples = of_paths('x/a.jpg', 'y/a.jpg')
+    with pytest.raises(ValueError, match=r'x/a\.jpg and y/a\.jpg would share .*a\.npz'):
+        check_own_files(samples, str(tmp_path), '.npz', '.npy')
+    (tmp_path / 'x').mkdir()
+    (tmp_path / 'x' / 'a.npz').touch()
+    check_own_files(samples, str(tmp_path), '.npz')
+    check_own_files(samples, None, '.npz')
 
 
 def test_images_in_subfolders_are_not_written_over():

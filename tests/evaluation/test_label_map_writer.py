@@ -24,3 +24,10 @@ def test_images_of_one_name_have_maps_of_their_own(tmp_path):
     for name, label in (('x/a', 1), ('y/a', 2), ('b', 1)):
         labels = read_index_map(tmp_path / f'{name}.png')
         np.testing.assert_array_equal(labels, np.full((2, 3), label))
+
+
+def test_names_of_samples_that_do_not_keep_them(tmp_path):
+    writer = LabelMapWriter(str(tmp_path))
+    writer.names = {'i/x/a.jpg': 'x/a'}
+    writer.process({}, [prediction(1, img_path='i/x/a.jpg')])
+    assert (tmp_path / 'x' / 'a.png').is_file()

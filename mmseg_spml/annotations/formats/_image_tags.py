@@ -10,7 +10,7 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
 )
 from mmseg_spml.annotations.validation import MissingFileError
-from mmseg_spml.io.images import READABLE_SUFFIXES
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 _BACKGROUND = 'background'
 
@@ -32,9 +32,10 @@ def find_image(folder: Path | None, name: str) -> str:
             'by --images'
         )
     name = checked_image_name(name)
-    candidates = [name + suffix for suffix in READABLE_SUFFIXES]
-    upper = [name + suffix.upper() for suffix in READABLE_SUFFIXES]
-    for group in ([name], candidates, upper):
+    candidates = [name + suffix for suffix in IMAGE_SUFFIXES]
+    upper = [name + suffix.upper() for suffix in IMAGE_SUFFIXES]
+    # Arrays beside images may be anything, such as features.
+    for group in ([name], candidates, upper, [f'{name}.npy']):
         # os.path.isfile, unlike Path.is_file, is False for impossible names.
         found = [one for one in group if os.path.isfile(os.path.join(folder, one))]
         if len(found) > 1:

@@ -41,7 +41,7 @@ from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.text_files import read_lines
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import READABLE_SUFFIXES
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 from mmseg_spml.io.index_maps import read_index_map, write_index_map
 
 NAME = 'index_png'
@@ -361,8 +361,6 @@ def _images_by_stem(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if folder.is_dir():
         for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in READABLE_SUFFIXES and not file.name.startswith(
-                '.'
-            ):
+            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith('.'):
                 found.setdefault(file.stem, []).append(file.name)
     return found

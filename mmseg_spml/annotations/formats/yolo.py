@@ -211,13 +211,14 @@ def _folder_of_images(folder: Path) -> Path:
 
 
 def _has_outlines(files: Sequence[Path]) -> bool:
-    """Whether a data set is of polygons, of which some have not four vertices.
+    """Whether a data set is of polygons, of which some have more than four vertices.
 
     In such a data set four vertices are an outline, too, even if they form a rectangle.
     """
     for file in files:
         with open(file, encoding='utf-8', errors='replace') as lines:
-            if any(len(line.split()) > _WORDS_OF_TURNED_BOX for line in lines):
+            long = (line for line in lines if len(line.split()) > _WORDS_OF_TURNED_BOX)
+            if any(_LINE.fullmatch(line) for line in long):
                 return True
     return False
 

@@ -20,8 +20,8 @@ from mmseg_spml.io.images import BANDED_SUFFIXES, read_image, read_picture
 class SPMLTTAModel(SegTTAModel):
     """Average the probabilities of the views as MMSegmentation does, then apply a CRF.
 
-    It supports any segmentor, also of two classes by one output (``out_channels=1``).
-    The dense CRF is applied to the image file at its original size.
+    It supports any segmentor, including binary ones with a single output channel
+    (``out_channels=1``). The dense CRF is applied to the image file at its original size.
 
     Args:
         module: Segmentor or its config.

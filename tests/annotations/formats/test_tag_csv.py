@@ -2,6 +2,7 @@
 
 import random
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -358,3 +359,6 @@ def test_names_of_arrays(tmp_path):
     path = table(tmp_path, 'image,tags\na,cat\n')
     (annotation,) = tag_csv.read(path, images=tmp_path)
     assert (annotation.image, annotation.size) == ('a.npy', (4, 6))
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((4, 6), np.uint8))
+    (annotation,) = tag_csv.read(path, images=tmp_path)
+    assert annotation.image == 'a.png'

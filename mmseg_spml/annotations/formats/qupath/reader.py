@@ -46,7 +46,7 @@ from mmseg_spml.annotations.model import (
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.text_files import read_json
 from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import READABLE_SUFFIXES
+from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 NAME = 'qupath'
 
@@ -128,7 +128,7 @@ def _image_names(folder: Path) -> dict[str, list[str]]:
     """Return the images in a folder by their stems and by their full names."""
     names: dict[str, list[str]] = {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if file.suffix.lower() in READABLE_SUFFIXES and not file.name.startswith('.'):
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith('.'):
             names.setdefault(file.stem, []).append(file.name)
             names.setdefault(file.name, []).append(file.name)
     return names
