@@ -21,7 +21,8 @@ class SPMLTTAModel(SegTTAModel):
     """Average the probabilities of the views as MMSegmentation does, then apply a CRF.
 
     It supports any segmentor, including binary ones with a single output channel
-    (``out_channels=1``). The dense CRF is applied to the image file at its original size.
+    (``out_channels=1``). The dense CRF is applied to the image file at its original
+    size.
 
     Args:
         module: Segmentor or its config.
