@@ -1,15 +1,15 @@
 """Annotations of images that are resized."""
 
 import math
-from collections.abc import Iterable, Sequence
-
-import numpy as np
+from collections.abc import Iterable
 
 from mmseg_spml.annotations.model import Box, Point, Polygon, Stroke, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DenseMap, Mask
-from mmseg_spml.functional.labels.outlines import region_outlines
-from mmseg_spml.functional.labels.rasterize import polygon_mask
-from mmseg_spml.functional.labels.shrinking import shrink_labels, shrink_mask
+from mmseg_spml.functional.labels.shrinking import (
+    shrink_labels,
+    shrink_mask,
+    shrink_polygon,
+)
 
 _Vertices = tuple[tuple[float, float], ...]
 
@@ -93,47 +93,13 @@ def _resized(
     """Outline what is left of a polygon in a smaller image; thin parts stay.
 
     Args:
-        scaled: The polygon with scaled vertices, which are kept unless most of its area
-            lies between the centers of pixels.
+        scaled: The polygon with scaled vertices.
         before: The (H, W) of the image.
         size: That of the resized image.
     """
     if size[0] > before[0] or size[1] > before[1]:
         return [scaled]
-    area = abs(_signed_area(scaled.rings[0]))
-    area -= sum(abs(_signed_area(ring)) for ring in scaled.rings[1:])
-    # A polygon of two pixels' width or more covers the centers of most of its pixels.
-    if area >= sum(map(_length, scaled.rings)):
-        return [scaled]
-    # Only the pixels around the polygon are looked at.
-    vertices = np.concatenate([np.asarray(ring, float) for ring in scaled.rings])
-    limit = size[1], size[0]
-    low = np.floor(vertices.min(axis=0)).clip(0, limit).astype(int)
-    high = np.ceil(vertices.max(axis=0)).clip(0, limit).astype(int)
-    width, height = (high - low).tolist()
-    rings = [np.asarray(ring, float) - low for ring in scaled.rings]
-    if (
-        not width
-        or not height
-        or polygon_mask((height, width), rings).sum() >= area / 2
-    ):
-        return [scaled]
     # As fine as the image was.
-    fine = math.ceil(max(before[0] / size[0], before[1] / size[1]))
-    drawn = polygon_mask((height * fine, width * fine), [ring * fine for ring in rings])
-    left = shrink_mask(drawn, (height, width)).astype(np.int64)
-    outlines = [one for one in region_outlines(left, tolerance=0) if one.label]
-    return [
-        Polygon(scaled.label, [(np.asarray(ring) + low).tolist() for ring in one.rings])
-        for one in outlines
-    ] or [scaled]
-
-
-def _length(ring: Sequence[tuple[float, float]]) -> float:
-    vertices = np.asarray(ring, float)
-    return float(np.hypot(*(vertices - np.roll(vertices, 1, axis=0)).T).sum())
-
-
-def _signed_area(ring: Sequence[tuple[float, float]]) -> float:
-    x, y = np.asarray(ring, float).T
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    factor = math.ceil(max(before[0] / size[0], before[1] / size[1]))
+    shrunk = shrink_polygon(scaled.rings, size, factor)
+    return [Polygon(scaled.label, rings) for rings in shrunk]

@@ -14,6 +14,7 @@ from mmseg_spml.annotations.formats.index_png import read_dense_map
 from mmseg_spml.annotations.mask_values import Value
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
+from mmseg_spml.datasets.list_files import samples_of
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.folders import files_with_suffix
 
@@ -131,7 +132,7 @@ def masks_of_config(
             'give a config of the inner one'
         )
     dataset = DATASETS.build(ConfigDict({**loader.dataset, 'pipeline': []}))
-    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    samples = samples_of(dataset)
     if not samples or samples[0].get('seg_map_path') is None:
         raise ValueError(f'the {split} data set of {path} names no masks')
     root = Path(dataset.data_prefix.get('img_path') or dataset.data_root or '.')

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.dataset import BaseDataset
+
 from mmseg_spml.annotations.tag_table import TagTable
 from mmseg_spml.annotations.text_files import read_names
 from mmseg_spml.io.folders import first_sharing, named_like, names_below
@@ -136,6 +138,11 @@ def listed(
             f'annotate, such as {missing[0]}'
         )
     return [known[name] for name in names]
+
+
+def samples_of(dataset: BaseDataset) -> list[dict]:
+    """List what a data set knows of each of its images, without loading them."""
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
 
 
 def add_names(samples: Sequence[dict], images: str = '') -> None:

@@ -1,7 +1,7 @@
 """Seed label maps of a data set from tags or boxes, and their comparison with masks."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -26,7 +26,7 @@ from mmseg_spml.functional.seeds.grabcut import grabcut_seeds
 from mmseg_spml.io.folders import first_sharing, named_like
 from mmseg_spml.io.images import read_picture
 from mmseg_spml.io.index_maps import (
-    check_output_folder,
+    check_output_folders,
     missing_map,
     read_index_map,
     read_mask_of,
@@ -303,19 +303,14 @@ def check_outputs(samples: Sequence[Mapping[str, Any]], out: str) -> None:
     paths = [sample.get(key) for sample in samples for key in keys]
     read = {os.path.dirname(path) for path in paths if path}
     names = {sample['img_path']: name_of_maps(sample) for sample in samples}
-    written = {os.path.dirname(name) for name in names.values()}
-    for folder in _real(read) & _real(os.path.join(out, one) for one in written):
-        check_output_folder(folder, [folder])
+    written = {os.path.dirname(os.path.join(out, name)) for name in names.values()}
+    check_output_folders(written, read)
     shared = first_sharing(names, names.__getitem__)
     if shared is not None:
         raise ValueError(
             f'{shared[0]} and {shared[1]} would share the file {names[shared[0]]}.*: '
             'rename one, or take one out of the list'
         )
-
-
-def _real(folders: Iterable[str]) -> set[str]:
-    return {os.path.realpath(folder) for folder in folders}
 
 
 def make_seed_file(

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from mmseg_spml.annotations.sampling import evenly_spread
-from mmseg_spml.datasets.list_files import check_own_files
+from mmseg_spml.datasets.list_files import check_own_files, samples_of
 from mmseg_spml.datasets.seed_files import (
     SeedFile,
     SeedMaker,
@@ -54,9 +54,7 @@ class SeedFolder:
         self.dataset = dataset
         self.maker = maker
         self.shares = shares
-        self.samples: Sequence[dict[str, Any]] = [
-            dataset.get_data_info(index) for index in range(len(dataset))
-        ]
+        self.samples: Sequence[dict[str, Any]] = samples_of(dataset)
 
     @classmethod
     def of_config(cls, cfg: Config, cams: str | None = None) -> 'SeedFolder':

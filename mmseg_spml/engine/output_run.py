@@ -1,18 +1,12 @@
 """Test runs in which the evaluator writes a file for each image."""
 
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 
-from mmseg_spml.datasets.list_files import check_own_files
+from mmseg_spml.datasets.list_files import check_own_files, samples_of
 from mmseg_spml.datasets.seed_files import check_outputs
 from mmseg_spml.engine import launch
 from mmseg_spml.engine.runner import ConciseRunner
 from mmseg_spml.io.folders import make_output_folder
-
-
-def samples_of(dataset: BaseDataset) -> list[dict]:
-    """What a data set knows of each of its images, without loading them."""
-    return [dataset.get_data_info(index) for index in range(len(dataset))]
 
 
 def write_outputs(cfg: Config, checkpoint: str, out: str) -> None:

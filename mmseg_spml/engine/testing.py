@@ -8,10 +8,9 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 
-from mmseg_spml.datasets.list_files import name_of_maps
+from mmseg_spml.datasets.list_files import name_of_maps, samples_of
 from mmseg_spml.datasets.pipelines import IMAGE_LOADING
 from mmseg_spml.datasets.seed_files import check_outputs
-from mmseg_spml.engine.output_run import samples_of
 from mmseg_spml.evaluation.label_map_writer import LabelMapWriter
 from mmseg_spml.io.folders import make_output_folder
 from mmseg_spml.io.index_maps import check_output_folder

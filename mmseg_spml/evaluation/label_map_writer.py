@@ -21,23 +21,21 @@ class LabelMapWriter(BaseMetric):
     Args:
         out_dir: The folder for the maps ``NAME.png``, in the subfolders of the images;
             their values are as in the masks of the data set.
-        names: The names by the paths of the images; see ``name_of_maps``.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``.
+
+    Attributes:
+        names: The names of maps by the paths of images, for samples that lack them.
     """
 
     default_prefix = 'label_maps'
 
     def __init__(
-        self,
-        out_dir: str,
-        names: Mapping[str, str] | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        self, out_dir: str, collect_device: str = 'cpu', prefix: str | None = None
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.out_dir = out_dir
-        self.names = names or {}
+        self.names: Mapping[str, str] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the maps of a batch; ``data_samples`` have ``pred_sem_seg``."""

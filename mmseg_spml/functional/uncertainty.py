@@ -1,12 +1,31 @@
-"""Uncertainty of predicted class probabilities.
+"""Predicted class probabilities and their uncertainty.
 
-Letters: C classes.
+Letters: N images, C classes.
 """
 
 import math
 
 import torch
 from torch import Tensor
+
+
+def class_probabilities(scores: Tensor) -> Tensor:
+    """Probabilities of the classes from the scores of a segmentor of MMSegmentation.
+
+    Args:
+        scores: (N, C, ...) logits, or (N, 1, ...) probabilities of the second of two
+            classes, as MMSegmentation returns a single output: after the sigmoid.
+
+    Returns:
+        (N, C, ...) of the same dtype, with C = 2 for a single output.
+
+    Example:
+        >>> class_probabilities(torch.tensor([[0.25]])).tolist()
+        [[0.75, 0.25]]
+    """
+    if scores.shape[1] == 1:
+        return torch.cat([1 - scores, scores], dim=1)
+    return scores.softmax(dim=1)
 
 
 def normalized_entropy(probabilities: Tensor) -> Tensor:

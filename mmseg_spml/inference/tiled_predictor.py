@@ -19,6 +19,7 @@ from mmseg_spml.functional.tiling import (
     most_probable,
     resized_strips,
 )
+from mmseg_spml.functional.uncertainty import class_probabilities
 from mmseg_spml.inference.test_pipeline import TestResizing
 from mmseg_spml.models.data_preprocessor import swaps_channels
 
@@ -176,11 +177,7 @@ class TiledPredictor:
         with torch.no_grad():
             results = self.model.test_step(dict(inputs=inputs, data_samples=samples))
         scores = torch.stack([one.seg_logits.data.float().cpu() for one in results])
-        if scores.shape[1] == 1:
-            # MMSegmentation has applied the sigmoid to a single output.
-            found = torch.cat([1 - scores, scores], dim=1)
-        else:
-            found = scores.softmax(dim=1)
+        found = class_probabilities(scores)
         return found.flip(-1) if mirrored else found
 
     def _input(

@@ -127,11 +127,18 @@ def check_output_folder(out: str, inputs: Iterable[str | None]) -> None:
     Raises:
         ValueError: ``out`` is one of the inputs.
     """
-    target = os.path.realpath(out)
-    if target in {os.path.realpath(folder) for folder in inputs if folder}:
-        raise ValueError(
-            f'{out} holds images or maps that are read: name another folder to write to'
-        )
+    check_output_folders([out], inputs)
+
+
+def check_output_folders(outs: Iterable[str], inputs: Iterable[str | None]) -> None:
+    """Do the same for several folders, such as the subfolders of one."""
+    read = {os.path.realpath(folder) for folder in inputs if folder}
+    for out in outs:
+        if os.path.realpath(out) in read:
+            raise ValueError(
+                f'{out} holds images or maps that are read: name another folder to '
+                'write to'
+            )
 
 
 def write_index_map(

@@ -16,7 +16,7 @@ def test_images_of_one_name_have_maps_of_their_own(tmp_path):
     samples = [
         prediction(1, img_path='i/x/a.jpg', map_name='x/a'),
         prediction(2, img_path='i/y/a.jpg', map_name='y/a'),
-        # Of a data set that counts from 1.
+        # The next data set counts its classes from 1.
         prediction(0, img_path='i/b.jpg', reduce_zero_label=True),
     ]
     writer.process({}, samples)

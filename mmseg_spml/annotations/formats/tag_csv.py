@@ -102,7 +102,9 @@ def read(
         columns = _columns(header)
     except AnnotationError as error:
         raise error.at(file=path, place=place) from error
-    separator = _separator(cells for _, cells in rows) if _is_list(columns) else None
+    separator = None
+    if _is_list(columns):
+        separator = _separator(cells[1] for _, cells in rows if len(cells) > 1)
     for place, cells in rows:
         with problems.leaving_out(file=path, place=place):
             if not _is_single(columns):
@@ -142,8 +144,8 @@ def write(
         rows = _multi_hot_rows(annotations, names)
     else:
         tags = [sorted(shown_tags(one)) for one in annotations]
-        lists = zip((one.image for one in annotations), _joined(tags))
-        rows = [['image', 'tags'], *map(list, lists)]
+        lists = [[one.image, t] for one, t in zip(annotations, _joined(tags))]
+        rows = [['image', 'tags'], *lists]
     write_csv(path, rows)
     return sum(count_shapes(one) for one in annotations)
 
@@ -207,14 +209,14 @@ def _is_list(columns: list[str]) -> bool:
     return columns[1].lower() in _TAGS and set(columns[2:]) <= set(_METADATA)
 
 
-def _separator(rows: Iterable[list[str]]) -> str | None:
+def _separator(cells: Iterable[str]) -> str | None:
     """Return what is between the tags of all images of a table; None for white space.
 
     A name of several words would be taken apart otherwise where it stands alone.
     """
     # The delimiter of the table cannot be in a cell, unless that is quoted.
-    found = {one for cells in rows for one in _SEPARATORS if one in ''.join(cells[1:2])}
-    return next((one for one in _SEPARATORS if one in found), None)
+    used = set().union(*cells)
+    return next((one for one in _SEPARATORS if one in used), None)
 
 
 def _annotation(

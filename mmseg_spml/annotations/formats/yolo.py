@@ -3,9 +3,8 @@
 A line is ``class x y width height`` with the middle of a box, or ``class x y x y ...``
 with the vertices of a polygon (Ultralytics' "segment" data sets). Four vertices that
 form a rectangle, within a pixel, are a turned box ("obb" data sets) unless a polygon of
-the data set has more vertices. All numbers but
-the class are fractions of the sides of the image. The format is described at
-https://docs.ultralytics.com/datasets/.
+the data set has more vertices. All numbers but the class are fractions of the sides of
+the image. The format is described at https://docs.ultralytics.com/datasets/.
 
 * The class names come from ``data.yaml`` (``names``), ``classes.txt`` or ``obj.names``
   in the folder or the two above it, unless they are given.

@@ -57,9 +57,8 @@ def longest_skeleton_path(inside: np.ndarray) -> np.ndarray:
     """
     step = math.ceil(max(inside.shape) / _MAX_SIDE)
     if step > 1:
-        sampled = np.pad(inside[::step, ::step], (0, 1))
-        if _represents(sampled, inside, step):
-            coarse = _largest_part(sampled)
+        coarse = _largest_part(np.pad(inside[::step, ::step], (0, 1)))
+        if _represents(coarse, inside, step):
             return _filled(longest_skeleton_path(coarse) * step, inside)
     depth = _squared_depth(inside)
     rows, columns = np.nonzero(skeletonize(inside))
@@ -97,14 +96,13 @@ def deepest_pixel(inside: np.ndarray) -> np.ndarray:
     return np.argwhere(depth == depth.max())[:1]
 
 
-def _represents(sampled: np.ndarray, inside: np.ndarray, step: int) -> bool:
-    """Whether every n-th row and column show all of a component in one piece.
+def _represents(coarse: np.ndarray, inside: np.ndarray, step: int) -> bool:
+    """Whether a part on every n-th row and column shows all of a component.
 
-    Thin parts lie between the rows and columns, or fall to pieces.
+    Thin components lie between the rows and columns, or fall to pieces.
     """
-    part = _largest_part(sampled).astype(np.uint8)
-    reached = np.ones((3, 3), np.uint8)
-    grown = cv2.dilate(part, reached).repeat(step, axis=0).repeat(step, axis=1)
+    reached = cv2.dilate(coarse.astype(np.uint8), np.ones((3, 3), np.uint8))
+    grown = reached.repeat(step, axis=0).repeat(step, axis=1)
     height, width = inside.shape
     return bool((grown[:height, :width].astype(bool) | ~inside).all())
 

@@ -302,7 +302,7 @@ def _simplified(
             for begin, end in zip(ends, np.roll(ends, -1))
         ]
         simple = np.concatenate([arc[:-1] for arc in arcs])
-        if len(simple) >= 3 and _area(simple) > 0:
+        if len(simple) >= 3 and ring_area(simple) > 0:
             points = simple
     return [(float(x), float(y)) for x, y in points]
 
@@ -358,6 +358,12 @@ def _distances(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.nda
     return np.hypot(*(points - nearest).T)
 
 
-def _area(points: np.ndarray) -> float:
+def ring_area(points: np.ndarray) -> float:
+    """Area within a ring of vertices (x, y), (L, 2).
+
+    Example:
+        >>> ring_area(np.array([[0, 0], [3, 0], [3, 2], [0, 2]]))
+        6.0
+    """
     x, y = points.T
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -1,7 +1,12 @@
-"""Label maps at another size, without losing thin strokes."""
+"""Label maps and outlines at another size, without losing what is thin."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
+
+from mmseg_spml.functional.labels.outlines import region_outlines, ring_area
+from mmseg_spml.functional.labels.rasterize import Vertices, polygon_mask
 
 
 def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -76,3 +81,57 @@ def shrink_labels(
         result[more] = value
         largest[more] = share[more]
     return result
+
+
+def shrink_polygon(
+    rings: Sequence[Vertices], size: tuple[int, int], factor: int
+) -> list[Sequence[Vertices]]:
+    """Outline what :func:`shrink_mask` leaves of a polygon in a smaller image.
+
+    The vertices are kept unless most of the area lies between the centers of pixels,
+    which would not be drawn.
+
+    Args:
+        rings: Rings of vertices (x, y) in pixels of the smaller image; a ring inside
+            another is a hole.
+        size: The (h, w) of the smaller image.
+        factor: The pixels of the larger image beside each other in a pixel of the
+            smaller one, rounded up.
+
+    Returns:
+        The rings of one or more polygons.
+
+    Example:
+        >>> crack = [(1, 1.6), (3, 1.6), (3, 1.8), (1, 1.8)]
+        >>> shrink_polygon([crack], (4, 4), 8)
+        [[[(1.0, 1.0), (3.0, 1.0), (3.0, 2.0), (1.0, 2.0)]]]
+    """
+    points = [np.asarray(ring, float) for ring in rings]
+    outer, *holes = map(ring_area, points)
+    area = outer - sum(holes)
+    # A polygon of two pixels' width or more covers the centers of most of its pixels.
+    if area >= sum(map(_length, points)):
+        return [rings]
+    # Only the pixels around the polygon are looked at.
+    limit = size[1], size[0]
+    vertices = np.concatenate(points)
+    low = np.floor(vertices.min(axis=0)).clip(0, limit).astype(int)
+    high = np.ceil(vertices.max(axis=0)).clip(0, limit).astype(int)
+    width, height = (high - low).tolist()
+    inner = [ring - low for ring in points]
+    if not width or not height:
+        return [rings]
+    if polygon_mask((height, width), inner).sum() >= area / 2:
+        return [rings]
+    fine = polygon_mask((height * factor, width * factor), [r * factor for r in inner])
+    shown = shrink_mask(fine, (height, width)).astype(np.int64)
+    left, top = low.tolist()
+    return [
+        [[(x + left, y + top) for x, y in ring] for ring in outline.rings]
+        for outline in region_outlines(shown, tolerance=0)
+        if outline.label
+    ] or [rings]
+
+
+def _length(ring: np.ndarray) -> float:
+    return float(np.hypot(*(ring - np.roll(ring, 1, axis=0)).T).sum())

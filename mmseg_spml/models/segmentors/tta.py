@@ -7,12 +7,12 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel
 from mmseg.registry import MODELS
-from torch import Tensor
 
 from mmseg_spml.functional.refinement.dense_crf import (
     MIN_PROBABILITY,
     dense_crf_of_images,
 )
+from mmseg_spml.functional.uncertainty import class_probabilities
 from mmseg_spml.io.images import BANDED_SUFFIXES, read_image, read_picture
 
 
@@ -52,9 +52,9 @@ class SPMLTTAModel(SegTTAModel):
         """
         samples = [views[0] for views in data_samples_list]
         probabilities = [
-            torch.stack([_probabilities(view.seg_logits.data) for view in views]).mean(
-                0
-            )
+            class_probabilities(
+                torch.stack([view.seg_logits.data for view in views])
+            ).mean(dim=0)
             for views in data_samples_list
         ]
         if self.crf is not None:
@@ -69,13 +69,6 @@ class SPMLTTAModel(SegTTAModel):
             sample.seg_logits = PixelData(data=log)
             sample.pred_sem_seg = PixelData(data=labels)
         return samples
-
-
-def _probabilities(scores: Tensor) -> Tensor:
-    """Probabilities (C, H, W) of logits, or of the one probability of two classes."""
-    if scores.shape[0] == 1:
-        return torch.cat([1 - scores, scores])
-    return scores.softmax(dim=0)
 
 
 def _image_of(path: str | None) -> np.ndarray:
