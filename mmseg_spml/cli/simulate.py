@@ -18,10 +18,13 @@ _ANNOTATOR = 'mmseg_spml.annotations.simulation.annotator'
 @click.option('--split', default='train', show_default=True, help='split of the config')
 @options.classes_option('; needed for a folder of masks')
 @click.option(
+    '--images', help='folder of the images of a folder of masks, for their suffixes'
+)
+@click.option(
     '--suffix',
     default='.jpg',
     show_default=True,
-    help='suffix of the images of a folder of masks',
+    help='suffix of the images of a folder of masks, where --images is not given',
 )
 @options.mask_options
 @click.option(
@@ -107,6 +110,7 @@ def command(
     to: str,
     split: str,
     classes: list[str] | None,
+    images: str | None,
     suffix: str,
     values: dict | None,
     mask_suffix: str,
@@ -120,7 +124,7 @@ def command(
     MASKS is a folder of index PNGs, or a config of MMSegmentation.
 
     \b
-    mmseg-spml simulate masks/ weak.jsonl --classes background cat dog
+    mmseg-spml simulate masks/ weak.jsonl --images images/ --classes background cat dog
     mmseg-spml simulate configs/my_data.py weak.jsonl --kinds strokes --length 0.5
     """
     from mmseg_spml.annotations.formats import write_annotations
@@ -133,6 +137,7 @@ def command(
     sources, names = full_masks(
         masks,
         split=split,
+        images=images,
         suffix=suffix,
         classes=classes,
         values=values,

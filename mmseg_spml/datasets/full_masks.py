@@ -11,6 +11,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.utils import register_all_modules
 
 from mmseg_spml.annotations.formats.index_png import read_dense_map
+from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.mask_values import Value
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
@@ -30,6 +31,7 @@ def full_masks(
     source: str | Path,
     *,
     split: str = 'train',
+    images: str | Path | None = None,
     suffix: str = '.jpg',
     classes: Sequence[str] | None = None,
     values: Mapping[Value, str] | None = None,
@@ -40,6 +42,7 @@ def full_masks(
     Args:
         source: The folder, or the path of an MMSegmentation config.
         split: See :func:`masks_of_config`.
+        images: See :func:`masks_of_folder`.
         suffix: See :func:`masks_of_folder`.
         classes: The C class names, which a folder needs.
         values: See :func:`masks_of_folder`.
@@ -48,19 +51,24 @@ def full_masks(
     Raises:
         ValueError: A folder comes without ``classes``, a config with what is for
             folders, or the config names no masks.
-        FileNotFoundError: The folder has no PNG file.
+        FileNotFoundError: The folder has no PNG file, or a mask no image.
     """
     if not Path(source).is_dir():
-        if values or mask_suffix or classes:
+        if values or mask_suffix or classes or images:
             raise ValueError(
-                '--classes, --values and --mask-suffix are for a folder of masks, not '
-                'for a config'
+                '--classes, --images, --values and --mask-suffix are for a folder of '
+                'masks, not for a config'
             )
         return masks_of_config(source, split)
     if not classes:
         raise ValueError('a folder of masks needs --classes')
     masks = masks_of_folder(
-        source, suffix, classes=classes, values=values, mask_suffix=mask_suffix
+        source,
+        suffix,
+        images=images,
+        classes=classes,
+        values=values,
+        mask_suffix=mask_suffix,
     )
     return masks, classes
 
@@ -69,6 +77,7 @@ def masks_of_folder(
     folder: str | Path,
     suffix: str = '.jpg',
     *,
+    images: str | Path | None = None,
     classes: Sequence[str],
     values: Mapping[Value, str] | None = None,
     mask_suffix: str = '',
@@ -78,13 +87,15 @@ def masks_of_folder(
     Args:
         folder: Folder of ``*.png`` files, searched recursively.
         suffix: Suffix of the images, which are named like their masks.
+        images: Folder of the images, whose suffixes are looked up instead.
         classes: C class names.
         values: Meaning of values; see
             :func:`~mmseg_spml.annotations.mask_values.dense_labels`.
         mask_suffix: End of the names of masks that the names of images lack.
 
     Raises:
-        FileNotFoundError: If there is no PNG file.
+        FileNotFoundError: If there is no PNG file, or a mask has no image.
+        AnnotationError: If several images have the name of a mask.
     """
     folder = Path(folder)
     paths = [
@@ -94,13 +105,15 @@ def masks_of_folder(
         raise FileNotFoundError(
             f'no *{mask_suffix}.png in {folder}: give a folder of masks'
         )
+
+    def image_of(path: Path) -> str:
+        stem = path.relative_to(folder).with_name(path.stem.removesuffix(mask_suffix))
+        if images is None:
+            return stem.as_posix() + suffix
+        return find_image(Path(images), stem.as_posix())
+
     return [
-        FullMask(
-            path.relative_to(folder)
-            .with_name(path.stem.removesuffix(mask_suffix) + suffix)
-            .as_posix(),
-            _PngReader(path, tuple(classes), values),
-        )
+        FullMask(image_of(path), _PngReader(path, tuple(classes), values))
         for path in paths
     ]
 

@@ -46,7 +46,8 @@ class WeakSegDataset(BaseSegDataset):
       ``image semantic instance``, separated by single spaces, relative to ``data_root``
       or absolute. A line of one column is an image without maps.
     * *List of stems*: each line is the name of an image without suffix; files are
-      found by adding ``data_prefix`` and the suffixes.
+      found by adding ``data_prefix`` and the suffixes. With ``img_suffix=''`` lines
+      have the suffixes of the images, which may differ.
     * *Folders*: there is no ``ann_file``; all images in ``data_prefix['img_path']`` and
       its subfolders with ``img_suffix`` are used; without an ``img_suffix``, those with
       '.jpg' or else with the one suffix that images there have.
@@ -294,10 +295,11 @@ class WeakSegDataset(BaseSegDataset):
             where, root = self.ann_file or 'the folder', self.data_root or ''
             image = path_below(folder, name + self.img_suffix, where, root)
             sample: dict[str, str | None] = dict(img_path=image)
+            stem = name if self.img_suffix else osp.splitext(name)[0]
             for key, suffix in zip(MAPS, suffixes):
                 prefix = self.data_prefix.get(key)
                 if prefix is not None:
-                    prefix = path_below(prefix, name + suffix, where, root)
+                    prefix = path_below(prefix, stem + suffix, where, root)
                 sample[key] = prefix
             samples.append(sample)
         return samples

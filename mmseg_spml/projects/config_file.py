@@ -35,12 +35,8 @@ def write_config(survey: Survey, plan: Plan, out: Path) -> Path:
     Returns:
         The path of the config.
     """
-    # A list for images with masks has stems.
-    held_out = plan.held_out
-    if survey.masks is not None:
-        held_out = [name.rsplit('.', 1)[0] for name in held_out]
     train = [*plan.train, *plan.tagged]
-    for name, images in (('train', train), ('held_out', held_out)):
+    for name, images in (('train', train), ('held_out', plan.held_out)):
         if images:
             _write(out / LISTS / f'{name}.txt', '\n'.join(images) + '\n')
     json_lines.write(survey.annotations, out / ANNOTATIONS)
@@ -232,7 +228,7 @@ def _validated(survey: Survey, plan: Plan) -> list[str]:
         '        data_prefix=dict(',
         f'            img_path=images, seg_map_path={str(survey.masks.resolve())!r}',
         '        ),',
-        f'        img_suffix={Path(plan.held_out[0]).suffix!r},',
+        "        img_suffix='',",
         '        metainfo=dict(classes=classes, palette=palette),',
         '        test_mode=True,',
         '        pipeline=test_pipeline,',

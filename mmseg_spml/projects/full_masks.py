@@ -9,6 +9,7 @@ from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.folders import first_sharing
 from mmseg_spml.io.index_maps import read_index_map
 from mmseg_spml.io.progress import watched
 
@@ -31,17 +32,21 @@ def usable_masks(
 
     Raises:
         FileNotFoundError: There is no such folder.
-        AnnotationError: There is no mask, none can be used, the images with masks have
-            several suffixes, or all masks have a single class, and the rest is void.
+        AnnotationError: There is no mask, none can be used, two images would share one,
+            or all masks have a single class, and the rest is void.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f'there is no folder of masks {folder}')
     found = [n for n in names if (folder / n).with_suffix('.png').is_file()]
-    suffixes = sorted({Path(name).suffix for name in found})
-    if len(suffixes) != 1:
+    if not found:
         raise AnnotationError(
-            'must be of images of one suffix, got '
-            + (', '.join(suffixes) or f'none: there is no {Path(names[0]).stem}.png'),
+            f'has no mask of any image: there is no {Path(names[0]).stem}.png',
+            file=folder,
+        )
+    shared = first_sharing(found, lambda name: str(Path(name).with_suffix('')))
+    if shared is not None:
+        raise AnnotationError(
+            f'has one mask for both {shared[0]} and {shared[1]}: rename an image',
             file=folder,
         )
     usable: list[str] = []

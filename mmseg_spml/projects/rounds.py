@@ -172,7 +172,7 @@ def add_labels(
         path, format, images=cfg.images, classes=classes, problems=new.problems
     )
     train = _listed(Path(cfg.lists) / 'train.txt')
-    # The list of images with masks has no suffixes.
+    # In older projects the list of images with masks has no suffixes.
     known_names = {*train, *_listed(Path(cfg.lists) / 'held_out.txt')}
     unseen: list[str] = []
     read = watched(list(found), 'reading labels')

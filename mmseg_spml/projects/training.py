@@ -10,7 +10,7 @@ from mmseg_spml.io.run_folders import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG, LISTS
 from mmseg_spml.projects.result_page import write_result_page
 from mmseg_spml.projects.rounds import kept_rounds
-from mmseg_spml.recipes.execution import run_recipe
+from mmseg_spml.recipes.execution import is_finished, run_recipe
 from mmseg_spml.recipes.stages import Recipe, Stage
 
 RESULT = 'result.html'
@@ -91,7 +91,7 @@ def check_images(folder: Path) -> None:
     """
     cfg = Config.fromfile(folder / CONFIG)
     validation = cfg.get('val_dataloader') or {}
-    # The list of images with masks has no suffixes.
+    # In older projects the list of images with masks has no suffixes.
     suffixes = dict(
         train='', held_out=validation.get('dataset', {}).get('img_suffix', '')
     )
@@ -126,12 +126,14 @@ def train_project(folder: str | Path, processes: int = 1) -> Path:
         The page with curves, scores and pictures.
 
     Raises:
-        FileNotFoundError: The folder is no project, or images are missing.
+        FileNotFoundError: The folder is no project, or images are missing that a stage
+            would read.
         RuntimeError: A stage failed (the message names its log).
     """
     folder = Path(folder)
     recipe = Recipe(folder.name, folder, project_stages(folder))
-    check_images(folder)
+    if not is_finished(recipe):
+        check_images(folder)
     run_recipe(recipe, processes)
     page = folder / RESULT
     write_result_page(folder, page)

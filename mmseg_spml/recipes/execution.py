@@ -24,6 +24,22 @@ _DISTRIBUTED = ('train', 'test', 'bank', 'cams', 'pseudo-labels')
 _RESUMABLE = ('train',)
 
 
+def is_finished(recipe: Recipe) -> bool:
+    """Whether :func:`run_recipe` would run no stage.
+
+    Raises:
+        FileNotFoundError: An input of a stage is missing.
+    """
+    manifest = Manifest(recipe.work_dir)
+    keys: dict[str, str] = {}
+    for stage in recipe.stages:
+        keys[stage.name] = stage_key(recipe, stage, keys)
+        folder = recipe.folder(stage.name)
+        if not manifest.is_done(stage.name, keys[stage.name], folder):
+            return False
+    return True
+
+
 def run_recipe(recipe: Recipe, processes: int = 1) -> None:
     """Run the stages of a recipe that are not done, in order.
 

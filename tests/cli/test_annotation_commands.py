@@ -42,6 +42,18 @@ def test_folder_of_masks(masks, tmp_path, capsys):
     assert (labels < 3).sum() > 60 and inner.sum() < 10
 
 
+def test_images_of_several_suffixes(masks, tmp_path):
+    out, images = tmp_path / 'weak.jsonl', tmp_path / 'images'
+    command = ('simulate', masks, out, '--classes', *CLASSES, '--images', images)
+    (images / 'sub').mkdir(parents=True)
+    (images / 'b.PNG').touch()
+    with pytest.raises(SystemExit, match="no image 'sub/a' in .*images"):
+        run_command(*command)
+    (images / 'sub/a.jpeg').touch()
+    run_command(*command)
+    assert {one.image for one in read_annotations(out)} == {'b.PNG', 'sub/a.jpeg'}
+
+
 def test_the_same_by_a_config(masks, tmp_path):
     (tmp_path / 'images/sub').mkdir(parents=True)
     for name in ('b', 'sub/a'):

@@ -78,6 +78,17 @@ class TestLists:
     def test_triples(self, root):
         assert paths(triples(root, A, '', B), root) == [A.split(), B.split()]
 
+    def test_stems_with_the_suffixes_of_the_images(self, root):
+        (root / 'images/b.jpg').rename(root / 'images/b.c.png')
+        for folder in ('weak', 'regions'):
+            (root / folder / 'b.png').rename(root / folder / 'b.c.png')
+        (root / 'list.txt').write_text('a.jpg\nb.c.png\n')
+        dataset = stems(root, ann_file='list.txt', img_suffix='')
+        assert paths(dataset, root)[1] == [
+            'images/b.c.png', 'weak/b.c.png', 'regions/b.c.png'
+        ]  # fmt: skip
+        assert paths(dataset, root)[0] == A.split()
+
     def test_absolute_paths_and_windows_ends(self, root):
         line = ' '.join(str(root / path) for path in A.split())
         (root / 'list.txt').write_bytes(b'\xef\xbb\xbf' + line.encode() + b'\r\n')

@@ -11,14 +11,15 @@ from mmseg_spml.projects.full_masks import usable_masks
 CLASSES = ('background', 'cat')
 
 
-def check(tmp_path, **masks):
+def check(tmp_path, suffixes=('.jpg',), **masks):
     images, folder = tmp_path / 'images', tmp_path / 'masks'
     images.mkdir(), folder.mkdir()
+    names = [f'{name}{suffix}' for name in masks for suffix in suffixes]
+    for name in names:
+        cv2.imwrite(str(images / name), np.zeros((4, 6, 3), np.uint8))
     for name, mask in masks.items():
-        cv2.imwrite(str(images / f'{name}.jpg'), np.zeros((4, 6, 3), np.uint8))
         cv2.imwrite(str(folder / f'{name}.png'), mask)
     problems = Problems(skip=True)
-    names = [f'{name}.jpg' for name in masks]
     found = usable_masks(names, images, folder, CLASSES, problems)
     return found, [str(problem) for problem in problems.found]
 
@@ -55,3 +56,8 @@ def test_white_objects_would_be_void(tmp_path):
 def test_void_beside_two_classes(tmp_path):
     found, problems = check(tmp_path, a=mask(0, 255), b=mask(1))
     assert found == ['a.jpg', 'b.jpg'] and not problems
+
+
+def test_two_images_of_one_mask(tmp_path):
+    with pytest.raises(AnnotationError, match=r'one mask for both a\.jpg and a\.bmp'):
+        check(tmp_path, suffixes=('.jpg', '.bmp'), a=mask(0, 1))

@@ -101,14 +101,16 @@ def test_images_with_masks_are_held_out(tmp_path, capsys):
     with pytest.raises(SystemExit, match='say which class is which by --classes'):
         run_command(*command)
     command += ('--classes', *made_up.CLASSES)
-    with pytest.raises(SystemExit, match='none: there is no 00.png'):
+    with pytest.raises(SystemExit, match='no mask of any image: there is no 00.png'):
         run_command(*command)
+    (images / '04.png').rename(images / '04.bmp')
+    source.write_text(source.read_text().replace('04.png', '04.bmp'))
     for name in ('01', '04'):
         mask = np.zeros((made_up.SIDE, made_up.SIDE), np.uint8)
         mask[16:48, 16:48] = 1
         cv2.imwrite(str(masks / f'{name}.png'), mask)
     run_command(*command)
-    assert (out / 'lists/held_out.txt').read_text().split() == ['01', '04']
+    assert (out / 'lists/held_out.txt').read_text().split() == ['01.png', '04.bmp']
     assert len((out / 'lists/train.txt').read_text().split()) == 4
     tiny.registered()
     loader = Config.fromfile(out / 'config.py').val_dataloader
@@ -123,7 +125,7 @@ def test_images_with_masks_are_held_out(tmp_path, capsys):
     for number in (2, 3, 5):
         (masks / f'{number:02d}.png').unlink()
     run_command(*command, '--overwrite')
-    assert (out / 'lists/held_out.txt').read_text().split() == ['00', '04']
+    assert (out / 'lists/held_out.txt').read_text().split() == ['00.png', '04.bmp']
     assert '01.png: is 63x64' in capsys.readouterr().out
 
 

@@ -14,6 +14,7 @@ from recipes.small_recipe import RECIPE, calls, results, run
 from mmseg_spml.io.folder_lock import FolderInUseError
 from mmseg_spml.io.run_folders import last_checkpoint
 from mmseg_spml.recipes import read_recipe, run_recipe
+from mmseg_spml.recipes.execution import is_finished
 
 
 def forked_run():
@@ -45,8 +46,11 @@ def test_all_stages_then_none(folder):
     assert results(folder) == {
         'one': 'first', 'two': 'firstsecond', 'three': str(checkpoint)
     }  # fmt: skip
+    assert is_finished(read_recipe('recipe.py', 'work'))
     run(folder)
     assert calls(folder) == []
+    (folder / 'input').write_text('b')
+    assert not is_finished(read_recipe('recipe.py', 'work'))
 
 
 def test_what_changed_is_done_again_and_what_follows_from_it(folder):

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mmseg_spml.annotations.formats._image_tags import find_image
+from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.model import checked_image_name
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.folders import path_ends

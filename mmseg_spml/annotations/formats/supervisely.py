@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mmseg_spml.annotations.formats._image_tags import find_image
 from mmseg_spml.annotations.formats._json_values import as_list, as_object, text_at
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import Ring, Shape, annotation_of_shapes
+from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,

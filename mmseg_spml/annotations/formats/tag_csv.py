@@ -2,8 +2,8 @@
 
 *Lists* have the columns ``image,tags``. The tags are separated by ``;``, ``,`` or ``|``
 or, if the table has none of these, by white space, as in Kaggle's "Planet"
-(``image_name,tags``) and in fastai's copy of PASCAL VOC (``fname,labels,is_valid``).
-Lists are not taken to be complete.
+(``image_name,tags``) and in fastai's copy of PASCAL VOC (``fname,labels,is_valid``); by
+the same in all rows. Lists are not taken to be complete.
 
 *Single* labels have the columns ``image,label``, and an image may have several rows,
 whose labels are joined.
@@ -28,11 +28,11 @@ from itertools import islice
 from pathlib import Path
 
 from mmseg_spml.annotations.formats._image_tags import (
-    find_image,
     shown_tags,
     tag_names,
 )
 from mmseg_spml.annotations.formats._shapes import count_shapes
+from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
@@ -219,6 +219,16 @@ def _separator(cells: Iterable[str]) -> str | None:
     return next((one for one in _SEPARATORS if one in used), None)
 
 
+def _split(cell: str, separator: str | None) -> list[str]:
+    others = sorted(set(_SEPARATORS) & set(cell))
+    if others and separator and separator not in cell:
+        raise AnnotationError(
+            f'{cell[:40]!r} has {others[0]!r} between its tags, other rows have '
+            f'{separator!r}: use one of them in the whole table'
+        )
+    return cell.split(separator)
+
+
 def _annotation(
     columns: list[str], cells: list[str], separator: str | None, images: Path | None
 ) -> WeakAnnotation:
@@ -226,7 +236,7 @@ def _annotation(
     image = find_image(images, cells[0])
     size = image_size(images, image)
     if _is_list(columns):
-        tags = {tag.strip() for tag in cells[1].split(separator)} - {''}
+        tags = {tag.strip() for tag in _split(cells[1], separator)} - {''}
         return WeakAnnotation(image, *size, tags=tags)
     known = {name: _value(name, cell) for name, cell in zip(columns[1:], cells[1:])}
     complete = known.pop(_COMPLETE, None not in known.values())

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_spml.annotations.formats._image_tags import (
-    find_image,
     shown_tags,
     tag_names,
 )
 from mmseg_spml.annotations.formats._shapes import count_shapes
+from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems

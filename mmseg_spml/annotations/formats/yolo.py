@@ -26,7 +26,6 @@ from pathlib import Path
 import yaml
 
 from mmseg_spml.annotations.formats._distinct_names import DistinctNames
-from mmseg_spml.annotations.formats._image_tags import find_image
 from mmseg_spml.annotations.formats._read_only import refuse_to_write
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
@@ -35,6 +34,7 @@ from mmseg_spml.annotations.formats._shapes import (
     is_rectangle,
     opened,
 )
+from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems

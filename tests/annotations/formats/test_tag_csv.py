@@ -120,6 +120,14 @@ def test_tags_are_separated_by_another_character(tmp_path, images, text):
     assert annotation.tags == {'cat', 'dog'}
 
 
+def test_rows_with_other_separators(tmp_path, images):
+    path = table(tmp_path, 'image;tags\na.jpg;"cat;dog"\nb.jpg;cat,dog\nc.jpg;cat\n')
+    with pytest.raises(AnnotationError, match="'cat,dog' has ',' .* have ';'"):
+        read(path, images)
+    path = table(tmp_path, 'image;tags\na.jpg;"hen, brown;dog"\nb.jpg;cat\n')
+    assert read(path, images)[0] == of('a.jpg', 'hen, brown', 'dog')
+
+
 def test_one_label_a_row(tmp_path, images):
     path = tmp_path / 'tags.csv'
     path.write_text('filename;class\na;cat\nb;dog\na;dog\na;cat\nb;\n')
