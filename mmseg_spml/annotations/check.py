@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_spml.annotations.image_size import exif_orientation, image_size
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.label_map import known_tags, label_map
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -26,6 +26,7 @@ from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED, DENSE_VOID, Mask
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.functional.labels.values import VOID
+from mmseg_spml.io.exif import exif_orientation
 from mmseg_spml.io.folders import files_with_suffix
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 
@@ -301,7 +302,7 @@ def _check_image(
             f'is {size[0]}x{size[1]}, its annotation {annotation.height}x'
             f'{annotation.width} (height x width)',
         )
-    orientation = exif_orientation(images, annotation.image)
+    orientation = exif_orientation(path)
     if orientation in _TURNED:
         report.add(
             'warning',

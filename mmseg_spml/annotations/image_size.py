@@ -18,20 +18,6 @@ _TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 _ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
-def exif_orientation(folder: Path, name: str) -> int:
-    """Return how an image is turned when it is shown: 1 as it is, 2 to 8 otherwise.
-
-    Args:
-        folder: The folder of the images.
-        name: The name of an image in it that :func:`image_size` can read.
-    """
-    try:
-        with Image.open(folder / name) as image:
-            return image.getexif().get(_ORIENTATION, 1)
-    except UnidentifiedImageError:  # an image of many bands
-        return 1
-
-
 def image_size(folder: Path | None, name: str) -> tuple[int, int]:
     """Return (H, W) of an image as viewers show it, turned by its Exif orientation.
 

@@ -21,8 +21,8 @@ def config_problem(error: BaseException) -> str | None:
         error: The error that MMEngine let through, with its traceback.
 
     Returns:
-        A sentence about a type that is not registered, or about an option that its type
-        does not have or needs; None for all other errors.
+        A sentence about a type that is not registered or whose package is missing, or
+        about an option that its type does not have or needs; None for all other errors.
 
     Example:
         >>> from mmseg.registry import TRANSFORMS
@@ -44,6 +44,11 @@ def config_problem(error: BaseException) -> str | None:
     if not building:
         return None
     part = building[-1].f_locals
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f'the config has the type {part["cfg"]["type"]!r}, which needs the module '
+            f'{error.name!r}: install it'
+        )
     if isinstance(error, KeyError) and _is_unknown_type(frames[-1], part):
         return _unknown_type(part['obj_type'], part['registry'])
     if not isinstance(error, TypeError) or 'obj_cls' not in part:
@@ -70,10 +75,14 @@ def _is_unknown_type(frame: FrameType, part: dict[str, Any]) -> bool:
 
 def _unknown_type(name: str, registry: Registry) -> str:
     close = difflib.get_close_matches(name, _registered(registry))
-    hint = f'Did you mean {" or ".join(close)}?' if close else ''
+    hint = 'Name the module of your own types in custom_imports'
+    if close:
+        hint = f'Did you mean {" or ".join(close)}?'
+    elif '.' in name:
+        hint = f'Is {name.split(".")[0]} installed?'
     return (
         f'the config has the type {name!r}, which is no registered {registry.name}. '
-        f'{hint or "Name the module of your own types in custom_imports"}'
+        f'{hint}'
     )
 
 

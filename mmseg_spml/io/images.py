@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mmseg_spml.io.atomic_file import atomic_file
+from mmseg_spml.io.exif import exif_orientation, upright
 from mmseg_spml.io.folders import files_with_suffix, first_sharing
 from mmseg_spml.io.limits import check_image
 
@@ -101,7 +102,8 @@ def read_bands(path: str | Path) -> np.ndarray:
         path: A ``.tif`` or ``.npy`` file, or any that OpenCV reads unchanged.
 
     Returns:
-        (H, W, bands), in the order of the file; red first in photographs.
+        (H, W, bands), in the order of the file, red first in photographs; turned
+        upright if the file has an Exif orientation.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -124,6 +126,8 @@ def read_bands(path: str | Path) -> np.ndarray:
             image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             if image is not None and image.ndim == 3:
                 image[..., :3] = image[..., 2::-1].copy()
+        if image is not None and suffix != '.npy':
+            image = upright(image, exif_orientation(path))
     except (OSError, ValueError, cv2.error) as error:
         raise ValueError(f'{path} cannot be decoded: {error}') from error
     if image is None or image.ndim not in (2, 3) or image.dtype.kind not in 'uif':

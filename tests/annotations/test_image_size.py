@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_spml.annotations.image_size import exif_orientation, image_size
+from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError
+from mmseg_spml.io.exif import exif_orientation
 from mmseg_spml.io.images import read_bands
 
 
@@ -14,7 +15,7 @@ from mmseg_spml.io.images import read_bands
 def test_arrays(tmp_path, shape):
     np.save(tmp_path / 'a.npy', np.zeros(shape, np.uint16))
     assert image_size(tmp_path, 'a.npy') == shape[:2]
-    assert exif_orientation(tmp_path, 'a.npy') == 1
+    assert exif_orientation(tmp_path / 'a.npy') == 1
 
 
 @pytest.mark.parametrize('order', ['planar', 'mixed'])
@@ -29,7 +30,7 @@ def test_bands_of_a_tiff(tmp_path, order):
     tifffile.imwrite(tmp_path / 'a.tif', image, **options)
     assert image_size(tmp_path, 'a.tif') == (8, 9)
     assert read_bands(tmp_path / 'a.tif').shape == (8, 9, 5)
-    assert exif_orientation(tmp_path, 'a.tif') == 1
+    assert exif_orientation(tmp_path / 'a.tif') == 1
 
 
 def test_photographs(tmp_path):
@@ -38,7 +39,7 @@ def test_photographs(tmp_path):
     exif[0x0112] = 6
     image.save(tmp_path / 'a.jpg', exif=exif)
     assert image_size(tmp_path, 'a.jpg') == (6, 4)
-    assert exif_orientation(tmp_path, 'a.jpg') == 6
+    assert exif_orientation(tmp_path / 'a.jpg') == 6
 
 
 def test_no_images(tmp_path):

@@ -61,6 +61,21 @@ def test_sentences(cfg, problem):
     assert re.search(problem, problem_of(cfg))
 
 
+def test_missing_packages(monkeypatch):
+    assert 'Is mmdet installed?' in problem_of(dict(type='mmdet.Unlike'))
+
+    def needs_another(self, **options):
+        raise ModuleNotFoundError("No module named 'vision'", name='vision')
+
+    monkeypatch.setattr(Wide, '__init__', needs_another)
+    with pytest.raises(ModuleNotFoundError) as caught:
+        LAYERS.build(dict(type='Wide'))
+    problem = config_problem(caught.value)
+    assert problem == (
+        "the config has the type 'Wide', which needs the module 'vision': install it"
+    )
+
+
 @pytest.mark.parametrize(
     'cfg',
     [

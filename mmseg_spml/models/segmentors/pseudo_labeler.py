@@ -134,7 +134,9 @@ class PseudoLabeler(BaseModel):
             return self._frequencies(image, present_classes(sample))
         height, width = image.shape[1:]
         grid = (max(height // self.stride, 1), max(width // self.stride, 1))
-        views = [self._features(image, *view) for view in self.views]
+        views = []
+        if self.walk or self.source != 'cam':  # scores of maps need no network
+            views = [self._features(image, *view) for view in self.views]
         if self.source == 'cam':
             scores = self._scores_of_cams(sample, grid).to(image)
         else:
