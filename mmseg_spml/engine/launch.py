@@ -269,11 +269,10 @@ def check_checkpoint(model: nn.Module, path: str) -> None:
     content = load_checkpoint(path)
     state = content.get('state_dict', content)
     names = {name.removeprefix('module.') for name in state}
-    optional = ('num_batches_tracked', '_extra_state')
     missing = [
         name
         for name in model.state_dict()
-        if name not in names and not name.endswith(optional)
+        if name not in names and not name.endswith('num_batches_tracked')
     ]
     if missing:
         raise ValueError(

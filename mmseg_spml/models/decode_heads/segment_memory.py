@@ -1,6 +1,5 @@
 """Memory of segments from previous training steps."""
 
-import io
 import logging
 from collections import deque
 
@@ -16,9 +15,9 @@ from mmseg_spml.functional.segments.segments import Segments
 class SegmentMemory(nn.Module):
     """Segments of the last ``steps`` optimizer steps, detached and not recomputed.
 
-    The memory is saved in the checkpoint by ``get_extra_state``. It is not a buffer,
-    because its size changes from step to step, and a buffer of another size would be
-    dropped silently on loading.
+    :class:`~mmseg_spml.engine.SegmentMemoryHook` keeps the memory in checkpoints. It is
+    no part of the ``state_dict``, because its size changes from step to step, which
+    averages of weights (``EMAHook``) could not follow.
 
     Args:
         steps: Number of steps M to keep; 0 keeps nothing.
@@ -65,29 +64,26 @@ class SegmentMemory(nn.Module):
             )
             self._pending = []
 
-    def get_extra_state(self) -> Tensor:
-        """Serialize segments to one tensor, since MMEngine broadcasts only tensors."""
-        state = dict(
-            kept=[kept.tensors() for kept in self._kept],
-            pending=[kept.tensors() for kept in self._pending],
-        )
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        return torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+    def state(self) -> dict[str, list[dict[str, Tensor]]]:
+        """Tensors of all segments, on the CPU, for a checkpoint."""
+        parts = dict(kept=self._kept, pending=self._pending)
+        cpu = torch.device('cpu')
+        return {
+            name: [segments.to(cpu).tensors() for segments in part]
+            for name, part in parts.items()
+        }
 
-    def set_extra_state(self, state: Tensor) -> None:
-        """Restore what :meth:`get_extra_state` returned.
+    def load_state(self, state: dict[str, list[dict[str, Tensor]]]) -> None:
+        """Restore what :meth:`state` returned.
 
         The memory stays empty, with a warning, if an earlier version of the package
-        saved the state: a test does not need the memory, and a training fills it again.
+        saved the state.
         """
-        buffer = io.BytesIO(state.cpu().numpy().tobytes())
-        content = torch.load(buffer, map_location='cpu', weights_only=True)
         try:
-            self._kept = deque(
-                (Segments(**kept) for kept in content['kept']), self.steps
+            kept, pending = (
+                [Segments(**tensors) for tensors in state[name]]
+                for name in ('kept', 'pending')
             )
-            self._pending = [Segments(**kept) for kept in content['pending']]
         except TypeError:
             self.clear()
             print_log(
@@ -97,3 +93,5 @@ class SegmentMemory(nn.Module):
                 logger='current',
                 level=logging.WARNING,
             )
+        else:
+            self._kept, self._pending = deque(kept, self.steps), pending

@@ -97,6 +97,21 @@ def test_forwards_per_step(counts):
 def test_a_model_without_a_memory():
     runner = SimpleNamespace(model=nn.Linear(1, 1), iter=0, optim_wrapper=None)
     SegmentMemoryHook().before_train(runner)
+    checkpoint = {}
+    SegmentMemoryHook().before_save_checkpoint(runner, checkpoint)
+    SegmentMemoryHook().after_load_checkpoint(runner, checkpoint)
+    assert not checkpoint
+
+
+@pytest.mark.parametrize('resumes', [True, False])
+def test_a_checkpoint_without_the_memory(monkeypatch, resumes):
+    said = []
+    module = 'mmseg_spml.engine.hooks.segment_memory.print_log'
+    monkeypatch.setattr(module, lambda message, **_: said.append(message))
+    runner = SimpleNamespace(model=build(), _resume=resumes)
+    SegmentMemoryHook().after_load_checkpoint(runner, dict(state_dict={}))
+    assert len(said) == resumes
+    assert not said or 'has no segment memory decode_head.memory' in said[0]
 
 
 # ------------------------------------------------------------- SegmentBankHook
