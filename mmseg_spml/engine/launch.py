@@ -107,15 +107,17 @@ def close_distributed() -> None:
 def fit_batch_to_processes(cfg: Config, processes: int) -> None:
     """Set the batch size per process from the total batch size.
 
-    Reads ``cfg.total_batch_size`` (images per optimizer step over all processes) and
-    writes ``cfg.train_dataloader.batch_size``. A config without a total is unchanged.
+    Reads ``cfg.total_batch_size`` (images per optimizer step over all processes and
+    forward passes, ``cfg.optim_wrapper.accumulative_counts``) and writes
+    ``cfg.train_dataloader.batch_size``. A config without a total is unchanged.
 
     Args:
         cfg: Config, modified in place.
         processes: Number of processes.
 
     Raises:
-        ValueError: If the total is not a positive multiple of the number of processes.
+        ValueError: If the total is not a positive multiple of the number of processes
+            and forward passes.
 
     Example:
         >>> cfg = Config(dict(total_batch_size=16, train_dataloader=dict()))
@@ -126,14 +128,18 @@ def fit_batch_to_processes(cfg: Config, processes: int) -> None:
     total = cfg.get('total_batch_size')
     if total is None or cfg.get('train_dataloader') is None:
         return
-    if total < 1 or total % processes:
-        nearest = processes * max(1, total // processes)
+    passes = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    parts = processes * passes
+    if total < 1 or total % parts:
+        by = f'{processes} processes'
+        if passes > 1:
+            by += f' and {passes} forward passes (accumulative_counts)'
         raise ValueError(
-            f'total_batch_size={total} cannot be shared equally by {processes} '
-            'processes: start a number of processes that divides it, or set '
-            f'`--cfg-options total_batch_size={nearest}`'
+            f'total_batch_size={total} cannot be shared equally by {by}: start a '
+            'number of processes that divides it, or set `--cfg-options '
+            f'total_batch_size={parts * max(1, total // parts)}`'
         )
-    cfg.train_dataloader.batch_size = total // processes
+    cfg.train_dataloader.batch_size = total // parts
 
 
 def without_cuda(cfg: Config) -> None:

@@ -35,6 +35,15 @@ def test_total_batch_is_shared(processes, share):
     assert cfg.train_dataloader.batch_size == share
 
 
+def test_total_batch_is_shared_by_forward_passes():
+    wrapper = dict(type='OptimWrapper', accumulative_counts=4)
+    cfg = Config(dict(optim_wrapper=wrapper, train_dataloader={}, total_batch_size=16))
+    launch.fit_batch_to_processes(cfg, 2)
+    assert cfg.train_dataloader.batch_size == 2
+    with pytest.raises(ValueError, match='by 8 processes and 4 forward .*=32'):
+        launch.fit_batch_to_processes(cfg, 8)
+
+
 @pytest.mark.parametrize(('total', 'processes'), [(16, 3), (2, 4), (0, 1)])
 def test_indivisible_batch_is_an_error(total, processes):
     cfg = config(total_batch_size=total, train_dataloader=dict(batch_size=4))
