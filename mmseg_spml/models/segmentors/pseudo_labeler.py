@@ -42,14 +42,15 @@ class PseudoLabeler(BaseModel):
     Scores of the first three sources are computed on a grid with one cell for every
     ``stride`` pixels and propagated by a random walk on the embedding (see
     :mod:`mmseg_spml.functional.refinement.random_walk`); those of retrieval are not.
-    Scores are averaged over the views, except for ``'cam'``.
+    Scores are averaged over the views, except for ``'cam'``. A segmentor without an
+    embedding has the sources ``'softmax'`` and ``'cam'``, and no random walk.
 
     Args:
         module: Segmentor or its config.
         source: ``'softmax'``, ``'nearest_labels'``, ``'cam'`` or ``'retrieval'``.
         scales: Scale factors of the views of an image.
         flip: Whether to add mirrored views.
-        walk: Whether to apply the random walk.
+        walk: Whether to apply the random walk. None: if the model has an embedding.
         walk_options: Keyword arguments of ``propagate``.
         stride: Size of a grid cell in pixels of the image.
         cams: Folder of class activation maps, for ``'cam'``.
@@ -59,8 +60,8 @@ class PseudoLabeler(BaseModel):
         data_preprocessor: See ``BaseModel``.
 
     Raises:
-        ValueError: If ``source`` or ``average`` is unknown, or ``cams`` is missing or
-            not used.
+        ValueError: If ``source`` or ``average`` is unknown, ``cams`` is missing or not
+            used, or the model has no embedding for the walk or the source.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class PseudoLabeler(BaseModel):
         source: str = 'softmax',
         scales: Sequence[float] = (1.0,),
         flip: bool = True,
-        walk: bool = True,
+        walk: bool | None = None,
         walk_options: dict | None = None,
         stride: int = 8,
         cams: str | None = None,
@@ -92,7 +93,14 @@ class PseudoLabeler(BaseModel):
         self.source = source
         mirrorings = (False, True) if flip else (False,)
         self.views = [(scale, mirrored) for scale in scales for mirrored in mirrorings]
-        self.walk = walk
+        embeds = getattr(self.module, 'spml_head', None) is not None
+        if not embeds and (walk or source in ('nearest_labels', 'retrieval')):
+            raise ValueError(
+                f'a {type(self.module).__name__} without SPMLHead has no embedding: '
+                "set source='softmax' or 'cam', and walk=False"
+            )
+        self.embeds = embeds
+        self.walk = embeds if walk is None else walk
         self.walk_options = dict(walk_options or {})
         self.stride = stride
         self.cams = cams or ''
@@ -136,7 +144,7 @@ class PseudoLabeler(BaseModel):
         grid = (max(height // self.stride, 1), max(width // self.stride, 1))
         views = []
         if self.walk or self.source != 'cam':  # scores of maps need no network
-            views = [self._features(image, *view) for view in self.views]
+            views = [self._view(image, *view) for view in self.views]
         if self.source == 'cam':
             scores = self._scores_of_cams(sample, grid).to(image)
         else:
@@ -152,18 +160,25 @@ class PseudoLabeler(BaseModel):
         return propagate(embeddings, scores, **self.walk_options)
 
     def _probabilities(self, views: list['_View'], grid: tuple[int, int]) -> Tensor:
-        """Probabilities of the classifier, averaged over the views."""
-        head = self.module.spml_head
-        found = []
-        for view in views:
-            canvas = view.canvas
-            meta = dict(img_shape=canvas, pad_shape=canvas)
-            logits = head.predict(view.features, [meta], self.module.test_cfg)
-            found.append(resized(view.within(logits), grid))
-        given = torch.stack(found)
+        """Probabilities of the classes, averaged over the views."""
+        given = torch.stack(
+            [resized(view.within(self._logits(view)), grid) for view in views]
+        )
         if self.average == 'logits':
             return given.mean(dim=0).softmax(dim=0)
         return given.softmax(dim=1).mean(dim=0)
+
+    def _logits(self, view: '_View') -> Tensor:
+        """Logits (1, C, h, w) of a view."""
+        canvas = view.canvas
+        meta = dict(img_shape=canvas, pad_shape=canvas)
+        if self.embeds:
+            head = self.module.spml_head
+            return head.predict(view.features, [meta], self.module.test_cfg)
+        logits = self.module.encode_decode(view.features[0], [meta])
+        if logits.shape[1] == 1:  # a single output, of the second of two classes
+            return torch.cat([torch.zeros_like(logits), logits], dim=1)
+        return logits
 
     def _nearest_labels(
         self, views: list['_View'], sample: SegDataSample, grid: tuple[int, int]
@@ -212,9 +227,9 @@ class PseudoLabeler(BaseModel):
     ) -> tuple[tuple[int, int], Tensor]:
         return view_of(image, scale, mirrored, self.module.data_preprocessor)
 
-    def _features(self, image: Tensor, scale: float, mirrored: bool) -> '_View':
+    def _view(self, image: Tensor, scale: float, mirrored: bool) -> '_View':
         size, padded = self._padded(image, scale, mirrored)
-        features = (self.module.embedding(padded),)
+        features = (self.module.embedding(padded) if self.embeds else padded,)
         height, width = padded.shape[2:]
         return _View(features, (height, width), size, mirrored)
 
@@ -223,7 +238,8 @@ class _View(NamedTuple):
     """Features ``((1, D, h, w),)`` of a padded view, and how to undo its transforms.
 
     Attributes:
-        features: ``(embedding,)`` of the padded view.
+        features: ``(embedding,)`` of the padded view, or the view itself if the model
+            has no embedding.
         canvas: Size of the padded view.
         size: Size of the view without padding.
         mirrored: Whether the view is mirrored.

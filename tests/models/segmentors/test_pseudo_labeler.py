@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import ConfigDict
 from mmengine.structures import LabelData, PixelData
-from models.small_segmentor import C, D, build, config, metas, sample
+from mmseg.registry import MODELS
+from models.small_segmentor import PLAIN_HEAD, C, D, build, config, metas, sample
 
 from mmseg_spml.functional.refinement.pseudo_labels import nearest_label_scores
 from mmseg_spml.functional.refinement.random_walk import class_normalized, propagate
@@ -97,6 +99,45 @@ def test_logits_may_be_averaged():
     assert (found['logits'] - found['probabilities']).abs().max() > 5e-4
     with pytest.raises(ValueError, match='`average` must be one of'):
         PseudoLabeler(model, average='maps')
+
+
+def plain(**changes):
+    """A segmentor of MMSegmentation without an embedding."""
+    model = config()
+    model.pop('neck')
+    model.update(type='EncoderDecoder', decode_head={**PLAIN_HEAD, **changes})
+    torch.manual_seed(0)
+    return MODELS.build(ConfigDict(model)).eval()
+
+
+@torch.no_grad()
+def test_a_segmentor_without_an_embedding():
+    model, picture, grid = plain(), image(), (SIZE[0] // 8, SIZE[1] // 8)
+    logits = model.decode_head(model.backbone(picture[None]))
+    logits = F.interpolate(logits, SIZE, mode='bilinear')
+    probabilities = F.interpolate(logits, grid, mode='bilinear')[0].softmax(0)
+    tags = (True, False, True, True)
+    expected = class_normalized(probabilities, torch.tensor(tags))
+    expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
+    scores = scores_of(model, picture, weak_sample(tags=tags), flip=False)
+    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=1e-5)
+    for options in (dict(walk=True), dict(source='retrieval')):
+        with pytest.raises(ValueError, match='EncoderDecoder without SPMLHead has no'):
+            PseudoLabeler(model, **options)
+
+
+@torch.no_grad()
+def test_a_single_output_is_of_the_second_class():
+    loss = dict(type='CrossEntropyLoss', use_sigmoid=True)
+    model = plain(num_classes=2, out_channels=1, threshold=0.5, loss_decode=loss)
+    picture = image()
+    weak = weak_sample(tags=(True, True), unknown=(False, False))
+    logits = model.encode_decode(picture[None], metas(picture[None]))[0]
+    small = F.interpolate(logits[None], (4, 6), mode='bilinear')[0].sigmoid()
+    expected = class_normalized(torch.cat([1 - small, small]), torch.ones(2) > 0)
+    expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
+    scores = scores_of(model, picture, weak, flip=False)
+    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_labels_and_unknown_tags_may_be_shown():
