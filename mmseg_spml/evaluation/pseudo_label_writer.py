@@ -172,7 +172,8 @@ class PseudoLabelWriter(BaseMetric):
             metrics['mIoU_before_crf'] = round(mean_iou(before), 2)
         scores = class_scores(total)['IoU']
         for name, score in zip(self.dataset_meta['classes'], scores):
-            metrics[f'IoU/{name}'] = round(float(score), 2)
+            if np.isfinite(score):  # the class is somewhere
+                metrics[f'IoU/{name}'] = round(float(score), 2)
         self._report(found, metrics)
         return metrics
 

@@ -22,7 +22,8 @@ class VolumeDiceMetric(ClassIoUMetric):
 
     Args:
         volume: Regular expression with one group, the name of the volume, that matches
-            file names without suffix, such as ``r'(.+)_slice_\d+'``.
+            file names without suffix, such as ``r'(.+)_slice_\d+'``. Files of different
+            folders are of different volumes.
         ignore_classes: Classes that ``Dice`` leaves out, by default the background.
         **kwargs: The arguments of mmseg's ``IoUMetric``.
 
@@ -33,7 +34,7 @@ class VolumeDiceMetric(ClassIoUMetric):
     Example:
         >>> metric = VolumeDiceMetric(volume=r'(.+)_slice_\d+')
         >>> metric.volume_of('scans/patient021_frame01_slice_3.png')
-        'patient021_frame01'
+        'scans/patient021_frame01'
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class VolumeDiceMetric(ClassIoUMetric):
         self.ignore_classes = tuple(ignore_classes)
 
     def volume_of(self, path: str) -> str:
-        """Return the name of the volume of a file.
+        """Return the name of the volume of a file, with its folder.
 
         Raises:
             ValueError: If the name of the file does not match.
@@ -62,7 +63,7 @@ class VolumeDiceMetric(ClassIoUMetric):
                 f'{path}: the name {Path(path).stem!r} does not match the expression '
                 f'{self.volume.pattern!r} of the metric, which names the volume'
             )
-        return match.group(1)
+        return Path(path).with_name(match.group(1)).as_posix()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Add the areas of the classes in a batch, with the volume of each image."""

@@ -86,6 +86,13 @@ def test_the_other_values_are_those_of_class_iou():
     assert {k: v for k, v in values.items() if not k.startswith('Dice')} == plain
 
 
+def test_volumes_of_different_folders_are_different():
+    one, other = slice_of(0, 'patient1_slice_0'), slice_of(1, 'patient2_slice_0')
+    expected = evaluated(VolumeDiceMetric(volume=PATTERN), [one, other])
+    other['img_path'] = 'others/patient1_slice_0.png'
+    assert evaluated(VolumeDiceMetric(volume=PATTERN), [one, other]) == expected
+
+
 def test_names_that_do_not_match():
     with pytest.raises(ValueError, match=r'scans/other.png.*does not match'):
         evaluated(VolumeDiceMetric(volume=PATTERN), [slice_of(0, 'other')])

@@ -1,11 +1,13 @@
 """Hook for exact resume of a training run."""
 
+import logging
 import random
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
@@ -20,10 +22,30 @@ class ExactResumeHook(Hook):
     :class:`~mmseg_spml.datasets.sampler.DrawSampler`, which does the same for
     augmentation, 20 + 20 iterations give exactly the parameters of 40 iterations.
 
-    The seed must be set (``randomness=dict(seed=...)``).
+    The seed must be set (``randomness=dict(seed=...)``). With gradient accumulation,
+    checkpoints must come after whole optimizer steps, since they have no gradients.
     """
 
     priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Warn of checkpoints within an optimizer step."""
+        passes = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        intervals = [
+            hook.interval
+            for hook in runner.hooks
+            if isinstance(hook, CheckpointHook) and not hook.by_epoch
+        ]
+        within = [interval for interval in intervals if interval % passes]
+        if within:
+            print_log(
+                f'Checkpoints every {within[0]} iterations come within the '
+                f'{passes} passes of an optimizer step, whose gradients they lack: a '
+                'resumed training differs from an uninterrupted one. Set '
+                f'default_hooks.checkpoint.interval to a multiple of {passes}.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None

@@ -27,6 +27,7 @@ class SegmentMemoryHook(Hook):
         forwards = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         for memory in _memories(runner.model).values():
             memory.forwards_per_step = forwards
+            memory.in_checkpoints = True
             if runner.iter == 0:
                 memory.clear()
 

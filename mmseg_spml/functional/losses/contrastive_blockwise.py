@@ -180,7 +180,8 @@ def _exp_sum(values: Tensor, bounded: bool) -> tuple[Tensor, Tensor]:
 
 def _share(values: Tensor, total: Tensor, amount: Tensor) -> None:
     """Replace exponentials by softmax weights times ``amount`` (n,)."""
-    factor = amount / total.clamp_min(torch.finfo(total.dtype).tiny)
+    # Without a sum all exponentials are 0, and must not become 0 times infinity.
+    factor = amount / total.where(total > 0, 1)
     values.mul_(factor.unsqueeze(1))
 
 

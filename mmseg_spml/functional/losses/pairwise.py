@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mmseg_spml.functional.losses.cells import cell_means, valid_cells
 from mmseg_spml.functional.refinement.dense_crf import pixel_positions
@@ -39,6 +40,7 @@ class _PottsEnergy(torch.autograd.Function):
         return (total * near_all - same).sum()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return upstream * gradient, None
@@ -159,7 +161,9 @@ def dense_crf_energy(
     ``W_ij = exp(-|p_i - p_j|^2 / 2 sigma_xy^2 - |I_i - I_j|^2 / 2 sigma_rgb^2)``, here
     divided by ``sum_ij W_ij``, so that its magnitude does not depend on the resolution.
     Both sums run over all images and include the pairs i = j. ``W`` is applied with a
-    permutohedral lattice, in O(N H W).
+    permutohedral lattice, in O(N H W). The lattice is symmetric up to some per cent,
+    since it blurs one axis after the other, and the gradient takes it for symmetric:
+    it is that of ``W``, up to the error of the lattice.
 
     Args:
         probabilities: (N, C, H, W) float, class probabilities.

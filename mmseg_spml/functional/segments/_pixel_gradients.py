@@ -53,8 +53,8 @@ def pool_pixels(
     Args:
         embedding: ``(N, D, H, W)``, differentiable.
         keep: Flat indices ``(P,)`` into ``N H W``, without duplicates.
-        units: Result of :func:`unit_pixels`. Do not use it again: its tensors are
-            returned as outputs.
+        units: Result of :func:`unit_pixels`. Do not use it again: its tensors are in
+            the outputs.
         own: Segment of each pixel ``(P,)``.
         num_segments: ``S``.
 
@@ -101,7 +101,8 @@ class _Pool(torch.autograd.Function):
         ctx.save_for_backward(*outputs, *norms, keep, own)
         ctx.set_materialize_grads(False)
         ctx.shape = embedding.shape
-        return outputs
+        # torch.compile would detach outputs that are inputs.
+        return pixels.view_as(pixels), located.view_as(located), means, means_loc
 
     @staticmethod
     @once_differentiable

@@ -40,6 +40,9 @@ class SegmentPooler:
             a labeled segment, for feature affinity. None: no label sets.
         affinity_squeeze: Factor on the embedding in that similarity.
 
+    Raises:
+        ValueError: If ``grid`` or ``iterations`` is out of range.
+
     Example:
         >>> pooler = SegmentPooler(num_classes=2, grid=(2, 2))
         >>> labels = torch.tensor([[[0, 2], [2, 1]]])
@@ -54,6 +57,12 @@ class SegmentPooler:
     affinity_squeeze: float = 0.1
 
     def __post_init__(self) -> None:
+        if isinstance(self.grid, int) or len(self.grid) != 2 or min(self.grid) < 1:
+            raise ValueError(
+                f'grid must be two numbers of cells, 1 or more, got {self.grid}'
+            )
+        if self.iterations < 0:
+            raise ValueError(f'iterations must be 0 or more, got {self.iterations}')
         object.__setattr__(self, 'grid', tuple(self.grid))
 
     def __call__(

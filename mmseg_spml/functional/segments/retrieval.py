@@ -60,7 +60,7 @@ def nearest_segments(
     height = max(1, _CHUNK_ELEMENTS // max(k, _LARGEST_BLOCK))
     with torch.autocast(queries.device.type, enabled=False):
         rows = [_nearest_in_blocks(part, bank, k) for part in queries.split(height)]
-    return torch.cat(rows) if rows else queries.new_empty(0, k, dtype=torch.long)
+    return torch.cat(rows)
 
 
 def _nearest_in_blocks(queries: Tensor, bank: Tensor, k: int) -> Tensor:
@@ -101,7 +101,7 @@ def _candidates(similarity: Tensor, bound: Tensor, k: int) -> tuple[Tensor, Tens
     number, width = similarity.shape
     if similarity.is_cuda or not bound.shape[1] or width % _GROUP:
         return similarity.topk(min(k, width), dim=1)
-    groups = similarity.view(number, -1, _GROUP)
+    groups = similarity.view(number, width // _GROUP, _GROUP)
     row, group = (groups.amax(dim=2) > bound).nonzero(as_tuple=True)
     members = groups[row, group]
     found, column = (members > bound[row]).nonzero(as_tuple=True)

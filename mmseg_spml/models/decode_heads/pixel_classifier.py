@@ -35,4 +35,6 @@ class PixelClassifier(nn.Sequential):
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Logits ``(N, C, h, w)`` of embedding maps ``(N, D, h, w)`` of any length."""
-        return super().forward(F.normalize(embedding, dim=1, eps=1e-12))
+        # In half precision the smallest divisor would be 0.
+        unit = F.normalize(embedding.float(), dim=1, eps=1e-12)
+        return super().forward(unit.to(embedding.dtype))

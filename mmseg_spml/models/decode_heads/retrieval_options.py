@@ -13,8 +13,9 @@ class RetrievalOptions:
     """Options of prediction from a bank of labeled segments.
 
     Attributes:
-        grid: Number of cells ``(ky, kx)`` of the initial grid of k-means.
-        iterations: Number of k-means iterations.
+        grid: Number of cells ``(ky, kx)`` of the initial grid of k-means; see
+            :class:`~mmseg_spml.functional.segments.pooling.SegmentPooler`.
+        iterations: Number of k-means iterations, likewise.
         neighbors: Number K of nearest segments that vote.
         resolution: Resolution at which embeddings are clustered:
 
@@ -41,11 +42,9 @@ class RetrievalOptions:
     backend: str = 'torch'
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, 'grid', tuple(self.grid))
-        if self.neighbors < 1 or self.iterations < 0:
+        if self.neighbors < 1:
             raise ValueError(
-                'retrieval.neighbors must be 1 or more and retrieval.iterations 0 or '
-                f'more, got {self.neighbors} and {self.iterations}'
+                f'retrieval.neighbors must be 1 or more, got {self.neighbors}'
             )
         for name, known in (('resolution', RESOLUTIONS), ('backend', BACKENDS)):
             if getattr(self, name) not in known:

@@ -30,6 +30,8 @@ class SegmentMemory(nn.Module):
         self.steps = steps
         self.forwards_per_step = 1
         """Forward passes per optimizer step (gradient accumulation)."""
+        self.in_checkpoints = False
+        """Whether a hook keeps the memory in checkpoints."""
         self.clear()
 
     def extra_repr(self) -> str:
@@ -55,6 +57,13 @@ class SegmentMemory(nn.Module):
         """
         if not self.steps:
             return
+        if not (self.in_checkpoints or self._kept or self._pending):
+            print_log(
+                'No SegmentMemoryHook is in custom_hooks: checkpoints lack the segment '
+                'memory, so that a resumed training differs from an uninterrupted one.',
+                logger='current',
+                level=logging.WARNING,
+            )
         self._pending.append(segments.to_memory())
         if len(self._pending) >= self.forwards_per_step:
             # After resuming, the loaded segments are on the CPU.

@@ -25,13 +25,12 @@ from mmseg_spml.models.losses.image_losses import (
     split_off_image_losses,
 )
 from mmseg_spml.models.losses.label_propagation import LabelPropagationLoss
-from mmseg_spml.models.losses.relations import (
-    REDUCTIONS,
-    SemanticAnnotationLoss,
-    divisor,
-)
+from mmseg_spml.models.losses.reduction import checked_reduction, divisor
+from mmseg_spml.models.losses.relations import SemanticAnnotationLoss
 
 PREDICTORS = ('softmax', 'retrieval')
+# Options of BaseDecodeHead that would change nothing.
+_WITHOUT_EFFECT = ('act_cfg', 'conv_cfg', 'in_index', 'input_transform')
 
 
 @MODELS.register_module()
@@ -79,10 +78,11 @@ class SPMLHead(BaseDecodeHead):
             embedding, and is not used for predictions. None: as in the paper.
         loss_decode: Config of the classifier loss; unlabeled and void pixels are
             ignored.
-        **kwargs: Keyword arguments of MMSegmentation's ``BaseDecodeHead``.
+        **kwargs: Other keyword arguments of MMSegmentation's ``BaseDecodeHead``, such
+            as ``ignore_index``.
 
     Raises:
-        ValueError: If an option is unknown.
+        ValueError: If an option is unknown or has no effect.
     """
 
     takes_images = True
@@ -107,6 +107,13 @@ class SPMLHead(BaseDecodeHead):
         loss_decode: dict | None = None,
         **kwargs: Any,
     ) -> None:
+        unused = sorted(kwargs.keys() & set(_WITHOUT_EFFECT))
+        if unused:
+            raise ValueError(
+                f'SPMLHead has no {" and ".join(unused)}: its input is the embedding, '
+                'for which the neck chooses features (in_index), and its classifier '
+                'has the layers of the paper'
+            )
         super().__init__(
             in_channels=embedding_dim,
             channels=2 * embedding_dim,
@@ -122,7 +129,7 @@ class SPMLHead(BaseDecodeHead):
         del self.conv_seg  # an unused parameter breaks DDP
         _check_option('predictor', predictor, PREDICTORS)
         _check_option('classify_at', classify_at, ('input', 'embedding'))
-        _check_option('reduction', reduction, REDUCTIONS)
+        checked_reduction(reduction)
         split_off_image_losses(self)
         layers = (
             embedding_dim,
@@ -172,13 +179,18 @@ class SPMLHead(BaseDecodeHead):
         return weights[0] if weights else 1.0
 
     def _check_loss_names(self) -> None:
-        names = [str(relation.loss_name) for relation in self.relations]
+        losses = self.loss_decode
+        of_classifier = losses if isinstance(losses, nn.ModuleList) else [losses]
+        # Losses of the classifier that share a name are summed.
+        names = list({loss.loss_name for loss in (*of_classifier, *self.image_losses)})
+        names += [str(relation.loss_name) for relation in self.relations]
         if self.propagation is not None:
             names += [self.propagation.loss_name, 'loss_teacher']
-        if len(set(names)) < len(names) or not all('loss' in name for name in names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
             raise ValueError(
-                "each loss needs a loss_name of its own that contains 'loss' "
-                f'(others are not added to the total), got {names}'
+                f'each relation and propagation needs a loss_name of its own, got '
+                f'{twice} more than once'
             )
 
     def check_embedding_is_trained(self) -> None:
@@ -259,7 +271,7 @@ class SPMLHead(BaseDecodeHead):
                 logits, teacher_logits, segments, batch
             )
         add_losses(losses, image_losses(self, logits, batch, inputs))
-        if segments is not None and gather is not None:
+        if segments is not None and len(self.relations):
             losses.update(self._relation_losses(segments, gather))
         return losses
 
@@ -271,21 +283,26 @@ class SPMLHead(BaseDecodeHead):
                 'SPMLHead has relations but was given no segments: use it in an '
                 'SPMLSegmentor'
             )
+        if not any(relation.uses_other_images for relation in self.relations):
+            return None
         return SegmentGather(segments)
 
-    def _relation_losses(self, segments: Segments, gather: SegmentGather) -> dict:
+    def _relation_losses(
+        self, segments: Segments, gather: SegmentGather | None
+    ) -> dict[str, Tensor]:
         with torch.autocast(segments.pixels.device.type, enabled=False):
-            gathered = gather.wait()
+            gathered = segments if gather is None else gather.wait()
             everything = gathered
             if self.memory is not None:
                 memory = self.memory.segments(segments.pixels.device)
                 if memory is not None:
                     everything = Segments.concat([gathered, memory])
-            losses = {}
+            losses: dict[str, Tensor] = {}
             for relation in self.relations:
                 seen = everything if relation.uses_other_images else segments
-                losses[relation.loss_name] = relation(seen)
-        if self.memory is not None and self.training and torch.is_grad_enabled():
+                losses[str(relation.loss_name)] = relation(seen)
+        learns = self.training and torch.is_grad_enabled()
+        if self.memory is not None and gather is not None and learns:
             self.memory.append(gathered)
         return losses
 
@@ -306,15 +323,16 @@ class SPMLHead(BaseDecodeHead):
     ) -> Tensor:
         """Mean cross-entropy of the teacher on the labeled pixels."""
         labels = self._stack_batch_gt(batch_data_samples)[:, 0]
+        labels = labels.masked_fill(labels == self.ignore_index, VOID)
         with torch.autocast(logits.device.type, enabled=False):
             total = sparse_cross_entropy(logits, labels)
-        count = (labels != self.ignore_index).sum()
+        count = (labels != VOID).sum()
         return self.classifier_weight * total / divisor(count, self.reduction)
 
     @staticmethod
     def _scaled(losses: dict[str, Tensor], scale: Tensor | float) -> dict[str, Tensor]:
         return {
-            name: value * scale if name.startswith('loss') else value
+            name: value * scale if 'loss' in name else value
             for name, value in losses.items()
         }
 
@@ -339,6 +357,10 @@ class SPMLHead(BaseDecodeHead):
     @torch.no_grad()
     def retrieve(self, embedding: Tensor, valid: Tensor) -> Tensor:
         """Class frequencies among the nearest prototypes of the bank.
+
+        The grid of k-means and the pixel positions cover the whole map, padding
+        included: with a smaller image in one batch, the segments of an image are others
+        than alone.
 
         Args:
             embedding: Embedding maps ``(N, D, h, w)``.

@@ -17,6 +17,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_spml.models.image_batch import ImageBatch
+from mmseg_spml.models.losses.loss_checks import check_loss_options
 from mmseg_spml.models.weak_labels import UnlabeledWatch
 
 
@@ -44,13 +45,7 @@ class ImageLoss(nn.Module):
         tag_mask: bool = False,
     ) -> None:
         super().__init__()
-        if not loss_name.startswith('loss_'):
-            raise ValueError(
-                f"loss_name must start with 'loss_' (others are not added to the "
-                f'total), got {loss_name!r}'
-            )
-        if loss_weight < 0:
-            raise ValueError(f'loss_weight must be 0 or more, got {loss_weight}')
+        check_loss_options(loss_name, loss_weight)
         if scale_factor <= 0:
             raise ValueError(f'scale_factor must be positive, got {scale_factor}')
         self.loss_weight = loss_weight
@@ -102,7 +97,7 @@ class ImageLoss(nn.Module):
         self, logits: Tensor, batch: ImageBatch, features: Sequence[Tensor]
     ) -> Tensor:
         """Unweighted loss; see :meth:`forward` for the arguments."""
-        raise TypeError(f'{type(self).__name__} must define energy()')
+        raise NotImplementedError
 
 
 def split_off_image_losses(head: BaseDecodeHead) -> None:

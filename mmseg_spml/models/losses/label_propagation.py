@@ -18,7 +18,8 @@ from mmseg_spml.functional.refinement.unmarked_components import unmarked_compon
 from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.functional.segments.segments import Segments
 from mmseg_spml.models.image_batch import ImageBatch
-from mmseg_spml.models.losses.relations import REDUCTIONS, divisor
+from mmseg_spml.models.losses.loss_checks import check_loss_options
+from mmseg_spml.models.losses.reduction import checked_reduction, divisor
 
 
 @MODELS.register_module()
@@ -39,7 +40,7 @@ class LabelPropagationLoss(nn.Module):
 
     Args:
         loss_weight: Weight of the loss.
-        begin: Share of the training without the loss, in [0, 1].
+        begin: Share of the training without the loss, in [0, 1).
         ramp: Share of the training in which the loss grows, in [0, 1].
         final_label_weight: Weight of the cross-entropy on labeled pixels at the end, in
             [0, 1], relative to the beginning.
@@ -89,25 +90,15 @@ class LabelPropagationLoss(nn.Module):
         loss_name: str = 'loss_propagation',
     ) -> None:
         super().__init__()
-        if not loss_name.startswith('loss_'):
-            raise ValueError(
-                f"loss_name must start with 'loss_' (others are not added to the "
-                f'total), got {loss_name!r}'
-            )
+        check_loss_options(loss_name, loss_weight)
         shares = dict(begin=begin, ramp=ramp, final_label_weight=final_label_weight)
         for name, share in shares.items():
             if not 0 <= share <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {share}')
-        if begin + ramp > 1:
+        if begin + ramp > 1 or begin == 1:
             raise ValueError(
-                f'the loss would never reach its weight: begin + ramp must be at most '
-                f'1, got {begin} + {ramp}'
-            )
-        if loss_weight < 0:
-            raise ValueError(f'loss_weight must be 0 or more, got {loss_weight}')
-        if reduction not in REDUCTIONS:
-            raise ValueError(
-                f'reduction must be one of {REDUCTIONS}, got {reduction!r}'
+                'the loss would never reach its weight: begin must be below 1, and '
+                f'begin + ramp at most 1, got {begin} + {ramp}'
             )
         check_propagation_options(
             rounds, damping, sigma_rgb, sigma_xy, concentration, floor, sharpness
@@ -119,7 +110,7 @@ class LabelPropagationLoss(nn.Module):
         self.tag_mask = tag_mask
         self.box_mask = box_mask
         self.drop_unmarked = drop_unmarked
-        self.reduction = reduction
+        self.reduction = checked_reduction(reduction)
         self.loss_name = loss_name
         self.options: dict[str, Any] = dict(
             rounds=rounds,

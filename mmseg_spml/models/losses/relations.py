@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -19,45 +18,31 @@ from mmseg_spml.functional.losses.relations import (
     Comparison,
     affinity_comparison,
     annotation_comparison,
-    at_least_tiny,
     cooccurrence_comparison,
     relation_loss,
     similarity_loss,
 )
 from mmseg_spml.functional.segments.segments import Segments
-
-REDUCTIONS = ('rank_mean', 'global_mean')
-
-
-def divisor(count: Tensor, reduction: str) -> Tensor:
-    """Divisor of a sum: the count of this rank, or its mean over all ranks.
-
-    With ``'global_mean'``, averaging the losses of the ranks (as DDP does) gives the
-    mean over the items of all ranks.
-    """
-    count = count.float()
-    if reduction == 'global_mean':
-        count = count.clone()
-        all_reduce(count, op='mean')
-    return at_least_tiny(count)
+from mmseg_spml.models.losses.loss_checks import check_loss_options
+from mmseg_spml.models.losses.reduction import checked_reduction, divisor
 
 
 class RelationLoss(nn.Module):
     """Base class of the weighted mean pixel-to-segment loss of a relation.
 
     Args:
-        concentration: Concentration of the similarities.
-        loss_weight: Weight of this relation.
+        concentration: Concentration of the similarities, 0 or more.
+        loss_weight: Weight of this relation, 0 or more.
         reduction: Averaging of the loss:
 
             * ``'rank_mean'``: over the pixels of this rank;
             * ``'global_mean'``: over the pixels of all ranks.
-        loss_name: Name in the log.
+        loss_name: Name in the log; it must start with ``loss_``.
         backend: ``'torch'`` or ``'triton'``. None: the default backend; see
             :func:`~mmseg_spml.functional.losses.contrastive.set_loss_backend`.
 
     Raises:
-        ValueError: If ``reduction`` or ``backend`` is unknown.
+        ValueError: If an option is unknown or out of range.
     """
 
     uses_other_images = True
@@ -72,13 +57,12 @@ class RelationLoss(nn.Module):
         backend: str | None = None,
     ) -> None:
         super().__init__()
-        if reduction not in REDUCTIONS:
-            raise ValueError(
-                f'reduction must be one of {REDUCTIONS}, got {reduction!r}'
-            )
+        check_loss_options(loss_name, loss_weight)
+        if concentration < 0:
+            raise ValueError(f'concentration must be 0 or more, got {concentration}')
         self.concentration = concentration
         self.loss_weight = loss_weight
-        self.reduction = reduction
+        self.reduction = checked_reduction(reduction)
         self.loss_name = loss_name
         self.backend = backend if backend is None else checked_loss_backend(backend)
 
@@ -88,7 +72,7 @@ class RelationLoss(nn.Module):
 
     def compare(self, segments: Segments) -> Comparison:
         """Compare the pixels of ``segments`` with its segments."""
-        raise TypeError(f'{type(self).__name__} must define compare()')
+        raise NotImplementedError
 
     def forward(self, segments: Segments) -> Tensor:
         """Weighted loss of the relation.
@@ -163,7 +147,7 @@ class SemanticCooccurrenceLoss(RelationLoss):
         **kwargs: Keyword arguments of :class:`RelationLoss`.
 
     Raises:
-        ValueError: If ``tagless`` is unknown.
+        ValueError: If ``tagless`` is unknown, or ``ignore_tags`` are no class ids.
     """
 
     _INERT_SHARE = 0.02
@@ -181,6 +165,8 @@ class SemanticCooccurrenceLoss(RelationLoss):
         super().__init__(concentration, loss_weight, loss_name=loss_name, **kwargs)
         if tagless not in TAGLESS:
             raise ValueError(f'tagless must be one of {TAGLESS}, got {tagless!r}')
+        if min(ignore_tags, default=0) < 0:
+            raise ValueError(f'ignore_tags must be class ids, got {ignore_tags}')
         self.ignore_tags = tuple(ignore_tags)
         self.tagless = tagless
         self.watch_steps = watch_steps
@@ -190,6 +176,11 @@ class SemanticCooccurrenceLoss(RelationLoss):
         """Compare by image tags; there is a row for each image."""
         tags = segments.image_tags
         if self.ignore_tags:
+            if max(self.ignore_tags) >= segments.num_classes:
+                raise ValueError(
+                    f'ignore_tags must be class ids in 0..{segments.num_classes - 1}, '
+                    f'got {self.ignore_tags}'
+                )
             tags = tags.clone()
             tags[:, list(self.ignore_tags)] = 0
         found = cooccurrence_comparison(

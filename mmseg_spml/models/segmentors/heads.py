@@ -1,8 +1,11 @@
 """Losses of the heads of MMSegmentation's segmentors, including image losses."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
+from mmengine.logging import print_log
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
@@ -20,6 +23,26 @@ class HeadLosses(BaseSegmentor):
     It passes the images of the batch to the image losses of the heads. It must come
     before the segmentor among the base classes.
     """
+
+    def warn_of_diluted_losses(self) -> None:
+        """Warn if a cross-entropy is averaged over all pixels.
+
+        This is MMSegmentation's default, but since few pixels are labeled, the loss
+        would be very small.
+        """
+        if any(
+            isinstance(module, CrossEntropyLoss)
+            and not module.avg_non_ignore
+            # The sum of the weights of labeled pixels divides those.
+            and module.class_weight is None
+            for module in self.modules()
+        ):
+            print_log(
+                'A CrossEntropyLoss has avg_non_ignore=False: it is divided by all '
+                'pixels, of which few are labeled. Set avg_non_ignore=True.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def split_off_image_losses(self) -> None:
         """Move the image losses out of ``loss_decode``; call it after building."""

@@ -1,7 +1,6 @@
 """The SPML segmentor."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -36,7 +35,7 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
 
     Raises:
         ValueError: If ``frozen_modules`` names no module of the model, or neck and head
-            have different numbers of classes.
+            are none of SPML or have different numbers of classes.
     """
 
     def __init__(
@@ -48,6 +47,13 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        for name, wanted in dict(neck=SegmentPoolingNeck, decode_head=SPMLHead).items():
+            part = getattr(self, name, None)
+            if not isinstance(part, wanted):
+                raise ValueError(
+                    f'the {name} of an SPMLSegmentor must be a {wanted.__name__}, got '
+                    f'{type(part).__name__}: other heads are for WeakEncoderDecoder'
+                )
         modules = dict(self.named_modules())
         for name in frozen_modules:
             if name not in modules:
@@ -57,12 +63,13 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
             modules[name].requires_grad_(False)
         self.check_numbers_of_classes()
         self.split_off_image_losses()
+        self.warn_of_diluted_losses()
         self.freeze_embedding = freeze_embedding
         if freeze_embedding:
             self.backbone.requires_grad_(False)
             self.neck.requires_grad_(False)
         self.compile_options = {} if compile is True else compile
-        self._compiled: Callable[[Tensor], tuple[Tensor]] | None = None
+        self._compiled: Callable[..., tuple[Tensor]] | None = None
 
     @property
     def spml_head(self) -> SPMLHead:
@@ -83,9 +90,11 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
         if self.compile_options is False or not self.training:
             return super().extract_feat(inputs)
         if self._compiled is None:
-            plain = partial(EncoderDecoder.extract_feat, self)
-            self._compiled = torch.compile(plain, **self.compile_options)
-        return self._compiled(inputs)
+            # Not bound to this model, so that copies run their own weights.
+            self._compiled = torch.compile(
+                EncoderDecoder.extract_feat, **self.compile_options
+            )
+        return self._compiled(self, inputs)
 
     def train(self, mode: bool = True) -> nn.Module:
         """Set the mode; a frozen embedding stays in evaluation mode."""

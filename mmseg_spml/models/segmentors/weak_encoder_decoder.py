@@ -1,12 +1,9 @@
 """MMSegmentation's encoder-decoders for weak labels, with an optional SPML branch."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from mmseg.models.losses import CrossEntropyLoss
 from mmseg.models.segmentors import CascadeEncoderDecoder, EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -81,27 +78,7 @@ class _WeakLabels(HeadLosses, SPMLPrediction):
         self.predict_with = predict_with
         self.check_numbers_of_classes()
         self.split_off_image_losses()
-        self._warn_of_diluted_losses()
-
-    def _warn_of_diluted_losses(self) -> None:
-        """Warn if a cross-entropy is averaged over all pixels.
-
-        This is MMSegmentation's default, but since few pixels are labeled, the loss
-        would be very small.
-        """
-        if any(
-            isinstance(module, CrossEntropyLoss)
-            and not module.avg_non_ignore
-            # The sum of the weights of labeled pixels divides those.
-            and module.class_weight is None
-            for module in self.modules()
-        ):
-            print_log(
-                'A CrossEntropyLoss has avg_non_ignore=False: it is divided by all '
-                'pixels, of which few are labeled. Set avg_non_ignore=True.',
-                logger='current',
-                level=logging.WARNING,
-            )
+        self.warn_of_diluted_losses()
 
     @property
     def spml_head(self) -> SPMLHead | None:

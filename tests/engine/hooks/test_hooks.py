@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.models import SegTTAModel
@@ -55,6 +55,21 @@ def test_each_generator_follows_each_number(change, generator):
 def test_numbers_are_not_mixed_up():
     """Seed + rank + iteration would give these the same draws."""
     assert len({str(draws(*n)) for n in ((1, 0, 0), (0, 1, 0), (0, 0, 1))}) == 3
+
+
+@pytest.mark.parametrize('interval, said', [(6, False), (5, True)])
+def test_checkpoints_within_an_optimizer_step(monkeypatch, interval, said):
+    lines = []
+    module = 'mmseg_spml.engine.hooks.exact_resume.print_log'
+    monkeypatch.setattr(module, lambda text, **_: lines.append(text))
+    sgd = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    runner = SimpleNamespace(
+        optim_wrapper=OptimWrapper(sgd, accumulative_counts=3),
+        hooks=[CheckpointHook(interval=interval, by_epoch=False)],
+    )
+    ExactResumeHook().before_train(runner)
+    assert bool(lines) == said
+    assert not said or 'every 5 iterations come within the 3 passes' in lines[0]
 
 
 def test_large_numbers():

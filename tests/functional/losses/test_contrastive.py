@@ -812,3 +812,17 @@ def test_where_nothing_repels_nothing_is_computed(monkeypatch):
     assert torch.allclose(out, expected)
     assert (out[row == 1] == 0).all()
     assert sorted(chunks) == [0, 2]
+
+
+@pytest.mark.parametrize('group', [None, torch.tensor([0, 0])])
+def test_a_heavy_pixel_without_a_positive(group):
+    """The sum of its positives is 0, by which its weight must not be divided."""
+    comparison = torch.tensor([[-1, -1, -1], [1, -1, -1]], dtype=torch.int8)
+    pixels, prototypes = leaves(torch.eye(3)[:2], torch.eye(3))
+    own, row = torch.tensor([2, 1]), torch.tensor([0, 1])
+    weight = torch.full((2,), 8.0)
+    loss = pixel_to_segment_loss(
+        pixels, prototypes, own, row, comparison, 6.0, weight, group=group
+    )
+    loss.backward()
+    assert pixels.grad.isfinite().all() and prototypes.grad.isfinite().all()

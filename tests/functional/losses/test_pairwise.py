@@ -154,3 +154,13 @@ def test_radius_of_zero():
     probabilities, images, valid = scene()
     with pytest.raises(ValueError, match='at least 1 pixel'):
         gated_crf_energy(probabilities, images, valid, 0, 3.0, 9.0)
+
+
+def test_no_second_derivative():
+    """None would be taken for zero."""
+    probabilities = torch.full((1, 2, 3, 3), 0.5, requires_grad=True)
+    images = torch.zeros(1, 3, 3, 3)
+    energy = dense_crf_energy(probabilities, images, images[:, 0] == 0, 3.0, 15.0)
+    (gradient,) = torch.autograd.grad(energy**2, probabilities, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        gradient.sum().backward()

@@ -199,3 +199,19 @@ def test_wrong_shapes_are_named(name):
         call(name, embedding, labels[:2], regions, tags)
     with pytest.raises(ValueError, match='concentration must be 0 or more'):
         call(name, embedding, labels, regions, tags, concentration=-1.0)
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_compiled_losses_have_the_same_gradient(name):
+    embedding, *maps = scene(dtype=torch.float32)
+
+    def loss(vectors):
+        return call(name, vectors, *maps)
+
+    gradients = []
+    for function in (loss, torch.compile(loss, backend='eager')):
+        embedding.grad = None
+        function(embedding).backward()
+        gradients.append(embedding.grad)
+    assert gradients[0].abs().sum() > 0
+    torch.testing.assert_close(gradients[1], gradients[0])

@@ -189,3 +189,8 @@ def test_vote_ties_go_to_the_lowest_class():
 def test_vote_with_one_query_and_one_class():
     assert majority_vote(torch.zeros(1, 20, dtype=torch.int64), 1).tolist() == [0]
     assert class_frequencies(torch.zeros(1, 20).long(), 1).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize('number', [1024, 1025, 1088])
+def test_no_queries_of_any_bank(number):
+    assert nearest_segments(unit(0, 8, 0), unit(number, 8, 1), 5).shape == (0, 5)

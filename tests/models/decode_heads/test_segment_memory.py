@@ -64,6 +64,19 @@ def test_state_of_an_earlier_version_is_left_out(monkeypatch):
     assert 'an earlier version of mmseg_spml' in warnings[0]
 
 
+def test_a_memory_that_no_hook_keeps(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        segment_memory, 'print_log', lambda message, **_: said.append(message)
+    )
+    memory = filled()
+    assert len(said) == 1 and 'No SegmentMemoryHook' in said[0]
+    memory.clear()
+    memory.in_checkpoints = True
+    memory.append(step(0))
+    assert len(said) == 1
+
+
 def test_only_segments_are_kept_and_detached():
     memory = SegmentMemory(1)
     segments = step(0)

@@ -138,7 +138,7 @@ def test_global_mean_of_the_cross_entropy(monkeypatch):
     x, labels = embedding_map(), weak_maps(2, (12, 14))[0]
     own = head().eval().loss([x], samples_of(labels), None)['loss_ce']
     monkeypatch.setattr(
-        'mmseg_spml.models.losses.relations.all_reduce', lambda n, op: n.mul_(2)
+        'mmseg_spml.models.losses.reduction.all_reduce', lambda n, op: n.mul_(2)
     )
     value = head(reduction='global_mean').eval().loss([x], samples_of(labels), None)
     assert value['loss_ce'].item() == pytest.approx(own.item() / 2, rel=1e-6)
@@ -175,6 +175,43 @@ def test_two_relations_of_one_kind_under_two_names():
     labels = weak_maps(2, (6, 7))[0]
     losses = one.loss([embedding], samples_of(labels), None, segments)
     assert losses['loss_soft'] != losses['loss_annotation']
+
+
+def test_the_weight_of_a_classifier_loss_of_any_name():
+    """MMEngine adds up all losses whose names contain 'loss'."""
+    loss = dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_name='ce_loss')
+    labels = samples_of(weak_maps(2, (6, 7))[0])
+    of = {
+        weight: head(loss_decode=loss, classifier_weight=weight)
+        .eval()
+        .loss([embedding_map()], labels, None)['ce_loss']
+        for weight in (1.0, 0.1)
+    }
+    assert of[0.1].item() == pytest.approx(0.1 * of[1.0].item())
+
+
+def test_without_relations_to_other_images_nothing_is_gathered(monkeypatch):
+    monkeypatch.setattr(spml_head, 'SegmentGather', None)
+    memory = dict(type='SegmentMemory', steps=2)
+    one = head(relations=FOUR_RELATIONS[2:3], memory=memory).train()
+    embedding, segments = pooled(2, dtype=torch.float32)
+    labels = samples_of(weak_maps(2, (6, 7))[0])
+    losses = one.loss([embedding], labels, None, segments)
+    assert losses['loss_image_similarity'] == one.relations[0](segments)
+    assert one.memory.segments(torch.device('cpu')) is None
+
+
+def test_ignored_tags_are_classes():
+    relation = dict(FOUR_RELATIONS[1], ignore_tags=(C,))
+    embedding, segments = pooled(2, dtype=torch.float32)
+    labels = samples_of(weak_maps(2, (6, 7))[0])
+    with pytest.raises(ValueError, match=rf'class ids in 0..{C - 1}, got \({C},\)'):
+        head(relations=[relation]).loss([embedding], labels, None, segments)
+
+
+def test_half_precision_of_a_zero_embedding():
+    classifier = head().classifier.half().eval()
+    assert classifier(torch.zeros(1, D, 3, 3).half()).isfinite().all()
 
 
 def test_reduction_reaches_the_relations():
@@ -363,6 +400,19 @@ def test_without_a_bank_the_error_says_what_to_do():
         (dict(reduction='sum'), "'sum'"),
         (dict(retrieval=dict(resolution='inptu')), "'inptu'"),
         (dict(classifier_weight='annotatoin'), "classifier_weight.*'annotatoin'"),
+        (dict(retrieval=dict(grid=(0, 3))), r'grid must be two .*\(0, 3\)'),
+        (dict(retrieval=dict(grid=6)), 'grid must be two .* got 6'),
+        (dict(retrieval=dict(iterations=-1)), 'iterations must be 0 or more'),
+        (dict(retrieval=dict(neighbors=0)), 'neighbors must be 1 or more'),
+        (dict(act_cfg=dict(type='GELU'), in_index=1), 'no act_cfg and in_index'),
+        (
+            dict(relations=[dict(FOUR_RELATIONS[0], loss_name='loss_ce')]),
+            r"a loss_name of its own, got \['loss_ce'\] more than once",
+        ),
+        (dict(relations=[dict(FOUR_RELATIONS[0], loss_name='pull')]), "'loss_'.*pull"),
+        (dict(relations=[dict(FOUR_RELATIONS[0], loss_weight=-1)]), 'got -1'),
+        (dict(relations=[dict(FOUR_RELATIONS[0], concentration=-6)]), 'got -6'),
+        (dict(relations=[dict(FOUR_RELATIONS[1], ignore_tags=(-1,))]), 'class ids'),
     ],
 )
 def test_unknown_options(options, message):

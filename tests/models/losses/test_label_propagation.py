@@ -371,6 +371,7 @@ def test_masked_predictions_of_image_losses(loss):
         (dict(loss_weight=-1), 'loss_weight'),
         (dict(loss_name='propagation'), "start with 'loss_'"),
         (dict(begin=0.6, ramp=0.5), 'never reach'),
+        (dict(begin=1.0, ramp=0.0), 'never reach'),
         (dict(damping=3), 'damping'),
         (dict(sharpness=0), 'sharpness'),
         (dict(reduction='mean'), 'reduction'),

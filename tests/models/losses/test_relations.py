@@ -10,7 +10,7 @@ from models.small_segmentor import C, pooled, weak_maps
 
 from mmseg_spml.functional.losses import relations
 from mmseg_spml.functional.segments.segments import Segments
-from mmseg_spml.models.losses import relations as relation_losses
+from mmseg_spml.models.losses import reduction, relations as relation_losses
 from mmseg_spml.models.losses.relations import (
     FeatureAffinityLoss,
     ImageSimilarityLoss,
@@ -313,7 +313,7 @@ def test_global_mean_divides_by_the_mean_count_of_the_ranks(kind, monkeypatch):
         assert op == 'mean'
         count.mul_(2)
 
-    monkeypatch.setattr(relation_losses, 'all_reduce', mean_is_twice)
+    monkeypatch.setattr(reduction, 'all_reduce', mean_is_twice)
     assert quiet(kind)(segments) == own
     value = quiet(kind, reduction='global_mean')(segments)
     assert value.item() == pytest.approx(own.item() / 2, rel=1e-6)

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -6,10 +7,20 @@ import torch.nn.functional as F
 from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from models.small_segmentor import C, D, batch, build, metas, sample, weak_maps
+from models.small_segmentor import (
+    PLAIN_HEAD,
+    C,
+    D,
+    batch,
+    build,
+    metas,
+    sample,
+    weak_maps,
+)
 
 from mmseg_spml.functional.segments.pooling import resize_labels
 from mmseg_spml.models import SegmentBank
+from mmseg_spml.models.segmentors import heads
 from mmseg_spml.models.segmentors.prediction import log_probabilities
 
 REPOSITORY = Path(__file__).parents[3]
@@ -326,3 +337,37 @@ def test_compiled_embedding_has_no_graph_break(made):
     compiled._compiled = None
     compiled.eval().extract_feat(inputs)
     assert compiled._compiled is None  # images of any size: not compiled
+
+
+def test_a_copy_of_a_compiled_model_has_its_own_weights():
+    compiled = build(compile=dict(backend='eager')).train()
+    inputs = images((64, 64))
+    (expected,) = compiled.extract_feat(inputs)
+    other = deepcopy(compiled)
+    torch.nn.init.zeros_(other.neck.projection.project.weight)
+    (found,) = other.extract_feat(inputs)
+    assert not torch.allclose(found, expected)
+    plain = build().train()
+    plain.load_state_dict(other.state_dict())
+    assert torch.allclose(found, plain.extract_feat(inputs)[0], atol=1e-5)
+
+
+def test_diluted_losses_are_warned_of(monkeypatch):
+    said = []
+    monkeypatch.setattr(heads, 'print_log', lambda text, **options: said.append(text))
+    build()
+    assert not said
+    build(head__loss_decode=dict(type='CrossEntropyLoss'))
+    assert 'avg_non_ignore=True' in said[0]
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(neck=None), 'the neck .* SegmentPoolingNeck, got NoneType'),
+        (dict(decode_head=PLAIN_HEAD), 'the decode_head .* SPMLHead, got FCNHead'),
+    ],
+)
+def test_parts_of_other_models(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)

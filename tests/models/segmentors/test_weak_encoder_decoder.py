@@ -18,7 +18,7 @@ from models.small_segmentor import (
 )
 
 from mmseg_spml.models import SegmentBank
-from mmseg_spml.models.segmentors import weak_encoder_decoder
+from mmseg_spml.models.segmentors import heads
 
 FINE = dict(in_channels=(8, 16), in_index=(0, 1), input_transform='resize_concat')
 OCR = dict(
@@ -132,7 +132,7 @@ def test_numbers_of_classes_must_agree():
 def test_diluted_cross_entropy_is_pointed_out(diluted, monkeypatch):
     said = []
     monkeypatch.setattr(
-        weak_encoder_decoder, 'print_log', lambda text, **_: said.append(text)
+        heads, 'print_log', lambda text, **_: said.append(text)
     )
     loss = dict(type='CrossEntropyLoss', avg_non_ignore=not diluted)
     beside(decode_head=dict(PLAIN_HEAD, loss_decode=loss))
@@ -163,7 +163,7 @@ def test_a_branch_without_relations_needs_no_regions():
 def test_diluted_losses_are_warned_of(monkeypatch, class_weight, warned):
     said = []
     monkeypatch.setattr(
-        weak_encoder_decoder, 'print_log', lambda text, **options: said.append(text)
+        heads, 'print_log', lambda text, **options: said.append(text)
     )
     loss = dict(type='CrossEntropyLoss', class_weight=class_weight)
     beside(spml=None, decode_head=dict(PLAIN_HEAD, loss_decode=loss))
