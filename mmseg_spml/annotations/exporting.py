@@ -130,6 +130,7 @@ def export_predictions(
     if options.get('tolerance') is not None and options['tolerance'] < 0:
         raise ValueError(f'the tolerance must be 0 or more, got {options["tolerance"]}')
     names = classes or _class_names(folder)
+    _check_order(folder, names)
     unknown = sorted(set(options.get('without', ())) - set(names))
     if unknown:
         raise ValueError(f'{unknown} are none of the classes {list(names)}')
@@ -166,6 +167,22 @@ def export_predictions(
         scores={name: score for name, score in found.items() if score is not None},
     )
     return export
+
+
+def _check_order(folder: Path, names: Sequence[str]) -> None:
+    """Check that names are those of the predictions, whose ids they stand for.
+
+    Raises:
+        ValueError: The predictions have others, or in another order.
+    """
+    if not (folder / CLASSES).is_file():
+        return
+    stated = _class_names(folder)
+    if list(names) != stated:
+        raise ValueError(
+            f'the ids of the predictions are those of {folder / CLASSES}, '
+            f'{", ".join(stated)}: leave --classes out'
+        )
 
 
 def _class_names(folder: Path) -> list[str]:

@@ -1,11 +1,12 @@
 """``mmseg-spml convert``: weak annotations in another format, joined, or sampled."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from mmseg_spml.cli import options
-from mmseg_spml.cli.command import Command
+from mmseg_spml.cli.command import Command, SeveralValues
 
 
 @click.command(cls=Command)
@@ -18,6 +19,13 @@ from mmseg_spml.cli.command import Command
     is_flag=True,
     help='write them as predictions, which annotators take over or correct (CVAT, '
     'Label Studio)',
+)
+@click.option(
+    '--rename',
+    cls=SeveralValues,
+    default=(),
+    metavar='OLD=NEW',
+    help='other names of classes, such as Cat=cat, which also join classes',
 )
 @click.option('--sample', type=int, metavar='N', help='keep N random images')
 @click.option(
@@ -42,6 +50,7 @@ def command(
     reading: options.Reading,
     to: str | None,
     predictions: bool,
+    rename: Sequence[str],
     sample: int | None,
     seed: int,
     on_error: str,
@@ -57,23 +66,27 @@ def command(
     mmseg-spml convert tags.csv boxes.json weak.jsonl --images images
     mmseg-spml convert weak.jsonl coco.json --to coco
     mmseg-spml convert weak.jsonl weak_50.jsonl --sample 50
+    mmseg-spml convert labelme_folder/ weak.jsonl --rename Cat=cat 'cat =cat'
     """
     from mmseg_spml.annotations.formats import format_of_name, write_annotations
     from mmseg_spml.annotations.merge import merge_by_image
     from mmseg_spml.annotations.model import WeakAnnotation
     from mmseg_spml.annotations.problems import Problems
+    from mmseg_spml.annotations.renaming import renamed_classes
     from mmseg_spml.annotations.sampling import sample_images
     from mmseg_spml.io.progress import watched
 
     for path in inputs:
         if Path(path).resolve() == Path(out).resolve():
             raise click.UsageError(f'{out} is read: name another file to write')
+    names = _new_names(rename)
     problems = Problems(skip=on_error == 'skip')
     to = to or format_of_name(out)
     annotations: list[WeakAnnotation] = []
     for path in inputs:
         found = reading.read(path, problems)
         annotations += watched(found, f'reading {Path(path).name}')
+    annotations = [renamed_classes(one, names) for one in annotations]
     merged = merge_by_image(annotations, problems, ' and '.join(inputs))
     if sample is not None:
         merged = sample_images(merged, sample, seed)
@@ -88,3 +101,13 @@ def command(
     click.echo(f'{len(merged)} images converted to {out} ({to})')
     options.report_left_out(left_out, to)
     options.report_problems(problems)
+
+
+def _new_names(pairs: Sequence[str]) -> dict[str, str]:
+    names = {}
+    for pair in pairs:
+        old, equals, new = pair.partition('=')
+        if not (old and equals and new):
+            raise click.UsageError(f'--rename: expected OLD=NEW, got {pair!r}')
+        names[old] = new
+    return names

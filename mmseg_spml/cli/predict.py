@@ -112,6 +112,11 @@ def command(
             f'least certain: {first["image"]} (mean entropy '
             f'{first["mean_entropy"]:.2f}; all in {Path(out, "predictions.csv")})'
         )
+    if summary.doubts:
+        name, doubt = summary.doubts[0]
+        number = len(summary.doubts)
+        others = f' (and {number - 1} other images)' if number > 1 else ''
+        click.echo(f'Warning: {name}{others} {doubt}', err=True)
     for name, error in summary.errors:
         click.echo(f'{name}: {error}', err=True)
     ctx.exit(int(bool(summary.errors)))

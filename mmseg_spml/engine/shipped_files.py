@@ -68,6 +68,23 @@ def config_file(path: str) -> str:
     return str(found)
 
 
+def read_config_file(path: str | Path) -> Config:
+    """Read a config.
+
+    Raises:
+        ValueError: The file, or a config that it is based on, is no valid Python.
+    """
+    try:
+        return Config.fromfile(str(path))
+    except (SyntaxError, NameError) as error:
+        where = ''
+        if isinstance(error, SyntaxError):
+            where = f' in line {error.lineno} ({(error.text or "").strip()})'
+        raise ValueError(
+            f'{path}, or a config in its _base_, is no valid Python{where}: {error}'
+        ) from error
+
+
 def load_config(path: str, cfg_options: Mapping[str, Any] | None = None) -> Config:
     """Read a config and override settings.
 
@@ -78,6 +95,6 @@ def load_config(path: str, cfg_options: Mapping[str, Any] | None = None) -> Conf
     Raises:
         FileNotFoundError: There is no such file.
     """
-    cfg = Config.fromfile(config_file(path))
+    cfg = read_config_file(config_file(path))
     cfg.merge_from_dict(dict(cfg_options or {}))
     return cfg

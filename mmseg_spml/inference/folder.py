@@ -1,7 +1,7 @@
 """Prediction of all images of a folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from mmseg.apis import init_model
 from mmseg.registry import TRANSFORMS
 
 from mmseg_spml.annotations.exporting import CLASSES, LABELS, TABLE
+from mmseg_spml.inference.bit_depth import doubt_of_depth
 from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.prediction_files import PredictionFiles
 from mmseg_spml.inference.test_pipeline import loading_step
@@ -31,11 +32,14 @@ class FolderSummary:
         rows: The row of each image that was predicted, the least certain one first.
         skipped: The names of images whose files were there.
         errors: The name and the problem of each image that could not be predicted.
+        doubts: The name of each image whose values may be none that the model knows,
+            and the reason.
     """
 
-    rows: list[dict[str, Any]]
-    skipped: list[str]
-    errors: list[tuple[str, str]]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    errors: list[tuple[str, str]] = field(default_factory=list)
+    doubts: list[tuple[str, str]] = field(default_factory=list)
 
 
 def predict_folder(
@@ -103,7 +107,7 @@ def predict_folder(
         overlays=overlays,
     )
     _write_classes(Path(out), meta['classes'])
-    summary = FolderSummary([], [], [])
+    summary = FolderSummary()
     earlier = _earlier_rows(Path(out, TABLE), files)
     trained = Path(checkpoint).stat().st_mtime
     try:
@@ -115,6 +119,9 @@ def predict_folder(
             try:
                 path = Path(images, name)
                 image = load_image(load, path)
+                doubt = doubt_of_depth(path, image, model.data_preprocessor)
+                if doubt is not None:
+                    summary.doubts.append((name, doubt))
                 row = files.write(
                     name,
                     path,

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.exif import exif_orientation, upright
@@ -24,6 +25,7 @@ READABLE_SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
 BANDED_SUFFIXES = ('.npy', '.tif', '.tiff')
 """The suffixes of files with any number of bands; a fourth one is no alpha channel."""
 
+_TIFF_BITS = 0x0102
 _PNG_DEPTH = 24  # the place of the bits of a channel in a PNG file
 _EIGHT_BITS = ('.jpg', '.jpeg', '.jfif', '.bmp', '.webp')
 
@@ -245,7 +247,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     suffix = Path(path).suffix.lower()
     if suffix == '.npy':
         return three_bands(read_bands(path))
-    if not Path(path).is_file() or _has_eight_bits(Path(path)):
+    if not Path(path).is_file() or _says_eight_bits(Path(path)):
         return read_image(path)
     check_image(path)
     try:
@@ -257,7 +259,23 @@ def read_picture(path: str | Path) -> np.ndarray:
     return three_bands(bands)
 
 
-def _has_eight_bits(path: Path) -> bool:
+def has_eight_bits(path: Path) -> bool:
+    """Whether the channels of an image file have eight bits or less.
+
+    Args:
+        path: A file that OpenCV reads, of any suffix; other files count as such.
+    """
+    if path.suffix.lower() not in ('.tif', '.tiff'):
+        return _says_eight_bits(path) or path.suffix.lower() not in ('.png', '.ppm')
+    try:
+        with Image.open(path) as image:
+            bits = image.tag_v2.get(_TIFF_BITS, (8,))  # type: ignore[attr-defined]
+    except (UnidentifiedImageError, AttributeError):
+        return True
+    return max(bits if isinstance(bits, tuple) else (bits,)) <= 8
+
+
+def _says_eight_bits(path: Path) -> bool:
     """Whether an image file has eight bits, as far as its head says."""
     if path.suffix.lower() != '.png':
         return path.suffix.lower() in _EIGHT_BITS

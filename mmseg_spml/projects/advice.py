@@ -1,5 +1,6 @@
 """What will hurt a training, said before it begins."""
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator
 
@@ -38,7 +39,9 @@ def advice(
         *_background(survey, pixels),
         *_values_of_masks(survey),
         *(_classes(survey) if pixels else ()),
+        *(_tags_of_all_images(survey) if supervision == 'tags' else ()),
         *(_unmarked(survey, full, tagged) if pixels and not unknown else ()),
+        *_names_alike(survey),
         *_left_out(survey),
         *(
             [f'{trained} images are few: label some more for better results.']
@@ -88,6 +91,21 @@ def _classes(survey: Survey) -> Iterator[str]:
             )
 
 
+def _tags_of_all_images(survey: Survey) -> Iterator[str]:
+    """Classes whose tag tells a classifier nothing."""
+    everywhere = [
+        name
+        for name in survey.classes
+        if name != BACKGROUND and all(name in one.shown() for one in survey.annotations)
+    ]
+    if everywhere:
+        yield (
+            f'All images have the tags {", ".join(map(repr, everywhere))}: a '
+            'classifier cannot learn where these classes are. Add images without '
+            'them, or label some pixels.'
+        )
+
+
 def _unmarked(survey: Survey, full: bool, tagged: Collection[str]) -> Iterator[str]:
     names = {*tagged} if full else {*tagged, *(one.image for one in survey.labeled)}
     trained = [one for one in survey.annotations if one.image in names]
@@ -99,6 +117,22 @@ def _unmarked(survey: Survey, full: bool, tagged: Collection[str]) -> Iterator[s
         )
 
 
+def _names_alike(survey: Survey) -> Iterator[str]:
+    """Classes whose names are likely meant to be one."""
+    spellings: dict[str, list[str]] = {}
+    for name in survey.classes:
+        spellings.setdefault(' '.join(name.split()).casefold(), []).append(name)
+    for names in spellings.values():
+        if len(names) > 1:
+            pair = f'{names[0]}={names[1]}'
+            yield (
+                f'The classes {", ".join(map(repr, names))} differ in case or blanks '
+                'alone. If they are one, join them, such as by `mmseg-spml convert '
+                f'{survey.source} joined.jsonl --rename {shlex.quote(pair)}`, and call '
+                'init with the result.'
+            )
+
+
 def _left_out(survey: Survey) -> Iterator[str]:
     if survey.missing:
         yield (
@@ -106,8 +140,8 @@ def _left_out(survey: Survey) -> Iterator[str]:
             f'{survey.missing[0]}.'
         )
     if survey.unusable:
-        findings = survey.report.findings
-        first = next(f for f in findings if f.image == survey.unusable[0])
+        errors = (f for f in survey.report.findings if f.level == 'error')
+        first = next(f for f in errors if f.image == survey.unusable[0])
         yield (
             f'{len(survey.unusable)} annotated images are left out, since training '
             f'would fail on them; first: {first.image}: {first.what}'

@@ -356,6 +356,8 @@ train_dataloader = dict(
     )
 )
 test_dataloader = dict(dataset=dict(pipeline=[*load, pack]))
+# Masks are for the model, not for the classifier.
+val_dataloader = val_evaluator = val_cfg = None
 # The pixels with the strongest maps get their class, those with the weakest are
 # background, by these shares of all pixels. The rest is unlabeled.
 seeds = dict(method='tags', foreground=0.2, background=0.6)

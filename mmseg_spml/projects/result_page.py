@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from mmengine.config import Config
-
+from mmseg_spml.engine.shipped_files import read_config_file
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.run_folders import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
@@ -85,7 +84,7 @@ def _score_table(folder: Path, scores: Sequence[dict]) -> str:
             'or test on images with masks by <code>mmseg-spml test</code>.</p>'
         )
     last = scores[-1]
-    cfg = Config.fromfile(folder / CONFIG)
+    cfg = read_config_file(folder / CONFIG)
     found = {name: last.get(f'IoU/{name}') for name in cfg.classes}
     texts = {n: 'no label' if v is None else f'{v:.1f}' for n, v in found.items()}
     rows = ''.join(

@@ -30,6 +30,7 @@ from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.annotations.text_files import read_names
+from mmseg_spml.engine.shipped_files import read_config_file
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.progress import watched
 from mmseg_spml.io.run_folders import RUN
@@ -273,7 +274,7 @@ def _config(folder: Path) -> Config:
     path = folder / CONFIG
     if not path.is_file():
         raise FileNotFoundError(f'{folder} is no project: it has no {CONFIG}')
-    cfg = Config.fromfile(path)
+    cfg = read_config_file(path)
     missing = [name for name in ('classes', 'images', 'lists') if name not in cfg]
     if missing or not (folder / ANNOTATIONS).is_file():
         raise FileNotFoundError(
@@ -332,13 +333,17 @@ def _joined(
 ) -> WeakAnnotation:
     """Join a correction with the earlier labels of its image.
 
-    Areas that a person drew before stay where the person has drawn nothing since.
+    What a person drew before stays where the person has drawn nothing since.
     """
     if before is None:
         return corrected
     shown = corrected.shown()
+    redrawn = dense_labels_of(corrected, classes, _DRAWN)
+    drawn = dense_labels_of(before, classes, _DRAWN)
+    kept, pixels = _marks_outside(before, redrawn, classes)
+    drawn = np.where(pixels == DENSE_UNLABELED, drawn, pixels)
     marks = replace(
-        before,
+        kept,
         polygons=[],
         masks=[],
         dense=None,
@@ -348,7 +353,6 @@ def _joined(
         absent=before.absent - shown,
     )
     (joined,) = merge_by_image([corrected, marks])
-    drawn = dense_labels_of(before, classes, _DRAWN)
     now, accepted = (
         dense_labels_of(joined, classes, (kind,)) for kind in ('dense', 'accepted')
     )
@@ -359,6 +363,41 @@ def _joined(
         dense=dense_map_of(classes, now),
         accepted=dense_map_of(classes, accepted),
     )
+
+
+def _marks_outside(
+    before: WeakAnnotation, redrawn: np.ndarray, classes: Sequence[str]
+) -> tuple[WeakAnnotation, np.ndarray]:
+    """Leave out points and strokes on areas that have another class since.
+
+    Returns:
+        The annotation without them, and the labels (H, W) of the pixels that they
+        still label, 254 elsewhere.
+    """
+    nothing = WeakAnnotation(before.image, *before.size)
+    free = redrawn == DENSE_UNLABELED
+
+    def labels_of(mark: WeakAnnotation) -> np.ndarray:
+        return dense_labels_of(mark, classes, ('points', 'strokes'))
+
+    def contradicted(labels: np.ndarray) -> bool:
+        marked = labels != DENSE_UNLABELED
+        return bool((marked & ~free & (redrawn != labels)).any())
+
+    points = [
+        point
+        for point in before.points
+        if not contradicted(labels_of(replace(nothing, points=[point])))
+    ]
+    strokes = []
+    pixels = np.full_like(redrawn, DENSE_UNLABELED)
+    for stroke in before.strokes:
+        labels = labels_of(replace(nothing, strokes=[stroke]))
+        if contradicted(labels):
+            pixels = np.where(free & (labels != DENSE_UNLABELED), labels, pixels)
+        else:
+            strokes.append(stroke)
+    return replace(before, points=points, strokes=strokes), pixels
 
 
 def _pixels(annotation: WeakAnnotation, kind: str) -> int:

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from mmengine.config import Config
-
+from mmseg_spml.annotations.formats import json_lines
+from mmseg_spml.annotations.label_map import known_tags
+from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.text_files import read_names
+from mmseg_spml.engine.shipped_files import read_config_file
 from mmseg_spml.io.images import READABLE_SUFFIXES
 from mmseg_spml.io.run_folders import RUN, last_checkpoint
 from mmseg_spml.projects.config_file import ANNOTATIONS, CLASSIFIER, CONFIG, LISTS
 from mmseg_spml.projects.result_page import write_result_page
 from mmseg_spml.projects.rounds import kept_rounds
+from mmseg_spml.projects.survey import BACKGROUND
 from mmseg_spml.recipes.execution import is_finished, run_recipe
 from mmseg_spml.recipes.stages import Recipe, Stage
 
@@ -31,7 +34,7 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
             f'{folder} is no project: it has no {CONFIG}. Write one by '
             f'`mmseg-spml init ANNOTATIONS {folder} --images IMAGES`'
         )
-    cfg = Config.fromfile(config)
+    cfg = read_config_file(config)
     # What the stages read is an input, so that they start anew after a change.
     read = (folder / ANNOTATIONS, folder / LISTS)
     inputs = tuple(str(path) for path in read if path.exists())
@@ -80,16 +83,25 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def check_images(folder: Path) -> None:
-    """Check that the images of a project are still there, before hours of training.
+def check_inputs(folder: Path) -> None:
+    """Check labels and images of a project, before an earlier run is set aside.
 
     Args:
         folder: The folder of the project.
 
     Raises:
+        AnnotationError: A label is of no class of the config, as after an edit.
         FileNotFoundError: Images are missing.
     """
-    cfg = Config.fromfile(folder / CONFIG)
+    cfg = read_config_file(folder / CONFIG)
+    background = BACKGROUND if BACKGROUND in cfg.classes else None
+    path = folder / ANNOTATIONS
+    if path.is_file():
+        for annotation in json_lines.read(path):
+            try:
+                known_tags(annotation, cfg.classes, background)
+            except AnnotationError as error:
+                raise error.at(file=path, place=annotation.image) from error
     validation = cfg.get('val_dataloader') or {}
     # In older projects the list of images with masks has no suffixes.
     suffixes = dict(
@@ -128,12 +140,13 @@ def train_project(folder: str | Path, processes: int = 1) -> Path:
     Raises:
         FileNotFoundError: The folder is no project, or images are missing that a stage
             would read.
+        AnnotationError: A label that a stage would read is of no class of the config.
         RuntimeError: A stage failed (the message names its log).
     """
     folder = Path(folder)
     recipe = Recipe(folder.name, folder, project_stages(folder))
     if not is_finished(recipe):
-        check_images(folder)
+        check_inputs(folder)
     run_recipe(recipe, processes)
     page = folder / RESULT
     write_result_page(folder, page)

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import Config
-
+from mmseg_spml.engine.shipped_files import read_config_file
 from mmseg_spml.io.run_folders import last_checkpoint
 
 _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
@@ -110,7 +109,7 @@ def read_recipe(
         ValueError: A stage is malformed or mentions a stage that does not come before
             it, or ``variables`` has a name that the file does not have.
     """
-    cfg = Config.fromfile(str(path))
+    cfg = read_config_file(path)
     entries: Sequence[Mapping] = cfg.get('stages', ())
     if not entries:
         raise ValueError(f'{path} has no `stages`')

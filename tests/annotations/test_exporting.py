@@ -126,6 +126,9 @@ def test_wrong_options(predictions, tmp_path):
         export_predictions(folder, tmp_path / 'x', 'cvat', without=['backgrond'])
     with pytest.raises(ValueError, match='tolerance must be 0 or more, got -1'):
         export_predictions(folder, tmp_path / 'x', 'cvat', tolerance=-1)
+    with pytest.raises(ValueError, match='leave --classes out'):
+        export_predictions(folder, tmp_path / 'x', 'cvat', classes=CLASSES[::-1])
+    (folder / 'classes.txt').unlink()
     with pytest.raises(ValueError, match='has the id 2, but there are 2 classes'):
         export_predictions(folder, tmp_path / 'x', 'cvat', classes=CLASSES[:2])
     table = folder / 'predictions.csv'

@@ -200,3 +200,16 @@ def test_inputs_that_contradict_each_other_lose_one_part(tmp_path, capsys):
         run_command('convert', first, second, out, '--on-error', 'skip')
     assert '"cat"' in out.read_text()
     assert "['dog'] are tags or shapes" in capsys.readouterr().out
+
+
+def test_classes_are_renamed_and_joined(tmp_path):
+    source, out = tmp_path / 'a.jsonl', tmp_path / 'b.jsonl'
+    source.write_text(
+        '{"image": "a.jpg", "size": [2, 3], "tags": ["Cat"],'
+        ' "points": [{"label": "cat ", "at": [1, 1]}]}\n'
+    )
+    run_command('convert', source, out, '--rename', 'Cat=cat', 'cat =cat')
+    (annotation,) = read_annotations(out)
+    assert annotation.tags == {'cat'} and annotation.points == [Point('cat', 1, 1)]
+    with pytest.raises(SystemExit, match='expected OLD=NEW'):
+        run_command('convert', source, out, '--rename', 'Cat')

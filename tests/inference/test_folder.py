@@ -103,6 +103,17 @@ def test_the_inferencer_of_mmsegmentation_predicts_the_same(root):
         assert np.array_equal(read_index_map(root / 'again/labels' / image), wanted)
 
 
+def test_images_of_more_bits_are_pointed_out(root, tmp_path, capsys):
+    (tmp_path / 'images').mkdir()
+    for name, depth in dict(a=np.uint8, b=np.uint16, c=np.uint16).items():
+        image = np.full((33, 47, 3), 90, depth)
+        cv2.imwrite(str(tmp_path / f'images/{name}.png'), image)
+    with pytest.raises(SystemExit, match='^0$'):
+        run_command('predict', root / 'run', tmp_path / 'images', tmp_path / 'out')
+    said = capsys.readouterr().err
+    assert 'Warning: b.png (and 1 other images) has more than 8 bits' in said
+
+
 def test_only_what_is_missing(root):
     cfg = Config.fromfile(root / 'run/tiny.py')
     checkpoint = root / 'run/iter_1.pth'

@@ -1,9 +1,12 @@
 """What a project warns of, and what it says of full masks."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from projects import made_up
 
+from mmseg_spml.annotations.formats import json_lines
 from mmseg_spml.projects.project import init_project
 
 CLASSES = ['background', 'cat', 'dog']
@@ -57,3 +60,30 @@ def test_values_that_may_mean_something_else(tmp_path):
         source, images, tmp_path / 'c', classes=CLASSES, values=known
     )
     assert '255' not in said(project)
+
+
+def test_names_that_differ_in_case_or_blanks(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    text = source.read_text()
+    source.write_text(text.replace('"cat"', '"Cat "', 1))
+    project = init_project(source, images, tmp_path / 'mine')
+    assert "The classes 'Cat ', 'cat' differ in case or blanks" in said(project)
+    assert "--rename 'Cat =cat'" in said(project)
+
+
+def test_tags_of_all_images(tmp_path):
+    source, images = made_up.make_data(tmp_path, annotate=made_up.tags)
+    assert 'All images have' not in said(init_project(source, images, tmp_path / 'a'))
+    one = [made_up.tags(f'0{number}.jpg', 'cat') for number in range(4)]
+    json_lines.write(one, source)
+    project = init_project(source, images, tmp_path / 'b')
+    assert "All images have the tags 'cat'" in said(project)
+
+
+def test_the_reason_of_images_that_are_left_out(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    other_size = made_up.strokes('00.jpg', 'cat')
+    other_size = replace(other_size, width=99, strokes=other_size.strokes[:1])
+    json_lines.write([other_size, *list(json_lines.read(source))[1:]], source)
+    project = init_project(source, images, tmp_path / 'mine')
+    assert 'first: 00.jpg: is 64x64, its annotation 64x99' in said(project)

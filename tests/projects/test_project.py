@@ -58,6 +58,7 @@ def test_an_earlier_project_is_set_aside(tmp_path):
     out = tmp_path / 'mine'
     run_command('init', source, '--images', images, out)
     assert project_stages(out)[0].name == 'classifier'
+    assert Config.fromfile(out / 'classifier.py').val_dataloader is None
     for name in ('rounds/01/run', 'run', 'regions', 'notes'):
         (out / name).mkdir(parents=True)
     (out / 'rounds/01/run/last_checkpoint').write_text('iter_2.pth')

@@ -16,7 +16,7 @@ from projects.test_project import shorten
 from mmseg_spml.annotations.exporting import EXPORTED
 from mmseg_spml.annotations.formats import json_lines, write_annotations
 from mmseg_spml.annotations.label_map import label_map
-from mmseg_spml.annotations.model import Polygon, WeakAnnotation
+from mmseg_spml.annotations.model import Point, Polygon, Stroke, WeakAnnotation
 from mmseg_spml.projects.project import init_project
 from mmseg_spml.projects.rounds import (
     add_labels,
@@ -84,7 +84,8 @@ def test_corrections_join_the_labels(project, tmp_path):
     assert f'{100 * share:.0f} % were left as they were' in text
     labels = labels_of(project)
     changed = labels['00.jpg']
-    assert changed.strokes == before['00.jpg'].strokes
+    cat, background = before['00.jpg'].strokes
+    assert changed.strokes == [background]  # that of the cat is now on a dog
     assert changed.dense.shown() == {'dog'}
     assert changed.accepted.shown() == {'background'}
     assert labels['01.jpg'] == before['01.jpg']
@@ -372,3 +373,26 @@ def test_an_interrupted_change_is_made_again(project, tmp_path, monkeypatch):
     assert len(kept_rounds(project)) == 1 and '02.jpg' in labels_of(project)
     train = (project / 'lists' / 'train.txt').read_text().split()
     assert train == ['00.jpg', '01.jpg', '02.jpg']
+
+
+def test_marks_give_way_to_what_is_drawn_on_them(project, tmp_path):
+    """A wrong click can be corrected in a later round; the rest of a stroke stays."""
+    before = WeakAnnotation(
+        '00.jpg',
+        SIDE,
+        SIDE,
+        points=[Point('cat', 30, 30), Point('dog', 31, 31), Point('cat', 60, 60)],
+        strokes=[Stroke('cat', [(4.0, 20.0), (60.0, 20.0)], 3)],
+    )
+    source = tmp_path / 'marks.jsonl'
+    json_lines.write([before], source)
+    add_labels(project, source)
+    background, cat = predicted('00.jpg').polygons
+    dog = replace(predicted('00.jpg'), polygons=[background, replace(cat, label='dog')])
+    correct(tmp_path / 'corrected', [dog], [predicted('00.jpg')])
+    add_labels(project, tmp_path / 'corrected')
+    found = labels_of(project)['00.jpg']
+    assert found.points == before.points[1:] and not found.strokes
+    labels = label_map(found, made_up.CLASSES, background=None)
+    assert (labels[16:48, 16:48] == 2).all()
+    assert (labels[20, 4:16] == 1).all() and (labels[20, 48:60] == 1).all()

@@ -18,7 +18,7 @@ from mmseg_spml.datasets.seed_files import SeedMaker
 from mmseg_spml.datasets.seed_folder import SeedFolder
 from mmseg_spml.functional.seeds.cam_files import save_cam
 from mmseg_spml.projects.project import init_project
-from mmseg_spml.projects.training import check_images
+from mmseg_spml.projects.training import check_inputs, train_project
 
 
 def loaded(project):
@@ -186,13 +186,13 @@ def test_lost_images_are_found_before_the_training(tmp_path, held_out):
     if held_out:
         (folder / 'lists' / 'train.txt').write_text('00.jpg\n')
         (folder / 'lists' / 'held_out.txt').write_text('03.jpg\n')
-    check_images(folder)
+    check_inputs(folder)
     (images / '03.jpg').unlink()
     listed = 'held_out' if held_out else 'train'
     with pytest.raises(FileNotFoundError, match=rf'1 of .*{listed}\.txt .*03\.jpg'):
-        check_images(folder)
+        check_inputs(folder)
     (folder / 'lists' / f'{listed}.txt').write_text('00.jpg\n01\n')
-    check_images(folder)
+    check_inputs(folder)
 
 
 def test_seeds_of_bands_see_what_the_model_sees(tmp_path):
@@ -242,3 +242,22 @@ def test_what_is_unknown_is_not_trained_as_absent(tmp_path):
         save_cam(tmp_path / 'cams' / f'{sample["map_name"]}.npz', cams)
     maker = SeedMaker(3, cams=str(tmp_path / 'cams'))
     assert [maker.seeds(s).max() for s in samples] == [0, 0, 3]
+
+
+def test_labels_of_no_class_are_found_before_the_training(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    folder = init_project(source, images, tmp_path / 'mine').folder
+    config = folder / 'config.py'
+    config.write_text(config.read_text().replace("'dog'", "'dgo'"))
+    with pytest.raises(ValueError, match=r"annotations.jsonl, 01.jpg: .*'dog'"):
+        check_inputs(folder)
+
+
+def test_a_config_that_is_no_python(tmp_path):
+    source, images = made_up.make_data(tmp_path)
+    folder = init_project(source, images, tmp_path / 'mine').folder
+    config = folder / 'config.py'
+    config.write_text(config.read_text().replace('max_iters = ', 'max_iters = 1O #'))
+    wanted = r'config\.py, or .* no valid Python in line \d+ \(max_iters = 1O'
+    with pytest.raises(ValueError, match=wanted):
+        train_project(folder)

@@ -103,7 +103,7 @@ def read(
         path: The folder, which may have subfolders, or one file.
         images: The folder of the images, in which their suffixes are looked up.
         classes: C class names, which are required unless ``_classes.csv`` or the file
-            of colors has them.
+            of colors has them; the former's values go before their order.
         problems: What to do with malformed entries; stop at the first if None.
         values: The meaning of values, or of colors; see
             :func:`~mmseg_spml.annotations.mask_values.dense_labels`.
@@ -120,11 +120,11 @@ def read(
         raise FileNotFoundError(f'there is no label map or folder of them: {path}')
     stated = colors_among(values)
     colors = None if stated else labelmap_of(path if path.is_dir() else path.parent)
-    if classes is None and (stated or colors):
+    if not (stated or colors):
+        classes = _stated_classes(path, classes)
+    elif classes is None:
         names_of_colors = dict.fromkeys((stated or colors or {}).values())
         classes = [name for name in names_of_colors if name not in (UNLABELED, VOID)]
-    if classes is None:
-        classes = _stated_classes(path)
     files = [path] if path.is_file() else _files(path, mask_suffix)
     if not files:
         raise AnnotationError(f'the folder holds no *{mask_suffix}.png', file=path)
@@ -173,14 +173,16 @@ def read_dense_map(
     return DenseMap(tuple(classes), dense_labels(_ids(path), classes, values))
 
 
-def _stated_classes(path: Path) -> list[str]:
+def _stated_classes(path: Path, given: Sequence[str] | None) -> Sequence[str]:
     """Return the class names of ``_classes.csv``, which lists values and names."""
     file = (path if path.is_dir() else path.parent) / _CLASSES_FILE
     if not file.is_file():
-        raise AnnotationError(
-            'index PNGs hold ids of classes; give the class names by --classes',
-            file=path,
-        )
+        if given is None:
+            raise AnnotationError(
+                'index PNGs hold ids of classes; give the class names by --classes',
+                file=path,
+            )
+        return given
     names: dict[int, str] = {}
     for line in read_lines(file)[1:]:
         number, _, name = line.partition(',')
@@ -327,6 +329,7 @@ class _ImageNames:
             raise MissingFileError(
                 f'there is no image {self.folder / parent / stem}.* for the label map '
                 f'{file}; check the folder given by --images{_suffix_hint(stem)}'
+                f'{_subfolder_hint(place)}'
             )
         if len(names) > 1:
             raise AnnotationError(
@@ -355,6 +358,13 @@ def _suffix_hint(stem: str) -> str:
         if found
         else ''
     )
+
+
+def _subfolder_hint(place: str) -> str:
+    parts = PurePosixPath(place).parts
+    if len(parts) < 2:
+        return ''
+    return f'. Or give the subfolder {parts[0]!r} in place of the folder of label maps'
 
 
 def _images_by_stem(folder: Path) -> dict[str, list[str]]:

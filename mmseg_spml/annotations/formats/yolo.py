@@ -89,8 +89,8 @@ def read(
     Args:
         path: The file or folder to read.
         images: The folder of the images; ``images`` in place of ``labels`` if None.
-        classes: Class names in the order of their numbers; those of the data set's own
-            files if None.
+        classes: Class names in the order of their numbers, for a data set without a
+            file of its own that has them.
         problems: What to do with malformed entries; stop at the first if None.
 
     Raises:
@@ -101,7 +101,7 @@ def read(
     if not path.exists():
         raise FileNotFoundError(f'there is no annotation file or folder {path}')
     folder = path if path.is_dir() else path.parent
-    names = _stated_names(folder) if classes is None else list(classes)
+    names = _stated_names(folder, classes)
     files = _files(path) if path.is_dir() else [path]
     if not files:
         raise AnnotationError('the folder holds no .txt file of labels', file=path)
@@ -161,7 +161,8 @@ def _find_below(images: Path, place: Path) -> str:
     return find_image(images, tried[-1].as_posix())
 
 
-def _stated_names(folder: Path) -> list[str]:
+def _stated_names(folder: Path, given: Sequence[str] | None) -> list[str]:
+    """Names of the data set's own file, since another order would mix up classes."""
     for place in (folder, *list(folder.absolute().parents)[:2]):
         file = place / 'data.yaml'
         if file.is_file():
@@ -170,11 +171,13 @@ def _stated_names(folder: Path) -> list[str]:
             file = place / name
             if file.is_file():
                 return [line.strip() for line in read_lines(file) if line.strip()]
-    raise AnnotationError(
-        'there is no data.yaml, classes.txt or obj.names with the names of the '
-        'classes; give them by --classes',
-        file=folder,
-    )
+    if given is None:
+        raise AnnotationError(
+            'there is no data.yaml, classes.txt or obj.names with the names of the '
+            'classes; give them by --classes',
+            file=folder,
+        )
+    return list(given)
 
 
 def _yaml_names(file: Path) -> list[str]:

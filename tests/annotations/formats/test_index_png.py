@@ -137,6 +137,8 @@ def test_class_names_beside_the_masks(tmp_path):
     (tmp_path / '_classes.csv').write_text('Pixel Value, Class\n0, ground\n1, cat\n')
     (annotation,) = read(tmp_path, classes=None)
     assert annotation.dense.classes == ('ground', 'cat')
+    (other,) = read(tmp_path, classes=('cat', 'dog', 'ground'))
+    assert other.dense.shown() == annotation.dense.shown() == {'cat'}
     (tmp_path / '_classes.csv').write_text('Pixel Value, Class\n0, a\n2, b\n')
     with pytest.raises(AnnotationError, match='_classes.csv: expected lines'):
         read(tmp_path, classes=None)

@@ -165,3 +165,9 @@ def test_rectangles_among_polygons_are_polygons(root):
     tree = '0 .1 .1 .2 .1 .3 .2 .2 .3 .1 .2\n'
     (annotation,) = read_annotations(label(root, window + tree))
     assert len(annotation.polygons) == 2 and not annotation.boxes
+
+
+def test_names_of_the_data_set_go_before_an_order_of_classes(root):
+    folder = label(root, '0 0.5 0.5 0.25 0.1\n')
+    (annotation,) = read_annotations(folder, classes=('background', 'dog', 'cat'))
+    assert annotation.boxes[0].label == 'cat'

@@ -131,9 +131,7 @@ def test_numbers_of_classes_must_agree():
 @pytest.mark.parametrize('diluted', [False, True])
 def test_diluted_cross_entropy_is_pointed_out(diluted, monkeypatch):
     said = []
-    monkeypatch.setattr(
-        heads, 'print_log', lambda text, **_: said.append(text)
-    )
+    monkeypatch.setattr(heads, 'print_log', lambda text, **_: said.append(text))
     loss = dict(type='CrossEntropyLoss', avg_non_ignore=not diluted)
     beside(decode_head=dict(PLAIN_HEAD, loss_decode=loss))
     assert len(said) == diluted
@@ -162,9 +160,7 @@ def test_a_branch_without_relations_needs_no_regions():
 @pytest.mark.parametrize('class_weight, warned', [(None, True), ([1.0] * C, False)])
 def test_diluted_losses_are_warned_of(monkeypatch, class_weight, warned):
     said = []
-    monkeypatch.setattr(
-        heads, 'print_log', lambda text, **options: said.append(text)
-    )
+    monkeypatch.setattr(heads, 'print_log', lambda text, **options: said.append(text))
     loss = dict(type='CrossEntropyLoss', class_weight=class_weight)
     beside(spml=None, decode_head=dict(PLAIN_HEAD, loss_decode=loss))
     assert bool(said) == warned

@@ -1,13 +1,15 @@
 """The names of images in Label Studio's tasks.
 
 The name within ``/data/local-files/?d=NAME`` or ``/data/upload/PROJECT/NAME`` is taken,
-on any server. It keeps the characters that Label Studio put before the name of an
-uploaded file. For any other address (``https://HOST/NAME?...``, ``s3://BUCKET/NAME``,
-``/NAME``) the whole path is taken. Addresses of a web server are percent-decoded, and
+on any server. The eight characters and the dash that Label Studio puts before the name
+of an uploaded file count as such if the image is there without them. For any other
+address (``https://HOST/NAME?...``, ``s3://BUCKET/NAME``, ``/NAME``) the whole path is
+taken. Addresses of a web server are percent-decoded, and
 other names are taken as they are.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -18,6 +20,7 @@ _LONGEST_ADDRESS = 4096
 _WEB = re.compile(r'https?://[^/?#]*', re.IGNORECASE)
 _STORAGE = re.compile(r'[a-z][a-z0-9+.-]*://[^/]*/', re.IGNORECASE)
 _LOCAL_FILE = re.compile(r'/data/local-files/?\?(?:[^#]*&)?d=([^&#]*)')
+_PREFIX = re.compile('^[0-9a-f]{8}-')
 _UPLOAD = re.compile(r'/data/upload/(?:\d+/)?')
 
 
@@ -59,6 +62,28 @@ def image_name(data: Any) -> str:
     if not name or path.endswith('/') or source.startswith('data:'):
         raise AnnotationError(f'the address {source[:80]!r} names no image file')
     return name
+
+
+def name_before_upload(name: str, images: Path | None) -> str:
+    """Return the name that an uploaded file had, if the image is there by it.
+
+    Args:
+        name: The name of :func:`image_name`.
+        images: The folder of the images, if it is given.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / 'a.jpg').touch()
+        >>> name_before_upload('1a2b3c4d-a.jpg', folder)
+        'a.jpg'
+        >>> name_before_upload('1a2b3c4d-b.jpg', folder)
+        '1a2b3c4d-b.jpg'
+    """
+    before = _PREFIX.sub('', name, count=1)
+    if images is None or not before or (images / name).is_file():
+        return name
+    return before if (images / before).is_file() else name
 
 
 def _ends_like_an_image(value: Any) -> bool:

@@ -38,7 +38,10 @@ from mmseg_spml.annotations.formats._shapes import (
     turned_box,
 )
 from mmseg_spml.annotations.formats.label_studio.brush import decode_brush
-from mmseg_spml.annotations.formats.label_studio.names import image_name
+from mmseg_spml.annotations.formats.label_studio.names import (
+    image_name,
+    name_before_upload,
+)
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -162,7 +165,7 @@ def _of_task(
             f'there are {len(done)} annotations of one image; keep one, mark one as '
             'ground truth, or cancel the others in Label Studio'
         )
-    name = image_name(task.get('data'))
+    name = name_before_upload(image_name(task.get('data')), images)
     results = _dicts(done[0].get('result'), 'result')
     size = _size(results) or _size_of_file(images, name)
     numbered = _with_labels(results)
@@ -285,7 +288,7 @@ def _size_of_file(images: Path | None, name: str) -> tuple[int, int]:
     except MissingFileError as error:
         raise MissingFileError(
             f'{error.problem}. Label Studio puts eight characters and a dash before '
-            'the name of an uploaded file: rename either'
+            'the name of an uploaded file, and _ in place of blanks: rename either'
         ) from error
 
 
