@@ -1,5 +1,6 @@
 """Training of a project: seeds if labels need them, the model, pictures, a page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmseg_spml.annotations.formats import json_lines
@@ -94,14 +95,8 @@ def check_inputs(folder: Path) -> None:
         FileNotFoundError: Images are missing.
     """
     cfg = read_config_file(folder / CONFIG)
-    background = BACKGROUND if BACKGROUND in cfg.classes else None
-    path = folder / ANNOTATIONS
-    if path.is_file():
-        for annotation in json_lines.read(path):
-            try:
-                known_tags(annotation, cfg.classes, background)
-            except AnnotationError as error:
-                raise error.at(file=path, place=annotation.image) from error
+    if 'classes' in cfg and (folder / ANNOTATIONS).is_file():
+        _check_labels(folder / ANNOTATIONS, cfg.classes)
     validation = cfg.get('val_dataloader') or {}
     # In older projects the list of images with masks has no suffixes.
     suffixes = dict(
@@ -117,6 +112,15 @@ def check_inputs(folder: Path) -> None:
                 f'{len(missing)} of the {len(images)} images in {path} are not there, '
                 f'such as {missing[0]}: put them back, or take their lines out'
             )
+
+
+def _check_labels(path: Path, classes: Sequence[str]) -> None:
+    background = BACKGROUND if BACKGROUND in classes else None
+    for annotation in json_lines.read(path):
+        try:
+            known_tags(annotation, classes, background)
+        except AnnotationError as error:
+            raise error.at(file=path, place=annotation.image) from error
 
 
 def _is_lost(image: Path) -> bool:
