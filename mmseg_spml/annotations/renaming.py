@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
+
 from mmseg_spml.annotations.model import (
     Box,
     Label,
@@ -27,8 +29,7 @@ def renamed_classes(
         names: The new name of each class that is renamed.
 
     Raises:
-        AnnotationError: Two classes of a label map get one name, or a class would be
-            present and absent.
+        AnnotationError: A class would be present and absent.
 
     Example:
         >>> weak = WeakAnnotation('a.jpg', 4, 6, points=[Point('bg', 1, 1)])
@@ -45,7 +46,11 @@ def renamed_classes(
     def renamed(dense: DenseMap | None) -> DenseMap | None:
         if dense is None:
             return None
-        return DenseMap([names.get(name, name) for name in dense.classes], dense.labels)
+        given = [names.get(name, name) for name in dense.classes]
+        joined = list(dict.fromkeys(given))
+        table = np.arange(256, dtype=np.uint8)  # 254 and 255 are no classes
+        table[: len(given)] = [joined.index(name) for name in given]
+        return DenseMap(joined, table[dense.labels])
 
     return replace(
         annotation,

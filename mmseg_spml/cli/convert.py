@@ -83,10 +83,16 @@ def command(
     problems = Problems(skip=on_error == 'skip')
     to = to or format_of_name(out)
     annotations: list[WeakAnnotation] = []
+    classes: set[str] = set()
     for path in inputs:
         found = reading.read(path, problems)
-        annotations += watched(found, f'reading {Path(path).name}')
-    annotations = [renamed_classes(one, names) for one in annotations]
+        for one in watched(found, f'reading {Path(path).name}'):
+            classes |= one.class_names()
+            with problems.leaving_out(file=path, place=one.image):
+                annotations.append(renamed_classes(one, names))
+    unused = names.keys() - classes
+    if unused:
+        raise click.UsageError(f'--rename: there is no class {sorted(unused)[0]!r}')
     merged = merge_by_image(annotations, problems, ' and '.join(inputs))
     if sample is not None:
         merged = sample_images(merged, sample, seed)

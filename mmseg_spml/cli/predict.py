@@ -115,8 +115,8 @@ def command(
     if summary.doubts:
         name, doubt = summary.doubts[0]
         number = len(summary.doubts)
-        others = f' (and {number - 1} other images)' if number > 1 else ''
-        click.echo(f'Warning: {name}{others} {doubt}', err=True)
+        others = f' (as are {number - 1} more in doubt)' if number > 1 else ''
+        click.echo(f'Warning: {name} {doubt}{others}', err=True)
     for name, error in summary.errors:
         click.echo(f'{name}: {error}', err=True)
     ctx.exit(int(bool(summary.errors)))

@@ -63,7 +63,7 @@ class VolumeDiceMetric(ClassIoUMetric):
                 f'{path}: the name {Path(path).stem!r} does not match the expression '
                 f'{self.volume.pattern!r} of the metric, which names the volume'
             )
-        return Path(path).with_name(match.group(1)).as_posix()
+        return Path(path).parent.joinpath(match.group(1) or '').as_posix()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Add the areas of the classes in a batch, with the volume of each image."""

@@ -8,6 +8,8 @@ import numpy as np
 from mmseg_spml.io.images import has_eight_bits
 
 _EIGHT_BITS = 255
+# A mean beyond this multiple of the training images' is hardly of their depth.
+_FAR = 8
 
 
 def doubt_of_depth(path: Path, image: np.ndarray, preprocessor: Any) -> str | None:
@@ -37,7 +39,11 @@ def doubt_of_depth(path: Path, image: np.ndarray, preprocessor: Any) -> str | No
             'has more than 8 bits, of which the loader of the model keeps the upper '
             'ones: if the model was trained on images of 8 bits, convert it to 8 bits'
         )
-    if image.dtype == np.uint16 and mean is not None and not trained_on_more:
-        if image.max(initial=0) > _EIGHT_BITS:
-            return 'has more than 8 bits, but the model was trained on images of 8 bits'
+    if image.dtype == np.uint16 and mean is not None:
+        known, found = float(mean.max()), float(image.mean())
+        if found > _FAR * known:
+            return (
+                f'has a mean of {found:.0f}, the training images at most {known:.0f} '
+                'in a band: are they of the same depth?'
+            )
     return None

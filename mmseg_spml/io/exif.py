@@ -12,13 +12,13 @@ def exif_orientation(path: Path) -> int:
     """Read how an image is turned when it is shown: 1 as stored, 2 to 8 otherwise.
 
     Args:
-        path: A readable image file. Pillow does not know some of many bands, which are
-            taken as they are stored.
+        path: A readable image file. Those that Pillow does not know, such as some of
+            many bands, or refuses for their size are taken as they are stored.
     """
     try:
         with Image.open(path) as image:
             return image.getexif().get(_ORIENTATION, 1)
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, Image.DecompressionBombError):
         return 1
 
 

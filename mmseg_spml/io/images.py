@@ -105,7 +105,7 @@ def read_bands(path: str | Path) -> np.ndarray:
 
     Returns:
         (H, W, bands), in the order of the file, red first in photographs; turned
-        upright if the file has an Exif orientation.
+        upright by the Exif orientation of files that Pillow knows.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -266,11 +266,11 @@ def has_eight_bits(path: Path) -> bool:
         path: A file that OpenCV reads, of any suffix; other files count as such.
     """
     if path.suffix.lower() not in ('.tif', '.tiff'):
-        return _says_eight_bits(path) or path.suffix.lower() not in ('.png', '.ppm')
+        return path.suffix.lower() != '.png' or _says_eight_bits(path)
     try:
         with Image.open(path) as image:
             bits = image.tag_v2.get(_TIFF_BITS, (8,))  # type: ignore[attr-defined]
-    except (UnidentifiedImageError, AttributeError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, AttributeError):
         return True
     return max(bits if isinstance(bits, tuple) else (bits,)) <= 8
 

@@ -128,7 +128,8 @@ def _names_alike(survey: Survey) -> Iterator[str]:
             yield (
                 f'The classes {", ".join(map(repr, names))} differ in case or blanks '
                 'alone. If they are one, join them, such as by `mmseg-spml convert '
-                f'{survey.source} joined.jsonl --rename {shlex.quote(pair)}`, and call '
+                f'{shlex.quote(str(survey.source))} joined.jsonl --rename '
+                f'{shlex.quote(pair)}`, and call '
                 'init with the result.'
             )
 

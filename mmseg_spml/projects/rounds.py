@@ -23,6 +23,7 @@ from mmseg_spml.annotations.label_map import (
     dense_labels_of,
     has_label_map,
     known_tags,
+    label_map,
 )
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
@@ -338,7 +339,7 @@ def _joined(
     if before is None:
         return corrected
     shown = corrected.shown()
-    redrawn = dense_labels_of(corrected, classes, _DRAWN)
+    redrawn = dense_labels_of(corrected, classes, (*_DRAWN, 'strokes', 'points'))
     drawn = dense_labels_of(before, classes, _DRAWN)
     kept, pixels = _marks_outside(before, redrawn, classes)
     drawn = np.where(pixels == DENSE_UNLABELED, drawn, pixels)
@@ -368,7 +369,9 @@ def _joined(
 def _marks_outside(
     before: WeakAnnotation, redrawn: np.ndarray, classes: Sequence[str]
 ) -> tuple[WeakAnnotation, np.ndarray]:
-    """Leave out points and strokes on areas that have another class since.
+    """Leave out what earlier points and strokes say of pixels of another class since.
+
+    A point counts by its pixel alone, not by the disc that training makes of it.
 
     Returns:
         The annotation without them, and the labels (H, W) of the pixels that they
@@ -378,7 +381,9 @@ def _marks_outside(
     free = redrawn == DENSE_UNLABELED
 
     def labels_of(mark: WeakAnnotation) -> np.ndarray:
-        return dense_labels_of(mark, classes, ('points', 'strokes'))
+        return label_map(
+            mark, classes, unlabeled=DENSE_UNLABELED, background=None, point_radius=0
+        )
 
     def contradicted(labels: np.ndarray) -> bool:
         marked = labels != DENSE_UNLABELED

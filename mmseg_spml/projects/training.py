@@ -15,7 +15,7 @@ from mmseg_spml.projects.result_page import write_result_page
 from mmseg_spml.projects.rounds import kept_rounds
 from mmseg_spml.projects.survey import BACKGROUND
 from mmseg_spml.recipes.execution import is_finished, run_recipe
-from mmseg_spml.recipes.stages import Recipe, Stage
+from mmseg_spml.recipes.stages import WORK_DIR, Recipe, Stage
 
 RESULT = 'result.html'
 
@@ -36,12 +36,13 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
             f'`mmseg-spml init ANNOTATIONS {folder} --images IMAGES`'
         )
     cfg = read_config_file(config)
+    model = f'{WORK_DIR}/{CONFIG}'
     # What the stages read is an input, so that they start anew after a change.
     read = (folder / ANNOTATIONS, folder / LISTS)
     inputs = tuple(str(path) for path in read if path.exists())
     stages = []
     if (folder / CLASSIFIER).is_file():
-        classifier = str(folder / CLASSIFIER)
+        classifier = f'{WORK_DIR}/{CLASSIFIER}'
         stages += [
             Stage(
                 'classifier',
@@ -66,20 +67,19 @@ def project_stages(folder: Path) -> tuple[Stage, ...]:
             ),
         ]
     elif 'seeds' in cfg:
-        stages.append(
-            Stage('seeds', 'seeds', (str(config), '{out}'), inputs, title='seeds')
-        )
+        stages.append(Stage('seeds', 'seeds', (model, '{out}'), inputs, title='seeds'))
     seeds = ('{seeds}',) if stages else ()
-    training = [str(config), '--work-dir', '{out}']
+    training = [model, '--work-dir', '{out}']
     before = kept_rounds(folder)
     if before:
-        training += ['--load-from', last_checkpoint(before[-1] / RUN)]
+        weights = Path(last_checkpoint(before[-1] / RUN)).relative_to(folder)
+        training += ['--load-from', f'{WORK_DIR}/{weights.as_posix()}']
     stages.append(
         Stage(RUN, 'train', tuple(training), (*inputs, *seeds), title='model')
     )
     if cfg.model.decode_head.type == 'SPMLHead':
         picture = ('--out', '{out}/samples.png', '--num', '8')
-        arguments = (str(config), f'{{{RUN}.checkpoint}}', *picture)
+        arguments = (model, f'{{{RUN}.checkpoint}}', *picture)
         stages.append(Stage('samples', 'draw', arguments, title='pictures'))
     return tuple(stages)
 
@@ -95,8 +95,10 @@ def check_inputs(folder: Path) -> None:
         FileNotFoundError: Images are missing.
     """
     cfg = read_config_file(folder / CONFIG)
-    if 'classes' in cfg and (folder / ANNOTATIONS).is_file():
-        _check_labels(folder / ANNOTATIONS, cfg.classes)
+    labels = folder / ANNOTATIONS
+    reads = Path(cfg.get('annotations', labels)).resolve() == labels.resolve()
+    if reads and 'classes' in cfg and labels.is_file():
+        _check_labels(labels, cfg.classes)
     validation = cfg.get('val_dataloader') or {}
     # In older projects the list of images with masks has no suffixes.
     suffixes = dict(

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmseg_spml.engine.shipped_files import config_file, is_config, read_config_file
 from mmseg_spml.io.atomic_file import write_json
-from mmseg_spml.recipes.stages import Recipe, Stage
+from mmseg_spml.recipes.stages import WORK_DIR, Recipe, Stage
 
-_HERE = '{work_dir}'
 # Parts of a config that one command reads: changing them does not affect others.
 _READ_BY = {
     'seeds': 'seeds',
@@ -74,30 +74,24 @@ def stage_key(recipe: Recipe, stage: Stage, keys: dict[str, str]) -> str:
         FileNotFoundError: An input is missing.
     """
     digest = hashlib.sha256()
-    arguments = [_within(recipe.work_dir, argument) for argument in stage.args]
-    parts = [stage.command, *arguments, *(keys[name] for name in stage.needs)]
+    parts = [stage.command, *stage.args, *(keys[name] for name in stage.needs)]
     for argument in stage.args:
-        if is_config(argument):
-            config = read_config_file(config_file(argument)).to_dict()
+        path = argument.replace(WORK_DIR, str(recipe.work_dir))
+        if is_config(path):
+            config = read_config_file(config_file(path)).to_dict()
             for key, command in _READ_BY.items():
                 if command != stage.command:
                     config.pop(key, None)
+            text = json.dumps(config, default=repr)
             # The folder may be moved or named by another path.
-            here = json.dumps(str(recipe.work_dir.resolve()))[1:-1]
-            parts.append(json.dumps(config, default=repr).replace(here, _HERE))
+            for here in (recipe.work_dir.absolute(), recipe.work_dir.resolve()):
+                text = text.replace(json.dumps(os.path.normpath(here))[1:-1], WORK_DIR)
+            parts.append(text)
     digest.update(json.dumps(parts).encode())
     for text in stage.inputs:
         for line in _contents(Path(recipe.filled(text, stage))):
             digest.update(line)
     return digest.hexdigest()
-
-
-def _within(folder: Path, argument: str) -> str:
-    """Write the path of a file in a folder without the path of the folder."""
-    path, folder = Path(argument).resolve(), folder.resolve()
-    if not (Path(argument).exists() and path.is_relative_to(folder)):
-        return argument
-    return f'{_HERE}/{path.relative_to(folder).as_posix()}'
 
 
 def _contents(path: Path) -> Iterator[bytes]:

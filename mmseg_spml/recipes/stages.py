@@ -8,6 +8,8 @@ from pathlib import Path
 from mmseg_spml.engine.shipped_files import read_config_file
 from mmseg_spml.io.run_folders import last_checkpoint
 
+WORK_DIR = '{work_dir}'
+"""The folder of the recipe, in an argument or input of a stage."""
 _PLACEHOLDER = re.compile(r'\{(\w+)(\.checkpoint)?\}')
 _KNOWN = {'name', 'command', 'args', 'inputs', 'title'}
 _TAKEN = ('lock', 'out', 'report', 'work_dir')

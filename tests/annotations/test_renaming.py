@@ -42,9 +42,15 @@ def test_all_parts():
     assert renamed_classes(weak, {'owl': 'hawk'}) == weak
 
 
+def test_classes_of_a_label_map_are_joined():
+    labels = np.array([[0, 1, 2], [254, 255, 1]], np.uint8)
+    weak = WeakAnnotation('a.jpg', 2, 3, dense=DenseMap(['Cat', 'cat', 'dog'], labels))
+    dense = renamed_classes(weak, {'Cat': 'cat'}).dense
+    assert dense.classes == ('cat', 'dog')
+    assert dense.labels.tolist() == [[0, 0, 1], [254, 255, 0]]
+
+
 def test_names_that_would_clash():
-    with pytest.raises(AnnotationError, match='different class names'):
-        renamed_classes(everything('bg'), {'bg': 'cat'})
     weak = WeakAnnotation('a.jpg', 4, 4, tags={'bg'}, absent={'dog'})
     with pytest.raises(AnnotationError, match='present and absent'):
         renamed_classes(weak, {'bg': 'dog'})

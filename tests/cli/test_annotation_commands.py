@@ -213,3 +213,5 @@ def test_classes_are_renamed_and_joined(tmp_path):
     assert annotation.tags == {'cat'} and annotation.points == [Point('cat', 1, 1)]
     with pytest.raises(SystemExit, match='expected OLD=NEW'):
         run_command('convert', source, out, '--rename', 'Cat')
+    with pytest.raises(SystemExit, match="there is no class 'Catt'"):
+        run_command('convert', source, out, '--rename', 'Catt=cat')

@@ -24,9 +24,13 @@ def test_files_of_more_bits_that_a_loader_cuts(tmp_path, suffix):
 
 def test_bands_of_another_depth(tmp_path):
     path = tmp_path / 'a.npy'
-    eight, deep = np.full((4, 6, 2), 200, np.uint8), np.full((4, 6, 2), 900, np.uint16)
+    eight, deep = np.full((4, 6, 2), 200, np.uint8), np.full((4, 6, 2), 9000, np.uint16)
     assert 'has 8 bits' in doubt_of_depth(path, eight, MORE)
-    assert 'trained on images of 8 bits' in doubt_of_depth(path, deep, EIGHT)
+    assert 'has a mean of 9000, the training images at most 120' in doubt_of_depth(
+        path, deep, EIGHT
+    )
     assert doubt_of_depth(path, eight, EIGHT) is None
     assert doubt_of_depth(path, deep, MORE) is None
+    assert doubt_of_depth(path, deep // 10, EIGHT) is None  # 12 bits, and dark
     assert doubt_of_depth(path, deep, SimpleNamespace(mean=None)) is None
+    assert doubt_of_depth(tmp_path / 'a.ppm', eight, EIGHT) is None

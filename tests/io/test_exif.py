@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.io.exif import exif_orientation, upright
-from mmseg_spml.io.images import read_bands
+from mmseg_spml.io.images import has_eight_bits, read_bands
 
 ORIENTATIONS = range(1, 9)
 
@@ -29,6 +29,17 @@ def test_an_image_is_turned_as_pillow_turns_it(tmp_path, orientation):
         expected = np.asarray(ImageOps.exif_transpose(image))
     turned = upright(pixels(4, 6, 3, dtype=np.uint8), exif_orientation(path))
     np.testing.assert_array_equal(turned, expected)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_images_that_pillow_refuses_for_their_size(tmp_path, monkeypatch, suffix):
+    if suffix == '.tif':
+        pytest.importorskip('tifffile')
+    save(tmp_path / f'a{suffix}', pixels(4, 6), 6)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 3)
+    assert exif_orientation(tmp_path / f'a{suffix}') == 1
+    assert read_bands(tmp_path / f'a{suffix}').shape == (4, 6, 1)
+    assert has_eight_bits(tmp_path / f'a{suffix}') == (suffix == '.tif')  # not known
 
 
 @pytest.mark.parametrize('orientation', ORIENTATIONS)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -334,7 +335,9 @@ def test_the_next_round_starts_from_the_last_one_in_any_folder(project, tmp_path
     run.mkdir(parents=True)
     (run / 'last_checkpoint').write_text('iter_2.pth')
     (run / 'iter_2.pth').touch()
-    command = project_stages(spaced)[0].args
+    stages = project_stages(spaced)
+    recipe = Recipe('spaced', spaced, stages)
+    command = [recipe.filled(argument, stages[0]) for argument in stages[0].args]
     assert command[command.index('--load-from') + 1] == str(run / 'iter_2.pth')
 
 
@@ -373,6 +376,37 @@ def test_an_interrupted_change_is_made_again(project, tmp_path, monkeypatch):
     assert len(kept_rounds(project)) == 1 and '02.jpg' in labels_of(project)
     train = (project / 'lists' / 'train.txt').read_text().split()
     assert train == ['00.jpg', '01.jpg', '02.jpg']
+
+
+def test_the_key_of_a_stage_is_that_of_a_moved_project(project, tmp_path, monkeypatch):
+    def key(folder):
+        stage = project_stages(folder)[0]
+        return stage_key(Recipe('project', folder, (stage,)), stage, {})
+
+    first = key(project)
+    monkeypatch.chdir(project)
+    assert key(Path('.')) == first
+    (tmp_path / 'link').symlink_to(project)
+    assert key(tmp_path / 'link') == first
+    project.rename(tmp_path / 'moved')
+    assert key(tmp_path / 'moved') == first
+
+
+@pytest.mark.parametrize('new', ['points', 'strokes'])
+def test_new_marks_go_before_earlier_ones(project, tmp_path, new):
+    before = WeakAnnotation(
+        '00.jpg', SIDE, SIDE, points=[Point('dog', 5, 5), Point('dog', 16.5, 5)]
+    )
+    source = tmp_path / 'marks.jsonl'
+    json_lines.write([before], source)
+    add_labels(project, source)
+    marks = dict(points=[Point('cat', 5, 5)], strokes=[Stroke('cat', [(2, 5), (8, 5)])])
+    answer = replace(predicted('00.jpg'), **{new: marks[new]})
+    correct(tmp_path / 'corrected', [answer], [predicted('00.jpg')])
+    add_labels(project, tmp_path / 'corrected')
+    found = labels_of(project)['00.jpg']
+    assert label_map(found, made_up.CLASSES, background=None)[5, 5] == 1
+    assert Point('dog', 16.5, 5) in found.points  # near it, but not on it
 
 
 def test_marks_give_way_to_what_is_drawn_on_them(project, tmp_path):

@@ -224,7 +224,8 @@ def _split(cell: str, separator: str | None) -> list[str]:
     if others and separator and separator not in cell:
         raise AnnotationError(
             f'{cell[:40]!r} has {others[0]!r} between its tags, other rows have '
-            f'{separator!r}: use one of them in the whole table'
+            f'{separator!r}: use one of them in the whole table, also after a single '
+            'tag that has the other'
         )
     return cell.split(separator)
 

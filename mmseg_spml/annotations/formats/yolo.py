@@ -101,7 +101,7 @@ def read(
     if not path.exists():
         raise FileNotFoundError(f'there is no annotation file or folder {path}')
     folder = path if path.is_dir() else path.parent
-    names = _stated_names(folder, classes)
+    names = _class_names(folder, classes)
     files = _files(path) if path.is_dir() else [path]
     if not files:
         raise AnnotationError('the folder holds no .txt file of labels', file=path)
@@ -161,16 +161,21 @@ def _find_below(images: Path, place: Path) -> str:
     return find_image(images, tried[-1].as_posix())
 
 
-def _stated_names(folder: Path, given: Sequence[str] | None) -> list[str]:
-    """Names of the data set's own file, since another order would mix up classes."""
+def _class_names(folder: Path, given: Sequence[str] | None) -> list[str]:
+    """Names in the order of the data set's own file, if there is one."""
     for place in (folder, *list(folder.absolute().parents)[:2]):
-        file = place / 'data.yaml'
-        if file.is_file():
-            return _yaml_names(file)
-        for name in _LISTS_OF_NAMES:
+        for name in ('data.yaml', *_LISTS_OF_NAMES):
             file = place / name
-            if file.is_file():
-                return [line.strip() for line in read_lines(file) if line.strip()]
+            stated = _stated_names(file) if file.is_file() else []
+            foreign = [one for one in stated if one not in (given or stated)]
+            if foreign:
+                raise AnnotationError(
+                    f'names the classes {", ".join(stated)}, of which --classes lacks '
+                    f'{foreign[0]!r}: give all of them, or correct the file',
+                    file=file,
+                )
+            if stated:
+                return stated
     if given is None:
         raise AnnotationError(
             'there is no data.yaml, classes.txt or obj.names with the names of the '
@@ -180,7 +185,9 @@ def _stated_names(folder: Path, given: Sequence[str] | None) -> list[str]:
     return list(given)
 
 
-def _yaml_names(file: Path) -> list[str]:
+def _stated_names(file: Path) -> list[str]:
+    if file.name in _LISTS_OF_NAMES:
+        return [line.strip() for line in read_lines(file) if line.strip()]
     try:
         content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -192,7 +199,9 @@ def _yaml_names(file: Path) -> list[str]:
             'export COCO',
             file=file,
         )
-    names = content.get('names')
+    if 'names' not in content:
+        return []
+    names = content['names']
     if isinstance(names, dict) and sorted(names) == list(range(len(names))):
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:

@@ -36,7 +36,7 @@ class ExactResumeHook(Hook):
             for hook in runner.hooks
             if isinstance(hook, CheckpointHook) and not hook.by_epoch
         ]
-        within = [interval for interval in intervals if interval % passes]
+        within = [one for one in intervals if one > 0 and one % passes]
         if within:
             print_log(
                 f'Checkpoints every {within[0]} iterations come within the '

@@ -1,5 +1,6 @@
 """The classifier of pixels by their unit embeddings."""
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
@@ -36,5 +37,6 @@ class PixelClassifier(nn.Sequential):
     def forward(self, embedding: Tensor) -> Tensor:
         """Logits ``(N, C, h, w)`` of embedding maps ``(N, D, h, w)`` of any length."""
         # In half precision the smallest divisor would be 0.
-        unit = F.normalize(embedding.float(), dim=1, eps=1e-12)
+        wide = embedding.to(torch.promote_types(embedding.dtype, torch.float32))
+        unit = F.normalize(wide, dim=1, eps=1e-12)
         return super().forward(unit.to(embedding.dtype))

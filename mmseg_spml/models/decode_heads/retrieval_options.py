@@ -42,6 +42,8 @@ class RetrievalOptions:
     backend: str = 'torch'
 
     def __post_init__(self) -> None:
+        if not isinstance(self.grid, int):  # the pooler refuses it
+            object.__setattr__(self, 'grid', tuple(self.grid))
         if self.neighbors < 1:
             raise ValueError(
                 f'retrieval.neighbors must be 1 or more, got {self.neighbors}'

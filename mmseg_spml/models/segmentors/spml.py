@@ -52,7 +52,7 @@ class SPMLSegmentor(HeadLosses, SPMLPrediction, EncoderDecoder):
             if not isinstance(part, wanted):
                 raise ValueError(
                     f'the {name} of an SPMLSegmentor must be a {wanted.__name__}, got '
-                    f'{type(part).__name__}: other heads are for WeakEncoderDecoder'
+                    f'{type(part).__name__}. WeakEncoderDecoder is for other models'
                 )
         modules = dict(self.named_modules())
         for name in frozen_modules:

@@ -171,3 +171,12 @@ def test_names_of_the_data_set_go_before_an_order_of_classes(root):
     folder = label(root, '0 0.5 0.5 0.25 0.1\n')
     (annotation,) = read_annotations(folder, classes=('background', 'dog', 'cat'))
     assert annotation.boxes[0].label == 'cat'
+
+
+def test_names_that_the_classes_lack(root):
+    folder = label(root, '0 0.5 0.5 0.25 0.1\n')
+    with pytest.raises(AnnotationError, match="data.yaml.* --classes lacks 'dog'"):
+        list(read_annotations(folder, classes=('cat', 'cow')))
+    (root / 'data.yaml').write_text('path: x\n')
+    (annotation,) = read_annotations(folder, classes=('cow', 'cat'))
+    assert annotation.boxes[0].label == 'cow'

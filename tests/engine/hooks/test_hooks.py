@@ -57,7 +57,7 @@ def test_numbers_are_not_mixed_up():
     assert len({str(draws(*n)) for n in ((1, 0, 0), (0, 1, 0), (0, 0, 1))}) == 3
 
 
-@pytest.mark.parametrize('interval, said', [(6, False), (5, True)])
+@pytest.mark.parametrize('interval, said', [(6, False), (5, True), (-1, False)])
 def test_checkpoints_within_an_optimizer_step(monkeypatch, interval, said):
     lines = []
     module = 'mmseg_spml.engine.hooks.exact_resume.print_log'

@@ -212,6 +212,10 @@ def test_ignored_tags_are_classes():
 def test_half_precision_of_a_zero_embedding():
     classifier = head().classifier.half().eval()
     assert classifier(torch.zeros(1, D, 3, 3).half()).isfinite().all()
+    classifier.double()  # keeps its precision
+    one = embedding_map().detach().double() / 3
+    unit = F.normalize(one, dim=1)
+    torch.testing.assert_close(classifier(one), classifier(unit), rtol=0, atol=1e-12)
 
 
 def test_reduction_reaches_the_relations():

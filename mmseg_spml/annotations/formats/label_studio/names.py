@@ -8,6 +8,7 @@ taken. Addresses of a web server are percent-decoded, and
 other names are taken as they are.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,10 @@ def name_before_upload(name: str, images: Path | None) -> str:
         '1a2b3c4d-b.jpg'
     """
     before = _PREFIX.sub('', name, count=1)
-    if images is None or not before or (images / name).is_file():
+    # os.path.isfile, unlike Path.is_file, is False for names that no file can have.
+    if images is None or not before or os.path.isfile(images / name):
         return name
-    return before if (images / before).is_file() else name
+    return before if os.path.isfile(images / before) else name
 
 
 def _ends_like_an_image(value: Any) -> bool:
