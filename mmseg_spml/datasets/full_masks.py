@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.utils import register_all_modules
 
@@ -16,7 +16,6 @@ from mmseg_spml.annotations.mask_values import Value
 from mmseg_spml.annotations.model import AnnotationError
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
 from mmseg_spml.datasets.list_files import samples_of
-from mmseg_spml.engine.shipped_files import read_config_file
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.folders import files_with_suffix
 
@@ -136,7 +135,7 @@ def masks_of_config(
             has no masks, or two images have the same name.
     """
     register_all_modules()
-    config = read_config_file(path)
+    config = Config.fromfile(path)
     loader = config.get(f'{split}_dataloader')
     if not loader or 'dataset' not in loader:
         raise ValueError(f'{path} has no {split}_dataloader with a dataset')
