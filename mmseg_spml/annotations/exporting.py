@@ -129,8 +129,7 @@ def export_predictions(
     check_new_folder(out)
     if options.get('tolerance') is not None and options['tolerance'] < 0:
         raise ValueError(f'the tolerance must be 0 or more, got {options["tolerance"]}')
-    names = classes or _class_names(folder)
-    _check_order(folder, names)
+    names = _class_names(folder, classes)
     unknown = sorted(set(options.get('without', ())) - set(names))
     if unknown:
         raise ValueError(f'{unknown} are none of the classes {list(names)}')
@@ -169,30 +168,29 @@ def export_predictions(
     return export
 
 
-def _check_order(folder: Path, names: Sequence[str]) -> None:
-    """Check that names are those of the predictions, whose ids they stand for.
+def _class_names(folder: Path, given: Sequence[str] | None) -> Sequence[str]:
+    """Return the names that the ids of predictions stand for.
 
     Raises:
-        ValueError: The predictions have others, or in another order.
+        ValueError: The predictions have other names than the given ones, or in another
+            order.
+        FileNotFoundError: Nothing names the classes.
     """
-    if not (folder / CLASSES).is_file():
-        return
-    stated = _class_names(folder)
-    if list(names) != stated:
-        raise ValueError(
-            f'the ids of the predictions are those of {folder / CLASSES}, '
-            f'{", ".join(stated)}: leave --classes out'
-        )
-
-
-def _class_names(folder: Path) -> list[str]:
     path = folder / CLASSES
-    if not path.is_file():
+    if path.is_file():
+        stated = class_names([str(path)]) or []
+        if given and list(given) != stated:
+            raise ValueError(
+                f'the ids of the predictions are those of {path}, {", ".join(stated)}: '
+                'leave --classes out'
+            )
+        return stated
+    if not given:
         raise FileNotFoundError(
             f'{folder} has no {CLASSES}: name the classes in the order of their ids '
             'by --classes'
         )
-    return class_names([str(path)]) or []
+    return given
 
 
 def _predicted_images(

@@ -11,11 +11,10 @@ from mmseg_spml.annotations.model import (
     checked_size,
 )
 from mmseg_spml.annotations.validation import MissingFileError
+from mmseg_spml.io.exif import ON_THEIR_SIDE, orientation_of
 from mmseg_spml.io.images import BANDED_SUFFIXES, size_of_bands
 
-_ORIENTATION = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
-_ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
 def image_size(folder: Path | None, name: str) -> tuple[int, int]:
@@ -47,7 +46,7 @@ def image_size(folder: Path | None, name: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = _stored_size(image)
-            turned = image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
+            turned = orientation_of(image) in ON_THEIR_SIDE
     except UnidentifiedImageError as error:
         return _size_of_bands(path, error)
     except Exception as error:  # decoders raise errors of any kind for damaged files

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmseg_spml.io.images import has_eight_bits
 
-_EIGHT_BITS = 255
+_LARGEST_OF_EIGHT_BITS = 255
 # A mean beyond this multiple of the training images' is hardly of their depth.
 _FAR = 8
 
@@ -31,7 +31,7 @@ def doubt_of_depth(path: Path, image: np.ndarray, preprocessor: Any) -> str | No
         'has 8 bits, but the model was trained on images of more'
     """
     mean = getattr(preprocessor, 'mean', None)
-    trained_on_more = mean is not None and float(mean.max()) > _EIGHT_BITS
+    trained_on_more = mean is not None and float(mean.max()) > _LARGEST_OF_EIGHT_BITS
     if image.dtype == np.uint8 and trained_on_more:
         return 'has 8 bits, but the model was trained on images of more'
     if image.dtype == np.uint8 and not has_eight_bits(path):

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+ON_THEIR_SIDE = (5, 6, 7, 8)
+"""The orientations in which height and width change places."""
 _ORIENTATION = 0x0112
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the orientation of an opened image; see :func:`exif_orientation`."""
+    return image.getexif().get(_ORIENTATION, 1)
 
 
 def exif_orientation(path: Path) -> int:
@@ -17,7 +24,7 @@ def exif_orientation(path: Path) -> int:
     """
     try:
         with Image.open(path) as image:
-            return image.getexif().get(_ORIENTATION, 1)
+            return orientation_of(image)
     except (UnidentifiedImageError, Image.DecompressionBombError):
         return 1
 
@@ -36,7 +43,7 @@ def upright(image: np.ndarray, orientation: int) -> np.ndarray:
         >>> upright(np.array([[1, 2, 3], [4, 5, 6]]), 6).tolist()
         [[4, 1], [5, 2], [6, 3]]
     """
-    if orientation in (5, 6, 7, 8):
+    if orientation in ON_THEIR_SIDE:
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]

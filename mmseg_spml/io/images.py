@@ -247,7 +247,9 @@ def read_picture(path: str | Path) -> np.ndarray:
     suffix = Path(path).suffix.lower()
     if suffix == '.npy':
         return three_bands(read_bands(path))
-    if not Path(path).is_file() or _says_eight_bits(Path(path)):
+    if not Path(path).is_file() or suffix in _EIGHT_BITS:
+        return read_image(path)
+    if suffix == '.png' and _is_shallow_png(Path(path)):
         return read_image(path)
     check_image(path)
     try:
@@ -266,7 +268,7 @@ def has_eight_bits(path: Path) -> bool:
         path: A file that OpenCV reads, of any suffix; other files count as such.
     """
     if path.suffix.lower() not in ('.tif', '.tiff'):
-        return path.suffix.lower() != '.png' or _says_eight_bits(path)
+        return path.suffix.lower() != '.png' or _is_shallow_png(path)
     try:
         with Image.open(path) as image:
             bits = image.tag_v2.get(_TIFF_BITS, (8,))  # type: ignore[attr-defined]
@@ -275,10 +277,8 @@ def has_eight_bits(path: Path) -> bool:
     return max(bits if isinstance(bits, tuple) else (bits,)) <= 8
 
 
-def _says_eight_bits(path: Path) -> bool:
-    """Whether an image file has eight bits, as far as its head says."""
-    if path.suffix.lower() != '.png':
-        return path.suffix.lower() in _EIGHT_BITS
+def _is_shallow_png(path: Path) -> bool:
+    """Whether a PNG file has eight bits or less, as its head says."""
     with path.open('rb') as file:
         head = file.read(_PNG_DEPTH + 1)
     return len(head) > _PNG_DEPTH and head[_PNG_DEPTH] <= 8

@@ -129,8 +129,7 @@ def _names_alike(survey: Survey) -> Iterator[str]:
                 f'The classes {", ".join(map(repr, names))} differ in case or blanks '
                 'alone. If they are one, join them, such as by `mmseg-spml convert '
                 f'{shlex.quote(str(survey.source))} joined.jsonl --rename '
-                f'{shlex.quote(pair)}`, and call '
-                'init with the result.'
+                f'{shlex.quote(pair)}`, and call init with the result.'
             )
 
 

@@ -3,15 +3,13 @@
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config
 
 from mmseg_spml.annotations.class_names import as_background
 from mmseg_spml.annotations.corrections import with_accepted
-from mmseg_spml.annotations.dense_masks import dense_map_of
 from mmseg_spml.annotations.exporting import EXPORTED
 from mmseg_spml.annotations.formats import (
     detect_format,
@@ -20,10 +18,8 @@ from mmseg_spml.annotations.formats import (
 )
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.label_map import (
-    dense_labels_of,
     has_label_map,
     known_tags,
-    label_map,
 )
 from mmseg_spml.annotations.merge import merge_by_image
 from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
@@ -36,11 +32,10 @@ from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.progress import watched
 from mmseg_spml.io.run_folders import RUN
 from mmseg_spml.projects.config_file import ANNOTATIONS, CONFIG
+from mmseg_spml.projects.earlier_labels import with_earlier_labels
 from mmseg_spml.projects.survey import BACKGROUND, labels_pixels, says_anything
 
 ROUNDS = 'rounds'
-# The kinds of areas that a person draws.
-_DRAWN = ('dense', 'polygons', 'masks')
 # How to stop mixing images with and without labeled pixels.
 _UNMIX = (
     'remove labeled_share and SplitBatchNormHook from config.py, and divide '
@@ -188,7 +183,7 @@ def add_labels(
             before = labels.get(annotation.image)
             if known is not None:
                 corrected = with_accepted(updated, _renamed(known, classes), classes)
-                updated = _joined(corrected, before, classes)
+                updated = with_earlier_labels(corrected, before, classes)
                 new.corrected += 1
                 new.drawn += _pixels(corrected, 'dense')
                 new.accepted += _pixels(corrected, 'accepted')
@@ -327,82 +322,6 @@ def _renamed(annotation: WeakAnnotation, classes: Sequence[str]) -> WeakAnnotati
     return renamed_classes(
         annotation, {n: BACKGROUND for n in names if as_background(n)}
     )
-
-
-def _joined(
-    corrected: WeakAnnotation, before: WeakAnnotation | None, classes: Sequence[str]
-) -> WeakAnnotation:
-    """Join a correction with the earlier labels of its image.
-
-    What a person drew before stays where the person has drawn nothing since.
-    """
-    if before is None:
-        return corrected
-    shown = corrected.shown()
-    redrawn = dense_labels_of(corrected, classes, (*_DRAWN, 'strokes', 'points'))
-    drawn = dense_labels_of(before, classes, _DRAWN)
-    kept, pixels = _marks_outside(before, redrawn, classes)
-    drawn = np.where(pixels == DENSE_UNLABELED, drawn, pixels)
-    marks = replace(
-        kept,
-        polygons=[],
-        masks=[],
-        dense=None,
-        accepted=None,
-        # The person has seen the whole image since.
-        tags_complete=before.tags_complete and shown <= {BACKGROUND, *before.tags},
-        absent=before.absent - shown,
-    )
-    (joined,) = merge_by_image([corrected, marks])
-    now, accepted = (
-        dense_labels_of(joined, classes, (kind,)) for kind in ('dense', 'accepted')
-    )
-    now = np.where(now == DENSE_UNLABELED, drawn, now)
-    accepted = np.where(now == DENSE_UNLABELED, accepted, DENSE_UNLABELED)
-    return replace(
-        joined,
-        dense=dense_map_of(classes, now),
-        accepted=dense_map_of(classes, accepted),
-    )
-
-
-def _marks_outside(
-    before: WeakAnnotation, redrawn: np.ndarray, classes: Sequence[str]
-) -> tuple[WeakAnnotation, np.ndarray]:
-    """Leave out what earlier points and strokes say of pixels of another class since.
-
-    A point counts by its pixel alone, not by the disc that training makes of it.
-
-    Returns:
-        The annotation without them, and the labels (H, W) of the pixels that they
-        still label, 254 elsewhere.
-    """
-    nothing = WeakAnnotation(before.image, *before.size)
-    free = redrawn == DENSE_UNLABELED
-
-    def labels_of(mark: WeakAnnotation) -> np.ndarray:
-        return label_map(
-            mark, classes, unlabeled=DENSE_UNLABELED, background=None, point_radius=0
-        )
-
-    def contradicted(labels: np.ndarray) -> bool:
-        marked = labels != DENSE_UNLABELED
-        return bool((marked & ~free & (redrawn != labels)).any())
-
-    points = [
-        point
-        for point in before.points
-        if not contradicted(labels_of(replace(nothing, points=[point])))
-    ]
-    strokes = []
-    pixels = np.full_like(redrawn, DENSE_UNLABELED)
-    for stroke in before.strokes:
-        labels = labels_of(replace(nothing, strokes=[stroke]))
-        if contradicted(labels):
-            pixels = np.where(free & (labels != DENSE_UNLABELED), labels, pixels)
-        else:
-            strokes.append(stroke)
-    return replace(before, points=points, strokes=strokes), pixels
 
 
 def _pixels(annotation: WeakAnnotation, kind: str) -> int:

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,13 +31,10 @@ def is_finished(recipe: Recipe) -> bool:
         FileNotFoundError: An input of a stage is missing.
     """
     manifest = Manifest(recipe.work_dir)
-    keys: dict[str, str] = {}
-    for stage in recipe.stages:
-        keys[stage.name] = stage_key(recipe, stage, keys)
-        folder = recipe.folder(stage.name)
-        if not manifest.is_done(stage.name, keys[stage.name], folder):
-            return False
-    return True
+    return all(
+        manifest.is_done(stage.name, key, recipe.folder(stage.name))
+        for stage, key in _keyed(recipe)
+    )
 
 
 def run_recipe(recipe: Recipe, processes: int = 1) -> None:
@@ -66,12 +63,10 @@ def run_recipe(recipe: Recipe, processes: int = 1) -> None:
             )
     manifest = Manifest(recipe.work_dir)
     table = _LiveTable(recipe)
-    keys: dict[str, str] = {}
     # Stages inherit the lock, in case only their parent is killed.
     others = 'another run of the recipe, or a stage of one that was killed'
     with locked_folder(recipe.work_dir, others) as lock, table:
-        for stage in recipe.stages:
-            keys[stage.name] = key = stage_key(recipe, stage, keys)
+        for stage, key in _keyed(recipe):
             folder = recipe.folder(stage.name)
             if manifest.is_done(stage.name, key, folder):
                 seconds = manifest.entries[stage.name]['seconds']
@@ -92,6 +87,14 @@ def run_recipe(recipe: Recipe, processes: int = 1) -> None:
             files = count_files(folder)
             manifest.set(stage.name, state='done', seconds=seconds, files=files)
             table.show(stage.name, 'done', _clock(seconds))
+
+
+def _keyed(recipe: Recipe) -> Iterator[tuple[Stage, str]]:
+    """Yield the stages with their keys, which may depend on what earlier ones write."""
+    keys: dict[str, str] = {}
+    for stage in recipe.stages:
+        keys[stage.name] = stage_key(recipe, stage, keys)
+        yield stage, keys[stage.name]
 
 
 def _is_module(command: str) -> bool:

@@ -25,6 +25,7 @@ from mmseg_spml.models.losses.image_losses import (
     split_off_image_losses,
 )
 from mmseg_spml.models.losses.label_propagation import LabelPropagationLoss
+from mmseg_spml.models.losses.loss_checks import check_distinct_names
 from mmseg_spml.models.losses.reduction import checked_reduction, divisor
 from mmseg_spml.models.losses.relations import SemanticAnnotationLoss
 
@@ -186,12 +187,7 @@ class SPMLHead(BaseDecodeHead):
         names += [str(relation.loss_name) for relation in self.relations]
         if self.propagation is not None:
             names += [self.propagation.loss_name, 'loss_teacher']
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f'each relation and propagation needs a loss_name of its own, got '
-                f'{twice} more than once'
-            )
+        check_distinct_names(names)
 
     def check_embedding_is_trained(self) -> None:
         """Check that a loss of the head trains the embedding.

@@ -4,8 +4,8 @@ The name within ``/data/local-files/?d=NAME`` or ``/data/upload/PROJECT/NAME`` i
 on any server. The eight characters and the dash that Label Studio puts before the name
 of an uploaded file count as such if the image is there without them. For any other
 address (``https://HOST/NAME?...``, ``s3://BUCKET/NAME``, ``/NAME``) the whole path is
-taken. Addresses of a web server are percent-decoded, and
-other names are taken as they are.
+taken. Addresses of a web server are percent-decoded, and other names are taken as they
+are.
 """
 
 import os
