@@ -216,6 +216,9 @@ def similarity_loss(
     Returns:
         Scalar; without pixels to compare, a zero that is attached to the graph.
 
+    Raises:
+        ValueError: ``segments`` has no ``prototypes_loc`` to compare.
+
     Example:
         >>> from mmseg_spml.functional import SegmentPooler
         >>> labels, regions = torch.zeros(2, 1, 2, 2, dtype=torch.long)
@@ -225,6 +228,11 @@ def similarity_loss(
         >>> bool(similarity_loss(segments, concentration=16.0) > 0)
         True
     """
+    if located and segments.prototypes_loc.shape[1] != segments.pixels_loc.shape[1]:
+        raise ValueError(
+            'expected the segments of the pixels\' own images, as pooled; those of a '
+            'memory or of other ranks have no prototypes_loc to compare'
+        )
     count = segments.pixels.new_zeros(segments.num_images)
     ones = count.new_ones(()).expand(len(segments.pixel_image))
     count.index_add_(0, segments.pixel_image, ones)

@@ -23,7 +23,8 @@ class Segments:
         pixel_segment: Segment of each pixel ``(P,)``, int64 in ``[0, S)``.
         pixel_image: Image of each pixel ``(P,)``, int64 in ``[0, N)``.
         prototypes: Unit means ``u = norm(sum v)`` of the segments ``(S, D)``.
-        prototypes_loc: Unit means of ``w``, ``(S, D+L)``.
+        prototypes_loc: Unit means of ``w``, ``(S, D+L)``; ``(S, 0)`` in segments of
+            other ranks and steps, for positions are compared within an image alone.
         label: Weak label of each segment ``(S,)``, int64.
         region: Region (over-segmentation id) of each segment ``(S,)``, int64.
         image: Image of each segment ``(S,)``, int64 in ``[0, N)``.
@@ -83,19 +84,23 @@ class Segments:
         return replace(self, **moved)
 
     def to_memory(self) -> 'Segments':
-        """Detached copy of the segments without their pixels, for a segment memory."""
+        """Detached copy without pixels and ``prototypes_loc``, for a segment memory."""
         # Clone, because views would keep and save the storage of all pixels.
         kept = {
             name: (value[:0] if name in _PIXEL_FIELDS else value).detach().clone()
-            for name, value in self.tensors().items()
+            for name, value in self._without_prototypes_loc().tensors().items()
         }
         return replace(self, **kept)
+
+    def _without_prototypes_loc(self) -> 'Segments':
+        return replace(self, prototypes_loc=self.prototypes_loc[:, :0])
 
     @staticmethod
     def concat(parts: Sequence['Segments']) -> 'Segments':
         """Concatenate segments in the order of the parts.
 
-        Segments and images are renumbered, so that no two parts share an image.
+        Segments and images are renumbered, so that no two parts share an image. The
+        result has ``prototypes_loc`` if all parts have.
 
         Args:
             parts: At least one.
@@ -111,6 +116,8 @@ class Segments:
                 'either all or none of the parts must have label_sets; set '
                 'affinity_threshold for all of them'
             )
+        if len({part.prototypes_loc.shape[1] for part in parts}) > 1:
+            parts = [part._without_prototypes_loc() for part in parts]
         tables = []
         first_segment = first_image = 0
         for part in parts:

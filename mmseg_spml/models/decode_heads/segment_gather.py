@@ -37,7 +37,8 @@ class SegmentGather:
     numbers of segments and images, and one for everything else, packed into one tensor
     with integers bit-cast to floats. Image indices continue those of the lower ranks.
     The gradient of a prototype is summed over all ranks on the rank that computed it
-    (DDP then divides by the number of ranks).
+    (DDP then divides by the number of ranks). ``prototypes_loc`` is not sent, because
+    positions are compared within an image alone.
 
     Args:
         segments: This rank's pixels and segments.
@@ -45,10 +46,6 @@ class SegmentGather:
 
     def __init__(self, segments: Segments) -> None:
         self._segments = segments
-        self._vector_widths = [
-            segments.prototypes.shape[1],
-            segments.prototypes_loc.shape[1],
-        ]
         self._table_widths = [3]  # label, region, image
         if segments.label_sets is not None:
             self._table_widths.append(segments.num_classes)
@@ -71,9 +68,6 @@ class SegmentGather:
         self._received = [torch.empty_like(padded) for _ in lengths]
         self._work = dist.all_gather(self._received, padded, async_op=True)
 
-    def _vectors(self) -> Tensor:
-        return torch.cat([self._segments.prototypes, self._segments.prototypes_loc], 1)
-
     def _integers(self) -> list[Tensor]:
         """Integer tables with a row for each segment."""
         segments = self._segments
@@ -86,18 +80,21 @@ class SegmentGather:
 
     def _length(self, num_segments: int, num_images: int) -> int:
         """Number of elements sent by a rank with so many segments and images."""
-        width = sum(self._vector_widths) + sum(self._table_widths)
+        width = self._segments.prototypes.shape[1] + sum(self._table_widths)
         return num_segments * width + num_images * self._segments.num_classes
 
     def packed(self) -> Tensor:
         """Elements sent by this rank: vectors, then integers cast bitwise to floats."""
-        vectors = self._vectors().detach()
+        vectors = self._segments.prototypes.detach()
         tables = [*self._integers(), self._segments.image_tags]
         integers = torch.cat([t.flatten().to(_integer(vectors)) for t in tables])
         return torch.cat([vectors.flatten(), integers.view(vectors.dtype)])
 
     def wait(self) -> Segments:
-        """Wait for and return the segments of all ranks, with this rank's pixels."""
+        """Wait for and return the segments of all ranks, with this rank's pixels.
+
+        Segments of several ranks have no ``prototypes_loc``.
+        """
         segments = self._segments
         if self._work is None:
             return segments
@@ -107,11 +104,8 @@ class SegmentGather:
         first_segment = sum(count for count, _ in self._sizes[:rank])
         first_image = sum(count for _, count in self._sizes[:rank])
         joined = Segments.concat(parts)
-        split = segments.prototypes.shape[1]
-        vectors = _VectorsOfAllRanks.apply(
-            self._vectors(),
-            torch.cat([joined.prototypes, joined.prototypes_loc], 1),
-            first_segment,
+        prototypes = _VectorsOfAllRanks.apply(
+            segments.prototypes, joined.prototypes, first_segment
         )
         return replace(
             joined,
@@ -120,18 +114,15 @@ class SegmentGather:
             pixel_label=segments.pixel_label,
             pixel_segment=segments.pixel_segment + first_segment,
             pixel_image=segments.pixel_image + first_image,
-            prototypes=vectors[:, :split],
-            prototypes_loc=vectors[:, split:],
+            prototypes=prototypes,
         )
 
     def _unpacked(self, numbers: Tensor, sizes: list[int]) -> Segments:
         """Unpack the segments of one rank, without its pixels."""
         own, (count, images) = self._segments, sizes
-        width = sum(self._vector_widths)
+        width = own.prototypes.shape[1]
         end = count * width
-        prototypes, prototypes_loc = (
-            numbers[:end].view(count, width).split(self._vector_widths, dim=1)
-        )
+        prototypes = numbers[:end].view(count, width)
         integers = numbers[end:].view(_integer(numbers))
         tables = []
         for width in self._table_widths:
@@ -147,7 +138,7 @@ class SegmentGather:
             pixel_segment=own.pixel_segment[:0],
             pixel_image=own.pixel_image[:0],
             prototypes=prototypes,
-            prototypes_loc=prototypes_loc,
+            prototypes_loc=prototypes[:, :0],
             label=label,
             region=region,
             image=image,

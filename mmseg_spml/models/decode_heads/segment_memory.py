@@ -90,7 +90,7 @@ class SegmentMemory(nn.Module):
         """
         try:
             kept, pending = (
-                [Segments(**tensors) for tensors in state[name]]
+                [Segments(**tensors).to_memory() for tensors in state[name]]
                 for name in ('kept', 'pending')
             )
         except TypeError:

@@ -12,6 +12,8 @@ from mmseg_spml.functional import (
     semantic_cooccurrence_loss,
     shown_classes,
 )
+from mmseg_spml.functional.losses.relations import similarity_loss
+from mmseg_spml.functional.segments.segments import Segments
 
 C, SIZE = 4, (6, 7)
 LOSSES = {
@@ -215,3 +217,16 @@ def test_compiled_losses_have_the_same_gradient(name):
         gradients.append(embedding.grad)
     assert gradients[0].abs().sum() > 0
     torch.testing.assert_close(gradients[1], gradients[0])
+
+
+def test_similarity_needs_the_segments_of_its_own_images():
+    embedding, labels, regions, _ = scene()
+    segments = SegmentPooler(C)(
+        embedding, labels[..., ::2, ::2], regions[..., ::2, ::2]
+    )
+    joined = Segments.concat([segments, segments.to_memory()])
+    with pytest.raises(ValueError, match='no prototypes_loc'):
+        similarity_loss(joined, 8.0)
+    plain = similarity_loss(segments, 8.0, located=False)
+    # Segments of the memory are of other images; their number divides the mean alike.
+    assert torch.allclose(similarity_loss(joined, 8.0, located=False), plain)

@@ -454,15 +454,15 @@ def test_memory_holds_detached_segments_without_pixels():
     memory = segments.to_memory()
     assert len(memory.pixels) == len(memory.pixel_segment) == 0
     assert segments.prototypes.requires_grad and len(segments.pixels)
-    for name in ('prototypes', 'prototypes_loc'):
-        value = getattr(memory, name)
-        assert not value.requires_grad
-        assert torch.equal(value, getattr(segments, name))
+    assert not memory.prototypes.requires_grad
+    assert torch.equal(memory.prototypes, segments.prototypes)
+    assert memory.prototypes_loc.shape == (len(segments), 0)
     for name in ('label', 'region', 'image', 'tags'):
         assert torch.equal(getattr(memory, name), getattr(segments, name))
     joined = Segments.concat([segments, memory])
     assert torch.equal(joined.pixel_segment, segments.pixel_segment)
     assert len(joined.label) == 2 * len(segments.label)
+    assert joined.prototypes_loc.shape == (2 * len(segments), 0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from mmseg_spml.models import SegmentMemory
 from mmseg_spml.models.decode_heads import segment_memory
 
 CPU = torch.device('cpu')
-FIELDS = ('prototypes', 'prototypes_loc', 'label', 'region', 'image', 'tags')
+FIELDS = ('prototypes', 'label', 'region', 'image', 'tags')
 
 
 def step(seed, count=2):
@@ -85,6 +85,7 @@ def test_only_segments_are_kept_and_detached():
     kept = memory.segments(CPU)
     assert len(kept.pixels) == len(kept.pixel_segment) == len(kept.pixel_image) == 0
     assert kept.pixels.shape[1] == D
+    assert kept.prototypes_loc.shape == (len(segments), 0)
     assert not kept.prototypes.requires_grad and not kept.pixels.requires_grad
     with torch.no_grad():
         segments.prototypes.zero_()
