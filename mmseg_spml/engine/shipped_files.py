@@ -72,16 +72,22 @@ def read_config_file(path: str | Path) -> Config:
     """Read a config.
 
     Raises:
-        ValueError: The file, or a config that it is based on, is no valid Python.
+        FileNotFoundError: There is no such file, or a config that it is based on.
+        ValueError: The file, or a config that it is based on, cannot be run as Python.
     """
     try:
         return Config.fromfile(str(path))
-    except (SyntaxError, NameError) as error:
-        where = ''
-        if isinstance(error, SyntaxError):
-            where = f' in line {error.lineno} ({(error.text or "").strip()})'
+    except SyntaxError as error:
         raise ValueError(
-            f'{path}, or a config in its _base_, is no valid Python{where}: {error}'
+            f'{path}, or a config in its _base_, is no valid Python in line '
+            f'{error.lineno} ({(error.text or "").strip()}): {error}'
+        ) from error
+    except FileNotFoundError:
+        raise
+    # Configs are programs: any error can come.
+    except Exception as error:
+        raise ValueError(
+            f'{path}, or a config in its _base_, fails: {type(error).__name__}: {error}'
         ) from error
 
 

@@ -1,6 +1,7 @@
 """Listing and decoding of image files."""
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,10 @@ READABLE_SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
 BANDED_SUFFIXES = ('.npy', '.tif', '.tiff')
 """The suffixes of files with any number of bands; a fourth one is no alpha channel."""
 
+_UNREAD_SUFFIXES = (
+    *('.avif', '.gif', '.heic', '.heif', '.jp2', '.jxl'),
+    *('.arw', '.cr2', '.cr3', '.dng', '.nef'),
+)
 _TIFF_BITS = 0x0102
 _PNG_DEPTH = 24  # the place of the bits of a channel in a PNG file
 _EIGHT_BITS = ('.jpg', '.jpeg', '.jfif', '.bmp', '.webp')
@@ -304,6 +309,7 @@ def list_images(
         raise FileNotFoundError(f'there is no folder {folder}')
     files = files_with_suffix(Path(folder), *suffixes)
     names = [path.relative_to(folder).as_posix() for path in files]
+    warn_of_unread_images(folder, suffixes)
     if not names:
         raise FileNotFoundError(
             f'there is no image in {folder} (suffixes {", ".join(suffixes)})'
@@ -314,6 +320,24 @@ def list_images(
             f'the images {shared[0]} and {shared[1]} would share a {made}: rename one'
         )
     return names
+
+
+def warn_of_unread_images(folder: str | Path, read: Sequence[str]) -> None:
+    """Warn of images in a folder whose format is not read, such as HEIC.
+
+    Args:
+        folder: The folder, with subfolders.
+        read: The suffixes of images that are read, in lower case.
+    """
+    suffixes = [suffix for suffix in _UNREAD_SUFFIXES if suffix not in read]
+    left_out = files_with_suffix(Path(folder), *suffixes)
+    if left_out:
+        warnings.warn(
+            f'{folder}: {len(left_out)} images are left out, such as '
+            f'{left_out[0].relative_to(folder)}: {left_out[0].suffix} is not read; '
+            'convert them to PNG or JPEG',
+            stacklevel=2,
+        )
 
 
 def chosen_images(

@@ -20,7 +20,12 @@ from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import BANDED_SUFFIXES, READABLE_SUFFIXES, read_bands
+from mmseg_spml.io.images import (
+    BANDED_SUFFIXES,
+    READABLE_SUFFIXES,
+    read_bands,
+    warn_of_unread_images,
+)
 from mmseg_spml.io.progress import watched
 from mmseg_spml.projects.full_masks import usable_masks
 
@@ -211,6 +216,7 @@ def _image_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f'there is no folder of images {folder}')
     paths = files_with_suffix(folder, *READABLE_SUFFIXES)
+    warn_of_unread_images(folder, READABLE_SUFFIXES)
     if not paths:
         raise FileNotFoundError(f'there is no image in {folder}')
     return sorted(path.relative_to(folder).as_posix() for path in paths)

@@ -8,6 +8,7 @@ from mmengine.registry import Registry
 from torch import nn
 
 from mmseg_spml.engine.config_errors import config_problem
+from mmseg_spml.engine.shipped_files import read_config_file
 
 PARENT = Registry('layer', scope='parent')
 LAYERS = Registry('layer', scope='child', parent=PARENT)
@@ -103,3 +104,15 @@ def test_unknown_optimizers():
     problem = config_problem(caught.value)
     assert problem.startswith("the config has the type 'AdmW'")
     assert 'Did you mean AdamW' in problem
+
+
+@pytest.mark.parametrize('line', ['a = {}["b"]', 'a = unknown', "_base_ = './none.py'"])
+def test_a_config_that_fails(line, tmp_path):
+    """A config is a program; what it raises must name the config."""
+    path = tmp_path / 'mine.py'
+    path.write_text(line)
+    error, wanted = ValueError, 'mine.py, or a config in its _base_, fails: '
+    if '_base_' in line:
+        error, wanted = FileNotFoundError, 'none.py'
+    with pytest.raises(error, match=wanted):
+        read_config_file(path)

@@ -9,7 +9,9 @@ import pytest
 
 from mmseg_spml.functional.seeds.cam_files import load_cam, save_cam
 from mmseg_spml.io.images import (
+    IMAGE_SUFFIXES,
     chosen_images,
+    list_images,
     read_picture,
     three_bands,
     write_image,
@@ -95,3 +97,14 @@ def test_pictures_of_any_depth(tmp_path):
     (tmp_path / 'none.png').write_bytes(b'')
     with pytest.raises(ValueError, match='none.png'):
         read_picture(tmp_path / 'none.png')
+
+
+def test_images_of_formats_that_are_not_read(tmp_path):
+    """Photographs of a phone must not be missing without a word."""
+    for name in ('a.png', 'b/c.HEIC', 'b/d.heic', 'e.gif', 'f.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.warns(UserWarning, match=r'2 images are left out, such as b/c\.HEIC'):
+        assert list_images(str(tmp_path)) == ['a.png', 'e.gif']
+    with pytest.warns(UserWarning, match='3 images are left out'):
+        assert chosen_images(tmp_path, IMAGE_SUFFIXES, None) == ['a.png']

@@ -1,5 +1,5 @@
 # VOC-animals with simulated points: a model, its pseudo labels, and the whole network
-# trained again on them by cross-entropy, from ImageNet's weights. The pseudo labels have
+# trained again on them by cross-entropy, from the weights of ImageNet. The labels have
 # a CRF, but no random walk, so that models without an embedding can be compared.
 # Variables:
 # * `model`: config of the first training;

@@ -230,7 +230,7 @@ def similarity_loss(
     """
     if located and segments.prototypes_loc.shape[1] != segments.pixels_loc.shape[1]:
         raise ValueError(
-            'expected the segments of the pixels\' own images, as pooled; those of a '
+            "expected the segments of the pixels' own images, as pooled; those of a "
             'memory or of other ranks have no prototypes_loc to compare'
         )
     count = segments.pixels.new_zeros(segments.num_images)
