@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mmseg_spml.functional.losses.cells import cell_means, valid_cells
-from mmseg_spml.functional.refinement.dense_crf import pixel_positions
 from mmseg_spml.functional.refinement.permutohedral import (
     Lattice,
     build_lattice,
     filter_values,
+    pixel_positions,
 )
 
 Affinity = Callable[[Tensor], Tensor]

@@ -16,10 +16,11 @@ from mmseg_spml.functional.refinement.permutohedral import (
     Lattice,
     build_lattice,
     filter_values,
+    pixel_positions,
     scaled_lattice,
     shortened_lattice,
 )
-from mmseg_spml.functional.regions.oversegmentation import checked_rgb
+from mmseg_spml.functional.rgb_images import checked_rgb
 
 # Probabilities are clamped to at least this value, so that no class is ever ruled out.
 MIN_PROBABILITY = 1e-5
@@ -264,11 +265,3 @@ def _kernel(
     lattice = build_lattice(features, near_in_order, group)
     response = filter_values(features.new_ones(len(features), 1), lattice)
     return scaled_lattice(lattice, (response[:, 0] + 1e-20).rsqrt(), weight)
-
-
-def pixel_positions(size: tuple, device: torch.device) -> Tensor:
-    """Column and row of each pixel, (N, 2)."""
-    rows, columns = torch.meshgrid(
-        *(torch.arange(length, device=device) for length in size), indexing='ij'
-    )
-    return torch.stack([columns, rows], dim=-1).reshape(-1, 2).float()

@@ -161,6 +161,14 @@ def filter_values(
     return add_to.addmm_(lattice.slice, table)
 
 
+def pixel_positions(size: tuple, device: torch.device) -> Tensor:
+    """Column and row of each pixel, (N, 2)."""
+    rows, columns = torch.meshgrid(
+        *(torch.arange(length, device=device) for length in size), indexing='ij'
+    )
+    return torch.stack([columns, rows], dim=-1).reshape(-1, 2).float()
+
+
 def _elevate(features: Tensor) -> Tensor:
     """Map to the hyperplane of coordinate sum 0 in F+1 dimensions, (F+1, N)."""
     dimension = features.shape[1]

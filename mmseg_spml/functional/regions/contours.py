@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from mmseg_spml.functional.regions.merging import merge_regions
-from mmseg_spml.functional.regions.oversegmentation import checked_rgb, renumber_regions
+from mmseg_spml.functional.regions.oversegmentation import renumber_regions
 from mmseg_spml.functional.regions.resizing import snap_regions
+from mmseg_spml.functional.rgb_images import checked_rgb
 
 # The faintest gradient that counts as a contour.
 _VISIBLE = 0.02

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmseg_spml.functional.regions.oversegmentation import checked_rgb
+from mmseg_spml.functional.rgb_images import checked_rgb
 
 # Number of convolutions and of channels of each block of VGG-16.
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))

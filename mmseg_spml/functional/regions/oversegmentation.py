@@ -5,20 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import ndimage
 
-
-def checked_rgb(image: np.ndarray) -> np.ndarray:
-    """Return the image after checking that it is (H, W, 3) uint8.
-
-    Raises:
-        ValueError: If ``image`` is not (H, W, 3) uint8.
-    """
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(
-            'expected an RGB image of shape (H, W, 3) and dtype uint8, got shape '
-            f'{image.shape} and dtype {image.dtype}'
-        )
-    return image
+from mmseg_spml.functional.rgb_images import checked_rgb
 
 
 def _skimage_segmentation(name: str) -> Callable:

@@ -6,7 +6,7 @@ Letters: H, W image size; h, w size of the smaller image; R regions.
 import cv2
 import numpy as np
 
-from mmseg_spml.functional.regions.oversegmentation import checked_rgb
+from mmseg_spml.functional.rgb_images import checked_rgb
 
 
 def shrink_image(image: np.ndarray, max_side: int | None) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from mmseg_spml.functional.regions.oversegmentation import checked_rgb
+from mmseg_spml.functional.rgb_images import checked_rgb
 from mmseg_spml.functional.seeds.cam import ClassBox, class_box_mask
 
 
