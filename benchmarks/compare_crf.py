@@ -15,7 +15,8 @@ import torch
 
 from benchmarks.crf_comparison import compare_crf
 from mmseg_spml.io.atomic_file import write_json
-from mmseg_spml.io.images import decode_image, list_images
+from mmseg_spml.io.image_folders import list_images
+from mmseg_spml.io.images import decode_image
 from mmseg_spml.io.progress import watched
 
 

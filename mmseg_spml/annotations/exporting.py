@@ -21,7 +21,7 @@ from mmseg_spml.annotations.model import (
 from mmseg_spml.annotations.outlined import masked, outlined
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.csv_tables import read_csv
-from mmseg_spml.io.images import list_images
+from mmseg_spml.io.image_folders import list_images
 from mmseg_spml.io.index_maps import read_index_map
 from mmseg_spml.io.progress import watched
 

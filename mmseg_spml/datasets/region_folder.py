@@ -4,7 +4,7 @@ from functools import partial
 
 from mmseg_spml.datasets.region_files import RegionFile, RegionMaker, make_region_file
 from mmseg_spml.io.folders import make_output_folder
-from mmseg_spml.io.images import list_images
+from mmseg_spml.io.image_folders import list_images
 from mmseg_spml.io.index_maps import check_output_folder
 from mmseg_spml.io.processes import spread
 from mmseg_spml.io.progress import watched

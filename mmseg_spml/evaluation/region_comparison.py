@@ -12,7 +12,7 @@ from mmseg_spml.evaluation.region_quality import (
     quality_rows,
     seconds_at_size,
 )
-from mmseg_spml.io.images import list_images
+from mmseg_spml.io.image_folders import list_images
 from mmseg_spml.io.processes import spread
 from mmseg_spml.io.processor import processor_name
 from mmseg_spml.io.progress import watched

@@ -19,7 +19,8 @@ from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.csv_tables import read_csv, write_csv_of_dicts
-from mmseg_spml.io.images import READABLE_SUFFIXES, chosen_images, three_bands
+from mmseg_spml.io.image_folders import chosen_images
+from mmseg_spml.io.images import READABLE_SUFFIXES, three_bands
 from mmseg_spml.io.progress import watched
 from mmseg_spml.models.data_preprocessor import swaps_channels
 

@@ -20,7 +20,8 @@ from mmseg_spml.functional.selection import select_images, select_segments
 from mmseg_spml.inference.image_files import load_image
 from mmseg_spml.inference.segmented_images import ImageSegmenter, SegmentedImage
 from mmseg_spml.inference.test_pipeline import loading_step
-from mmseg_spml.io.images import READABLE_SUFFIXES, chosen_images
+from mmseg_spml.io.image_folders import chosen_images
+from mmseg_spml.io.images import READABLE_SUFFIXES
 from mmseg_spml.io.limits import check_image
 from mmseg_spml.io.progress import watched
 from mmseg_spml.visualization.split_samples import without_regions

@@ -1,7 +1,5 @@
-"""Listing and decoding of image files."""
+"""Reading and writing of image files."""
 
-import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,6 @@ from PIL import Image, UnidentifiedImageError
 
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.exif import exif_orientation, upright
-from mmseg_spml.io.folders import files_with_suffix, first_sharing
 from mmseg_spml.io.limits import check_image
 
 IMAGE_SUFFIXES = (
@@ -26,10 +23,6 @@ READABLE_SUFFIXES = (*IMAGE_SUFFIXES, '.npy')
 BANDED_SUFFIXES = ('.npy', '.tif', '.tiff')
 """The suffixes of files with any number of bands; a fourth one is no alpha channel."""
 
-_UNREAD_SUFFIXES = (
-    *('.avif', '.gif', '.heic', '.heif', '.jp2', '.jxl'),
-    *('.arw', '.cr2', '.cr3', '.dng', '.nef'),
-)
 _TIFF_BITS = 0x0102
 _PNG_DEPTH = 24  # the place of the bits of a channel in a PNG file
 _EIGHT_BITS = ('.jpg', '.jpeg', '.jfif', '.bmp', '.webp')
@@ -287,80 +280,3 @@ def _is_shallow_png(path: Path) -> bool:
     with path.open('rb') as file:
         head = file.read(_PNG_DEPTH + 1)
     return len(head) > _PNG_DEPTH and head[_PNG_DEPTH] <= 8
-
-
-def list_images(
-    folder: str,
-    suffixes: Sequence[str] = (*IMAGE_SUFFIXES, '.gif'),
-    made: str = 'region map',
-) -> list[str]:
-    """List the images in a folder and its subfolders by their relative paths.
-
-    Args:
-        folder: The folder.
-        suffixes: The suffixes of images in lower case.
-        made: What is made of each image, for the error.
-
-    Raises:
-        FileNotFoundError: There is no such folder, or it has no image.
-        ValueError: Two images differ only in their suffix and would share a map.
-    """
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f'there is no folder {folder}')
-    files = files_with_suffix(Path(folder), *suffixes)
-    names = [path.relative_to(folder).as_posix() for path in files]
-    warn_of_unread_images(folder, suffixes)
-    if not names:
-        raise FileNotFoundError(
-            f'there is no image in {folder} (suffixes {", ".join(suffixes)})'
-        )
-    shared = first_sharing(names, lambda name: os.path.splitext(name)[0])
-    if shared is not None:
-        raise ValueError(
-            f'the images {shared[0]} and {shared[1]} would share a {made}: rename one'
-        )
-    return names
-
-
-def warn_of_unread_images(folder: str | Path, read: Sequence[str]) -> None:
-    """Warn of images in a folder whose format is not read, such as HEIC.
-
-    Args:
-        folder: The folder, with subfolders.
-        read: The suffixes of images that are read, in lower case.
-    """
-    suffixes = [suffix for suffix in _UNREAD_SUFFIXES if suffix not in read]
-    left_out = files_with_suffix(Path(folder), *suffixes)
-    if left_out:
-        warnings.warn(
-            f'{folder}: {len(left_out)} images are left out, such as '
-            f'{left_out[0].relative_to(folder)}: {left_out[0].suffix} is not read; '
-            'convert them to PNG or JPEG',
-            stacklevel=2,
-        )
-
-
-def chosen_images(
-    folder: str | Path, suffixes: Sequence[str], only: Sequence[str] | None
-) -> list[str]:
-    """List the images of a folder, or those of a list that must be there.
-
-    Args:
-        folder: The folder, with subfolders.
-        suffixes: The suffixes of images in lower case.
-        only: The names to take, below the folder; None: all.
-
-    Raises:
-        FileNotFoundError: There is no such folder, or it has no image.
-        ValueError: A name of ``only`` is missing, or two images would share a map.
-    """
-    names = list_images(str(folder), suffixes, 'label map')
-    if only is None:
-        return names
-    missing = sorted(set(only) - set(names))
-    if missing:
-        raise ValueError(
-            f'{folder} lacks {len(missing)} of the images that were named, such as '
-            f'{missing[0]}'
-        )
-    return [name for name in names if name in set(only)]

@@ -20,12 +20,8 @@ from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.images import (
-    BANDED_SUFFIXES,
-    READABLE_SUFFIXES,
-    read_bands,
-    warn_of_unread_images,
-)
+from mmseg_spml.io.image_folders import warn_of_unread_images
+from mmseg_spml.io.images import BANDED_SUFFIXES, READABLE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
 from mmseg_spml.projects.full_masks import usable_masks
 

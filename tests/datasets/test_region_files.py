@@ -13,7 +13,8 @@ from PIL import Image
 from mmseg_spml.annotations.run_length import encode_counts, encode_mask
 from mmseg_spml.datasets import region_files
 from mmseg_spml.datasets.region_files import RegionMaker, make_region_file
-from mmseg_spml.io.images import decode_image, list_images
+from mmseg_spml.io.image_folders import list_images
+from mmseg_spml.io.images import decode_image
 from mmseg_spml.io.index_maps import read_index_map
 
 QUICK = RegionMaker('slic', {'num_regions': 4})

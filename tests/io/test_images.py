@@ -1,4 +1,4 @@
-"""Writing of images, and the choice of those to work on."""
+"""Reading and writing of images."""
 
 import os
 import resource
@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 
 from mmseg_spml.functional.seeds.cam_files import load_cam, save_cam
-from mmseg_spml.io.images import (
-    IMAGE_SUFFIXES,
-    chosen_images,
-    list_images,
-    read_picture,
-    three_bands,
-    write_image,
-)
+from mmseg_spml.io.images import read_picture, three_bands, write_image
 
 
 @pytest.fixture
@@ -61,15 +54,6 @@ def test_maps_are_written_whole(tmp_path):
         assert list(load_cam(tmp_path / f'x{suffix}')) == [2]
 
 
-def test_chosen_images(tmp_path):
-    for name in ('a.jpg', 'b.jpg'):
-        write_image(tmp_path / name, noise(4, 5, 3))
-    assert chosen_images(tmp_path, ('.jpg',), None) == ['a.jpg', 'b.jpg']
-    assert chosen_images(tmp_path, ('.jpg',), ['b.jpg']) == ['b.jpg']
-    with pytest.raises(ValueError, match='lacks 1 of the images .* c.jpg'):
-        chosen_images(tmp_path, ('.jpg',), ['b.jpg', 'c.jpg'])
-
-
 def test_what_is_not_finite_is_black():
     image = np.full((4, 5, 3), 100.0)
     image[0, 0] = np.nan
@@ -97,14 +81,3 @@ def test_pictures_of_any_depth(tmp_path):
     (tmp_path / 'none.png').write_bytes(b'')
     with pytest.raises(ValueError, match='none.png'):
         read_picture(tmp_path / 'none.png')
-
-
-def test_images_of_formats_that_are_not_read(tmp_path):
-    """Photographs of a phone must not be missing without a word."""
-    for name in ('a.png', 'b/c.HEIC', 'b/d.heic', 'e.gif', 'f.txt'):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    with pytest.warns(UserWarning, match=r'2 images are left out, such as b/c\.HEIC'):
-        assert list_images(str(tmp_path)) == ['a.png', 'e.gif']
-    with pytest.warns(UserWarning, match='3 images are left out'):
-        assert chosen_images(tmp_path, IMAGE_SUFFIXES, None) == ['a.png']

@@ -1,0 +1,26 @@
+"""Lists of the images of a folder."""
+
+import pytest
+
+from mmseg_spml.io.image_folders import chosen_images, list_images
+from mmseg_spml.io.images import IMAGE_SUFFIXES
+
+
+def test_chosen_images(tmp_path):
+    for name in ('a.jpg', 'b.jpg'):
+        (tmp_path / name).touch()
+    assert chosen_images(tmp_path, ('.jpg',), None) == ['a.jpg', 'b.jpg']
+    assert chosen_images(tmp_path, ('.jpg',), ['b.jpg']) == ['b.jpg']
+    with pytest.raises(ValueError, match='lacks 1 of the images .* c.jpg'):
+        chosen_images(tmp_path, ('.jpg',), ['b.jpg', 'c.jpg'])
+
+
+def test_images_of_formats_that_are_not_read(tmp_path):
+    """Photographs of a phone must not be missing without a word."""
+    for name in ('a.png', 'b/c.HEIC', 'b/d.heic', 'e.gif', 'f.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.warns(UserWarning, match=r'2 images are left out, such as b/c\.HEIC'):
+        assert list_images(str(tmp_path)) == ['a.png', 'e.gif']
+    with pytest.warns(UserWarning, match='3 images are left out'):
+        assert chosen_images(tmp_path, IMAGE_SUFFIXES, None) == ['a.png']
