@@ -11,7 +11,7 @@ import numpy as np
 from mmseg_spml.annotations.dense_masks import dense_map_of
 from mmseg_spml.annotations.label_map import dense_labels_of, label_map
 from mmseg_spml.annotations.merge import merge_by_image
-from mmseg_spml.annotations.model import WeakAnnotation
+from mmseg_spml.annotations.model import Point, WeakAnnotation
 from mmseg_spml.annotations.pixel_maps import DENSE_UNLABELED
 from mmseg_spml.projects.survey import BACKGROUND
 
@@ -84,11 +84,16 @@ def _marks_outside(
         marked = labels != DENSE_UNLABELED
         return bool((marked & ~free & (redrawn != labels)).any())
 
-    points = [
-        point
-        for point in before.points
-        if not contradicted(labels_of(replace(nothing, points=[point])))
-    ]
+    def stands(point: Point) -> bool:
+        row, column = int(np.floor(point.y)), int(np.floor(point.x))
+        if not (0 <= row < before.height and 0 <= column < before.width):
+            return True
+        # An image of the point's pixel alone.
+        alone = WeakAnnotation(
+            before.image, 1, 1, points=[replace(point, x=0.5, y=0.5)]
+        )
+        return redrawn[row, column] in (DENSE_UNLABELED, labels_of(alone)[0, 0])
+
     strokes = []
     pixels = np.full_like(redrawn, DENSE_UNLABELED)
     for stroke in before.strokes:
@@ -97,4 +102,5 @@ def _marks_outside(
             pixels = np.where(free & (labels != DENSE_UNLABELED), labels, pixels)
         else:
             strokes.append(stroke)
+    points = [point for point in before.points if stands(point)]
     return replace(before, points=points, strokes=strokes), pixels

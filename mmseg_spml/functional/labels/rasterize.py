@@ -59,8 +59,13 @@ def disc_mask(size: Size, center: tuple[float, float], radius: float) -> np.ndar
     column, row = int(np.floor(center[0])), int(np.floor(center[1]))
     if not (0 <= row < size[0] and 0 <= column < size[1]):
         return mask
-    rows, columns = np.ogrid[: size[0], : size[1]]
-    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+    reach = int(radius)
+    top, left = max(0, row - reach), max(0, column - reach)
+    # Only the square around the disc: images may have millions of pixels.
+    square = mask[top : row + reach + 1, left : column + reach + 1]
+    rows, columns = np.ogrid[: square.shape[0], : square.shape[1]]
+    square[:] = (rows + top - row) ** 2 + (columns + left - column) ** 2 <= radius**2
+    return mask
 
 
 def stroke_mask(size: Size, path: Vertices, width: float) -> np.ndarray:

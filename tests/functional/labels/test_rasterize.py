@@ -39,6 +39,18 @@ def test_disc():
     assert np.array_equal(disc_mask((2, 2), (0, 0), 1), picture('##', '#.'))
 
 
+@pytest.mark.parametrize('radius', [0, 0.5, 1, 1.5, 2.3, 4, 20])
+@pytest.mark.parametrize('center', [(0, 0), (4.9, 2.1), (6.99, 4.99), (3, 0.2)])
+def test_discs_by_distance(center, radius):
+    size = height, width = 5, 7
+    column, row = (int(place) for place in center)
+    wanted = [
+        [np.hypot(y - row, x - column) <= radius for x in range(width)]
+        for y in range(height)
+    ]
+    assert np.array_equal(disc_mask(size, center, radius), wanted)
+
+
 @pytest.mark.parametrize('center', [(-0.01, 1), (1, 2), (3, 0), (1e6, 1e6)])
 def test_click_outside_of_the_image(center):
     assert not disc_mask((2, 3), center, 5).any()
