@@ -45,12 +45,13 @@ def with_masks(annotation: WeakAnnotation) -> WeakAnnotation:
     dense = annotation.dense
     if dense is None:
         return annotation
+    labels = dense.labels
     masks = [
-        Mask(name, dense.labels == value)
+        Mask(name, labels == value)
         for value, name in enumerate(dense.classes)
-        if (dense.labels == value).any()
+        if (labels == value).any()
     ]
-    void = dense.labels == DENSE_VOID
+    void = labels == DENSE_VOID
     if void.any():
         masks.append(Mask(None, np.asarray(void)))
     areas = in_drawing_order([*masks, *annotation.polygons], annotation.size)

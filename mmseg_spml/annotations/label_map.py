@@ -83,10 +83,9 @@ def label_map(
         )
     ids: dict[Label, int] = {name: i for i, name in enumerate(classes)}
     ids[None] = VOID
-    empty = annotation.tags_complete and not annotation.tags - {background}
     # -1 marks unlabeled pixels until the end, as 255 may be both void and unlabeled.
     labels = np.full(annotation.size, -1, np.int16)
-    if empty and background is not None and background in ids:
+    if _shows_nothing(annotation, background) and background in ids:
         labels[:] = ids[background]
     for kind in priority:
         for label, covered in _layers(
@@ -127,11 +126,24 @@ def dense_labels_of(
     )
 
 
-def has_label_map(annotation: WeakAnnotation) -> bool:
+def _shows_nothing(annotation: WeakAnnotation, background: str | None) -> bool:
+    """Whether an image is declared to show no class but the background."""
+    if background is None:
+        return False
+    return annotation.tags_complete and not annotation.tags - {background}
+
+
+def has_label_map(
+    annotation: WeakAnnotation, background: str | None = 'background'
+) -> bool:
     """Return whether :func:`label_map` may label or void a pixel.
 
     Tags and boxes label nothing, unless the image is declared to show no class, the
     boxes are complete (the pixels outside are background) or a box is void.
+
+    Args:
+        annotation: The annotation.
+        background: The class of an image that shows no other; None: there is none.
 
     Example:
         >>> from mmseg_spml.annotations.model import Box
@@ -142,7 +154,7 @@ def has_label_map(annotation: WeakAnnotation) -> bool:
         annotation.dense is not None
         or annotation.accepted is not None
         or annotation.boxes_complete
-        or (annotation.tags_complete and not annotation.tags)
+        or _shows_nothing(annotation, background)
         or any(
             not isinstance(shape, Box) or shape.label is None
             for shape in annotation.shapes()

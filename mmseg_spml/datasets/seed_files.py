@@ -17,6 +17,7 @@ from mmseg_spml.functional.labels.rasterize import box_mask
 from mmseg_spml.functional.regions.resizing import shrink_image
 from mmseg_spml.functional.seeds.cam import (
     ClassBox,
+    class_box_mask,
     region_mean_map,
     seeds_of_boxes,
     seeds_of_tags,
@@ -206,7 +207,8 @@ class SeedMaker:
         scale = np.divide(small.shape[1::-1], image.shape[1::-1])
         seeds = grabcut_seeds(small, [_scaled(box, scale) for box in boxes], **options)
         size = image.shape[1::-1]
-        return cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        seeds = cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        return _within_boxes(seeds, boxes, self.num_classes)
 
     def activation_maps(self, sample: Mapping[str, Any]) -> dict[int, np.ndarray]:
         """Activation maps (H, W) of the present tags of a sample, by class id.
@@ -258,6 +260,23 @@ def _places(length: int) -> np.ndarray:
     """Middles of up to ``_GRID`` equal parts of a side of an image."""
     number = min(length, _GRID)
     return ((np.arange(number) + 0.5) * length / max(number, 1)).astype(int)
+
+
+def _within_boxes(
+    seeds: np.ndarray, boxes: Sequence[ClassBox], unlabeled: int
+) -> np.ndarray:
+    """Let enlarged seeds (H, W) end where the boxes do.
+
+    In a box, pixels have its class or no label; outside of all boxes they are
+    background.
+    """
+    inside_any = np.zeros(seeds.shape, bool)
+    inside_own = np.zeros(seeds.shape, bool)
+    for box in boxes:
+        inside = class_box_mask(seeds.shape, box)
+        inside_any |= inside
+        inside_own |= inside & (seeds == box[0])
+    return np.where(inside_own, seeds, np.where(inside_any, unlabeled, 0))
 
 
 def _scaled(box: ClassBox, scale: np.ndarray) -> ClassBox:

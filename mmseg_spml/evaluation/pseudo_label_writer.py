@@ -97,6 +97,11 @@ class PseudoLabelWriter(BaseMetric):
 
     def _scores(self, sample: dict) -> Tensor:
         scores = sample['pseudo_scores']['data']
+        if not scores.isfinite().all():
+            raise ValueError(
+                f'{sample["img_path"]}: the scores of the model are not finite; its '
+                'training may have diverged'
+            )
         if self.keep_boxes:
             scores = scores * sample['box_extents']['data'].to(scores.device)
         return scores

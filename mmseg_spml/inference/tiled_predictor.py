@@ -21,6 +21,7 @@ from mmseg_spml.functional.tiling import (
 )
 from mmseg_spml.functional.uncertainty import class_probabilities
 from mmseg_spml.inference.test_pipeline import TestResizing
+from mmseg_spml.io.images import three_bands
 from mmseg_spml.models.data_preprocessor import swaps_channels
 
 
@@ -72,7 +73,7 @@ class TiledPredictor:
             )
         head = getattr(model, 'spml_head', None)
         if head is not None and getattr(model, 'retrieves', False):
-            if head.bank is None and head.retrieval.bank is None:
+            if not head.has_bank:
                 raise ValueError(
                     'the model predicts by retrieval, which needs a bank of segments: '
                     'write one by `mmseg-spml bank`, and name it by '
@@ -86,6 +87,7 @@ class TiledPredictor:
         self.crf = crf
         self.batch = batch
         self.pipeline = TestResizing(model.cfg)
+        self._swaps_channels = swaps_channels(model.data_preprocessor)
 
     def bands(self, image: np.ndarray) -> Iterator[tuple[int, Tensor]]:
         """Predict an image, and yield its bands from top to bottom.
@@ -104,7 +106,8 @@ class TiledPredictor:
         size = image.shape[:2]
         seen = self.pipeline.seen(size)
         if max(*size, *seen) <= self.tile:
-            yield 0, self._predicted([image], seen)[0]
+            (whole,) = self._predicted([image], seen)
+            yield 0, self._refined(self._picture(image), whole)
             return
         if seen == size:
             found = self._blended(image)
@@ -130,10 +133,17 @@ class TiledPredictor:
 
     def _blended(self, image: np.ndarray) -> Iterator[Tensor]:
         """Yield the bands of probabilities (C, h, W) of a resized image."""
+        picture = self._picture(image)
 
         def predict(tiles: Sequence[Tile]) -> list[Tensor]:
             crops = [image[tile.slices] for tile in tiles]
-            return self._predicted(crops, tiles[0].size)
+            found = self._predicted(crops, tiles[0].size)
+            if picture is None:
+                return found
+            return [
+                self._refined(picture[tile.slices], probabilities)
+                for tile, probabilities in zip(tiles, found)
+            ]
 
         size = (image.shape[0], image.shape[1])
         return blended_bands(size, self.tile, self.overlap, predict, self.batch)
@@ -152,15 +162,14 @@ class TiledPredictor:
             seen: The (height, width) at which the model sees them.
 
         Returns:
-            The probabilities (C, h, w) of each, averaged over the views and refined.
+            The probabilities (C, h, w) of each, averaged over the views.
         """
         views = [
             self._probabilities(images, seen, scale, mirrored)
             for scale in self.scales
             for mirrored in (False, True)[: 1 + self.flip]
         ]
-        mean = torch.stack(views).mean(dim=0)
-        return [self._refined(image, one) for image, one in zip(images, mean)]
+        return list(torch.stack(views).mean(dim=0))
 
     def _probabilities(
         self,
@@ -177,6 +186,10 @@ class TiledPredictor:
         with torch.no_grad():
             results = self.model.test_step(dict(inputs=inputs, data_samples=samples))
         scores = torch.stack([one.seg_logits.data.float().cpu() for one in results])
+        if not scores.isfinite().all():
+            raise ValueError(
+                'the scores of the model are not finite: its training may have diverged'
+            )
         found = class_probabilities(scores)
         return found.flip(-1) if mirrored else found
 
@@ -187,14 +200,21 @@ class TiledPredictor:
         tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
         return tensor.flip(-1) if mirrored else tensor
 
-    def _refined(self, crop: np.ndarray, probabilities: Tensor) -> Tensor:
+    def _picture(self, image: np.ndarray) -> np.ndarray | None:
+        """What the CRF compares: (h, w, 3) uint8, RGB; None without a CRF.
+
+        It is made of the whole image, so that all tiles are stretched alike.
+        """
         if self.crf is None:
+            return None
+        picture = three_bands(image)
+        return picture[..., ::-1] if self._swaps_channels else picture
+
+    def _refined(self, picture: np.ndarray | None, probabilities: Tensor) -> Tensor:
+        if picture is None or self.crf is None:
             return probabilities
-        rgb = crop
-        if swaps_channels(self.model.data_preprocessor):
-            rgb = crop[..., ::-1]
-        rgb = np.ascontiguousarray(np.clip(rgb, 0, 255).astype(np.uint8))
-        return dense_crf(rgb, probabilities, **self.crf).cpu()
+        crop = np.ascontiguousarray(picture)
+        return dense_crf(crop, probabilities, **self.crf).cpu()
 
     def _check_channels(self, image: np.ndarray) -> None:
         mean = getattr(self.model.data_preprocessor, 'mean', None)

@@ -4,7 +4,7 @@ Letters: H, W image size.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -270,15 +270,3 @@ def _bands_and_depth(path: Path) -> tuple[int, str]:
     if bands == 4 and path.suffix.lower() not in BANDED_SUFFIXES:
         bands = 3  # and an alpha channel
     return bands, str(image.dtype)
-
-
-def counts_by_class(survey: Survey) -> Mapping[str, Mapping[str, int]]:
-    """Number of images in which each class occurs, by kind of annotation."""
-    return {
-        name: {
-            kind: count
-            for (of, kind), count in survey.report.counts.items()
-            if of == name and count
-        }
-        for name in survey.classes
-    }

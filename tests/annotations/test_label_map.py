@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.label_map import PRIORITY, known_tags, label_map
+from mmseg_spml.annotations.label_map import (
+    PRIORITY,
+    has_label_map,
+    known_tags,
+    label_map,
+)
 from mmseg_spml.annotations.model import (
     AnnotationError,
     Box,
@@ -194,3 +199,11 @@ def test_tags_that_contradict_shapes():
             known_tags(annotation, CLASSES)
     with pytest.raises(AnnotationError, match="absent: the class 'cow'"):
         known_tags(annotated(absent={'cow'}), CLASSES)
+
+
+@pytest.mark.parametrize('tags', [(), ('background',), ('cat',)])
+@pytest.mark.parametrize('complete', [False, True])
+def test_what_has_a_label_map_is_labeled(tags, complete):
+    weak = WeakAnnotation('a.jpg', 2, 3, tags=set(tags), tags_complete=complete)
+    labels = label_map(weak, ('background', 'cat'))
+    assert has_label_map(weak) == bool((labels < 2).any())

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmseg_spml.annotations.model import Polygon, WeakAnnotation
+from mmseg_spml.annotations.box_extents import box_extents
+from mmseg_spml.annotations.model import Box, Polygon, WeakAnnotation
 from mmseg_spml.annotations.scaling import scaled_annotation
 from mmseg_spml.functional.labels.rasterize import polygon_mask
 from mmseg_spml.functional.labels.shrinking import shrink_mask
@@ -53,3 +54,11 @@ def test_slivers_between_the_centers_of_pixels_stay():
     ring = rectangle(10.6, 10, 10.9, 60)
     weak = WeakAnnotation('a.jpg', 100, 100, polygons=[Polygon('crack', [ring])])
     assert len(scaled_annotation(weak, (50, 50)).polygons) == 1
+
+
+def test_a_thin_box_still_has_pixels():
+    weak = WeakAnnotation(
+        'a.jpg', 16, 16, boxes=[Box('cat', 4, 4, 5.9, 14)], boxes_complete=True
+    )
+    extents = box_extents(scaled_annotation(weak, (4, 4)), ('background', 'cat'))
+    assert extents.allowed[extents.sets][..., 1].sum() == 2

@@ -350,3 +350,22 @@ def test_from_the_files_of_voc(folder):
     (folder / 'list.txt').write_text('a\nd\n')
     with pytest.raises(ValueError, match='does not annotate, such as d'):
         WeakSegDataset(**options)
+
+
+@pytest.mark.parametrize('max_side', [160, 512, 1024])
+@pytest.mark.parametrize('box', [(803, 104, 1207, 296), (802, 20, 805, 180)])
+def test_enlarged_seeds_end_where_the_boxes_do(tmp_path, box, max_side):
+    image = np.random.default_rng(0).integers(80, 100, (400, 1600, 3), np.uint8)
+    image[box[1] : box[3], box[0] : box[2]] += 120
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    weak = WeakAnnotation('a.png', 400, 1600, boxes=[Box('cat', *box)])
+    seeds = SeedMaker(C, 'grabcut', boxes_complete=True, max_side=max_side).seeds(
+        dict(
+            img_path=str(tmp_path / 'a.png'),
+            annotation=packed(weak),
+            class_names=CLASSES,
+        )
+    )
+    inside = seeds[box[1] : box[3], box[0] : box[2]]
+    assert set(np.unique(inside)) <= {1, C} and (inside == 1).any()
+    assert (seeds != 0).sum() == inside.size

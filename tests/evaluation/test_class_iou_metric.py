@@ -53,3 +53,12 @@ def test_format_only_returns_nothing(tmp_path):
     )
     metric.dataset_meta = dict(classes=CLASSES)
     assert metric.compute_metrics([]) == {}
+
+
+def test_unlabeled_pixels_are_ignored():
+    """With the value C of this package; elsewhere it would be a wrong prediction."""
+    truth, found = maps(0, 6)
+    unlabeled = truth.masked_fill(truth == 255, len(CLASSES))
+    wanted = evaluated(ClassIoUMetric, [(truth, found)])
+    assert evaluated(ClassIoUMetric, [(unlabeled, found)]) == wanted
+    assert (unlabeled == len(CLASSES)).any()  # the sample is not changed

@@ -103,6 +103,14 @@ def test_what_has_no_score_is_unlabeled(tmp_path, sample, crf):
     assert metrics['pseudo_labels/labeled'] == 0
 
 
+@pytest.mark.parametrize('crf', [None, {}])
+def test_scores_that_are_not_finite(tmp_path, sample, crf):
+    """They would be written as certain background."""
+    sample['pseudo_scores']['data'] *= float('nan')
+    with pytest.raises(ValueError, match=r'a\.png: the scores .* not finite'):
+        written(tmp_path, sample, crf=crf)
+
+
 def test_images_of_a_batch_are_as_alone(tmp_path, sample):
     none, large = (dict(sample, img_path=str(tmp_path / name)) for name in ('b', 'c'))
     for other, size in ((none, (3, 5)), (large, (6, 8))):

@@ -197,5 +197,40 @@ def test_what_cannot_be_predicted_in_tiles(model):
     retrieval = copy.copy(model)
     retrieval.decode_head = copy.copy(model.decode_head)
     retrieval.decode_head.predictor = 'retrieval'
-    with pytest.raises(ValueError, match='needs a bank'):
+    with pytest.raises(ValueError, match='`mmseg-spml bank`'):
         TiledPredictor(retrieval)
+
+
+@pytest.mark.parametrize('tile', [64, 32])
+@pytest.mark.parametrize(
+    'factor, dtype', [(1, np.uint8), (100, np.uint16), (1 / 255, np.float32)]
+)
+def test_crf_of_any_depth_sees_the_edges(model, factor, dtype, tile):
+    image = np.full((20, 60, 3), 60.0)
+    image[:, 24:] = 200
+    image[:, 24:28] = 199
+
+    class BehindTheEdge(Stand):
+        def test_step(self, data):
+            for inputs, sample in zip(data['inputs'], data['data_samples']):
+                bright = inputs[0] > 199.5 * factor
+                sample.seg_logits = PixelData(data=torch.stack([~bright, bright]) * 0.5)
+            return data['data_samples']
+
+    predictor = TiledPredictor(
+        BehindTheEdge(model.cfg), tile=tile, overlap=16, crf=dict(iterations=10)
+    )
+    found = predictor.predict((image * factor).astype(dtype)).argmax(0)
+    assert (found == (torch.arange(60) >= 24)).all()
+
+
+def test_scores_that_are_not_finite(model):
+    class Diverged(Stand):
+        def test_step(self, data):
+            for image, sample in zip(data['inputs'], data['data_samples']):
+                scores = torch.full((2, *image.shape[1:]), float('nan'))
+                sample.seg_logits = PixelData(data=scores)
+            return data['data_samples']
+
+    with pytest.raises(ValueError, match='may have diverged'):
+        TiledPredictor(Diverged(model.cfg)).predict(image_of(8, 9))

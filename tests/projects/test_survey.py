@@ -9,7 +9,7 @@ from projects import made_up
 
 from mmseg_spml.annotations.formats import write_annotations
 from mmseg_spml.annotations.model import WeakAnnotation
-from mmseg_spml.projects.survey import counts_by_class, take_survey
+from mmseg_spml.projects.survey import take_survey
 
 
 @pytest.mark.parametrize('format', ['jsonl', 'labelme', 'cvat', 'label_studio'])
@@ -26,7 +26,7 @@ def test_exports_of_tools(tmp_path, format):
     assert len(survey.annotations) == 4 and survey.unannotated == ['new.png']
     assert len(survey.labeled) == 4 and not survey.boxed and not survey.tagged
     kind = 'points' if format == 'label_studio' else 'strokes'
-    assert counts_by_class(survey)['cat'] == {kind: 2}
+    assert survey.report.counts['cat', kind] == 2
     assert survey.largest_side == made_up.SIDE
     assert survey.bands == {3: 4} and survey.depths == {'uint8': 4}
 

@@ -20,6 +20,9 @@ _CROSSINGS_AT_ONCE = 2**20
 def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
     """Pixels whose centers lie in a box.
 
+    A box without the center of a pixel has the pixels in which its middle line lies, so
+    that no object gets lost in an image that was made smaller.
+
     Args:
         size: (H, W).
         box: (x0, y0, x1, y1); the right and lower edges are excluded. Or the vertices
@@ -37,7 +40,15 @@ def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
         return polygon_mask(size, [corners.tolist()])
     x0, y0, x1, y1 = corners.tolist()
     x, y = _centers(size)
-    return ((y >= y0) & (y < y1)) & ((x >= x0) & (x < x1))
+    return _between(y, y0, y1) & _between(x, x0, x1)
+
+
+def _between(centers: np.ndarray, first: float, last: float) -> np.ndarray:
+    """Which pixels of a side have their centers between the edges of a box."""
+    inside = (centers >= first) & (centers < last)
+    if first < last and not inside.any():
+        return np.floor(centers) == np.floor((first + last) / 2)
+    return inside
 
 
 def disc_mask(size: Size, center: tuple[float, float], radius: float) -> np.ndarray:

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # The smallest probability whose logarithm is taken.
-_SMALLEST = 1e-12
 
 
 def box_tightness_loss(
@@ -78,7 +77,9 @@ def _terms_of_rows(probabilities: Tensor, inside: Tensor, valid: Tensor) -> Tens
     largest = probabilities.new_zeros(runs).scatter_reduce(
         0, run_of_pixel[inside], probabilities[inside], 'amax'
     )
-    return -largest[counts].clamp_min(_SMALLEST).log()
+    # Not larger: a clamped probability has no gradient, and none needs it more.
+    smallest = torch.finfo(largest.dtype).tiny
+    return -largest[counts].clamp_min(smallest).log()
 
 
 def _check(probabilities: Tensor, boxes: Tensor, valid: Tensor | None) -> None:

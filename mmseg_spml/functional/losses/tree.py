@@ -126,6 +126,7 @@ def tree_filter(
         raise ValueError(f'sigma must be positive, got {sigma}')
     forest = spanning_forest(features)
     rows = _rows(features.detach())[forest.order]
+    rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
     distance = (rows - rows[forest.parent]).square().sum(1, keepdim=True)
     decay = torch.exp(-distance / sigma).to(values.dtype)
     weights = decay.new_ones(len(decay), 1)

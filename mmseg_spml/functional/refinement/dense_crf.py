@@ -6,7 +6,6 @@ Potentials", NIPS 2011. Letters: H, W image size; C classes; N = H W pixels.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,13 +32,30 @@ _PIXELS_TOGETHER = 1_000_000
 _CLASSES_IN_A_VECTOR = 16
 
 
-def dense_crf(image: np.ndarray, probabilities: Tensor, **options: Any) -> Tensor:
-    """Marginals of one image after mean-field inference.
+def dense_crf(
+    image: np.ndarray,
+    probabilities: Tensor,
+    *,
+    iterations: int = 10,
+    gaussian_xy: float = 1.0,
+    gaussian_weight: float = 3.0,
+    bilateral_xy: float = 67.0,
+    bilateral_rgb: float = 3.0,
+    bilateral_weight: float = 4.0,
+) -> Tensor:
+    """Marginals of one image after mean-field inference, equation 8 of the paper.
+
+    See :func:`dense_crf_of_images`, which takes several images.
 
     Args:
         image: (H, W, 3) uint8, RGB.
         probabilities: (C, H, W) float, >= 0; they need not sum to 1.
-        options: Keyword arguments of :func:`dense_crf_of_images`.
+        iterations: Number of mean-field iterations, >= 0.
+        gaussian_xy: Standard deviation of the position kernel, in pixels.
+        gaussian_weight: Weight of the position kernel; 0 disables it.
+        bilateral_xy: Position standard deviation of the bilateral kernel, in pixels.
+        bilateral_rgb: Color standard deviation of the bilateral kernel, in gray levels.
+        bilateral_weight: Weight of the bilateral kernel; 0 disables it.
 
     Returns:
         Tensor: (C, H, W) float32, sums to 1 over the classes.
@@ -56,7 +72,17 @@ def dense_crf(image: np.ndarray, probabilities: Tensor, **options: Any) -> Tenso
         >>> marginals.argmax(0)[:, :3].unique().tolist()
         [0]
     """
-    return dense_crf_of_images([image], [probabilities], **options)[0]
+    (marginals,) = dense_crf_of_images(
+        [image],
+        [probabilities],
+        iterations=iterations,
+        gaussian_xy=gaussian_xy,
+        gaussian_weight=gaussian_weight,
+        bilateral_xy=bilateral_xy,
+        bilateral_rgb=bilateral_rgb,
+        bilateral_weight=bilateral_weight,
+    )
+    return marginals
 
 
 @torch.no_grad()

@@ -78,7 +78,8 @@ def pseudo_label_map(
         class; a pixel whose scores are all 0 is unlabeled.
 
     Raises:
-        ValueError: If the sizes differ, or ``min_confidence`` is out of range.
+        ValueError: If the sizes differ, a score is not finite, or ``min_confidence`` is
+            out of range.
 
     Example:
         >>> scores = np.array([[[0.6, 0.5]], [[0.4, 0.5]]])
@@ -92,6 +93,8 @@ def pseudo_label_map(
         )
     if not 0 <= min_confidence <= 1:
         raise ValueError(f'min_confidence must be in [0, 1], got {min_confidence}')
+    if not np.isfinite(scores).all():
+        raise ValueError('the scores are not finite: the training may have diverged')
     if extents is not None and extents.shape != scores.shape:
         raise ValueError(
             f'expected extents of the shape of the scores, {scores.shape}, got '

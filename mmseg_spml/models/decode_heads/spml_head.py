@@ -53,7 +53,8 @@ class SPMLHead(BaseDecodeHead):
         relations: Configs of relation losses; may be empty.
         memory: Config of the segment memory, or None.
         classifier_weight: Weight of the cross-entropy, or ``'annotation'`` for the
-            weight of the annotation loss (1 without this loss), as in the release.
+            weight of the annotation loss (1 without this loss or with the weight 0), as
+            in the release.
         detach: Whether to detach the input of the classifier, so that the cross-entropy
             does not train the embedding.
         dropout_ratio: Ratio of the element-wise dropout before the last convolution.
@@ -175,7 +176,7 @@ class SPMLHead(BaseDecodeHead):
         weights = [
             relation.loss_weight
             for relation in self.relations
-            if isinstance(relation, SemanticAnnotationLoss)
+            if isinstance(relation, SemanticAnnotationLoss) and relation.loss_weight
         ]
         return weights[0] if weights else 1.0
 
@@ -206,6 +207,11 @@ class SPMLHead(BaseDecodeHead):
     def needs_segments(self) -> bool:
         """Whether the losses need the segments of the batch."""
         return len(self.relations) > 0 or self.propagation is not None
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether a bank was set, or the config has a bank file."""
+        return self._bank is not None or self.retrieval.bank is not None
 
     @property
     def bank(self) -> SegmentBank:

@@ -136,6 +136,8 @@ class LabelPropagationLoss(nn.Module):
     @property
     def label_weight(self) -> float:
         """Weight of the classifier's cross-entropy on labeled pixels."""
+        if not self.loss_weight:  # nothing else would teach the classifier
+            return 1.0
         return 1 - self.share * (1 - self.final_label_weight)
 
     @torch.no_grad()

@@ -198,7 +198,7 @@ class PseudoLabeler(BaseModel):
     def _scores_of_cams(self, sample: SegDataSample, grid: tuple[int, int]) -> Tensor:
         scores = scores_of_cams(
             load_cam(find_cam(self.cams, sample.img_path)),
-            self.module.spml_head.num_classes,
+            self.module.num_classes,
             sample.ori_shape[:2],
             alpha=self.alpha,
             stride=self.stride,

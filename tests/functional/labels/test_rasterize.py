@@ -26,8 +26,8 @@ def test_box_takes_the_pixels_whose_centers_it_holds():
     assert np.array_equal(box_mask((1, 4), (0.51, 0, 2.51, 1)), picture('.##.'))
 
 
-@pytest.mark.parametrize('box', [(-5, -5, 0.4, 9), (9, 0, 12, 3), (1, 1, 1.3, 1.3)])
-def test_box_without_a_center(box):
+@pytest.mark.parametrize('box', [(-5, -5, 0.4, 9), (9, 0, 12, 3), (1, 1, 1, 2)])
+def test_box_outside_or_empty(box):
     assert not box_mask((3, 4), box).any()
 
 
@@ -141,3 +141,18 @@ def test_polygon_far_larger_than_the_image():
 def test_polygon_without_area():
     assert not polygon_mask((5, 5), [[(0, 0), (4, 4), (0, 0)]]).any()
     assert not polygon_mask((5, 5), [[(0, 2), (4, 2), (5, 2)]]).any()
+
+
+@pytest.mark.parametrize(
+    'box, wanted',
+    [
+        ((1.6, 0, 2.4, 2), ('..#.', '..#.')),
+        ((1.6, 0.6, 2.4, 1.4), ('....', '..#.')),
+        ((0.1, 0, 0.3, 1), ('#...', '....')),
+        ((2, 0, 2, 2), ('....', '....')),
+        ((-0.9, 0, -0.6, 2), ('....', '....')),
+    ],
+)
+def test_a_box_without_the_center_of_a_pixel(box, wanted):
+    """Its object is not lost, as it would be where the rest is background."""
+    assert np.array_equal(box_mask((2, 4), box), picture(*wanted))

@@ -85,3 +85,10 @@ def test_bad_arguments():
         tree_filter(values, values, valid=torch.ones(1, 2, 3, dtype=torch.bool))
     with pytest.raises(ValueError, match='sigma'):
         tree_filter(values, values, sigma=0.0)
+
+
+def test_distances_of_half_precision_do_not_overflow():
+    features = torch.tensor([0.0, 300, 301]).view(1, 1, 1, 3)
+    values = torch.tensor([1.0, 0, 0]).view(1, 1, 1, 3)
+    wanted = tree_filter(values, features, sigma=1e5)
+    assert torch.allclose(tree_filter(values, features.half(), sigma=1e5), wanted)

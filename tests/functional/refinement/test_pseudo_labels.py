@@ -51,6 +51,8 @@ def test_mistakes():
         pseudo_label_map(SCORES, weak=np.zeros((2, 4)))
     with pytest.raises(ValueError, match='min_confidence'):
         pseudo_label_map(SCORES, min_confidence=1.5)
+    with pytest.raises(ValueError, match='not finite'):
+        pseudo_label_map(np.where(SCORES > 0.5, np.nan, SCORES))
 
 
 def pooled(seed, classes=3, images=2, size=(7, 9)):

@@ -118,6 +118,7 @@ def test_detach(detach):
         ((), 'annotation', 1.0),
         (FOUR_RELATIONS[1:], 'annotation', 1.0),
         (FOUR_RELATIONS, 'annotation', 0.7),
+        ([dict(FOUR_RELATIONS[0], loss_weight=0.0)], 'annotation', 1.0),
         (FOUR_RELATIONS, 0.25, 0.25),
         ((), 2, 2.0),
     ],

@@ -169,6 +169,10 @@ def test_weights_over_the_training(at, iteration, share):
     assert bool(logits.grad.any()) == bool(share)
 
 
+def test_without_weight_the_labels_keep_theirs():
+    assert loss_of(begin=0.0, ramp=0.0, loss_weight=0.0).label_weight == 1
+
+
 def test_a_step_instead_of_a_ramp(at):
     one = loss_of(begin=0.5, ramp=0)
     for iteration, share in ((0, 0), (29, 0), (30, 1)):

@@ -239,6 +239,17 @@ def test_activation_maps(tmp_path):
     assert torch.allclose(scores, expected, atol=1e-6)
 
 
+def test_activation_maps_beside_a_segmentor_without_an_embedding(tmp_path):
+    cams = {2: np.random.default_rng(0).random(SIZE).astype(np.float32)}
+    save_cam(tmp_path / 'a.npz', cams)
+    options = dict(source='cam', cams=str(tmp_path), walk=False)
+    weak = weak_sample(img_path='x/a.jpg')
+    found, wanted = (
+        scores_of(model, image(), weak, **options) for model in (plain(), segmentor())
+    )
+    assert torch.equal(found, wanted)
+
+
 def test_mistakes(tmp_path):
     with pytest.raises(ValueError, match='source'):
         PseudoLabeler(segmentor(), source='bank')

@@ -35,6 +35,7 @@ from mmseg_spml.annotations.formats._image_names import leads_out, name_in_folde
 from mmseg_spml.annotations.formats._shapes import (
     Shape,
     annotation_of_shapes,
+    opened,
     turned_around_middle,
 )
 from mmseg_spml.annotations.formats.coco_panoptic import has_segments
@@ -233,10 +234,7 @@ def _polygon(flat: list, label: str) -> Polygon:
         raise AnnotationError(
             f'a part of a segmentation is [x, y, x, y, ...], got {len(flat)} numbers'
         )
-    polygon = Polygon(label, [list(zip(flat[::2], flat[1::2]))])
-    (ring,) = polygon.rings
-    closed = len(ring) > 3 and ring[0] == ring[-1]
-    return Polygon(label, [ring[:-1]]) if closed else polygon
+    return Polygon(label, [opened(list(zip(flat[::2], flat[1::2])))])
 
 
 def _box(box: list, label: str, attributes: Any) -> Box:
