@@ -61,6 +61,10 @@ def config_file(path: str) -> str:
     found = Path(path)
     if path.startswith(_MARK):
         found = shipped_folder() / 'configs' / path[len(_MARK) :]
+    if (found / 'config.py').is_file():
+        raise FileNotFoundError(
+            f'{path} is a folder: name its config, {found / "config.py"}'
+        )
     if not found.is_file():
         near = sorted(p.name for p in found.parent.glob('*.py'))
         hint = f'; in that folder are {", ".join(near)}' if near else ''

@@ -12,7 +12,7 @@ from torch import Tensor
 from mmseg_spml.functional.labels.values import VOID
 
 # Number of training steps whose label maps are checked.
-_WATCH_STEPS = 100
+_WATCH_STEPS = 20
 
 
 class UnlabeledWatch:
@@ -34,9 +34,9 @@ class UnlabeledWatch:
         if len(self._seen) == _WATCH_STEPS and not torch.stack(self._seen).any():
             print_log(
                 f'No label map of the first {_WATCH_STEPS} steps has an unlabeled '
-                'pixel. If yours mark unlabeled pixels by 255, which means void, set '
-                'unlabeled_value=255 in the data set, and leave UnlabeledToVoid out '
-                'of the pipeline: void pixels teach nothing.',
+                'pixel. If yours mark unlabeled pixels by 255, which means void, use '
+                'a WeakSegDataset with unlabeled_value=255, and leave UnlabeledToVoid '
+                'out of the pipeline: void pixels teach nothing.',
                 logger='current',
                 level=logging.WARNING,
             )

@@ -38,8 +38,10 @@ class Project:
     def summary(self) -> Iterator[str]:
         """Yield the lines that tell a user what was found and chosen."""
         survey, plan = self.survey, self.plan
+        usable = len(survey.annotations)
+        of = f'{usable} of {usable + len(survey.unusable)}'
         yield (
-            f'{len(survey.annotations)} annotated images ({survey.format}), '
+            f'{of if survey.unusable else usable} annotated images ({survey.format}), '
             f'{len(survey.unannotated)} without annotation, {len(survey.classes)} '
             f'classes: {", ".join(survey.classes)}'
         )
@@ -80,13 +82,19 @@ def init_project(
     Raises:
         FileExistsError: ``out`` has a config, and ``overwrite`` is False.
         FileNotFoundError: Annotations or images are missing.
-        ValueError: The annotations do not say enough to train.
+        ValueError: The annotations do not say enough to train, or ``out`` lies in
+            ``images``.
     """
     folder = Path(out)
     if (folder / CONFIG).exists() and not overwrite:
         raise FileExistsError(
             f'{folder / CONFIG} exists, perhaps with your changes: name another '
             'folder, or replace it by --overwrite'
+        )
+    if folder.resolve().is_relative_to(Path(images).resolve()):
+        raise ValueError(
+            f'{folder} lies in the folder of the images, so that what is written there '
+            'would count as images, too: name another folder for the project'
         )
     survey = take_survey(source, images, classes=classes, **options)
     plan = make_plan(survey, cuda=cuda, loss=loss)

@@ -3,6 +3,7 @@
 Letters: H, W image size.
 """
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +128,8 @@ def take_survey(
         FileNotFoundError: Annotations or images are missing.
         AnnotationError: No image is annotated, no annotated image has a file, or none
             can be used.
-        ValueError: There are masks, but no ``classes``.
+        ValueError: There are masks, but no ``classes``, or a name of ``classes`` is
+            likely misspelled.
     """
     source, images = Path(source), Path(images)
     if masks is not None and classes is None:
@@ -239,16 +241,30 @@ def _few(names: Sequence[str] | Iterator[str], most: int = 3) -> str:
 def _class_names(
     annotations: Sequence[WeakAnnotation], given: Sequence[str] | None
 ) -> tuple[str, ...]:
-    if given is not None:
-        return tuple(given)
     found = {name for annotation in annotations for name in annotation.class_names()}
     dense = {n for a in annotations if a.dense is not None for n in a.dense.classes}
+    if given is not None:
+        _check_spelling(given, found | dense)
+        return tuple(given)
     names = sorted((found | dense) - {BACKGROUND})
     boxes_alone = not any(getattr(a, kind) for a in annotations for kind in PIXEL_KINDS)
     if BACKGROUND in found | dense or boxes_alone:
         # What is outside of boxes, or carries no tag, is background.
         names.insert(0, BACKGROUND)
     return tuple(names)
+
+
+def _check_spelling(given: Sequence[str], found: set[str]) -> None:
+    """Refuse a class that no label has, where a label resembles it that is no class."""
+    others = sorted(found - set(given))
+    for name in sorted(set(given) - found - {BACKGROUND}):
+        close = difflib.get_close_matches(name, others, 1)
+        if close:
+            raise ValueError(
+                f'no label is of the class {name!r}, but some are of {close[0]!r}, '
+                'which --classes does not name, so that their images would be left '
+                'out: correct the name, or name both'
+            )
 
 
 def _look_at_images(survey: Survey, most: int = 20) -> None:

@@ -64,7 +64,7 @@ def run_recipe(recipe: Recipe, processes: int = 1) -> None:
     manifest = Manifest(recipe.work_dir)
     table = _LiveTable(recipe)
     # Stages inherit the lock, in case only their parent is killed.
-    others = 'another run of the recipe, or a stage of one that was killed'
+    others = 'another training or recipe, or a stage of one that was killed'
     with locked_folder(recipe.work_dir, others) as lock, table:
         for stage, key in _keyed(recipe):
             folder = recipe.folder(stage.name)

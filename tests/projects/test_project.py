@@ -14,6 +14,7 @@ from projects import made_up
 from mmseg_spml.annotations.formats import json_lines
 from mmseg_spml.engine.class_counts import check_class_counts
 from mmseg_spml.io.index_maps import read_index_map
+from mmseg_spml.projects.project import init_project
 from mmseg_spml.projects.rounds import add_labels
 from mmseg_spml.projects.training import project_stages
 
@@ -142,6 +143,15 @@ def test_images_with_tags_alone_join(tmp_path):
     tiny.registered()
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     assert dataset.labeled().tolist() == [True] + 5 * [False]
+
+
+@pytest.mark.parametrize('below', ['.', 'mine'])
+def test_a_project_among_the_images(tmp_path, below):
+    """Its region maps would count as images."""
+    source, images = made_up.make_data(tmp_path)
+    with pytest.raises(ValueError, match='lies in the folder of the images'):
+        init_project(source, images, images / below)
+    assert not (images / below / 'config.py').exists()
 
 
 def test_other_numbers_in_a_config(tmp_path, monkeypatch):

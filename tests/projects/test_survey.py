@@ -106,3 +106,13 @@ def test_malformed_entries_do_not_stop_the_others(tmp_path):
     source.write_text('{"image": "bad.jpg"}\n')
     with pytest.raises(ValueError, match='no image; first problem: .*line 1'):
         take_survey(source, images)
+
+
+def test_a_misspelled_class_is_not_left_out(tmp_path):
+    """Its images would be left out, and the training would go on without them."""
+    source, images = made_up.make_data(tmp_path)
+    first, *others = made_up.CLASSES
+    wanted = f"no label is of the class '{others[0]}x', but some are of '{others[0]}'"
+    with pytest.raises(ValueError, match=wanted):
+        take_survey(source, images, classes=(first, f'{others[0]}x', *others[1:]))
+    take_survey(source, images, classes=(*made_up.CLASSES, f'{others[0]}x'))

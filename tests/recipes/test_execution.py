@@ -177,7 +177,7 @@ def test_one_run_at_a_time(folder):
     (folder / 'recipe.py').write_text(slow)
     process = forked_run()
     wait_for((folder / 'work' / 'calls').exists)
-    with pytest.raises(FolderInUseError, match='in use by another run'):
+    with pytest.raises(FolderInUseError, match='in use by another training'):
         run(folder)
     process.kill()  # the stage survives until it prints, and keeps the lock
     process.join()

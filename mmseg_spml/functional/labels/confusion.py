@@ -58,11 +58,19 @@ def class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
         dict: ``IoU``, ``precision`` and ``recall``, each (C,) float64, nan where
         undefined.
 
+    Raises:
+        ValueError: ``confusion`` has another shape.
+
     Example:
         >>> scores = class_scores(np.array([[2, 1, 1], [0, 3, 1]]))
         >>> scores['IoU'].tolist(), scores['precision'].tolist()
         ([50.0, 60.0], [100.0, 75.0])
     """
+    if confusion.ndim != 2 or confusion.shape[1] != len(confusion) + 1:
+        raise ValueError(
+            'expected a confusion matrix (C, C+1), whose last column counts unlabeled '
+            f'pixels, got {confusion.shape}'
+        )
     right = np.diagonal(confusion).astype(float)
     true, given = confusion.sum(axis=1), confusion[:, :-1].sum(axis=0)
     with np.errstate(invalid='ignore', divide='ignore'):

@@ -126,6 +126,11 @@ def semantic_cooccurrence_loss(
     """
     if tags is None:
         tags = shown_classes(labels, num_classes)
+    if tags.dim() != 2 or tags.is_floating_point():
+        raise ValueError(
+            'expected tags (N, C) of bool or integers (1 present, 0 absent, -1 '
+            f'unknown), got {tuple(tags.shape)} of {tags.dtype}'
+        )
     tags = tags.to(torch.int8).clone()
     tags[:, list(ignore_tags)] = 0
     segments = _pooled(embedding, labels, regions, tags, num_classes, grid, iterations)

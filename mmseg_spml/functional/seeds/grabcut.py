@@ -45,7 +45,8 @@ def grabcut_seeds(
         ndarray: (H, W) uint8.
 
     Raises:
-        ValueError: If ``image`` is not (H, W, 3) uint8, or an option is out of range.
+        ValueError: If ``image`` is not (H, W, 3) uint8, the class of a box is none of
+            0..``unlabeled`` - 1, or an option is out of range.
 
     Example:
         >>> image = np.full((24, 32, 3), 60, np.uint8)
@@ -59,6 +60,11 @@ def grabcut_seeds(
         raise ValueError(
             'expected iterations >= 1, margin > 0 and min_share in [0, 1], got '
             f'{iterations}, {margin} and {min_share}'
+        )
+    unknown = sorted({box[0] for box in boxes if not 0 <= box[0] < unlabeled})
+    if unknown:
+        raise ValueError(
+            f'expected boxes of the classes 0..{unlabeled - 1}, got {unknown}'
         )
     size = image.shape[:2]
     seeds = np.zeros(size, np.uint8)

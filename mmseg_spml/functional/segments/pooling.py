@@ -139,12 +139,19 @@ def resize_labels(labels: Tensor, size: Sequence[int]) -> Tensor:
         ``(N, h, w)`` of the same dtype; pixel ``(i, j)`` takes
         ``(floor(i H / h), floor(j W / w))``.
 
+    Raises:
+        ValueError: If ``labels`` has another number of dimensions.
+
     Example:
         >>> resize_labels(torch.arange(16).view(1, 4, 4), (2, 2))
         tensor([[[ 0,  2],
                  [ 8, 10]]])
     """
-    if tuple(labels.shape[-2:]) == tuple(size):
+    if labels.dim() != 3:
+        raise ValueError(
+            f'expected label or region maps (N, H, W), got {tuple(labels.shape)}'
+        )
+    if tuple(labels.shape[1:]) == tuple(size):
         return labels
     rows, columns = (
         torch.arange(new, device=labels.device) * old // new
@@ -163,6 +170,7 @@ def pool_segments(
     iterations: int = 10,
     local_features: Tensor | None = None,
     num_classes: int,
+    void: int = VOID,
     affinity_threshold: float | None = None,
     affinity_squeeze: float = 0.1,
 ) -> Segments:
@@ -178,7 +186,7 @@ def pool_segments(
     Args:
         embedding: Embedding maps ``(N, D, H, W)``, not normalized; half precision is
             computed in float32.
-        labels: Weak label maps ``(N, H, W)``, integers ``>= 0``; 255 (void) pixels are
+        labels: Weak label maps ``(N, H, W)``, integers ``>= 0``; ``void`` pixels are
             dropped, pixels of other values from ``num_classes`` on are unlabeled but
             kept.
         regions: Region maps ``(N, H, W)``, any int64.
@@ -188,6 +196,7 @@ def pool_segments(
         local_features: Local features ``(N, H, W, L)``. Default:
             :func:`~mmseg_spml.functional.segments.kmeans.location_features`.
         num_classes: ``C``.
+        void: Label of pixels that are ignored.
         affinity_threshold: If given, ``label_sets`` are computed with this threshold.
         affinity_squeeze: Factor ``f`` on ``v`` in the squeezed features
             ``norm([f v, l])`` that are compared for the label sets.
@@ -227,7 +236,7 @@ def pool_segments(
     start = start.expand(count, height, width)
     image = torch.arange(count, device=device).view(-1, 1, 1).expand_as(start)
 
-    keep = labels.reshape(-1).ne(VOID).nonzero().squeeze(1)
+    keep = labels.reshape(-1).ne(void).nonzero().squeeze(1)
     pixel_label, pixel_region, pixel_start, pixel_image = (
         field.reshape(-1)[keep].long() for field in (labels, regions, start, image)
     )

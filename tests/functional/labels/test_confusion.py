@@ -48,3 +48,8 @@ def test_mean_iou_leaves_out_classes_that_never_occur():
     assert mean_iou(np.array([[3, 1, 0], [0, 0, 0]])) == pytest.approx((75 + 0) / 2)
     assert mean_iou(np.array([[3, 0, 1], [0, 0, 0]])) == 75
     assert np.isnan(mean_iou(np.zeros((2, 3), int)))
+
+
+def test_a_matrix_without_the_column_of_unlabeled_pixels():
+    with pytest.raises(ValueError, match=r'\(C, C\+1\).* got \(2, 2\)'):
+        mean_iou(np.array([[2, 1], [0, 3]]))

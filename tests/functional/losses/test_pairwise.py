@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from mmseg_spml.functional import dense_crf_loss, gated_crf_loss, tree_energy_loss
 from mmseg_spml.functional.losses.pairwise import dense_crf_energy, gated_crf_energy
 
 
@@ -164,3 +165,12 @@ def test_no_second_derivative():
     (gradient,) = torch.autograd.grad(energy**2, probabilities, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable'):
         gradient.sum().backward()
+
+
+@pytest.mark.parametrize('loss', [dense_crf_loss, gated_crf_loss, tree_energy_loss])
+def test_negative_labels(loss):
+    """Marks of other libraries for unlabeled pixels, which would not count as such."""
+    logits, images = torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 8, 8)
+    labels = torch.full((1, 8, 8), -100)
+    with pytest.raises(ValueError, match='must not be negative, got -100'):
+        loss(logits, images, labels)

@@ -230,3 +230,19 @@ def test_similarity_needs_the_segments_of_its_own_images():
     plain = similarity_loss(segments, 8.0, located=False)
     # Segments of the memory are of other images; their number divides the mean alike.
     assert torch.allclose(similarity_loss(joined, 8.0, located=False), plain)
+
+
+def test_tags_of_shares():
+    """They would be cut to 0."""
+    embedding, labels, _, tags = scene()
+    for wrong in (tags.double() * 0.7, tags[0]):
+        with pytest.raises(ValueError, match=r'tags \(N, C\) of bool or integers'):
+            semantic_cooccurrence_loss(embedding, labels, wrong, num_classes=C)
+
+
+@pytest.mark.parametrize('shape', [(3, 1, 12, 14), (12, 14)])
+def test_label_maps_of_other_dimensions(shape):
+    with pytest.raises(ValueError, match=r'maps \(N, H, W\), got'):
+        semantic_annotation_loss(
+            scene()[0], torch.zeros(shape, dtype=torch.long), num_classes=C
+        )

@@ -59,8 +59,8 @@ def test_boxes_that_tell_nothing_are_unlabeled():
 
 @pytest.mark.parametrize(
     'boxes',
-    [[], [(3, 70, 5, 90, 20)], [(3, 5.2, 5.2, 5.4, 5.4)]],
-    ids=['none', 'outside', 'between pixel centers'],
+    [[], [(3, 70, 5, 90, 20)], [(3, 5.2, 5.2, 5.2, 5.4)]],
+    ids=['none', 'outside', 'empty'],
 )
 def test_no_pixel_in_a_box_is_background_alone(boxes):
     seeds = grabcut_seeds(photograph(*scene()), boxes, unlabeled=C)
@@ -83,3 +83,10 @@ def test_bad_input():
     for options in (dict(iterations=0), dict(margin=0), dict(min_share=1.5)):
         with pytest.raises(ValueError, match='iterations >= 1'):
             grabcut_seeds(image, [], unlabeled=C, **options)
+
+
+@pytest.mark.parametrize('label', [-1, C, 300])
+def test_boxes_of_other_classes(label):
+    image = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match=rf'classes 0\.\.{C - 1}, got \[{label}\]'):
+        grabcut_seeds(image, [(label, 1, 1, 5, 5)], unlabeled=C)
