@@ -153,7 +153,7 @@ def has_label_map(
     return (
         annotation.dense is not None
         or annotation.accepted is not None
-        or annotation.boxes_complete
+        or (annotation.boxes_complete and background is not None)
         or _shows_nothing(annotation, background)
         or any(
             not isinstance(shape, Box) or shape.label is None

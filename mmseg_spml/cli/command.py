@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ _TRUST = 'mmseg_spml.trust'
 _OPTION = re.compile(r'-[A-Za-z]|--\w')
 # What users can mend: wrong values and files, missing packages.
 _EXPECTED = (ValueError, OSError, ImportError)
+_PYTHONS_FORMAT = warnings.formatwarning
 # The parameters of commands that name where they write.
 _OUTPUTS = ('out', 'work_dir')
 
@@ -40,6 +42,19 @@ def _trust_option() -> click.Option:
 
 def _trust(ctx: click.Context, param: click.Parameter, given: bool) -> None:
     ctx.meta[_TRUST] = given
+
+
+def _formatted(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Format a warning of this package as a sentence, and others as Python does."""
+    if category is UserWarning and 'mmseg_spml' in Path(filename).parts:
+        return f'Warning: {message}\n'
+    return _PYTHONS_FORMAT(message, category, filename, lineno, line)
 
 
 def _message(error: Exception, ctx: click.Context) -> str:
@@ -156,6 +171,7 @@ class Command(click.Command):
                     os.environ[TRUST] = '1'
                 # MMSegmentation's hook says so of each training that draws nothing.
                 warnings.filterwarnings('ignore', message='The draw is False')
+            warnings.formatwarning = _formatted
             return super().invoke(ctx)
         except _EXPECTED as error:
             if os.environ.get(TRACEBACK):

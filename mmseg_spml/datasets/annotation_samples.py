@@ -85,7 +85,7 @@ def annotation_samples(
             seg_map_path=None,
             region_map_path=None,
             annotation=packed(annotation),
-            is_labeled=has_label_map(annotation),
+            is_labeled=has_label_map(annotation, background),
             class_names=tuple(classes),
             background=background,
             tags=present.astype(np.int8) - unknown,

@@ -276,7 +276,8 @@ def _within_boxes(
         inside = class_box_mask(seeds.shape, box)
         inside_any |= inside
         inside_own |= inside & (seeds == box[0])
-    return np.where(inside_own, seeds, np.where(inside_any, unlabeled, 0))
+    others = np.where(inside_any, np.uint8(unlabeled), np.uint8(0))
+    return np.where(inside_own, seeds, others)
 
 
 def _scaled(box: ClassBox, scale: np.ndarray) -> ClassBox:

@@ -76,8 +76,8 @@ def read_config_file(path: str | Path) -> Config:
     """Read a config.
 
     Raises:
-        FileNotFoundError: There is no such file, or a config that it is based on.
-        ValueError: The file, or a config that it is based on, cannot be run as Python.
+        FileNotFoundError: There is no such file, or one that it reads.
+        ValueError: The file, or a config that it is based on, fails.
     """
     try:
         return Config.fromfile(str(path))
@@ -86,8 +86,10 @@ def read_config_file(path: str | Path) -> Config:
             f'{path}, or a config in its _base_, is no valid Python in line '
             f'{error.lineno} ({(error.text or "").strip()}): {error}'
         ) from error
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'{path}, or a config in its _base_: {error}'
+        ) from error
     # Configs are programs: any error can come.
     except Exception as error:
         raise ValueError(

@@ -12,8 +12,8 @@ class ClassIoUMetric(IoUMetric):
 
     The values are logged as ``IoU/<class>`` in percent, so that TensorBoard and the
     files of the run hold them. A class that is neither in the masks nor predicted has
-    no value. Pixels of the masks with values of C and above, such as unlabeled ones,
-    are ignored: MMSegmentation's metric counts what is predicted there as wrong.
+    no value. Unlabeled pixels of the masks (the value C) are ignored: MMSegmentation's
+    metric counts what is predicted there as wrong.
 
     Args:
         **kwargs: The arguments of mmseg's ``IoUMetric``.
@@ -32,15 +32,14 @@ class ClassIoUMetric(IoUMetric):
             data_samples: Samples with ``pred_sem_seg`` and ``gt_sem_seg``.
         """
         if not self.format_only:
-            data_samples = [self._with_known_labels(one) for one in data_samples]
+            data_samples = [self._without_unlabeled(one) for one in data_samples]
         super().process(data_batch, data_samples)
 
-    def _with_known_labels(self, sample: dict) -> dict:
-        labels = sample['gt_sem_seg']['data']
-        unknown = labels >= len(self.dataset_meta['classes'])
-        return dict(
-            sample, gt_sem_seg=dict(data=labels.masked_fill(unknown, self.ignore_index))
-        )
+    def _without_unlabeled(self, sample: dict) -> dict:
+        labels = sample['gt_sem_seg']['data'].long()
+        unlabeled = labels == len(self.dataset_meta['classes'])
+        labels = labels.masked_fill(unlabeled, self.ignore_index)
+        return dict(sample, gt_sem_seg=dict(data=labels))
 
     def compute_metrics(self, results: Sequence[tuple]) -> dict[str, float]:
         """Compute the means of MMSegmentation's metric and the IoU of each class.

@@ -34,7 +34,6 @@ def list_images(
         raise FileNotFoundError(f'there is no folder {folder}')
     files = files_with_suffix(Path(folder), *suffixes)
     names = [path.relative_to(folder).as_posix() for path in files]
-    warn_of_unread_images(folder, suffixes)
     if not names:
         raise FileNotFoundError(
             f'there is no image in {folder} (suffixes {", ".join(suffixes)})'
@@ -55,12 +54,14 @@ def warn_of_unread_images(folder: str | Path, read: Sequence[str]) -> None:
         read: The suffixes of images that are read, in lower case.
     """
     suffixes = [suffix for suffix in _UNREAD_SUFFIXES if suffix not in read]
-    left_out = files_with_suffix(Path(folder), *suffixes)
+    # A raw file beside its JPEG is not missing.
+    there = {path.with_suffix('') for path in files_with_suffix(Path(folder), *read)}
+    unread = files_with_suffix(Path(folder), *suffixes)
+    left_out = [path for path in unread if path.with_suffix('') not in there]
     if left_out:
         warnings.warn(
-            f'{folder}: {len(left_out)} images are left out, such as '
-            f'{left_out[0].relative_to(folder)}: {left_out[0].suffix} is not read; '
-            'convert them to PNG or JPEG',
+            f'{folder}: images of other formats are left out, {len(left_out)} in all, '
+            f'such as {left_out[0].relative_to(folder)}; convert them to PNG or JPEG',
             stacklevel=2,
         )
 
@@ -81,6 +82,7 @@ def chosen_images(
     """
     names = list_images(str(folder), suffixes, 'label map')
     if only is None:
+        warn_of_unread_images(folder, suffixes)
         return names
     missing = sorted(set(only) - set(names))
     if missing:

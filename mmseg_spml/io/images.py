@@ -154,7 +154,7 @@ def size_of_bands(path: str | Path) -> tuple[int, int]:
 
     Example:
         >>> import tempfile
-        >>> path = os.path.join(tempfile.mkdtemp(), 'a.npy')
+        >>> path = Path(tempfile.mkdtemp(), 'a.npy')
         >>> np.save(path, np.zeros((4, 6, 5)))
         >>> size_of_bands(path)
         (4, 6)

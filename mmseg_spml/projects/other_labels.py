@@ -1,6 +1,5 @@
 """What becomes of images with other labels than most, and of classes without a mark."""
 
-from mmseg_spml.annotations.label_map import has_label_map
 from mmseg_spml.annotations.model import WeakAnnotation
 from mmseg_spml.annotations.sampling import evenly_spread
 from mmseg_spml.projects.plan import Plan
@@ -25,7 +24,7 @@ def choose_tagged(plan: Plan, survey: Survey) -> None:
         return
     # Complete boxes label what is outside of them.
     others = _other_images(plan, survey)
-    names = [one.image for one in others if not has_label_map(one)]
+    names = [one.image for one in others if not one.boxes_complete]
     if not names or len(names) < _UNLABELED_PER_LABELED * len(plan.train):
         return
     plan.tagged = evenly_spread(names, plan.max_iters * plan.batch // 2)

@@ -156,6 +156,8 @@ def take_survey(
     missing = [a.image for a in read if a.image not in known]
     if not annotations:
         raise AnnotationError(_no_common_name(read, names, images), file=source)
+    if masks is None and classes is not None:
+        _check_spelling(annotations, classes)
     chosen = _class_names(annotations, classes)
     report = check_annotations(
         watched(annotations, 'checking'), chosen, images=images, problems=problems
@@ -241,24 +243,36 @@ def _few(names: Sequence[str] | Iterator[str], most: int = 3) -> str:
 def _class_names(
     annotations: Sequence[WeakAnnotation], given: Sequence[str] | None
 ) -> tuple[str, ...]:
-    found = {name for annotation in annotations for name in annotation.class_names()}
-    dense = {n for a in annotations if a.dense is not None for n in a.dense.classes}
     if given is not None:
-        _check_spelling(given, found | dense)
         return tuple(given)
-    names = sorted((found | dense) - {BACKGROUND})
+    found = _found_names(annotations)
+    names = sorted(found - {BACKGROUND})
     boxes_alone = not any(getattr(a, kind) for a in annotations for kind in PIXEL_KINDS)
-    if BACKGROUND in found | dense or boxes_alone:
+    if BACKGROUND in found or boxes_alone:
         # What is outside of boxes, or carries no tag, is background.
         names.insert(0, BACKGROUND)
     return tuple(names)
 
 
-def _check_spelling(given: Sequence[str], found: set[str]) -> None:
+# Alike are "motorbike" and "motobike", but not "left kidney" and "right kidney".
+_ALIKE = 0.85
+
+
+def _found_names(annotations: Sequence[WeakAnnotation]) -> set[str]:
+    found = {name for annotation in annotations for name in annotation.class_names()}
+    dense = {n for a in annotations if a.dense is not None for n in a.dense.classes}
+    return found | dense
+
+
+def _check_spelling(
+    annotations: Sequence[WeakAnnotation], given: Sequence[str]
+) -> None:
     """Refuse a class that no label has, where a label resembles it that is no class."""
+    found = _found_names(annotations)
     others = sorted(found - set(given))
     for name in sorted(set(given) - found - {BACKGROUND}):
-        close = difflib.get_close_matches(name, others, 1)
+        close = difflib.get_close_matches(name, others, 1, _ALIKE)
+        close += [other for other in others if sorted(other) == sorted(name)]
         if close:
             raise ValueError(
                 f'no label is of the class {name!r}, but some are of {close[0]!r}, '

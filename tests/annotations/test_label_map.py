@@ -205,5 +205,9 @@ def test_tags_that_contradict_shapes():
 @pytest.mark.parametrize('complete', [False, True])
 def test_what_has_a_label_map_is_labeled(tags, complete):
     weak = WeakAnnotation('a.jpg', 2, 3, tags=set(tags), tags_complete=complete)
-    labels = label_map(weak, ('background', 'cat'))
-    assert has_label_map(weak) == bool((labels < 2).any())
+    for classes, background in (
+        (('background', 'cat'), 'background'),
+        (('sky', 'cat'), None),
+    ):
+        labels = label_map(weak, classes, background=background)
+        assert has_label_map(weak, background) == bool((labels < 2).any())

@@ -1,5 +1,7 @@
 """Lists of the images of a folder."""
 
+import warnings
+
 import pytest
 
 from mmseg_spml.io.image_folders import chosen_images, list_images
@@ -17,10 +19,13 @@ def test_chosen_images(tmp_path):
 
 def test_images_of_formats_that_are_not_read(tmp_path):
     """Photographs of a phone must not be missing without a word."""
-    for name in ('a.png', 'b/c.HEIC', 'b/d.heic', 'e.gif', 'f.txt'):
+    for name in ('a.png', 'a.cr2', 'b/c.HEIC', 'b/d.heic', 'e.gif', 'f.txt'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    with pytest.warns(UserWarning, match=r'2 images are left out, such as b/c\.HEIC'):
-        assert list_images(str(tmp_path)) == ['a.png', 'e.gif']
-    with pytest.warns(UserWarning, match='3 images are left out'):
+    assert list_images(str(tmp_path)) == ['a.png', 'e.gif']
+    # Of a.cr2 there is a.png.
+    with pytest.warns(UserWarning, match=r'left out, 3 in all, such as b/c\.HEIC'):
         assert chosen_images(tmp_path, IMAGE_SUFFIXES, None) == ['a.png']
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert chosen_images(tmp_path, IMAGE_SUFFIXES, ['a.png']) == ['a.png']

@@ -116,3 +116,6 @@ def test_a_misspelled_class_is_not_left_out(tmp_path):
     with pytest.raises(ValueError, match=wanted):
         take_survey(source, images, classes=(first, f'{others[0]}x', *others[1:]))
     take_survey(source, images, classes=(*made_up.CLASSES, f'{others[0]}x'))
+    with pytest.raises(ValueError, match='correct the name, or name both'):
+        turned = others[0][::-1]
+        take_survey(source, images, classes=(first, turned, *others[1:]))

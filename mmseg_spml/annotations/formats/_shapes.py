@@ -168,7 +168,7 @@ def opened(ring: Ring) -> Ring:
         >>> opened([(0, 0), (2, 0), (2, 2), (0, 0)])
         [(0, 0), (2, 0), (2, 2)]
     """
-    return ring[:-1] if len(ring) > 1 and ring[0] == ring[-1] else ring
+    return ring[:-1] if len(ring) > 3 and ring[0] == ring[-1] else ring
 
 
 def turned_around_middle(box: Box, degrees: float) -> Box:

@@ -258,14 +258,14 @@ def _drawn(
     annotation: WeakAnnotation, names: Sequence[str] | None
 ) -> np.ndarray | None:
     """Draw the label map of an annotation; return None if it would be empty."""
-    if not has_label_map(annotation):
+    background = _BACKGROUND if names and _BACKGROUND in names else None
+    if not has_label_map(annotation, background):
         return None
     if names is None:
         raise AnnotationError(
             'index PNGs hold ids of classes; give the class names by --classes'
         )
     _check_number(names)
-    background = _BACKGROUND if _BACKGROUND in names else None
     ids = label_map(annotation, names, background=background)
     nothing = annotation.dense is None and (ids == len(names)).all()
     return None if nothing else ids

@@ -20,8 +20,8 @@ _CROSSINGS_AT_ONCE = 2**20
 def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
     """Pixels whose centers lie in a box.
 
-    A box without the center of a pixel has the pixels in which its middle line lies, so
-    that no object gets lost in an image that was made smaller.
+    A box with parallel sides that holds no center has the pixels in which its middle
+    lies, so that its object is not lost in an image that was made smaller.
 
     Args:
         size: (H, W).
@@ -46,6 +46,7 @@ def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
 def _between(centers: np.ndarray, first: float, last: float) -> np.ndarray:
     """Which pixels of a side have their centers between the edges of a box."""
     inside = (centers >= first) & (centers < last)
+    first, last = max(first, 0), min(last, centers.size)
     if first < last and not inside.any():
         return np.floor(centers) == np.floor((first + last) / 2)
     return inside
@@ -70,7 +71,7 @@ def disc_mask(size: Size, center: tuple[float, float], radius: float) -> np.ndar
     column, row = int(np.floor(center[0])), int(np.floor(center[1]))
     if not (0 <= row < size[0] and 0 <= column < size[1]):
         return mask
-    reach = int(radius)
+    reach = int(min(radius, sum(size)))
     top, left = max(0, row - reach), max(0, column - reach)
     # Only the square around the disc: images may have millions of pixels.
     square = mask[top : row + reach + 1, left : column + reach + 1]

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# The smallest probability whose logarithm is taken.
-
 
 def box_tightness_loss(
     probabilities: Tensor, boxes: Tensor, valid: Tensor | None = None
@@ -77,7 +75,7 @@ def _terms_of_rows(probabilities: Tensor, inside: Tensor, valid: Tensor) -> Tens
     largest = probabilities.new_zeros(runs).scatter_reduce(
         0, run_of_pixel[inside], probabilities[inside], 'amax'
     )
-    # Not larger: a clamped probability has no gradient, and none needs it more.
+    # As small as possible: below it the gradient is 0, where it is needed most.
     smallest = torch.finfo(largest.dtype).tiny
     return -largest[counts].clamp_min(smallest).log()
 

@@ -118,7 +118,8 @@ def valid_cells(labels: Tensor | None, images: Tensor, size: Sequence[int]) -> T
         size: Number of rows ``h`` and columns ``w`` of cells.
 
     Raises:
-        ValueError: If labels and images differ in size, or a label is negative.
+        ValueError: If labels and images differ in size, or a label on the CPU is
+            negative.
     """
     if labels is None:
         return images.new_ones(len(images), *size, dtype=torch.bool)
@@ -127,7 +128,8 @@ def valid_cells(labels: Tensor | None, images: Tensor, size: Sequence[int]) -> T
             f'expected labels {(len(images), *images.shape[2:])}, of the size of the '
             f'images, got {tuple(labels.shape)}'
         )
-    if labels.numel() and labels.min() < 0:
+    # On a GPU the check would wait for what is computed there.
+    if labels.device.type == 'cpu' and labels.numel() and labels.min() < 0:
         raise ValueError(
             f'labels must not be negative, got {int(labels.min())}: unlabeled pixels '
             'have the value C or above, void ones 255'

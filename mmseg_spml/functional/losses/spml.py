@@ -126,10 +126,10 @@ def semantic_cooccurrence_loss(
     """
     if tags is None:
         tags = shown_classes(labels, num_classes)
-    if tags.dim() != 2 or tags.is_floating_point():
+    if tags.dim() != 2 or not tags.to(torch.int8).eq(tags).all():
         raise ValueError(
-            'expected tags (N, C) of bool or integers (1 present, 0 absent, -1 '
-            f'unknown), got {tuple(tags.shape)} of {tags.dtype}'
+            'expected tags (N, C) of 1 (present), 0 (absent) and -1 (unknown), got '
+            f'{tuple(tags.shape)}, {tags.dtype}'
         )
     tags = tags.to(torch.int8).clone()
     tags[:, list(ignore_tags)] = 0

@@ -26,7 +26,7 @@ def test_box_takes_the_pixels_whose_centers_it_holds():
     assert np.array_equal(box_mask((1, 4), (0.51, 0, 2.51, 1)), picture('.##.'))
 
 
-@pytest.mark.parametrize('box', [(-5, -5, 0.4, 9), (9, 0, 12, 3), (1, 1, 1, 2)])
+@pytest.mark.parametrize('box', [(-5, -5, 0, 9), (9, 0, 12, 3), (1, 1, 1, 2)])
 def test_box_outside_or_empty(box):
     assert not box_mask((3, 4), box).any()
 
@@ -150,6 +150,8 @@ def test_polygon_without_area():
         ((1.6, 0.6, 2.4, 1.4), ('....', '..#.')),
         ((0.1, 0, 0.3, 1), ('#...', '....')),
         ((2, 0, 2, 2), ('....', '....')),
+        ((3.6, 0, 6, 2), ('...#', '...#')),
+        ((-6, 0, 0.4, 1), ('#...', '....')),
         ((-0.9, 0, -0.6, 2), ('....', '....')),
     ],
 )

@@ -236,7 +236,7 @@ def test_tags_of_shares():
     """They would be cut to 0."""
     embedding, labels, _, tags = scene()
     for wrong in (tags.double() * 0.7, tags[0]):
-        with pytest.raises(ValueError, match=r'tags \(N, C\) of bool or integers'):
+        with pytest.raises(ValueError, match=r'tags \(N, C\) of 1'):
             semantic_cooccurrence_loss(embedding, labels, wrong, num_classes=C)
 
 
