@@ -160,11 +160,12 @@ def test_a_project_is_planned_without_mmsegmentation(tmp_path):
     """Importing it takes seconds, and prints what says nothing to a user."""
     clicks = [dict(label='cat', at=[3, 4]), dict(label='dog', at=[30, 40])]
     lines = []
+    (tmp_path / 'images').mkdir()
     for name in ('a.png', 'b.png'):
-        cv2.imwrite(str(tmp_path / name), np.full((64, 64, 3), 90, np.uint8))
+        cv2.imwrite(str(tmp_path / 'images' / name), np.full((64, 64, 3), 90, np.uint8))
         lines.append(json.dumps(dict(image=name, size=[64, 64], points=clicks)))
     (tmp_path / 'points.jsonl').write_text('\n'.join(lines))
-    words = ['mmseg-spml', 'init', 'points.jsonl', 'mine', '--images', '.']
+    words = ['mmseg-spml', 'init', 'points.jsonl', 'mine', '--images', 'images']
     script = f"""
     import os
     os.chdir({str(tmp_path)!r})
