@@ -193,9 +193,7 @@ def _with_background(
     annotations: list[WeakAnnotation],
 ) -> tuple[str | None, list[WeakAnnotation]]:
     """Rename the one class that stands for the background in all but its spelling."""
-    names = {name for one in annotations for name in one.class_names()}
-    names |= {n for one in annotations if one.dense for n in one.dense.classes}
-    meant = [name for name in names if as_background(name)]
+    meant = [name for name in _found_names(annotations) if as_background(name)]
     if len(meant) != 1 or meant[0] == BACKGROUND:
         return None, annotations
     new = {meant[0]: BACKGROUND}

@@ -23,7 +23,7 @@ def test_images_of_formats_that_are_not_read(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert list_images(str(tmp_path)) == ['a.png', 'e.gif']
-    # Of a.cr2 there is a.png.
+    # The raw file a.cr2 is there as a.png, too.
     with pytest.warns(UserWarning, match=r'left out, 3 in all, such as b/c\.HEIC'):
         assert chosen_images(tmp_path, IMAGE_SUFFIXES, None) == ['a.png']
     with warnings.catch_warnings():
