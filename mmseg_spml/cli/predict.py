@@ -1,4 +1,4 @@
-"""``mmseg-spml predict``: label maps of a folder of images."""
+"""``mmseg-spml predict``: label maps of a folder of images, or of one."""
 
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def command(
     cfg_options: dict,
     **given: Any,
 ) -> None:
-    r"""Predict all images of a folder.
+    r"""Predict all images of a folder, or one image.
 
     MODEL is the folder of a project or a run, or a config. OUT/labels gets label maps
     (PNG of class ids, and GeoTIFF where the image is one), OUT/overlays painted images,
@@ -86,6 +86,7 @@ def command(
 
     \b
     mmseg-spml predict mine/ images/ out/ --uncertainty
+    mmseg-spml predict mine/ images/0001.jpg out/
     mmseg-spml predict config.py images/ out/ --checkpoint iter_600.pth --crf
     """
     from mmseg_spml.engine.shipped_files import load_config
@@ -103,7 +104,9 @@ def command(
         crf={} if crf else None,
         **given,
     )
-    click.echo(f'{len(summary.rows)} images predicted, label maps in {out}/labels')
+    number = len(summary.rows)
+    images_word = 'image' if number == 1 else 'images'
+    click.echo(f'{number} {images_word} predicted, label maps in {out}/labels')
     if summary.skipped:
         click.echo(f'{len(summary.skipped)} images were there')
     if summary.rows:
@@ -114,9 +117,10 @@ def command(
         )
     if summary.doubts:
         name, doubt = summary.doubts[0]
-        number = len(summary.doubts)
-        others = f' (as are {number - 1} more in doubt)' if number > 1 else ''
+        more = len(summary.doubts) - 1
+        others = f' (as are {more} more in doubt)' if more else ''
         click.echo(f'Warning: {name} {doubt}{others}', err=True)
     for name, error in summary.errors:
         click.echo(f'{name}: {error}', err=True)
-    ctx.exit(int(bool(summary.errors)))
+    if summary.errors:
+        ctx.exit(1)

@@ -1,4 +1,4 @@
-"""Prediction of all images of a folder."""
+"""Prediction of all images of a folder, or of one image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ def predict_folder(
     Args:
         cfg: The config of the model.
         checkpoint: The checkpoint of the model.
-        images: The folder of images.
+        images: The folder of images, or one image.
         out: The folder to write to.
         device: The device to compute on.
         probabilities: Whether to write ``probabilities/a/b.npz`` with the arrays
@@ -85,14 +85,18 @@ def predict_folder(
         FileNotFoundError: There are no images, or no checkpoint.
         ValueError: ``out`` is the folder of the images or has predictions of other
             classes, two images would share a label map, an image of ``only`` is
-            missing, or the config or an option does not fit.
+            missing, ``only`` is given with one image, or the config or an option does
+            not fit.
     """
-    names = chosen_images(images, READABLE_SUFFIXES, only)
-    if Path(out).resolve().is_relative_to(Path(images).resolve()):
-        raise ValueError(
-            f'{out} lies in the folder of the images, so that what is written there '
-            'would be predicted, too: name another folder to write to'
-        )
+    if Path(images).is_file():
+        images, names = _single_image(Path(images), only)
+    else:
+        names = chosen_images(images, READABLE_SUFFIXES, only)
+        if Path(out).resolve().is_relative_to(Path(images).resolve()):
+            raise ValueError(
+                f'{out} lies in the folder of the images, so that what is written '
+                'there would be predicted, too: name another folder to write to'
+            )
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
     load = TRANSFORMS.build(loading_step(cfg))
@@ -143,6 +147,17 @@ def predict_folder(
         if rows:
             write_csv_of_dicts(Path(out, TABLE), rows)
     return summary
+
+
+def _single_image(path: Path, only: Sequence[str] | None) -> tuple[Path, list[str]]:
+    """Return the folder and the name of one image, in the form of a folder's list."""
+    if only is not None:
+        raise ValueError(f'a list of images is of a folder, and {path} is one image')
+    if path.suffix.lower() not in READABLE_SUFFIXES:
+        raise ValueError(
+            f'{path} has none of the suffixes of images, {", ".join(READABLE_SUFFIXES)}'
+        )
+    return path.parent, [path.name]
 
 
 def _write_classes(out: Path, classes: Sequence[str]) -> None:

@@ -30,6 +30,12 @@ def list_images(
         FileNotFoundError: There is no such folder, or it has no image.
         ValueError: Two images differ only in their suffix and would share a map.
     """
+    names = _image_names(folder, suffixes)
+    _check_made_once(names, made)
+    return names
+
+
+def _image_names(folder: str, suffixes: Sequence[str]) -> list[str]:
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'there is no folder {folder}')
     files = files_with_suffix(Path(folder), *suffixes)
@@ -38,12 +44,15 @@ def list_images(
         raise FileNotFoundError(
             f'there is no image in {folder} (suffixes {", ".join(suffixes)})'
         )
+    return names
+
+
+def _check_made_once(names: Sequence[str], made: str) -> None:
     shared = first_sharing(names, lambda name: os.path.splitext(name)[0])
     if shared is not None:
         raise ValueError(
             f'the images {shared[0]} and {shared[1]} would share a {made}: rename one'
         )
-    return names
 
 
 def warn_of_unread_images(folder: str | Path, read: Sequence[str]) -> None:
@@ -78,16 +87,19 @@ def chosen_images(
 
     Raises:
         FileNotFoundError: There is no such folder, or it has no image.
-        ValueError: A name of ``only`` is missing, or two images would share a map.
+        ValueError: A name of ``only`` is missing, or two of the images that are taken
+            would share a map.
     """
-    names = list_images(str(folder), suffixes, 'label map')
+    names = _image_names(str(folder), suffixes)
     if only is None:
         warn_of_unread_images(folder, suffixes)
-        return names
-    missing = sorted(set(only) - set(names))
-    if missing:
-        raise ValueError(
-            f'{folder} lacks {len(missing)} of the images that were named, such as '
-            f'{missing[0]}'
-        )
-    return [name for name in names if name in set(only)]
+    else:
+        missing = sorted(set(only) - set(names))
+        if missing:
+            raise ValueError(
+                f'{folder} lacks {len(missing)} of the images that were named, such as '
+                f'{missing[0]}'
+            )
+        names = [name for name in names if name in set(only)]
+    _check_made_once(names, 'label map')
+    return names

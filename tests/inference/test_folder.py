@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -108,8 +109,7 @@ def test_images_of_more_bits_are_pointed_out(root, tmp_path, capsys):
     for name, depth in dict(a=np.uint8, b=np.uint16, c=np.uint16).items():
         image = np.full((33, 47, 3), 90, depth)
         cv2.imwrite(str(tmp_path / f'images/{name}.png'), image)
-    with pytest.raises(SystemExit, match='^0$'):
-        run_command('predict', root / 'run', tmp_path / 'images', tmp_path / 'out')
+    run_command('predict', root / 'run', tmp_path / 'images', tmp_path / 'out')
     said = capsys.readouterr().err
     assert 'Warning: b.png has more than 8 bits' in said and '1 more' in said
 
@@ -180,6 +180,37 @@ def test_a_part_keeps_the_rows_of_the_others(root):
     (out / 'labels/sub/b.png').unlink()
     predict_folder(cfg, checkpoint, root / 'photos', out, only=['a.png'])
     assert listed(out) == {'a.png'}
+
+
+def test_one_image(root, tmp_path, capsys):
+    photos = root / 'photos'
+    (photos / 'sub/b.tif').write_bytes(b'an image of the same name, which is not asked')
+    try:
+        run_command('predict', root, photos / 'sub/b.jpg', tmp_path / 'out')
+        # The list of a folder may name one of two, too.
+        cfg, checkpoint = Config.fromfile(root / 'run/tiny.py'), root / 'run/iter_1.pth'
+        predict_folder(cfg, checkpoint, photos, tmp_path / 'all', only=['sub/b.jpg'])
+    finally:
+        (photos / 'sub/b.tif').unlink()
+    assert '1 image predicted' in capsys.readouterr().out
+    one = read_index_map(tmp_path / 'out/labels/b.png')
+    np.testing.assert_array_equal(
+        one, read_index_map(tmp_path / 'all/labels/sub/b.png')
+    )
+    # The files may lie beside the image: it is the only one that is predicted.
+    run_command('predict', root, photos / 'a.png', photos / 'out')
+    try:
+        assert (photos / 'out/labels/a.png').is_file()
+    finally:
+        shutil.rmtree(photos / 'out')
+    with pytest.raises(SystemExit, match='none of the suffixes'):
+        run_command('predict', root, root / 'run/tiny.py', tmp_path / 'out')
+    (tmp_path / 'list.txt').write_text('a.png')
+    with pytest.raises(SystemExit, match='is one image'):
+        run_command(
+            *('predict', root, photos / 'a.png', tmp_path / 'out'),
+            *('--only', tmp_path / 'list.txt'),
+        )
 
 
 def test_what_is_wrong_is_said(root, tmp_path):
