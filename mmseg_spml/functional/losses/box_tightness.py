@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# Means of probabilities of 16 bits may be rounded up to more than 1.
+_HIGHEST_ROUNDED = 1.01
+
 
 def box_tightness_loss(
     probabilities: Tensor, boxes: Tensor, valid: Tensor | None = None
@@ -34,7 +37,7 @@ def box_tightness_loss(
 
     Raises:
         TypeError: If ``boxes`` or ``valid`` is not bool.
-        ValueError: If shapes disagree.
+        ValueError: If shapes disagree, or a probability on the CPU is not in 0 to 1.
 
     Example:
         >>> probabilities = torch.full((1, 2, 5, 5), 0.5)
@@ -92,3 +95,11 @@ def _check(probabilities: Tensor, boxes: Tensor, valid: Tensor | None) -> None:
     for name, mask in (('boxes', boxes), ('valid', valid)):
         if mask is not None and mask.dtype != torch.bool:
             raise TypeError(f'{name} must be bool, got {mask.dtype}')
+    # On a GPU the check would wait for what is computed there.
+    if probabilities.device.type == 'cpu' and probabilities.numel():
+        low, high = probabilities.detach().aminmax()
+        if low < 0 or high > _HIGHEST_ROUNDED:
+            raise ValueError(
+                f'expected probabilities in 0 to 1, got values of {low:.3g} to '
+                f'{high:.3g}: apply a softmax to logits'
+            )

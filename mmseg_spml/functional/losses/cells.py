@@ -3,6 +3,7 @@
 Letters: N images, C classes, H, W image size, h', w' number of cells.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_spml.functional.labels.values import VOID
+
+# Above white after subtraction of a mean and division by a standard deviation.
+_HIGHEST_NORMALIZED = 10
 
 
 def cell_means(
@@ -141,3 +145,24 @@ def whole_cells(mask: Tensor, size: Sequence[int]) -> Tensor:
     """Downsample a mask ``(N, H, W)``; a cell is True if all its pixels are True."""
     pooled = F.adaptive_max_pool2d((~mask)[:, None].float(), tuple(size))
     return ~pooled[:, 0].bool()
+
+
+def warn_of_scaled_colors(images: Tensor, sigma_rgb: float) -> None:
+    """Warn of images in 0 to 1 or with a mean of 0, all of whose colors are alike.
+
+    Images on a GPU are not looked at, since the check would wait for it.
+
+    Args:
+        images: ``(N, 3, H, W)`` or their means of cells.
+        sigma_rgb: Standard deviation of colors of the loss; below 1 it was chosen for
+            such images.
+    """
+    if images.device.type != 'cpu' or not images.numel() or sigma_rgb < 1:
+        return
+    low, high = images.aminmax()
+    if 0 < high <= 1 or (low < 0 and high < _HIGHEST_NORMALIZED):
+        warnings.warn(
+            'expected images with values in 0 to 255, got those of '
+            f'{low:.3g} to {high:.3g}, so that all colors count as alike',
+            stacklevel=3,
+        )

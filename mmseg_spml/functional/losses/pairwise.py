@@ -13,7 +13,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmseg_spml.functional.losses.cells import cell_means, valid_cells
+from mmseg_spml.functional.losses.cells import (
+    cell_means,
+    valid_cells,
+    warn_of_scaled_colors,
+)
 from mmseg_spml.functional.refinement.permutohedral import (
     Lattice,
     build_lattice,
@@ -90,6 +94,7 @@ def dense_crf_loss(
     """
     with torch.autocast(logits.device.type, enabled=False):
         probabilities, small = cell_means(logits, images, scale_factor, allowed)
+        warn_of_scaled_colors(small, sigma_rgb)
         valid = valid_cells(labels, images, small.shape[2:])
         sigma_xy = sigma_xy * scale_factor
         return dense_crf_energy(probabilities, small, valid, sigma_xy, sigma_rgb)
@@ -141,6 +146,7 @@ def gated_crf_loss(
     """
     with torch.autocast(logits.device.type, enabled=False):
         probabilities, small = cell_means(logits, images, scale_factor, allowed)
+        warn_of_scaled_colors(small, sigma_rgb)
         valid = valid_cells(labels, images, small.shape[2:])
         return gated_crf_energy(
             probabilities, small, valid, radius, sigma_xy, sigma_rgb

@@ -17,6 +17,7 @@ from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.functional.losses.cells import (
     cell_means,
     valid_cells,
+    warn_of_scaled_colors,
     whole_cells,
 )
 
@@ -186,6 +187,7 @@ def tree_energy_loss(
     probabilities, small = cell_means(logits, images, scale_factor, allowed)
     size = small.shape[2:]
     valid = valid_cells(labels, images, size)
+    warn_of_scaled_colors(small, 255 * sigma**0.5)
     filtered = tree_filter(probabilities, small / 255, sigma, valid)
     if features is not None:
         features = F.interpolate(

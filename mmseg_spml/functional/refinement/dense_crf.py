@@ -127,9 +127,9 @@ def dense_crf_of_images(
 
     Raises:
         ValueError: If the numbers of images and probabilities differ, an image is not
-            (H, W, 3) uint8, sizes or classes differ, a probability is not finite, a
-            standard deviation is not positive, ``iterations`` is negative, or the
-            kernels are too narrow for so many images together.
+            (H, W, 3) uint8, sizes or classes differ, a probability is negative or not
+            finite, a standard deviation is not positive, ``iterations`` is negative, or
+            the kernels are too narrow for so many images together.
 
     Example:
         >>> images = [np.zeros((4, 6, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)]
@@ -186,10 +186,10 @@ def _checked_images(
                 f'expected {len(probabilities[0])} classes as in image 0, got '
                 f'{len(scores)} in image {number}'
             )
-        if not scores.isfinite().all():
+        if not scores.isfinite().all() or (scores < 0).any():
             raise ValueError(
-                'expected finite probabilities, got infinite or undefined ones in '
-                f'image {number}'
+                'expected finite probabilities >= 0, got infinite, undefined or '
+                f'negative ones in image {number}: are they logits?'
             )
     return images
 

@@ -149,6 +149,13 @@ def test_bad_inputs(boxes, valid, error, words):
         box_tightness_loss(torch.ones(1, 2, 3, 3), boxes, valid)
 
 
+@pytest.mark.parametrize('value', [-0.1, 1.5])
+def test_logits_are_no_probabilities(value):
+    boxes = torch.ones(1, 2, 3, 3, dtype=torch.bool)
+    with pytest.raises(ValueError, match='in 0 to 1.*apply a softmax'):
+        box_tightness_loss(torch.full((1, 2, 3, 3), value), boxes)
+
+
 def test_the_gradient_of_certain_mistakes():
     """A logit 60 below the others must still be raised."""
     logits = torch.zeros(1, 2, 3, 3)

@@ -1,5 +1,7 @@
 """The losses that see the image, as functions of logits: sizes, masks, gradients."""
 
+import warnings
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -88,3 +90,27 @@ def test_mistakes_are_named(loss):
         loss(logits, images, labels[:, :12])
     with pytest.raises(ValueError, match='scale_factor must be positive'):
         loss(logits, images, labels, scale_factor=0)
+
+
+@pytest.mark.parametrize('loss', [dense_crf_loss, gated_crf_loss, tree_energy_loss])
+@pytest.mark.parametrize(
+    'scaled', [lambda x: x / 255, lambda x: (x - 117) / 58], ids=['unit', 'normalized']
+)
+def test_scaled_images_are_pointed_out(loss, scaled):
+    logits, images, labels = scene()
+    with pytest.warns(UserWarning, match='expected images with values in 0 to 255'):
+        loss(logits, scaled(images), labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        loss(logits, images, labels)
+        loss(logits, 0 * images, labels)
+        loss(logits, images - 200, labels)  # bands of 16 bits may be below 0
+
+
+@pytest.mark.parametrize('loss', [dense_crf_loss, gated_crf_loss])
+def test_a_bandwidth_of_images_in_0_to_1(loss):
+    logits, images, labels = scene()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        found = loss(logits, images / 255, labels, sigma_rgb=20 / 255)
+    torch.testing.assert_close(found, loss(logits, images, labels, sigma_rgb=20.0))

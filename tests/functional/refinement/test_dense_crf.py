@@ -143,6 +143,8 @@ def test_under_autocast_and_with_gradients():
     assert not marginals.requires_grad
     with pytest.raises(ValueError, match='finite'):
         dense_crf(image, torch.full((2, 6, 8), float('nan')))
+    with pytest.raises(ValueError, match='negative.*are they logits'):
+        dense_crf(image, probabilities.detach() - 0.5)
 
 
 def test_the_authors_code():
