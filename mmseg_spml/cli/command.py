@@ -58,11 +58,16 @@ def _formatted(
 
 
 def _message(error: Exception, ctx: click.Context) -> str:
-    if (
-        not isinstance(error, OSError)
-        or error.errno not in (errno.ENOSPC, errno.EDQUOT)
-        or error.filename
-    ):
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    if error.errno in (errno.EEXIST, errno.ENOTDIR) and error.filename:
+        return (
+            f'{error.filename}: expected a folder, but this path, or one above it, is '
+            'a file'
+        )
+    if error.filename:
+        return f'{error.filename}: {error.strerror}'
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return str(error)
     # MMEngine wrote a log or a config.
     given = [ctx.params[name] for name in _OUTPUTS if ctx.params.get(name)]

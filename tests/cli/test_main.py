@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import click
+import cv2
+import numpy as np
 import pytest
 from cli.commands import run_command
 from integration import tiny
@@ -132,6 +134,14 @@ def test_a_full_disk_names_the_folder():
 
     with pytest.raises(click.ClickException, match='No space left on device: runs/a'):
         write.main(['runs/a'], standalone_mode=False)
+
+
+@pytest.mark.parametrize('out', ['out', 'out/below'])
+def test_a_file_in_the_place_of_a_folder(out, tmp_path):
+    (tmp_path / 'out').touch()
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(SystemExit, match='^[^E].*out.*: expected a folder'):
+        run_command('regions', tmp_path, tmp_path / out, '--method', 'slic')
 
 
 def test_settings_with_white_space_are_refused(tmp_path):
