@@ -1,5 +1,6 @@
 """Reading and writing of image files."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ BANDED_SUFFIXES = ('.npy', '.tif', '.tiff')
 
 _TIFF_BITS = 0x0102
 _PNG_DEPTH = 24  # the place of the bits of a channel in a PNG file
+# Values to take percentiles of, and to change at once.
+_VALUES_AT_ONCE = 1_000_000
+_HIGHEST_FRACTION = 8
 _EIGHT_BITS = ('.jpg', '.jpeg', '.jfif', '.bmp', '.webp')
 
 
@@ -205,9 +209,9 @@ def three_bands(image: np.ndarray) -> np.ndarray:
 
     Args:
         image: (H, W) or (H, W, bands); the first three bands are shown, or the first
-            one as gray. Values beyond 255, and those of other types than integers below
-            it, are stretched from their 1st to their 99th percentile; what is not
-            finite is black.
+            one as gray. Values beyond 255, and fractions up to 8 such as reflectances,
+            are stretched from their 1st to their 99th percentile (in large images, that
+            of about a million of them); what is not finite is black.
 
     Returns:
         (H, W, 3) uint8, the bands in the order of the image.
@@ -221,15 +225,49 @@ def three_bands(image: np.ndarray) -> np.ndarray:
     if shown.dtype == np.uint8:
         return np.ascontiguousarray(shown)
     known = np.isfinite(shown)
-    values = shown[known]
-    if not values.size:
+    if not known.any():
         return np.zeros(shown.shape, np.uint8)
-    if values.min() >= 0 and 1 < values.max() <= 255:
-        shown = np.rint(np.where(known, shown, 0))
-        return np.ascontiguousarray(shown.astype(np.uint8))
-    low, high = np.percentile(values, [1, 99])
-    stretched = (np.where(known, shown, low) - low) / max(high - low, 1e-6) * 255
-    return np.ascontiguousarray(np.clip(stretched, 0, 255).astype(np.uint8))
+    lowest, highest = _range(shown, known)
+    step = max(1, math.isqrt(known.size // _VALUES_AT_ONCE))
+    values = shown[::step, ::step][known[::step, ::step]]
+    if not values.size:
+        values = np.array([lowest, highest])
+    # Fractions such as reflectances may be a little above 1.
+    is_fraction = highest <= 1 or (
+        highest < _HIGHEST_FRACTION and _has_fractions(values)
+    )
+    if lowest >= 0 and highest <= 255 and not is_fraction:
+        low, high = 0.0, 255.0
+    else:
+        low, high = np.percentile(values, [1, 99])
+    return _stretched(shown, known, low, high)
+
+
+def _range(image: np.ndarray, known: np.ndarray) -> tuple[float, float]:
+    if not np.issubdtype(image.dtype, np.floating):
+        return float(image.min()), float(image.max())
+    return (
+        float(np.min(image, where=known, initial=np.inf)),
+        float(np.max(image, where=known, initial=-np.inf)),
+    )
+
+
+def _has_fractions(values: np.ndarray) -> bool:
+    return bool((values != np.rint(values)).any())
+
+
+def _stretched(
+    image: np.ndarray, known: np.ndarray, low: float, high: float
+) -> np.ndarray:
+    """Map values from ``low`` to ``high`` to 0 to 255, unknown ones to 0."""
+    shown = np.empty(image.shape, np.uint8)
+    factor = 255 / max(high - low, 1e-6)
+    rows = max(1, _VALUES_AT_ONCE // max(image[0].size, 1))
+    for top in range(0, len(image), rows):  # the copies of a part are small
+        part = slice(top, top + rows)
+        values = np.where(known[part], image[part], low).astype(np.float64)
+        shown[part] = np.clip((values - low) * factor, 0, 255).round()
+    return shown
 
 
 def read_picture(path: str | Path) -> np.ndarray:

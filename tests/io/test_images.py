@@ -2,6 +2,7 @@
 
 import os
 import resource
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -64,6 +65,26 @@ def test_what_is_not_finite_is_black():
     shown = three_bands(spread)
     assert shown[0, 0].max() == 0 and shown[-1, -1].min() > 240
     assert not three_bands(np.full((2, 2), np.nan)).any()
+
+
+def test_reflectances_above_1_keep_their_shades():
+    image = np.linspace(0, 1.5, 1500, dtype=np.float32).reshape(25, 20, 3)
+    assert len(np.unique(three_bands(image))) > 200
+    levels = np.arange(0, 8).repeat(6).reshape(4, 4, 3).astype(np.float32)
+    np.testing.assert_array_equal(three_bands(levels), levels)
+
+
+def test_a_large_image_of_16_bits_needs_few_copies():
+    generator = np.random.default_rng(0)
+    image = generator.integers(0, 60000, (2000, 2000, 3), np.uint16)
+    tracemalloc.start()
+    shown = three_bands(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * image.nbytes
+    low, high = np.percentile(image, [1, 99])
+    expected = np.clip((image - low) / (high - low) * 255, 0, 255)
+    assert np.abs(shown - expected).max() < 1
 
 
 def test_pictures_of_any_depth(tmp_path):
