@@ -20,8 +20,8 @@ _CROSSINGS_AT_ONCE = 2**20
 def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
     """Pixels whose centers lie in a box.
 
-    A box with parallel sides that holds no center has the pixels in which its middle
-    lies, so that its object is not lost in an image that was made smaller.
+    A box that holds no center has the pixels along its middle, so that its object is
+    not lost in an image that was made smaller.
 
     Args:
         size: (H, W).
@@ -37,10 +37,18 @@ def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
     """
     corners = np.asarray(box, np.float64)
     if corners.ndim == 2:
-        return polygon_mask(size, [corners.tolist()])
+        mask = polygon_mask(size, [corners.tolist()])
+        return mask if mask.any() else stroke_mask(size, _longest_diagonal(corners), 1)
     x0, y0, x1, y1 = corners.tolist()
     x, y = _centers(size)
     return _between(y, y0, y1) & _between(x, x0, x1)
+
+
+def _longest_diagonal(corners: np.ndarray) -> np.ndarray:
+    """The two corners that are farthest from each other, (2, 2)."""
+    offsets = corners[:, None] - corners
+    distances = np.hypot(offsets[..., 0], offsets[..., 1])
+    return corners[list(np.unravel_index(distances.argmax(), distances.shape))]
 
 
 def _between(centers: np.ndarray, first: float, last: float) -> np.ndarray:

@@ -158,3 +158,23 @@ def test_polygon_without_area():
 def test_a_box_without_the_center_of_a_pixel(box, wanted):
     """Its object is not lost, as it would be where the rest is background."""
     assert np.array_equal(box_mask((2, 4), box), picture(*wanted))
+
+
+@pytest.mark.parametrize('degrees', [1, 30, 45, 89])
+@pytest.mark.parametrize('number', [3, 4])
+def test_a_thin_turned_box_has_the_pixels_along_its_middle(degrees, number):
+    """A box that is 8 pixels long, in 41 places; few of them hold centers of pixels."""
+    angle = np.deg2rad(degrees)
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-np.sin(angle), np.cos(angle)])
+    corners = np.array([-4 * along, 4 * along, 4 * along, -4 * along])
+    corners += 0.01 * np.array([[-1], [-1], [1], [1]]) * across
+    y, x = np.mgrid[:20, :21] + 0.5
+    for offset in np.linspace(0, 1, 41):
+        box = corners[:number] + (10.2 + offset, 10)
+        found = box_mask((20, 21), box)
+        off_line = np.abs((x - 10.2 - offset) * across[0] + (y - 10) * across[1])
+        assert found.any() and (off_line[found] <= 0.8).all()
+        if not polygon_mask((20, 21), [box.tolist()]).any():
+            lines = found.any(axis=0 if degrees <= 45 else 1)
+            assert lines.sum() >= 5
