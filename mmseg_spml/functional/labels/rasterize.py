@@ -38,7 +38,11 @@ def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
     corners = np.asarray(box, np.float64)
     if corners.ndim == 2:
         mask = polygon_mask(size, [corners.tolist()])
-        return mask if mask.any() else stroke_mask(size, _longest_diagonal(corners), 1)
+        return (
+            mask
+            if mask.any()
+            else stroke_mask(size, _longest_diagonal(corners).tolist(), 1)
+        )
     x0, y0, x1, y1 = corners.tolist()
     x, y = _centers(size)
     return _between(y, y0, y1) & _between(x, x0, x1)
