@@ -38,21 +38,20 @@ def box_mask(size: Size, box: BoxOrOutline) -> np.ndarray:
     corners = np.asarray(box, np.float64)
     if corners.ndim == 2:
         mask = polygon_mask(size, [corners.tolist()])
-        return (
-            mask
-            if mask.any()
-            else stroke_mask(size, _longest_diagonal(corners).tolist(), 1)
-        )
+        if not mask.any():
+            mask = stroke_mask(size, _longest_diagonal(corners), 1)
+        return mask
     x0, y0, x1, y1 = corners.tolist()
     x, y = _centers(size)
     return _between(y, y0, y1) & _between(x, x0, x1)
 
 
-def _longest_diagonal(corners: np.ndarray) -> np.ndarray:
-    """The two corners that are farthest from each other, (2, 2)."""
+def _longest_diagonal(corners: np.ndarray) -> Vertices:
+    """The two corners that are farthest from each other."""
     offsets = corners[:, None] - corners
     distances = np.hypot(offsets[..., 0], offsets[..., 1])
-    return corners[list(np.unravel_index(distances.argmax(), distances.shape))]
+    ends = np.unravel_index(distances.argmax(), distances.shape)
+    return corners[list(ends)].tolist()
 
 
 def _between(centers: np.ndarray, first: float, last: float) -> np.ndarray:
