@@ -19,7 +19,7 @@ from mmseg_spml.inference.test_pipeline import loading_step
 from mmseg_spml.inference.tiled_predictor import TiledPredictor
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.csv_tables import read_csv, write_csv_of_dicts
-from mmseg_spml.io.image_folders import chosen_images
+from mmseg_spml.io.image_folders import check_outside_of_images, chosen_images
 from mmseg_spml.io.images import READABLE_SUFFIXES, three_bands
 from mmseg_spml.io.progress import watched
 from mmseg_spml.models.data_preprocessor import swaps_channels
@@ -92,11 +92,7 @@ def predict_folder(
         images, names = _single_image(Path(images), only)
     else:
         names = chosen_images(images, READABLE_SUFFIXES, only)
-        if Path(out).resolve().is_relative_to(Path(images).resolve()):
-            raise ValueError(
-                f'{out} lies in the folder of the images, so that what is written '
-                'there would be predicted, too: name another folder to write to'
-            )
+        check_outside_of_images(out, images)
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
     load = TRANSFORMS.build(loading_step(cfg))

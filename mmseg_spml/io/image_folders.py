@@ -55,6 +55,19 @@ def _check_made_once(names: Sequence[str], made: str) -> None:
         )
 
 
+def check_outside_of_images(out: str | Path, images: str | Path) -> None:
+    """Check that a folder to write to is not among the images.
+
+    Raises:
+        ValueError: ``out`` is the folder of the images or lies in it.
+    """
+    if Path(out).resolve().is_relative_to(Path(images).resolve()):
+        raise ValueError(
+            f'{out} lies in the folder of the images, so that what is written there '
+            'would count as images, too: name another folder to write to'
+        )
+
+
 def warn_of_unread_images(folder: str | Path, read: Sequence[str]) -> None:
     """Warn of images in a folder whose format is not read, such as HEIC.
 

@@ -7,6 +7,7 @@ from shlex import quote
 from typing import Any
 
 from mmseg_spml.io.folder_lock import locked_folder
+from mmseg_spml.io.image_folders import check_outside_of_images
 from mmseg_spml.projects.band_statistics import add_band_statistics
 from mmseg_spml.projects.choices import make_plan
 from mmseg_spml.projects.config_file import CONFIG, write_config
@@ -91,11 +92,7 @@ def init_project(
             f'{folder / CONFIG} exists, perhaps with your changes: name another '
             'folder, or replace it by --overwrite'
         )
-    if folder.resolve().is_relative_to(Path(images).resolve()):
-        raise ValueError(
-            f'{folder} lies in the folder of the images, so that what is written there '
-            'would count as images, too: name another folder for the project'
-        )
+    check_outside_of_images(folder, images)
     survey = take_survey(source, images, classes=classes, **options)
     plan = make_plan(survey, cuda=cuda, loss=loss)
     add_band_statistics(plan, survey)
