@@ -1,5 +1,6 @@
 """Class scores of training images for pseudo labels."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -28,8 +29,9 @@ class PseudoLabeler(BaseModel):
 
     The scores come from one of the following sources:
 
-    * ``'softmax'``: the probabilities of the classifier, divided by the largest value
-      of each class in the image, and 0 for classes that are not in the image.
+    * ``'softmax'``: the probabilities of the classifier, softmax(logits /
+      ``temperature``), divided by the largest value of each class in the image, and 0
+      for classes that are not in the image.
     * ``'nearest_labels'``: the labels of the nearest labeled segments of the same
       image, instead of the probabilities (see ``nearest_label_scores`` in
       :mod:`mmseg_spml.functional.refinement.pseudo_labels`). The embedding is clustered
@@ -57,11 +59,15 @@ class PseudoLabeler(BaseModel):
         alpha: Exponent of the background score of ``'cam'``, (1 - largest map)^alpha.
         average: What the classifier gives that is averaged over the views:
             ``'probabilities'``, or ``'logits'``, whose mean is then normalized.
+        temperature: Divisor of the classifier's logits, > 0. A classifier that has
+            learned from unlabeled pixels is so sure that the classes it rarely
+            predicts win few pixels; a temperature above 1 gives them more.
         data_preprocessor: See ``BaseModel``.
 
     Raises:
-        ValueError: If ``source`` or ``average`` is unknown, ``cams`` is missing or not
-            used, or the model has no embedding for the walk or the source.
+        ValueError: If ``source`` or ``average`` is unknown, ``temperature`` is not
+            positive, ``cams`` is missing or not used, or the model has no embedding for
+            the walk or the source.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class PseudoLabeler(BaseModel):
         cams: str | None = None,
         alpha: float = 6,
         average: str = 'probabilities',
+        temperature: float = 1.0,
         data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -83,6 +90,8 @@ class PseudoLabeler(BaseModel):
             raise ValueError(f'`average` must be one of {_AVERAGES}, got {average!r}')
         if source not in _SOURCES:
             raise ValueError(f'`source` must be one of {_SOURCES}, got {source!r}')
+        if not 0 < temperature < math.inf:
+            raise ValueError(f'`temperature` must be positive, got {temperature}')
         if (source == 'cam') != (cams is not None):
             raise ValueError("source='cam', and no other, needs `cams`, a folder")
         if isinstance(module, dict):
@@ -106,6 +115,7 @@ class PseudoLabeler(BaseModel):
         self.cams = cams or ''
         self.alpha = alpha
         self.average = average
+        self.temperature = temperature
 
     @property
     def retrieves(self) -> bool:
@@ -163,7 +173,7 @@ class PseudoLabeler(BaseModel):
         """Probabilities of the classes, averaged over the views."""
         given = torch.stack(
             [resized(view.within(self._logits(view)), grid) for view in views]
-        )
+        ).div(self.temperature)
         if self.average == 'logits':
             return given.mean(dim=0).softmax(dim=0)
         return given.softmax(dim=1).mean(dim=0)

@@ -101,6 +101,23 @@ def test_logits_may_be_averaged():
         PseudoLabeler(model, average='maps')
 
 
+@pytest.mark.parametrize('average', ['probabilities', 'logits'])
+def test_a_temperature_divides_the_logits(average):
+    model, picture = segmentor(), 5 * image()
+    options = dict(walk=False, flip=False, average=average)
+    found = scores_of(model, picture, weak_sample(), temperature=3, **options)
+    _, probabilities = view(model, picture, (SIZE[0] // 8, SIZE[1] // 8))
+    softened = (probabilities.log() / 3).softmax(0)
+    expected = class_normalized(softened, torch.ones(C) > 0)
+    expected = F.interpolate(expected[None], SIZE, mode='bilinear')[0]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    plain_scores = scores_of(model, picture, weak_sample(), **options)
+    assert (found - plain_scores).abs().max() > 0.01
+    for wrong in (0, -1, float('nan')):
+        with pytest.raises(ValueError, match='`temperature` must be positive'):
+            PseudoLabeler(model, temperature=wrong)
+
+
 def plain(**changes):
     """A segmentor of MMSegmentation without an embedding."""
     model = config()
