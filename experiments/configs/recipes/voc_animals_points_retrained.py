@@ -3,11 +3,13 @@
 # a CRF, but no random walk, so that models without an embedding can be compared.
 # Variables:
 # * `model`: config of the first training;
+# * `temperature`: divisor of the logits of the pseudo labels;
 # * `seed`: random seed of both trainings.
 work_dir = 'work_dirs/recipe_voc_animals_points_retrained'
 variables = dict(
     model='experiments/configs/propagation/'
     'efficientnet_lite0_voc_animals_points_propagation.py',
+    temperature=2.0,
     seed=0,
 )
 _retrained = 'experiments/configs/spml/efficientnet_lite0_voc_animals_full_ce.py'
@@ -29,7 +31,8 @@ stages = [
         command='pseudo-labels',
         args=['{model}', '{first.checkpoint}', '{out}']
         + ['--truth', '{{$VOC_WEAK:data/voc_animals_weak}}/masks']
-        + ['--cfg-options', 'pseudo_labels.model.walk=False'],
+        + ['--cfg-options', 'pseudo_labels.model.walk=False']
+        + ['pseudo_labels.model.temperature={temperature}'],
         title='pseudo labels',
     ),
     dict(
