@@ -47,6 +47,53 @@ def is_color(file: Path) -> bool:
         return False
 
 
+def has_colors_of_palette(file: Path, names: Mapping[Color, str]) -> bool:
+    """Return whether the colors of a PNG with a palette, and not its values, count.
+
+    They do if all of them have a name. An editor that saves a mask in colors with a
+    palette numbers them as it likes.
+
+    Args:
+        file: The file.
+        names: The class of each color, in the order of values.
+
+    Returns:
+        False also for files without a palette.
+
+    Raises:
+        AnnotationError: Some of the colors have no name, and others one of a class that
+            is not that of the value.
+    """
+    used = _colors_of_palette(file)
+    if not used or all(color in names for color in used.values()):
+        return bool(used)
+    order = list(names)
+    for value, color in used.items():
+        if color in names and order[value : value + 1] != [color]:
+            raise AnnotationError(
+                f'the value {value} has the color of {names[color]!r} in the palette, '
+                f'but not its place in {LABELMAP}, and other colors have no name there'
+            )
+    return False
+
+
+def _colors_of_palette(file: Path) -> dict[int, Color]:
+    """The color of each value that a PNG with a palette has; {} for other files."""
+    try:
+        with Image.open(file) as image:
+            if image.mode != 'P':
+                return {}
+            values = np.unique(np.asarray(image)).tolist()
+            palette = np.array(image.getpalette('RGB')).reshape(-1, 3)
+    except Exception:  # decoders raise errors of any kind for damaged files
+        return {}
+    return {
+        value: (int(red), int(green), int(blue))
+        for value in values
+        for red, green, blue in palette[value : value + 1]
+    }
+
+
 def labels_of_colors(
     file: Path, colors: Mapping[Color, str], classes: Sequence[str], source: str
 ) -> np.ndarray:
@@ -62,7 +109,7 @@ def labels_of_colors(
         AnnotationError: The file is no picture, or has a color without a class, or one
             of a class that is not in ``classes``.
     """
-    if not is_color(file):
+    if not is_color(file) and not _colors_of_palette(file):
         raise AnnotationError(
             f'is no picture in colors, but {source} names colors of masks'
         )

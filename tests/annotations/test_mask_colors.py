@@ -86,6 +86,40 @@ def test_index_maps_beside_a_file_of_colors_keep_their_rule(masks):
     assert np.array_equal(annotation.dense.labels, IDS)
 
 
+def with_palette(file, order, ids=IDS):
+    """Save a mask whose palette has the colors in another order."""
+    place = np.argsort(order)
+    image = Image.fromarray(place[ids].astype(np.uint8), 'P')
+    image.putpalette(COLORS[list(order)].tobytes())
+    image.save(file)
+
+
+@pytest.mark.parametrize('order', [(2, 0, 1), (0, 1, 2)])
+def test_a_palette_that_an_editor_made(masks, order):
+    with_palette(masks / 'a.png', order)
+    assert detect_format(masks) == 'index_png'
+    (annotation,) = read_annotations(masks)
+    assert np.array_equal(annotation.dense.labels, IDS)
+    # Stated values are those of the file.
+    values = dict(enumerate(np.array(['x', 'y', 'z'])[list(order)].tolist()))
+    (stated,) = read_annotations(masks, values=values, classes=('x', 'y', 'z'))
+    assert np.array_equal(stated.dense.labels, IDS)
+    (named,) = read_annotations(masks, values=VALUES)
+    assert np.array_equal(named.dense.labels, IDS)
+
+
+def test_a_palette_that_contradicts_the_file_of_colors(masks):
+    (masks.parent / 'labelmap.txt').write_text(LABELMAP)  # without the dog
+    with_palette(masks / 'a.png', (0, 1, 2))
+    (annotation,) = read_annotations(masks)  # by value: 2 is unlabeled
+    assert np.array_equal(annotation.dense.labels == 254, IDS == 2)
+    with_palette(masks / 'a.png', (2, 1, 0))
+    with pytest.raises(
+        AnnotationError, match="a.png: the value 2 has the color of 'background'"
+    ):
+        list(read_annotations(masks))
+
+
 VALUES = {(0, 0, 0): 'background', (250, 50, 83): 'cat', (36, 179, 83): 'dog'}
 
 

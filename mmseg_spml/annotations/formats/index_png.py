@@ -10,8 +10,8 @@ folder of the images, or beside the file, or to ``a/b.jpg`` if there is neither.
 ``mask_suffix='_mask'`` only the files ``a/b_mask.png`` are label maps.
 
 Class names may come from the file ``_classes.csv`` that Roboflow puts beside the masks.
-Masks in colors are read with the file ``labelmap.txt`` of CVAT's "Segmentation mask",
-or with ``values`` that name their colors.
+Masks in colors, also those of a palette, are read with the file ``labelmap.txt`` of
+CVAT's "Segmentation mask", or with ``values`` that name their colors.
 """
 
 import re
@@ -23,6 +23,7 @@ import numpy as np
 from mmseg_spml.annotations.label_map import has_label_map, label_map
 from mmseg_spml.annotations.mask_colors import (
     LABELMAP,
+    has_colors_of_palette,
     is_color,
     labelmap_of,
     labels_of_colors,
@@ -133,7 +134,10 @@ def read(
     for file in files:
         place = file.name if file == path else file.relative_to(path).as_posix()
         with problems.leaving_out(file=path, place=place) as within:
-            if colors is not None and is_color(file):
+            # Values whose meaning is stated are read, whatever their colors.
+            if colors and (
+                is_color(file) or not values and has_colors_of_palette(file, colors)
+            ):
                 if values:
                     raise AnnotationError(
                         'is in colors, whose meaning labelmap.txt states: --values is '

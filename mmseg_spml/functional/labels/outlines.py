@@ -313,11 +313,15 @@ def _arc_ends(points: np.ndarray, stays: np.ndarray) -> np.ndarray:
     if len(ends) < 2:
         # The same two points are found from both sides, whatever the ring starts with.
         first = ends[0] if len(ends) else np.lexsort(points.T)[0]
-        distances = np.square(points - points[first]).sum(axis=1)
-        farthest = np.flatnonzero(distances == distances.max())
-        second = farthest[np.lexsort(points[farthest].T)[0]]
-        ends = np.sort([first, second])
+        ends = np.sort([first, _farthest(points, points[first])])
     return ends
+
+
+def _farthest(points: np.ndarray, origin: np.ndarray) -> int:
+    """The place of the farthest point; of several, the same one in any order."""
+    distances = np.square(points - origin).sum(axis=1)
+    farthest = np.flatnonzero(distances == distances.max())
+    return int(farthest[np.lexsort(points[farthest].T)[0]])
 
 
 def _cut(points: np.ndarray, begin: int, end: int) -> np.ndarray:
@@ -329,6 +333,12 @@ def _cut(points: np.ndarray, begin: int, end: int) -> np.ndarray:
 
 def _simplified_arc(points: np.ndarray, tolerance: float) -> np.ndarray:
     """Simplify a line between fixed ends, the same way in both directions."""
+    if len(points) > 2 and (points[0] == points[-1]).all():
+        # The ring on the other side may touch no further region, and be cut here, too.
+        place = 1 + _farthest(points[1:-1], points[0])
+        halves = points[: place + 1], points[place:]
+        first, second = (_simplified_arc(half, tolerance) for half in halves)
+        return np.concatenate([first, second[1:]])
     turned = tuple(points[0]) > tuple(points[-1])
     line = points[::-1] if turned else points
     kept = np.zeros(len(line), bool)

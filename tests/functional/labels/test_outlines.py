@@ -86,6 +86,33 @@ def test_only_pixels_near_lines_change(seed, tolerance):
     np.testing.assert_array_equal(found[far], labels[far])
 
 
+def ragged_map(seed):
+    noise = np.random.default_rng(seed).random((30, 30)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (5, 5), 1)
+    return np.digitize(smooth, np.quantile(smooth, [1 / 3, 2 / 3]))
+
+
+TOUCHING_AT_A_CORNER = np.array(
+    [
+        [0, 0, 0, 0, 0],
+        [0, 0, 0, 1, 1],
+        [0, 0, 0, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0, 0, 1, 1, 0],
+        [0, 1, 1, 1, 0],
+        [1, 0, 0, 0, 0],
+    ]
+)
+
+
+@pytest.mark.parametrize('tolerance', [0.7, 1.0, 1.5])
+def test_no_gap_opens_around_regions_that_meet_themselves(tolerance):
+    """With the holes cut out, each pixel is in a region."""
+    for labels in (TOUCHING_AT_A_CORNER, *map(ragged_map, range(25))):
+        found = drawn(region_outlines(labels, tolerance), labels.shape)
+        assert found.min() >= 0
+
+
 def test_neighbors_share_their_line():
     """A wavy line between two regions is simplified to the same vertices for both."""
     columns = np.arange(40)
