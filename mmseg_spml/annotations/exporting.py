@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmseg_spml.annotations.class_names import class_names
 from mmseg_spml.annotations.formats import (
     has_holes,
     has_masks,
@@ -19,6 +18,7 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
 )
 from mmseg_spml.annotations.outlined import masked, outlined
+from mmseg_spml.annotations.text_files import read_lines
 from mmseg_spml.functional.labels.values import VOID
 from mmseg_spml.io.csv_tables import read_csv
 from mmseg_spml.io.image_folders import list_images
@@ -178,7 +178,8 @@ def _class_names(folder: Path, given: Sequence[str] | None) -> Sequence[str]:
     """
     path = folder / CLASSES
     if path.is_file():
-        stated = class_names([str(path)]) or []
+        # As they were written: a name may end with a blank.
+        stated = [line for line in read_lines(path) if line.strip()]
         if given and list(given) != stated:
             raise ValueError(
                 f'the ids of the predictions are those of {path}, {", ".join(stated)}: '

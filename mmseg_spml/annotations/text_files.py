@@ -28,6 +28,26 @@ def read_names(file: Path) -> list[str]:
     return [line.strip() for line in read_lines(file) if line.strip()]
 
 
+def read_numbered_names(file: Path) -> list[str]:
+    """Read the names in a text file whose numbers are those of their lines, from 0.
+
+    Raises:
+        AnnotationError: The file is not UTF-8 text, or has a blank line between names,
+            so that it is not clear which number the next name has.
+    """
+    names = [line.strip() for line in read_lines(file)]
+    while names and not names[-1]:
+        names.pop()
+    if '' in names:
+        raise AnnotationError(
+            'the line is blank, and names count by their lines: take it out, or name '
+            'the class',
+            file=file,
+            place=f'line {names.index("") + 1}',
+        )
+    return names
+
+
 def read_json(file: Path) -> Any:
     """Read the content of a JSON file.
 

@@ -55,7 +55,8 @@ def checked_image_name(name: object) -> str:
     """Return a relative image name with slashes that stays within its folder.
 
     Raises:
-        AnnotationError: The name is no text, is absolute, or leads out by ``..``.
+        AnnotationError: The name is no text on one line, begins or ends with a blank,
+            is absolute, or leads out by ``..``.
 
     Example:
         >>> checked_image_name('JPEGImages/a.jpg')
@@ -63,6 +64,10 @@ def checked_image_name(name: object) -> str:
     """
     if not _is_text(name) or not name.strip('./\\ ') or '\0' in name:
         raise AnnotationError(f'an image needs a file name, got {name!r}')
+    if name != name.strip():  # lists of images are read without blanks around names
+        raise AnnotationError(
+            f'the image name {name!r} begins or ends with a blank: rename the file'
+        )
     parts = name.replace('\\', '/').split('/')
     drive = parts[0][1:2] == ':'
     if '..' in parts or parts[0] == '' or drive:
@@ -99,10 +104,12 @@ def check_label(label: object) -> None:
     """Check that a label is a class name or None (void).
 
     Raises:
-        AnnotationError: The label is no text, or it is blank.
+        AnnotationError: The label is no text on one line, or it is blank.
     """
     if label is not None and not _is_text(label):
-        raise AnnotationError(f'a label is a class name or None (void), got {label!r}')
+        raise AnnotationError(
+            f'a label is a class name on one line or None (void), got {label!r}'
+        )
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
@@ -114,11 +121,13 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _is_text(value: object) -> TypeGuard[str]:
-    """Return whether a value is text, not blank, that can be written to a file.
+    """Return whether a value is text, not blank, that can be a line of a file.
 
     JSON can spell half of a surrogate pair, but no file of text can hold it.
     """
     if not isinstance(value, str) or not value.strip():
+        return False
+    if value.splitlines() != [value]:
         return False
     return not any('\ud800' <= character <= '\udfff' for character in value)
 

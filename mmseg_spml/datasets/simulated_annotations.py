@@ -55,7 +55,9 @@ def _read(source: FullMask) -> np.ndarray:
 def _annotate(
     source: FullMask, annotator: Annotator, classes: Sequence[str], seed: int
 ) -> WeakAnnotation:
-    rng = np.random.default_rng([seed, zlib.crc32(source.image.encode())])
+    # A name that is not UTF-8 is refused below, with the image.
+    name = source.image.encode(errors='surrogateescape')
+    rng = np.random.default_rng([seed, zlib.crc32(name)])
     mask = _read(source)
     try:
         return annotator.annotate(mask, classes, source.image, rng)

@@ -38,13 +38,46 @@ def list_images(
 def _image_names(folder: str, suffixes: Sequence[str]) -> list[str]:
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'there is no folder {folder}')
-    files = files_with_suffix(Path(folder), *suffixes)
-    names = [path.relative_to(folder).as_posix() for path in files]
+    names = names_of_images(Path(folder), suffixes)
     if not names:
         raise FileNotFoundError(
             f'there is no image in {folder} (suffixes {", ".join(suffixes)})'
         )
     return names
+
+
+def names_of_images(folder: Path, suffixes: Sequence[str]) -> list[str]:
+    """List the images below a folder whose names can be a line of a UTF-8 file.
+
+    Others are left out with a warning: the tables and lists of images could not hold
+    them.
+
+    Args:
+        folder: The folder, with subfolders.
+        suffixes: The suffixes of images in lower case.
+
+    Returns:
+        The relative paths, sorted by their parts; perhaps none.
+    """
+    files = files_with_suffix(folder, *suffixes)
+    names = [path.relative_to(folder).as_posix() for path in files]
+    left_out = [name for name in names if not _can_be_a_line(name)]
+    if left_out:
+        warnings.warn(
+            f'{folder}: images are left out whose names are not UTF-8, have a line '
+            'break, or begin or end with a blank: '
+            f'{len(left_out)} in all, such as {ascii(left_out[0])}; rename them',
+            stacklevel=2,
+        )
+    return [name for name in names if name not in set(left_out)]
+
+
+def _can_be_a_line(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return name.splitlines() == [name] and name == name.strip()
 
 
 def _check_made_once(names: Sequence[str], made: str) -> None:

@@ -20,8 +20,7 @@ from mmseg_spml.annotations.model import AnnotationError, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
 from mmseg_spml.annotations.renaming import renamed_classes
 from mmseg_spml.annotations.sampling import evenly_spread
-from mmseg_spml.io.folders import files_with_suffix
-from mmseg_spml.io.image_folders import warn_of_unread_images
+from mmseg_spml.io.image_folders import names_of_images, warn_of_unread_images
 from mmseg_spml.io.images import BANDED_SUFFIXES, READABLE_SUFFIXES, read_bands
 from mmseg_spml.io.progress import watched
 from mmseg_spml.projects.full_masks import usable_masks
@@ -213,11 +212,11 @@ def says_anything(annotation: WeakAnnotation) -> bool:
 def _image_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f'there is no folder of images {folder}')
-    paths = files_with_suffix(folder, *READABLE_SUFFIXES)
+    names = names_of_images(folder, READABLE_SUFFIXES)
     warn_of_unread_images(folder, READABLE_SUFFIXES)
-    if not paths:
+    if not names:
         raise FileNotFoundError(f'there is no image in {folder}')
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    return sorted(names)
 
 
 def _no_common_name(

@@ -78,6 +78,14 @@ def test_round_trip(predictions, tmp_path, tool, shapes):
         np.testing.assert_array_equal(label_map(known, CLASSES), labels)
 
 
+def test_names_that_end_with_a_blank(predictions, tmp_path):
+    folder, _ = predictions
+    (folder / 'classes.txt').write_text('background\ncat \ncat\n')
+    export = export_predictions(folder, tmp_path / 'out', 'cvat')
+    root = ElementTree.parse(export.path).getroot()
+    assert {'cat', 'cat '} <= {one.get('label') for one in root.iter('polygon')}
+
+
 def test_what_tools_are_told(predictions, tmp_path):
     folder, _ = predictions
     export = export_predictions(folder, tmp_path / 'cvat', 'cvat')

@@ -29,7 +29,9 @@ def test_coordinates_are_finite_numbers_near_the_image(value):
             build()
 
 
-@pytest.mark.parametrize('label', ['', ' ', '\ud800', 3, ['cat'], b'cat'])
+@pytest.mark.parametrize(
+    'label', ['', ' ', '\ud800', 'a\nb', 'a\u2028b', 3, ['cat'], b'cat']
+)
 def test_labels_are_names(label):
     with pytest.raises(AnnotationError, match='class name'):
         Point(label, 0, 0)
@@ -72,7 +74,8 @@ def test_sizes(size):
 
 @pytest.mark.parametrize(
     'name', ['/etc/passwd', '../a.jpg', 'a/../../b.jpg', 'C:\\a.jpg',
-             'C:a.jpg', '\\a.jpg', '..\\a.jpg', '', '.', 'x/..', 'a\0b', None, 5],
+             'C:a.jpg', '\\a.jpg', '..\\a.jpg', '', '.', 'x/..', 'a\0b', None, 5,
+             ' a.jpg', 'a.jpg ', 'a\u2028b.jpg', 'a\nb.jpg'],
 )  # fmt: skip
 def test_names_stay_in_their_folder(name):
     with pytest.raises(AnnotationError, match='image'):

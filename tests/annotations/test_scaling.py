@@ -56,6 +56,27 @@ def test_slivers_between_the_centers_of_pixels_stay():
     assert len(scaled_annotation(weak, (50, 50)).polygons) == 1
 
 
+def test_separate_rings_of_a_polygon_stay():
+    """A ring that is no hole does not make the area smaller."""
+    rings = [rectangle(4, 10.2, 60, 12.8), rectangle(4, 30.2, 60, 32.8)]
+    masks = []
+    for polygons in ([rings], [[ring] for ring in rings]):
+        weak = WeakAnnotation(
+            'a.jpg', 64, 64, polygons=[Polygon('cat', one) for one in polygons]
+        )
+        masks.append(drawn(scaled_annotation(weak, (8, 8)).polygons, (8, 8)))
+    together, apart = masks
+    assert together[1, :7].all() and together[3, :7].all()
+    assert together[apart].all()
+
+
+def test_a_polygon_between_the_centers_of_the_large_image_stays():
+    ring = [(10.6, 10.6), (10.9, 10.6), (10.9, 10.9)]
+    weak = WeakAnnotation('a.jpg', 64, 64, polygons=[Polygon('cat', [ring])])
+    found = drawn(scaled_annotation(weak, (8, 8)).polygons, (8, 8))
+    assert np.argwhere(found).tolist() == [[1, 1]]
+
+
 def test_a_thin_box_still_has_pixels():
     weak = WeakAnnotation(
         'a.jpg', 16, 16, boxes=[Box('cat', 4, 4, 5.9, 14)], boxes_complete=True

@@ -3,7 +3,8 @@
 *Lists* have the columns ``image,tags``. The tags are separated by ``;``, ``,`` or ``|``
 or, if the table has none of these, by white space, as in Kaggle's "Planet"
 (``image_name,tags``) and in fastai's copy of PASCAL VOC (``fname,labels,is_valid``); by
-the same in all rows. Lists are not taken to be complete.
+the same in all rows. A cell may also be a list of Python or JSON, ``['cat', 'dog']``,
+as pandas writes it. Lists are not taken to be complete.
 
 *Single* labels have the columns ``image,label``, and an image may have several rows,
 whose labels are joined.
@@ -21,8 +22,10 @@ from the images. The writer stores the tags of an image and the labels of its sh
 lists if no tag is absent and no list complete. It leaves out the shapes themselves.
 """
 
+import ast
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -51,6 +54,7 @@ _VALUES = {
 }
 _SINGLE = ('label', 'class', 'tag', 'category')
 _SEPARATORS = ';,|'
+_ADJACENT_TEXTS = re.compile(r"""['"]\s+['"]""")
 _DELIMITERS = ',;\t|'
 _ROWS_LOOKED_AT = 20
 
@@ -230,6 +234,28 @@ def _split(cell: str, separator: str | None) -> list[str]:
     return cell.split(separator)
 
 
+def _python_list(cell: str) -> list[str] | None:
+    """Return the texts of a list in the syntax of Python or JSON; None for others."""
+    cell = cell.strip()
+    if not (cell.startswith('[') and cell.endswith(']')):
+        return None
+    try:
+        found = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = None
+    # Python joins texts without a comma between them, as NumPy prints them.
+    joined = _ADJACENT_TEXTS.search(cell)
+    if (
+        joined
+        or not isinstance(found, list)
+        or not all(isinstance(one, str) for one in found)
+    ):
+        raise AnnotationError(
+            f"expected a list of tags such as ['cat', 'dog'], got {cell[:40]!r}"
+        )
+    return found
+
+
 def _annotation(
     columns: list[str], cells: list[str], separator: str | None, images: Path | None
 ) -> WeakAnnotation:
@@ -237,7 +263,10 @@ def _annotation(
     image = find_image(images, cells[0])
     size = image_size(images, image)
     if _is_list(columns):
-        tags = {tag.strip() for tag in _split(cells[1], separator)} - {''}
+        listed = _python_list(cells[1])
+        if listed is None:
+            listed = _split(cells[1], separator)
+        tags = {tag.strip() for tag in listed} - {''}
         return WeakAnnotation(image, *size, tags=tags)
     known = {name: _value(name, cell) for name, cell in zip(columns[1:], cells[1:])}
     complete = known.pop(_COMPLETE, None not in known.values())

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_spml.annotations.formats._shapes import count_left_out
+from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -34,12 +35,12 @@ from mmseg_spml.annotations.model import (
     checked_image_name,
 )
 from mmseg_spml.annotations.problems import Problems
+from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.annotations.voc_classes import VOC_CLASSES
 from mmseg_spml.io.atomic_file import atomic_file
 
 NAME = 'whats_the_point'
 
-_SUFFIXES = ('.jpg', '.jpeg', '.png')
 _KEYS = {'x', 'y', 'cls'}
 _RANK = 'rank'
 _LARGEST = 1e6
@@ -179,14 +180,11 @@ def _annotation(
 
 
 def _image_of(key: str, images: Path | None) -> str:
-    """Return the first image of an id that exists, or else the name that VOC uses."""
-    candidates = [checked_image_name(key + suffix) for suffix in _SUFFIXES]
-    existing = (
-        name
-        for name in candidates
-        if images is not None and os.path.isfile(os.path.join(images, name))
-    )
-    return next(existing, candidates[0])
+    """Return the image of an id, or else the name that VOC uses."""
+    try:
+        return find_image(images, key)
+    except MissingFileError:
+        return checked_image_name(f'{key}.jpg')
 
 
 def _point(click: Any, names: Sequence[str]) -> Point:

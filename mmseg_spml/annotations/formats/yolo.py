@@ -38,7 +38,7 @@ from mmseg_spml.annotations.image_files import find_image
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import AnnotationError, Box, Polygon, WeakAnnotation
 from mmseg_spml.annotations.problems import Problems
-from mmseg_spml.annotations.text_files import read_lines
+from mmseg_spml.annotations.text_files import read_lines, read_numbered_names
 from mmseg_spml.annotations.validation import MissingFileError
 from mmseg_spml.io.folders import files_with_suffix
 
@@ -187,7 +187,7 @@ def _class_names(folder: Path, given: Sequence[str] | None) -> list[str]:
 
 def _stated_names(file: Path) -> list[str]:
     if file.name in _LISTS_OF_NAMES:
-        return [line.strip() for line in read_lines(file) if line.strip()]
+        return read_numbered_names(file)
     try:
         content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -335,10 +335,10 @@ def _simplified_arc(points: np.ndarray, tolerance: float) -> np.ndarray:
     """Simplify a line between fixed ends, the same way in both directions."""
     if len(points) > 2 and (points[0] == points[-1]).all():
         # The ring on the other side may touch no further region, and be cut here, too.
-        place = 1 + _farthest(points[1:-1], points[0])
-        halves = points[: place + 1], points[place:]
-        first, second = (_simplified_arc(half, tolerance) for half in halves)
-        return np.concatenate([first, second[1:]])
+        middle = 1 + _farthest(points[1:-1], points[0])
+        before = _simplified_arc(points[: middle + 1], tolerance)
+        after = _simplified_arc(points[middle:], tolerance)
+        return np.concatenate([before, after[1:]])
     turned = tuple(points[0]) > tuple(points[-1])
     line = points[::-1] if turned else points
     kept = np.zeros(len(line), bool)

@@ -89,11 +89,12 @@ def shrink_polygon(
     """Outline what :func:`shrink_mask` leaves of a polygon in a smaller image.
 
     The vertices are kept unless most of the area lies between the centers of pixels,
-    which would not be drawn.
+    which would not be drawn. A polygon that lies between the centers of pixels of the
+    larger image, too, gets the pixel of its middle.
 
     Args:
-        rings: Rings of vertices (x, y) in pixels of the smaller image; a ring inside
-            another is a hole.
+        rings: Rings of vertices (x, y) in pixels of the smaller image, by the even-odd
+            rule: a ring inside another is a hole, others are further areas.
         size: The (h, w) of the smaller image.
         factor: The pixels of the larger image beside each other in a pixel of the
             smaller one, rounded up.
@@ -107,10 +108,9 @@ def shrink_polygon(
         [[[(1.0, 1.0), (3.0, 1.0), (3.0, 2.0), (1.0, 2.0)]]]
     """
     points = [np.asarray(ring, float) for ring in rings]
-    outer, *holes = map(ring_area, points)
-    area = outer - sum(holes)
+    outer, *others = map(ring_area, points)
     # A polygon of two pixels' width or more covers the centers of most of its pixels.
-    if area >= sum(map(_length, points)):
+    if outer - sum(others) >= sum(map(_length, points)):
         return [rings]
     # Only the pixels around the polygon are looked at.
     limit = size[1], size[0]
@@ -121,16 +121,25 @@ def shrink_polygon(
     inner = [ring - low for ring in points]
     if not width or not height:
         return [rings]
-    if polygon_mask((height, width), inner).sum() >= area / 2:
-        return [rings]
     fine = polygon_mask((height * factor, width * factor), [r * factor for r in inner])
     shown = shrink_mask(fine, (height, width)).astype(np.int64)
+    if not fine.any():
+        shown[height // 2, width // 2] = 1
+    centers = polygon_mask((height, width), inner)
+    if centers.sum() >= fine.sum() / factor**2 / 2 and _meets_all_parts(centers, shown):
+        return [rings]
     left, top = low.tolist()
     return [
         [[(x + left, y + top) for x, y in ring] for ring in outline.rings]
         for outline in region_outlines(shown, tolerance=0)
         if outline.label
     ] or [rings]
+
+
+def _meets_all_parts(mask: np.ndarray, areas: np.ndarray) -> bool:
+    """Whether each connected part of some areas has a pixel of a mask."""
+    number, parts = cv2.connectedComponents(areas.astype(np.uint8), connectivity=8)
+    return set(range(1, number)) <= set(parts[mask].tolist())
 
 
 def _length(ring: np.ndarray) -> float:

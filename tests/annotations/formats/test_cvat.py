@@ -40,7 +40,7 @@ FULL = WeakAnnotation(
     'sub/船 & "b".jpg',
     8,
     10,
-    tags={'cat', 'Łódź\n<&>'},
+    tags={'cat', 'Łódź <&>'},
     boxes=[Box('cat', 0.1 + 0.2, 1, 9.25, 7), Box('dog', 5e-324, 0, 1, 1)],
     points=[Point('dog', 1e-5, 0.2), Point('cat', -3, 4)],
     strokes=[Stroke('cat', [(0, 0), (1, 2), (3, 4)])],

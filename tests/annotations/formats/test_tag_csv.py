@@ -83,6 +83,26 @@ def test_a_list_as_fastai_writes_it(tmp_path, images):
     ]
 
 
+def test_lists_of_python_and_json(tmp_path, images):
+    path = table(
+        tmp_path,
+        'image,labels\n'
+        """a.jpg,"['traffic light', 'dog']"\n"""
+        'b.jpg,[]\n'
+        """c.jpg,"[""it's"", ""a, b""]"\n""",
+    )
+    assert read(path, images) == [
+        of('a.jpg', 'traffic light', 'dog'),
+        of('b.jpg'),
+        of('c.jpg', "it's", 'a, b'),
+    ]
+    # NumPy prints arrays so; Python would read the name "catdog".
+    for cell in ("['cat' 'dog']", '[cat dog]', "['cat', 1]"):
+        path = table(tmp_path, f'image,labels\na.jpg,"{cell}"\n')
+        with pytest.raises(AnnotationError, match='expected a list of tags such'):
+            read(path, images)
+
+
 def test_separators(tmp_path, images):
     text = (
         '\ufeffimage,tags\r\na.jpg,traffic light; cat\r\n\r\nb.jpg,traffic light;\r\n'

@@ -87,6 +87,15 @@ def test_other_classes_other_suffixes_fractions_and_clicks_outside(tmp_path, ima
     assert annotation == WeakAnnotation('b.png', 4, 6, points=points)
 
 
+@pytest.mark.parametrize('name', ['c.JPG', 'd.tif', 'e.Jpeg', 'f/g.bmp'])
+def test_images_of_any_suffix_are_read_back(tmp_path, name):
+    (tmp_path / 'f').mkdir()
+    Image.new('RGB', (6, 4)).save(tmp_path / name, format='PNG')
+    one = WeakAnnotation(name, 4, 6, points=[Point('cat', 1.5, 2.5)])
+    whats_the_point.write([one], tmp_path / 'x.json')
+    assert list(whats_the_point.read(tmp_path / 'x.json', images=tmp_path)) == [one]
+
+
 def test_written_files_are_read_back(tmp_path, images):
     annotations = [
         WeakAnnotation(

@@ -51,7 +51,7 @@ def test_boxes_and_polygons(root):
         ('data.yaml', 'names: [cat, dog]\n'),
         ('labels/data.yaml', 'names: {0: cat, 1: dog}\n'),
         ('classes.txt', 'cat\ndog\n'),
-        ('labels/train/obj.names', 'cat\n\ndog\n'),
+        ('labels/train/obj.names', 'cat\ndog\n\n'),
     ],
 )
 def test_names_of_classes(root, file, text):
@@ -63,6 +63,14 @@ def test_names_of_classes(root, file, text):
     (root / file).write_text(text)
     (annotation,) = read_annotations(folder)
     assert annotation.boxes[0].label == 'dog'
+
+
+def test_a_blank_line_between_names(root):
+    (root / 'data.yaml').unlink()
+    folder = label(root, '1 0.5 0.5 0.25 0.1\n')
+    (root / 'classes.txt').write_text('cat\n\ndog\n')
+    with pytest.raises(AnnotationError, match=r'classes\.txt, line 2: .* is blank'):
+        list(read_annotations(folder))
 
 
 @pytest.mark.parametrize('text', ['names: 3\n', 'a: [\n', '[]\n', 'names: {1: a}\n'])

@@ -29,6 +29,7 @@ strokes, absent classes and completeness.
 import base64
 import io
 import math
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -120,7 +121,7 @@ def read(
     for file in files:
         subfolder = file.relative_to(path).parent.parts if file != path else ()
         with problems.leaving_out(file=file) as within:
-            found = _annotation(_document(file), subfolder, images, within)
+            found = _annotation(_document(file), file, subfolder, images, within)
             other = file_of.setdefault(found.image, file)
             if other != file:
                 raise AnnotationError(
@@ -144,11 +145,14 @@ def _document(file: Path) -> dict:
 
 def _annotation(
     document: dict,
+    file: Path,
     subfolder: tuple[str, ...],
     images: Path | None,
     problems: Problems,
 ) -> WeakAnnotation:
-    name = _image_name(document['imagePath'], subfolder)
+    name = _name_below(images, file, document['imagePath'])
+    if name is None:
+        name = _image_name(document['imagePath'], subfolder)
     height, width = document.get('imageHeight'), document.get('imageWidth')
     if height is None or width is None:
         height, width = image_size(images, name)
@@ -161,6 +165,18 @@ def _annotation(
         with problems.leaving_out(place=f'shapes[{number}]'):
             found += _shapes(shape, size)
     return annotation_of_shapes(name, size, found, _tags(document.get('flags')))
+
+
+def _name_below(images: Path | None, file: Path, value: Any) -> str | None:
+    """The name, in a folder of images, of the image that lies where a file says."""
+    if images is None or not isinstance(value, str):
+        return None
+    folder = os.path.abspath(images)
+    image = Path(os.path.abspath(file.parent / value.replace('\\', '/')))
+    # os.path.isfile, unlike Path.is_file, is False for impossible names.
+    if not os.path.isfile(image) or not image.is_relative_to(folder):
+        return None
+    return checked_image_name(image.relative_to(folder).as_posix())
 
 
 def _image_name(value: Any, subfolder: tuple[str, ...]) -> str:

@@ -107,6 +107,27 @@ def test_all_that_labelme_has_survives(tmp_path):
     assert labelme.recognizes(tmp_path, b'')
 
 
+@pytest.mark.parametrize('images', ['images', 'files/../images', '.'])
+def test_names_below_the_folder_of_images(tmp_path, images):
+    """Files may lie beside the folder of the images, or in a part of it."""
+    place = tmp_path / 'images/cam1'
+    place.mkdir(parents=True)
+    Image.new('RGB', (10, 8)).save(place / 'a.png')
+    (tmp_path / 'files').mkdir()
+    for file, path in (
+        ('a.json', 'images/cam1/a.png'),
+        ('files/a.json', '..\\images\\cam1\\a.png'),
+        ('images/cam1/a.json', 'a.png'),
+    ):
+        content = {**document(), 'imagePath': path}
+        (tmp_path / file).write_text(json.dumps(content))
+        folder = (tmp_path / file).parent
+        (found,) = labelme.read(tmp_path / file, images=tmp_path / images)
+        assert found.image == ('images/' if images == '.' else '') + 'cam1/a.png'
+        (found,) = labelme.read(tmp_path / file)
+        assert (folder / found.image).is_file() or folder.name == 'files'
+
+
 def test_what_labelme_has_not_is_counted(tmp_path):
     triangle = [(0, 0), (5, 0), (5, 5)]
     annotation = WeakAnnotation(
