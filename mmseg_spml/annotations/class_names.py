@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmseg_spml.annotations.text_files import read_numbered_names
+from mmseg_spml.annotations.text_files import read_names
 
 _BACKGROUNDS = ('background', 'back ground', 'back_ground', 'back-ground', 'bg')
 
@@ -15,7 +15,7 @@ def class_names(given: Sequence[str] | None) -> list[str] | None:
         given: The names, the path of a file of names, or None.
 
     Raises:
-        ValueError: A name occurs twice, or a line between names is blank.
+        ValueError: A name occurs twice.
         FileNotFoundError: The only name given is that of a missing text file.
 
     Example:
@@ -25,7 +25,7 @@ def class_names(given: Sequence[str] | None) -> list[str] | None:
     if given is None:
         return None
     if len(given) == 1 and Path(given[0]).is_file():
-        given = read_numbered_names(Path(given[0]))
+        given = read_names(Path(given[0]))
     elif len(given) == 1 and given[0].endswith('.txt'):
         raise FileNotFoundError(f'there is no file of class names {given[0]}')
     if len(set(given)) < len(given):

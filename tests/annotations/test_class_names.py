@@ -9,14 +9,11 @@ def test_names_or_a_file_of_them(tmp_path):
     assert class_names(None) is None
     assert class_names(['cat', 'dog']) == ['cat', 'dog']
     path = tmp_path / 'classes.txt'
-    path.write_text('cat\n tv monitor \n\n', encoding='utf-8-sig')
+    path.write_text('cat\n\n tv monitor \n', encoding='utf-8-sig')
     assert class_names([str(path)]) == ['cat', 'tv monitor']
 
 
-def test_mistakes(tmp_path):
-    (tmp_path / 'classes.txt').write_text('cat\n\ndog\n')
-    with pytest.raises(ValueError, match='line 2: the line is blank'):
-        class_names([str(tmp_path / 'classes.txt')])
+def test_mistakes():
     with pytest.raises(ValueError, match='occurs twice'):
         class_names(['cat', 'cat'])
     with pytest.raises(FileNotFoundError, match='no file of class names none.txt'):

@@ -158,7 +158,7 @@ def test_other_numbers_in_a_config(tmp_path, monkeypatch):
     monkeypatch.setattr('mmseg_spml.projects.choices.find_spec', lambda name: True)
     source, images = made_up.make_data(tmp_path)
     for name in sorted(images.iterdir()):
-        image = np.random.default_rng(0).integers(0, 9000, (64, 64, 5), np.uint16)
+        image = np.random.default_rng(0).integers(0, 900, (64, 64, 5), np.uint16)
         image[16:48, 16:48] += 20_000
         np.save(name.with_suffix('.npy'), image)
         name.unlink()
