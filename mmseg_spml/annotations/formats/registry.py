@@ -18,6 +18,7 @@ A format is a module with
 """
 
 import inspect
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -168,7 +169,8 @@ def write_annotations(
 ) -> int:
     """Write annotations in a format.
 
-    Label maps become a mask for each class in formats that know masks, but no maps.
+    Label maps become a mask for each class in formats that know masks, but no maps. If
+    a folder keeps files of an earlier call, a warning says so.
 
     Args:
         annotations: The annotations to write.
@@ -217,8 +219,36 @@ def write_annotations(
         options['predictions'] = True
     if scores is not None and 'scores' in known:
         options['scores'] = scores
+    earlier = _changes_of_files(Path(path))
     left_out = module.write(counted(), Path(path), classes=classes, **options)
+    _warn_of_earlier_files(Path(path), earlier)
     return left_out + undeclared
+
+
+def _changes_of_files(folder: Path) -> dict[Path, int]:
+    """When each file below a folder was changed; {} if it is no folder."""
+    if not folder.is_dir():
+        return {}
+    return {
+        file: file.stat().st_mtime_ns for file in folder.rglob('*') if file.is_file()
+    }
+
+
+def _warn_of_earlier_files(folder: Path, earlier: dict[Path, int]) -> None:
+    now = _changes_of_files(folder) if earlier else {}
+    suffixes = {file.suffix for file in now if now[file] != earlier.get(file)}
+    kept = [
+        file
+        for file, change in earlier.items()
+        if now.get(file) == change and file.suffix in suffixes
+    ]
+    if kept:
+        warnings.warn(
+            f'{folder} keeps {len(kept)} files that were there before, such as '
+            f'{min(kept).relative_to(folder)}: they are read with the new ones. Take '
+            'them out if they are of an earlier call',
+            stacklevel=3,
+        )
 
 
 def tells_predictions(format: str) -> bool:

@@ -1,5 +1,7 @@
 """The file of each format is recognized as that format and as no other."""
 
+import warnings
+
 import numpy as np
 import pytest
 from annotations.formats.all_kinds import CLASSES, OUT, READ_ONLY, everything
@@ -72,3 +74,15 @@ def test_format_to_write_by_the_name():
     assert format_of_name('a.jsonl') == 'jsonl'
     with pytest.raises(AnnotationError, match='--to'):
         format_of_name('a.json')
+
+
+@pytest.mark.parametrize('name', ['index_png', 'labelme', 'voc_xml'])
+def test_files_of_an_earlier_call_are_pointed_out(name, tmp_path):
+    path = tmp_path / OUT[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        write_annotations([everything('a.jpg')], path, name, classes=CLASSES)
+        write_annotations([everything('a.jpg')], path, name, classes=CLASSES)
+    (path / 'notes.md').write_text('of another kind')
+    with pytest.warns(UserWarning, match=r'keeps 1 files .* such as .*a\.'):
+        write_annotations([everything('b.jpg')], path, name, classes=CLASSES)
