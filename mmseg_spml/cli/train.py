@@ -109,6 +109,7 @@ def command(
 
 
 def _train_project(folder: str, labels: str | None) -> None:
+    from mmseg_spml.projects.result_page import held_out_score
     from mmseg_spml.projects.training import train_project
 
     if labels is not None:
@@ -119,6 +120,9 @@ def _train_project(folder: str, labels: str | None) -> None:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise click.ClickException('stopped; the same command goes on') from None
+    score = held_out_score(Path(folder))
+    if score is not None:
+        click.echo(score)
     click.echo(f'{page} has the scores and pictures. Next:')
     click.echo(f'  mmseg-spml predict {quote(folder)} IMAGES OUT')
 

@@ -31,7 +31,7 @@ def write_result_page(folder: Path, path: Path) -> None:
     page = Template(_TEMPLATE.read_text(encoding='utf-8')).substitute(
         title=html.escape(folder.resolve().name),
         curves=_picture(_curves(training, scores)) if training else '',
-        scores=_score_table(folder, scores),
+        scores=_score_table(folder, scores[-1] if scores else None),
         rounds=_round_table(folder),
         samples=_picture(samples.read_bytes()) if samples.is_file() else '',
         folder=html.escape(str(folder)),
@@ -40,6 +40,28 @@ def write_result_page(folder: Path, path: Path) -> None:
     )
     with atomic_file(path) as file:
         file.write(page.encode())
+
+
+def held_out_score(folder: Path) -> str | None:
+    """Say in a sentence what a trained project has on its held-out images.
+
+    Args:
+        folder: The folder of the trained project.
+
+    Returns:
+        None if no image was held out.
+    """
+    scores = [line for line in read_scalars(folder / RUN) if 'mIoU' in line]
+    if not scores:
+        return None
+    if 'val_pipeline' in read_config_file(folder / CONFIG):
+        where = (
+            'on the labeled pixels of the held-out images, whose shares of classes are '
+            'not those of whole images'
+        )
+    else:
+        where = 'on the full masks of the held-out images'
+    return f'mIoU {scores[-1]["mIoU"]:.1f} %, {where}.'
 
 
 def read_scalars(run: Path) -> list[dict]:
@@ -77,13 +99,12 @@ def _curves(training: Sequence[dict], scores: Sequence[dict]) -> bytes:
     return content.getvalue()
 
 
-def _score_table(folder: Path, scores: Sequence[dict]) -> str:
-    if not scores:
+def _score_table(folder: Path, last: dict | None) -> str:
+    if last is None:
         return (
             '<p>No image was held out, so nothing was measured: look at the pictures, '
             'or test on images with masks by <code>mmseg-spml test</code>.</p>'
         )
-    last = scores[-1]
     cfg = read_config_file(folder / CONFIG)
     found = {name: last.get(f'IoU/{name}') for name in cfg.classes}
     texts = {n: 'no label' if v is None else f'{v:.1f}' for n, v in found.items()}
@@ -91,15 +112,8 @@ def _score_table(folder: Path, scores: Sequence[dict]) -> str:
         f'<tr><td>{html.escape(name)}</td><td>{text}</td></tr>'
         for name, text in texts.items()
     )
-    if 'val_pipeline' in cfg:
-        where = (
-            'on the <em>labeled pixels</em> of the held-out images, whose shares of '
-            'classes are not those of whole images'
-        )
-    else:
-        where = 'on the full masks of the held-out images'
     return (
-        f'<p>mIoU {last["mIoU"]:.1f} %, {where}.</p>'
+        f'<p>{held_out_score(folder)}</p>'
         f'<table><tr><th>class</th><th>IoU (%)</th></tr>{rows}</table>'
     )
 
