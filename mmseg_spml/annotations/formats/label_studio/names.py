@@ -1,15 +1,16 @@
 """The names of images in Label Studio's tasks.
 
 The name within ``/data/local-files/?d=NAME`` or ``/data/upload/PROJECT/NAME`` is taken,
-on any server. The eight characters and the dash that Label Studio puts before the name
-of an uploaded file count as such if the image is there without them. For any other
-address (``https://HOST/NAME?...``, ``s3://BUCKET/NAME``, ``/NAME``) the whole path is
-taken. Addresses of a web server are percent-decoded, and other names are taken as they
-are.
+on any server. Label Studio puts eight characters and a dash before the name of an
+uploaded file, writes _ for blanks, and leaves out brackets and the like; the name from
+before is taken if one image has it. For any other address (``https://HOST/NAME?...``,
+``s3://BUCKET/NAME``, ``/NAME``) the whole path is taken. Addresses of a web server are
+percent-decoded, and other names are taken as they are.
 """
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_plus
@@ -22,6 +23,8 @@ _WEB = re.compile(r'https?://[^/?#]*', re.IGNORECASE)
 _STORAGE = re.compile(r'[a-z][a-z0-9+.-]*://[^/]*/', re.IGNORECASE)
 _LOCAL_FILE = re.compile(r'/data/local-files/?\?(?:[^#]*&)?d=([^&#]*)')
 _PREFIX = re.compile('^[0-9a-f]{8}-')
+# Django's rule for the names of uploaded files.
+_LEFT_OUT = re.compile(r'[^-\w.]')
 _UPLOAD = re.compile(r'/data/upload/(?:\d+/)?')
 
 
@@ -80,12 +83,34 @@ def name_before_upload(name: str, images: Path | None) -> str:
         'a.jpg'
         >>> name_before_upload('1a2b3c4d-b.jpg', folder)
         '1a2b3c4d-b.jpg'
+        >>> (folder / 'photo (1).jpg').touch()
+        >>> name_before_upload('1a2b3c4d-photo_1.jpg', folder)
+        'photo (1).jpg'
     """
     before = _PREFIX.sub('', name, count=1)
     # os.path.isfile, unlike Path.is_file, is False for names that no file can have.
-    if images is None or not before or os.path.isfile(images / name):
+    if images is None or before in ('', name) or os.path.isfile(images / name):
         return name
-    return before if os.path.isfile(images / before) else name
+    if os.path.isfile(images / before):
+        return before
+    written_so = _files_by_uploaded_name(images).get(before, [])
+    return written_so[0] if len(written_so) == 1 else name
+
+
+def _files_by_uploaded_name(folder: Path) -> dict[str, list[str]]:
+    """The files of a folder by the names that Label Studio would write of them."""
+    if not os.path.isdir(folder):
+        return {}
+    return _listed_by_uploaded_name(str(folder), os.stat(folder).st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _listed_by_uploaded_name(folder: str, _changed: int) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for file in sorted(os.listdir(folder)):
+        written = _LEFT_OUT.sub('', file.strip().replace(' ', '_'))
+        found.setdefault(written, []).append(file)
+    return found
 
 
 def _ends_like_an_image(value: Any) -> bool:

@@ -288,7 +288,8 @@ def _size_of_file(images: Path | None, name: str) -> tuple[int, int]:
     except MissingFileError as error:
         raise MissingFileError(
             f'{error.problem}. Label Studio puts eight characters and a dash before '
-            'the name of an uploaded file, and _ in place of blanks: rename either'
+            'the name of an uploaded file, and _ in place of blanks; no image, or more '
+            'than one, has such a name'
         ) from error
 
 

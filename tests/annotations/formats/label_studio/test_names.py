@@ -1,8 +1,12 @@
 """The names of images in Label Studio's tasks."""
 
+import os
+import re
+
 import pytest
 from annotations.formats.label_studio.documents import read, rectangle, task
 
+from mmseg_spml.annotations.formats.label_studio.names import name_before_upload
 from mmseg_spml.annotations.model import AnnotationError
 
 
@@ -43,3 +47,18 @@ def test_names_of_images(source, name, tmp_path):
 def test_impossible_names_of_images(source, tmp_path):
     with pytest.raises(AnnotationError, match=r'export\.json, task\[0\] \(id 7\): '):
         read(tmp_path, task(rectangle(0, 0, 1, 1), image=source))
+
+
+@pytest.mark.parametrize('file', ['photo (1).jpg', 'Ünter wegs+.jpg', 'a b.c.JPG'])
+def test_the_name_of_an_uploaded_file(tmp_path, file):
+    """Django's ``get_valid_filename``, which Label Studio's uploads go through."""
+    (tmp_path / file).touch()
+    cleaned = re.sub(r'(?u)[^-\w.]', '', file.strip().replace(' ', '_'))
+    assert cleaned != file
+    assert name_before_upload(f'0123abcd-{cleaned}', tmp_path) == file
+    # Only uploads have lost their names, and two files may have come to one name.
+    assert name_before_upload(cleaned, tmp_path) == cleaned
+    (tmp_path / f'({file}').touch()
+    os.utime(tmp_path, (0, 0))  # clocks of file systems are coarse
+    unknown = f'0123abcd-{cleaned}'
+    assert name_before_upload(unknown, tmp_path) == unknown
