@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 from mmseg_spml.annotations.model import AnnotationError, checked_image_name
 from mmseg_spml.annotations.validation import MissingFileError
+from mmseg_spml.io.folders import kept_until_change
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 
@@ -32,7 +32,7 @@ def find_image(folder: Path | None, name: str) -> str:
     upper = [name + suffix.upper() for suffix in IMAGE_SUFFIXES]
     # Arrays beside images may be anything, such as features.
     groups: Iterator[list[str]] = chain(
-        ([name], candidates, upper), _of_any_case(folder, name), ([f'{name}.npy'],)
+        ([name], candidates, upper, [f'{name}.npy']), _of_any_case(folder, name)
     )
     for group in groups:
         # os.path.isfile, unlike Path.is_file, is False for impossible names.
@@ -48,18 +48,16 @@ def find_image(folder: Path | None, name: str) -> str:
 
 def _of_any_case(folder: Path, name: str) -> Iterator[list[str]]:
     """Yield the images of a name with suffixes such as ``.Jpg``."""
+    parent, _, stem = name.rpartition('/')
     try:
-        place = os.stat((Path(folder) / name).parent)
+        files = _images_by_stem(os.path.join(folder, parent))
     except (OSError, ValueError):
         return
-    parent, _, stem = name.rpartition('/')
-    files = _images_by_stem(str(Path(folder, parent)), place.st_mtime_ns)
     yield [f'{parent}/{file}' if parent else file for file in files.get(stem, ())]
 
 
-@lru_cache(maxsize=8)
-def _images_by_stem(folder: str, _changed: int) -> dict[str, list[str]]:
-    """List a folder, once until it changes."""
+@kept_until_change
+def _images_by_stem(folder: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file in sorted(os.listdir(folder)):
         stem, suffix = os.path.splitext(file)

@@ -40,11 +40,15 @@ def labelmap_of(folder: Path) -> dict[Color, str] | None:
 
 def is_color(file: Path) -> bool:
     """Return whether a file is a picture with several channels of color."""
+    return _mode(file) in _COLOR_MODES
+
+
+def _mode(file: Path) -> str:
     try:
         with Image.open(file) as image:
-            return image.mode in _COLOR_MODES
+            return image.mode
     except Exception:  # decoders raise errors of any kind for damaged files
-        return False
+        return ''
 
 
 def has_colors_of_palette(file: Path, names: Mapping[Color, str]) -> bool:
@@ -83,7 +87,7 @@ def _colors_of_palette(file: Path) -> dict[int, Color]:
         with Image.open(file) as image:
             if image.mode != 'P':
                 return {}
-            values = np.unique(np.asarray(image)).tolist()
+            values = sorted(value for _, value in image.getcolors(256))
             palette = np.array(image.getpalette('RGB')).reshape(-1, 3)
     except Exception:  # decoders raise errors of any kind for damaged files
         return {}
@@ -109,7 +113,7 @@ def labels_of_colors(
         AnnotationError: The file is no picture, or has a color without a class, or one
             of a class that is not in ``classes``.
     """
-    if not is_color(file) and not _colors_of_palette(file):
+    if _mode(file) not in (*_COLOR_MODES, 'P'):
         raise AnnotationError(
             f'is no picture in colors, but {source} names colors of masks'
         )

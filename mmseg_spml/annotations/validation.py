@@ -64,9 +64,11 @@ def checked_image_name(name: object) -> str:
     """
     if not _is_text(name) or not name.strip('./\\ ') or '\0' in name:
         raise AnnotationError(f'an image needs a file name, got {name!r}')
-    if name != name.strip():  # lists of images are read without blanks around names
+    # Lists of images have a name in each line, and are read without blanks around it.
+    if name.splitlines() != [name] or name != name.strip():
         raise AnnotationError(
-            f'the image name {name!r} begins or ends with a blank: rename the file'
+            f'the image name {name!r} has a line break, or a blank at its beginning or '
+            'end: rename the file'
         )
     parts = name.replace('\\', '/').split('/')
     drive = parts[0][1:2] == ':'
@@ -106,7 +108,7 @@ def check_label(label: object) -> None:
     Raises:
         AnnotationError: The label is no text on one line, or it is blank.
     """
-    if label is not None and not _is_text(label):
+    if label is not None and not _is_line(label):
         raise AnnotationError(
             f'a label is a class name on one line or None (void), got {label!r}'
         )
@@ -121,15 +123,17 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _is_text(value: object) -> TypeGuard[str]:
-    """Return whether a value is text, not blank, that can be a line of a file.
+    """Return whether a value is text, not blank, that can be written to a file.
 
     JSON can spell half of a surrogate pair, but no file of text can hold it.
     """
     if not isinstance(value, str) or not value.strip():
         return False
-    if value.splitlines() != [value]:
-        return False
     return not any('\ud800' <= character <= '\udfff' for character in value)
+
+
+def _is_line(value: object) -> TypeGuard[str]:
+    return _is_text(value) and value.splitlines() == [value]
 
 
 def checked_names(names: object, what: str) -> frozenset[str]:

@@ -60,13 +60,15 @@ def _formatted(
 def _message(error: Exception, ctx: click.Context) -> str:
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
-    if error.errno in (errno.EEXIST, errno.ENOTDIR) and error.filename:
+    no_folder = error.errno in (errno.EEXIST, errno.ENOTDIR)
+    if no_folder and error.filename and not os.path.isdir(error.filename):
         return (
             f'{error.filename}: expected a folder, but this path, or one above it, is '
             'a file'
         )
     if error.filename:
-        return f'{error.filename}: {error.strerror}'
+        paths = [str(one) for one in (error.filename, error.filename2) if one]
+        return f'{" and ".join(paths)}: {error.strerror}'
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return str(error)
     # MMEngine wrote a log or a config.

@@ -1,5 +1,6 @@
 """Prediction of all images of a folder, or of one image."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,8 @@ def predict_folder(
     Args:
         cfg: The config of the model.
         checkpoint: The checkpoint of the model.
-        images: The folder of images, or one image.
+        images: The folder of images, or one image, whose files are named like it and
+            replace those of an earlier one of its name.
         out: The folder to write to.
         device: The device to compute on.
         probabilities: Whether to write ``probabilities/a/b.npz`` with the arrays
@@ -193,7 +195,13 @@ def _joined(
     earlier: dict[str, dict[str, Any]], rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Join rows, the least certain first; columns that a person has added stay."""
-    joined = {**earlier}
+    written = {os.path.splitext(row['image'])[0] for row in rows}
+    # The map of an image of another suffix has been replaced.
+    joined = {
+        name: row
+        for name, row in earlier.items()
+        if os.path.splitext(name)[0] not in written
+    }
     for row in rows:
         joined[row['image']] = {**earlier.get(row['image'], {}), **row}
     keys = dict.fromkeys(key for row in joined.values() for key in row)

@@ -2,8 +2,14 @@
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import TypeVar
+
+_T = TypeVar('_T')
+_COARSEST_CLOCK = 2_000_000_000  # nanoseconds, of exFAT
 
 
 def files_with_suffix(folder: Path, *suffixes: str, deep: bool = True) -> list[Path]:
@@ -33,6 +39,32 @@ def files_with_suffix(folder: Path, *suffixes: str, deep: bool = True) -> list[P
         and not path.name.startswith('.')
         and path.is_file()
     )
+
+
+def kept_until_change(work: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Keep what a function returns of a folder until a file comes or goes.
+
+    A folder that has changed in the last seconds is looked at each time, since the
+    clocks of file systems are coarse.
+
+    Example:
+        >>> import tempfile
+        >>> kept_until_change(os.listdir)(tempfile.mkdtemp())
+        []
+    """
+    kept: dict[str, tuple[int, _T]] = {}
+
+    @wraps(work)
+    def look(folder: str) -> _T:
+        changed = os.stat(folder).st_mtime_ns
+        if folder in kept and kept[folder][0] == changed:
+            return kept[folder][1]
+        result = work(folder)
+        if time.time_ns() - changed > _COARSEST_CLOCK:
+            kept[folder] = (changed, result)
+        return result
+
+    return look
 
 
 def make_output_folder(folder: str | os.PathLike) -> None:

@@ -61,15 +61,16 @@ def names_of_images(folder: Path, suffixes: Sequence[str]) -> list[str]:
     """
     files = files_with_suffix(folder, *suffixes)
     names = [path.relative_to(folder).as_posix() for path in files]
-    left_out = [name for name in names if not _can_be_a_line(name)]
-    if left_out:
+    kept = [name for name in names if _can_be_a_line(name)]
+    if len(kept) < len(names):
+        first = next(name for name in names if not _can_be_a_line(name))
         warnings.warn(
             f'{folder}: images are left out whose names are not UTF-8, have a line '
             'break, or begin or end with a blank: '
-            f'{len(left_out)} in all, such as {ascii(left_out[0])}; rename them',
+            f'{len(names) - len(kept)} in all, such as {ascii(first)}; rename them',
             stacklevel=2,
         )
-    return [name for name in names if name not in set(left_out)]
+    return kept
 
 
 def _can_be_a_line(name: str) -> bool:
@@ -146,6 +147,7 @@ def chosen_images(
                 f'{folder} lacks {len(missing)} of the images that were named, such as '
                 f'{missing[0]}'
             )
-        names = [name for name in names if name in set(only)]
+        wanted = set(only)
+        names = [name for name in names if name in wanted]
     _check_made_once(names, 'label map')
     return names

@@ -203,6 +203,12 @@ def test_one_image(root, tmp_path, capsys):
         assert (photos / 'out/labels/a.png').is_file()
     finally:
         shutil.rmtree(photos / 'out')
+    # Its map replaces that of an image of another suffix, and the row does, too.
+    shutil.copy(photos / 'a.png', tmp_path / 'b.png')
+    run_command('predict', root, tmp_path / 'b.png', tmp_path / 'out')
+    with open(tmp_path / 'out/predictions.csv') as file:
+        assert [row['image'] for row in csv.DictReader(file)] == ['b.png']
+    assert read_index_map(tmp_path / 'out/labels/b.png').shape == (33, 47)
     with pytest.raises(SystemExit, match='none of the suffixes'):
         run_command('predict', root, root / 'run/tiny.py', tmp_path / 'out')
     (tmp_path / 'list.txt').write_text('a.png')

@@ -17,7 +17,9 @@ A format is a module with
   can express; formats that can express neither have no such name.
 """
 
+import contextlib
 import inspect
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -225,16 +227,22 @@ def write_annotations(
     return left_out + undeclared
 
 
-def _changes_of_files(folder: Path) -> dict[Path, int]:
-    """When each file below a folder was changed; {} if it is no folder."""
-    if not folder.is_dir():
-        return {}
-    return {
-        file: file.stat().st_mtime_ns for file in folder.rglob('*') if file.is_file()
-    }
+def _changes_of_files(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Inode and time of change of each file below a folder; {} if it is no folder."""
+    found: dict[Path, tuple[int, int]] = {}
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        for name in names:
+            file = Path(parent, name)
+            # Another process may have removed it.
+            with contextlib.suppress(FileNotFoundError):
+                state = file.stat()
+                if not name.startswith('.'):
+                    found[file] = state.st_ino, state.st_mtime_ns
+    return found
 
 
-def _warn_of_earlier_files(folder: Path, earlier: dict[Path, int]) -> None:
+def _warn_of_earlier_files(folder: Path, earlier: dict[Path, tuple[int, int]]) -> None:
     now = _changes_of_files(folder) if earlier else {}
     suffixes = {file.suffix for file in now if now[file] != earlier.get(file)}
     kept = [
@@ -244,7 +252,7 @@ def _warn_of_earlier_files(folder: Path, earlier: dict[Path, int]) -> None:
     ]
     if kept:
         warnings.warn(
-            f'{folder} keeps {len(kept)} files that were there before, such as '
+            f'{folder} keeps files that were there before, {len(kept)} in all, such as '
             f'{min(kept).relative_to(folder)}: they are read with the new ones. Take '
             'them out if they are of an earlier call',
             stacklevel=3,

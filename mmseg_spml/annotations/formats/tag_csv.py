@@ -7,7 +7,7 @@ the same in all rows. A cell may also be a list of Python or JSON, ``['cat', 'do
 as pandas writes it. Lists are not taken to be complete.
 
 *Single* labels have the columns ``image,label``, and an image may have several rows,
-whose labels are joined.
+whose labels are joined. Here, too, a cell may be a list of Python or JSON.
 
 *Multi-hot* tables have one column per class, as in ``image,cat,dog``. The value 1 (also
 True, yes) means shown, 0 (False, no) means not shown, and -1 or an empty cell means
@@ -25,10 +25,12 @@ lists if no tag is absent and no list complete. It leaves out the shapes themsel
 import ast
 import csv
 import io
-import re
+import json
+import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from mmseg_spml.annotations.formats._image_tags import (
     shown_tags,
@@ -54,7 +56,6 @@ _VALUES = {
 }
 _SINGLE = ('label', 'class', 'tag', 'category')
 _SEPARATORS = ';,|'
-_ADJACENT_TEXTS = re.compile(r"""['"]\s+['"]""")
 _DELIMITERS = ',;\t|'
 _ROWS_LOOKED_AT = 20
 
@@ -234,26 +235,31 @@ def _split(cell: str, separator: str | None) -> list[str]:
     return cell.split(separator)
 
 
-def _python_list(cell: str) -> list[str] | None:
-    """Return the texts of a list in the syntax of Python or JSON; None for others."""
+def _listed(cell: str) -> list[str] | None:
+    """Return the texts of a list in the syntax of JSON or Python; None for others."""
     cell = cell.strip()
     if not (cell.startswith('[') and cell.endswith(']')):
         return None
     try:
-        found = ast.literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        found = None
-    # Python joins texts without a comma between them, as NumPy prints them.
-    joined = _ADJACENT_TEXTS.search(cell)
-    if (
-        joined
-        or not isinstance(found, list)
-        or not all(isinstance(one, str) for one in found)
-    ):
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        found = _python_list(cell)
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise AnnotationError(
             f"expected a list of tags such as ['cat', 'dog'], got {cell[:40]!r}"
         )
     return found
+
+
+def _python_list(cell: str) -> Any:
+    try:
+        found = ast.literal_eval(cell)
+        tokens = tokenize.generate_tokens(io.StringIO(cell).readline)
+        texts = sum(token.type == tokenize.STRING for token in tokens)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
+        return None
+    # Python joins texts without a comma between them, as NumPy prints them.
+    return found if isinstance(found, list) and len(found) == texts else None
 
 
 def _annotation(
@@ -263,7 +269,7 @@ def _annotation(
     image = find_image(images, cells[0])
     size = image_size(images, image)
     if _is_list(columns):
-        listed = _python_list(cells[1])
+        listed = _listed(cells[1])
         if listed is None:
             listed = _split(cells[1], separator)
         tags = {tag.strip() for tag in listed} - {''}
@@ -290,7 +296,8 @@ def _single_label(
 ) -> WeakAnnotation:
     _check_number_of_cells(columns, cells)
     image = find_image(images, cells[0])
-    tags = {cells[1].strip()} - {''}
+    listed = _listed(cells[1])
+    tags = {tag.strip() for tag in ([cells[1]] if listed is None else listed)} - {''}
     return WeakAnnotation(image, *image_size(images, image), tags=tags)
 
 

@@ -180,11 +180,14 @@ def _annotation(
 
 
 def _image_of(key: str, images: Path | None) -> str:
-    """Return the image of an id, or else the name that VOC uses."""
+    """Return the first image of an id that exists, or else the name that VOC uses."""
+    name = checked_image_name(f'{key}.jpg')
+    if images is None or os.path.isfile(os.path.join(images, name)):
+        return name
     try:
         return find_image(images, key)
     except MissingFileError:
-        return checked_image_name(f'{key}.jpg')
+        return name
 
 
 def _point(click: Any, names: Sequence[str]) -> Point:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmseg_spml.functional.labels.outlines import region_outlines, ring_area
-from mmseg_spml.functional.labels.rasterize import Vertices, polygon_mask
+from mmseg_spml.functional.labels.rasterize import Vertices, polygon_mask, stroke_mask
 
 
 def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -89,8 +89,8 @@ def shrink_polygon(
     """Outline what :func:`shrink_mask` leaves of a polygon in a smaller image.
 
     The vertices are kept unless most of the area lies between the centers of pixels,
-    which would not be drawn. A polygon that lies between the centers of pixels of the
-    larger image, too, gets the pixel of its middle.
+    which would not be drawn. A polygon that covers no center of the larger image either
+    gets the pixels along its line.
 
     Args:
         rings: Rings of vertices (x, y) in pixels of the smaller image, by the even-odd
@@ -107,11 +107,41 @@ def shrink_polygon(
         >>> shrink_polygon([crack], (4, 4), 8)
         [[[(1.0, 1.0), (3.0, 1.0), (3.0, 2.0), (1.0, 2.0)]]]
     """
-    points = [np.asarray(ring, float) for ring in rings]
-    outer, *others = map(ring_area, points)
-    # A polygon of two pixels' width or more covers the centers of most of its pixels.
-    if outer - sum(others) >= sum(map(_length, points)):
+    areas = _separate_areas(rings)
+    shrunk = [_shrunk_area(area, size, factor) for area in areas]
+    if all(found is None for found in shrunk):
         return [rings]
+    return [one for area, found in zip(areas, shrunk) for one in (found or [area])]
+
+
+def _separate_areas(rings: Sequence[Vertices]) -> list[list[Vertices]]:
+    """Group the rings whose bounding boxes meet, directly or by others."""
+    groups: list[tuple[list[Vertices], np.ndarray]] = []
+    for ring in rings:
+        points = np.asarray(ring, float)
+        box = np.concatenate([points.min(axis=0), -points.max(axis=0)])
+        joined: list[Vertices] = []
+        apart = []
+        for group, other in groups:
+            if (box[:2] <= -other[2:]).all() and (other[:2] <= -box[2:]).all():
+                joined += group
+                box = np.minimum(box, other)
+            else:
+                apart.append((group, other))
+        groups = [*apart, ([*joined, ring], box)]
+    return [group for group, _ in groups]
+
+
+def _shrunk_area(
+    rings: Sequence[Vertices], size: tuple[int, int], factor: int
+) -> list[Sequence[Vertices]] | None:
+    """The outlines to draw instead of rings; None if these may stay."""
+    points = [np.asarray(ring, float) for ring in rings]
+    outer, *holes = map(ring_area, points)
+    area = outer - sum(holes)
+    # A polygon of two pixels' width or more covers the centers of most of its pixels.
+    if area >= sum(map(_length, points)):
+        return None
     # Only the pixels around the polygon are looked at.
     limit = size[1], size[0]
     vertices = np.concatenate(points)
@@ -120,26 +150,20 @@ def shrink_polygon(
     width, height = (high - low).tolist()
     inner = [ring - low for ring in points]
     if not width or not height:
-        return [rings]
-    fine = polygon_mask((height * factor, width * factor), [r * factor for r in inner])
-    shown = shrink_mask(fine, (height, width)).astype(np.int64)
-    if not fine.any():
-        shown[height // 2, width // 2] = 1
+        return None
     centers = polygon_mask((height, width), inner)
-    if centers.sum() >= fine.sum() / factor**2 / 2 and _meets_all_parts(centers, shown):
-        return [rings]
+    if centers.any() and centers.sum() >= area / 2:
+        return None
+    fine = polygon_mask((height * factor, width * factor), [r * factor for r in inner])
+    shown = shrink_mask(fine, (height, width)) | centers
+    if not shown.any():
+        shown = stroke_mask((height, width), [*inner[0], inner[0][0]], 1)
     left, top = low.tolist()
     return [
         [[(x + left, y + top) for x, y in ring] for ring in outline.rings]
-        for outline in region_outlines(shown, tolerance=0)
+        for outline in region_outlines(shown.astype(np.int64), tolerance=0)
         if outline.label
-    ] or [rings]
-
-
-def _meets_all_parts(mask: np.ndarray, areas: np.ndarray) -> bool:
-    """Whether each connected part of some areas has a pixel of a mask."""
-    number, parts = cv2.connectedComponents(areas.astype(np.uint8), connectivity=8)
-    return set(range(1, number)) <= set(parts[mask].tolist())
+    ] or None
 
 
 def _length(ring: np.ndarray) -> float:

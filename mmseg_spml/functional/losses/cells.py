@@ -153,7 +153,7 @@ def warn_of_scaled_colors(images: Tensor, sigma_rgb: float) -> None:
     Images on a GPU are not looked at, since the check would wait for it.
 
     Args:
-        images: ``(N, 3, H, W)`` or their means of cells.
+        images: ``(N, 3, h', w')``, the means of cells.
         sigma_rgb: Standard deviation of colors of the loss; below 1 it was chosen for
             such images.
     """
@@ -162,7 +162,7 @@ def warn_of_scaled_colors(images: Tensor, sigma_rgb: float) -> None:
     low, high = images.aminmax()
     if 0 < high <= 1 or (low < 0 and high < _HIGHEST_NORMALIZED):
         warnings.warn(
-            'expected images with values in 0 to 255, got those of '
+            'expected images with values in 0 to 255, got some with means of cells of '
             f'{low:.3g} to {high:.3g}, so that all colors count as alike',
             stacklevel=3,
         )

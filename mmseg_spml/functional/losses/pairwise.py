@@ -69,7 +69,7 @@ def dense_crf_loss(
     Args:
         logits: Class scores ``(N, C, h, w)``, float, C >= 2; resized bilinearly to the
             images.
-        images: ``(N, 3, H, W)``, in 0 to 255.
+        images: ``(N, 3, H, W)``, in 0 to 255; on a CPU a warning says if they are not.
         labels: Label maps ``(N, H, W)``, integers; pixels of 255 (void) are ignored.
             None: all pixels count.
         allowed: Classes that each image may show ``(N, C)``, bool; the probability of
@@ -120,7 +120,7 @@ def gated_crf_loss(
     Args:
         logits: Class scores ``(N, C, h, w)``, float, C >= 2; resized bilinearly to the
             images.
-        images: ``(N, 3, H, W)``, in 0 to 255.
+        images: ``(N, 3, H, W)``, in 0 to 255; on a CPU a warning says if they are not.
         labels: Label maps ``(N, H, W)``, integers; pixels of 255 (void) are ignored.
             None: all pixels count.
         allowed: Classes that each image may show ``(N, C)``, bool; the probability of

@@ -159,7 +159,7 @@ def tree_energy_loss(
     Args:
         logits: Class scores ``(N, C, h, w)``, float, C >= 2; resized bilinearly to the
             images.
-        images: ``(N, 3, H, W)``, in 0 to 255.
+        images: ``(N, 3, H, W)``, in 0 to 255; on a CPU a warning says if they are not.
         labels: Label maps ``(N, H, W)``, integers: 0..C-1 labeled, 255 void, other
             values from C on unlabeled.
         features: Features of ``F_high``, ``(N, D, h', w')``; None: only ``F_low`` is
@@ -187,8 +187,8 @@ def tree_energy_loss(
     probabilities, small = cell_means(logits, images, scale_factor, allowed)
     size = small.shape[2:]
     valid = valid_cells(labels, images, size)
-    warn_of_scaled_colors(small, 255 * sigma**0.5)
     filtered = tree_filter(probabilities, small / 255, sigma, valid)
+    warn_of_scaled_colors(small, 255 * sigma**0.5)
     if features is not None:
         features = F.interpolate(
             features.detach().float(), size=size, mode='bilinear', align_corners=False

@@ -59,15 +59,16 @@ class PseudoLabeler(BaseModel):
         alpha: Exponent of the background score of ``'cam'``, (1 - largest map)^alpha.
         average: What the classifier gives that is averaged over the views:
             ``'probabilities'``, or ``'logits'``, whose mean is then normalized.
-        temperature: Divisor of the classifier's logits, > 0. A classifier that has
-            learned from unlabeled pixels is so sure that the classes it rarely
-            predicts win few pixels; a temperature above 1 gives them more.
+        temperature: Divisor of the classifier's logits, > 0, for ``'softmax'``. A
+            classifier that has learned from unlabeled pixels is so sure that the
+            classes it rarely predicts win few pixels; a temperature above 1 gives them
+            more.
         data_preprocessor: See ``BaseModel``.
 
     Raises:
         ValueError: If ``source`` or ``average`` is unknown, ``temperature`` is not
-            positive, ``cams`` is missing or not used, or the model has no embedding for
-            the walk or the source.
+            positive or not used, ``cams`` is missing or not used, or the model has no
+            embedding for the walk or the source.
     """
 
     def __init__(
@@ -91,7 +92,11 @@ class PseudoLabeler(BaseModel):
         if source not in _SOURCES:
             raise ValueError(f'`source` must be one of {_SOURCES}, got {source!r}')
         if not 0 < temperature < math.inf:
-            raise ValueError(f'`temperature` must be positive, got {temperature}')
+            raise ValueError(
+                f'`temperature` must be positive and finite, got {temperature}'
+            )
+        if temperature != 1 and source != 'softmax':
+            raise ValueError(f"`temperature` is of source='softmax', not of {source!r}")
         if (source == 'cam') != (cams is not None):
             raise ValueError("source='cam', and no other, needs `cams`, a folder")
         if isinstance(module, dict):

@@ -84,5 +84,5 @@ def test_files_of_an_earlier_call_are_pointed_out(name, tmp_path):
         write_annotations([everything('a.jpg')], path, name, classes=CLASSES)
         write_annotations([everything('a.jpg')], path, name, classes=CLASSES)
     (path / 'notes.md').write_text('of another kind')
-    with pytest.warns(UserWarning, match=r'keeps 1 files .* such as .*a\.'):
+    with pytest.warns(UserWarning, match=r'keeps files .* 1 in all, such as .*a\.'):
         write_annotations([everything('b.jpg')], path, name, classes=CLASSES)

@@ -89,15 +89,21 @@ def test_lists_of_python_and_json(tmp_path, images):
         'image,labels\n'
         """a.jpg,"['traffic light', 'dog']"\n"""
         'b.jpg,[]\n'
-        """c.jpg,"[""it's"", ""a, b""]"\n""",
+        """c.jpg,"[""it's"", ""a, b""]"\n"""
+        """a b.jpg,"[""\\ud83d\\ude00"", ""a\\/b""]"\n"""
+        """000005.jpg,"['the ""big"" ""cat""']"\n""",
     )
     assert read(path, images) == [
         of('a.jpg', 'traffic light', 'dog'),
         of('b.jpg'),
         of('c.jpg', "it's", 'a, b'),
+        of('a b.jpg', '\N{GRINNING FACE}', 'a/b'),
+        of('000005.jpg', 'the "big" "cat"'),
     ]
+    path = table(tmp_path, """image,label\na.jpg,"['cat', 'dog']"\na.jpg,cow\n""")
+    assert read(path, images) == [of('a.jpg', 'cat', 'cow', 'dog')]
     # NumPy prints arrays so; Python would read the name "catdog".
-    for cell in ("['cat' 'dog']", '[cat dog]', "['cat', 1]"):
+    for cell in ("['cat' 'dog']", "['cat''dog']", '[cat dog]', "['cat', 1]"):
         path = table(tmp_path, f'image,labels\na.jpg,"{cell}"\n')
         with pytest.raises(AnnotationError, match='expected a list of tags such'):
             read(path, images)

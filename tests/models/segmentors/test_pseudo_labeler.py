@@ -116,6 +116,8 @@ def test_a_temperature_divides_the_logits(average):
     for wrong in (0, -1, float('nan')):
         with pytest.raises(ValueError, match='`temperature` must be positive'):
             PseudoLabeler(model, temperature=wrong)
+    with pytest.raises(ValueError, match="`temperature` is of source='softmax'"):
+        PseudoLabeler(model, source='retrieval', temperature=2)
 
 
 def plain(**changes):

@@ -10,12 +10,12 @@ percent-decoded, and other names are taken as they are.
 
 import os
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from mmseg_spml.annotations.model import AnnotationError, checked_image_name
+from mmseg_spml.io.folders import kept_until_change
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 _LONGEST_ADDRESS = 4096
@@ -93,19 +93,16 @@ def name_before_upload(name: str, images: Path | None) -> str:
         return name
     if os.path.isfile(images / before):
         return before
-    written_so = _files_by_uploaded_name(images).get(before, [])
+    try:
+        written_so = _files_by_uploaded_name(str(images)).get(before, [])
+    except OSError:
+        return name
     return written_so[0] if len(written_so) == 1 else name
 
 
-def _files_by_uploaded_name(folder: Path) -> dict[str, list[str]]:
+@kept_until_change
+def _files_by_uploaded_name(folder: str) -> dict[str, list[str]]:
     """The files of a folder by the names that Label Studio would write of them."""
-    if not os.path.isdir(folder):
-        return {}
-    return _listed_by_uploaded_name(str(folder), os.stat(folder).st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _listed_by_uploaded_name(folder: str, _changed: int) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file in sorted(os.listdir(folder)):
         written = _LEFT_OUT.sub('', file.strip().replace(' ', '_'))
