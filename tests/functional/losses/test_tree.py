@@ -4,7 +4,11 @@ import pytest
 import torch
 from functional.losses.tree_paths import affinities, kruskal
 
-from mmseg_spml.functional.losses.tree import spanning_forest, tree_filter
+from mmseg_spml.functional.losses.tree import (
+    spanning_forest,
+    tree_energy_loss,
+    tree_filter,
+)
 
 
 def random_maps(size, seed=0, number=2, ties=False):
@@ -85,6 +89,12 @@ def test_bad_arguments():
         tree_filter(values, values, valid=torch.ones(1, 2, 3, dtype=torch.bool))
     with pytest.raises(ValueError, match='sigma'):
         tree_filter(values, values, sigma=0.0)
+    with pytest.raises(ValueError, match='sigma'):
+        tree_energy_loss(
+            *map(torch.zeros, ((1, 2, 8, 8), (1, 3, 8, 8))),
+            torch.full((1, 8, 8), 2),
+            sigma=-1,
+        )
 
 
 def test_distances_of_half_precision_do_not_overflow():
