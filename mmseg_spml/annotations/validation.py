@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 import numpy as np
 
+from mmseg_spml.io.folders import can_be_a_line
 from mmseg_spml.io.limits import MOST_PIXELS
 
 # This is far outside of any image, and yet exact in float32 arithmetic.
@@ -64,8 +65,7 @@ def checked_image_name(name: object) -> str:
     """
     if not _is_text(name) or not name.strip('./\\ ') or '\0' in name:
         raise AnnotationError(f'an image needs a file name, got {name!r}')
-    # Lists of images have a name in each line, and are read without blanks around it.
-    if name.splitlines() != [name] or name != name.strip():
+    if not can_be_a_line(name):
         raise AnnotationError(
             f'the image name {name!r} has a line break, or a blank at its beginning or '
             'end: rename the file'

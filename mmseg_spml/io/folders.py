@@ -41,6 +41,22 @@ def files_with_suffix(folder: Path, *suffixes: str, deep: bool = True) -> list[P
     )
 
 
+def can_be_a_line(name: str) -> bool:
+    """Whether a name is UTF-8, on one line, and without blanks at its ends.
+
+    Lists and tables of images have such names alone.
+
+    Example:
+        >>> can_be_a_line('a b.jpg'), can_be_a_line(' a.jpg')
+        (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return name.splitlines() == [name] and name == name.strip()
+
+
 def kept_until_change(work: Callable[[str], _T]) -> Callable[[str], _T]:
     """Keep what a function returns of a folder until a file comes or goes.
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmseg_spml.io.folders import files_with_suffix, first_sharing
+from mmseg_spml.io.folders import can_be_a_line, files_with_suffix, first_sharing
 from mmseg_spml.io.images import IMAGE_SUFFIXES
 
 _UNREAD_SUFFIXES = (
@@ -61,9 +61,9 @@ def names_of_images(folder: Path, suffixes: Sequence[str]) -> list[str]:
     """
     files = files_with_suffix(folder, *suffixes)
     names = [path.relative_to(folder).as_posix() for path in files]
-    kept = [name for name in names if _can_be_a_line(name)]
+    kept = [name for name in names if can_be_a_line(name)]
     if len(kept) < len(names):
-        first = next(name for name in names if not _can_be_a_line(name))
+        first = next(name for name in names if not can_be_a_line(name))
         warnings.warn(
             f'{folder}: images are left out whose names are not UTF-8, have a line '
             'break, or begin or end with a blank: '
@@ -71,14 +71,6 @@ def names_of_images(folder: Path, suffixes: Sequence[str]) -> list[str]:
             stacklevel=2,
         )
     return kept
-
-
-def _can_be_a_line(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return name.splitlines() == [name] and name == name.strip()
 
 
 def _check_made_once(names: Sequence[str], made: str) -> None:

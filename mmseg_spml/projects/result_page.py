@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
+from mmengine.config import Config
+
 from mmseg_spml.engine.shipped_files import read_config_file
 from mmseg_spml.io.atomic_file import atomic_file
 from mmseg_spml.io.run_folders import RUN, last_checkpoint
@@ -54,14 +56,18 @@ def held_out_score(folder: Path) -> str | None:
     scores = [line for line in read_scalars(folder / RUN) if 'mIoU' in line]
     if not scores:
         return None
-    if 'val_pipeline' in read_config_file(folder / CONFIG):
+    return _sentence(scores[-1], read_config_file(folder / CONFIG))
+
+
+def _sentence(score: dict, cfg: Config) -> str:
+    if 'val_pipeline' in cfg:
         where = (
             'on the labeled pixels of the held-out images, whose shares of classes are '
             'not those of whole images'
         )
     else:
         where = 'on the full masks of the held-out images'
-    return f'mIoU {scores[-1]["mIoU"]:.1f} %, {where}.'
+    return f'mIoU {score["mIoU"]:.1f} %, {where}.'
 
 
 def read_scalars(run: Path) -> list[dict]:
@@ -113,7 +119,7 @@ def _score_table(folder: Path, last: dict | None) -> str:
         for name, text in texts.items()
     )
     return (
-        f'<p>{held_out_score(folder)}</p>'
+        f'<p>{_sentence(last, cfg)}</p>'
         f'<table><tr><th>class</th><th>IoU (%)</th></tr>{rows}</table>'
     )
 

@@ -1,4 +1,4 @@
-"""What is said of a trained project."""
+"""The page of a trained project, and the sentence on its score."""
 
 import json
 

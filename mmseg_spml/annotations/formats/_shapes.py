@@ -161,14 +161,19 @@ def turned_box(
     return Box(label, *bounding_box([(round(x, 9), round(y, 9)) for x, y in corners]))
 
 
-def opened(ring: Ring) -> Ring:
+def opened(ring: Ring, least: int = 4) -> Ring:
     """Return a ring without its last vertex if that repeats the first.
+
+    Args:
+        ring: The vertices.
+        least: The number of vertices from which a ring may be closed; shorter ones stay
+            as they are.
 
     Example:
         >>> opened([(0, 0), (2, 0), (2, 2), (0, 0)])
         [(0, 0), (2, 0), (2, 2)]
     """
-    return ring[:-1] if len(ring) > 3 and ring[0] == ring[-1] else ring
+    return ring[:-1] if len(ring) >= least and ring[0] == ring[-1] else ring
 
 
 def turned_around_middle(box: Box, degrees: float) -> Box:

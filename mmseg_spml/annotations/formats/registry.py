@@ -233,12 +233,13 @@ def _changes_of_files(folder: Path) -> dict[Path, tuple[int, int]]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith('.')]
         for name in names:
+            if name.startswith('.'):
+                continue
             file = Path(parent, name)
             # Another process may have removed it.
             with contextlib.suppress(FileNotFoundError):
                 state = file.stat()
-                if not name.startswith('.'):
-                    found[file] = state.st_ino, state.st_mtime_ns
+                found[file] = state.st_ino, state.st_mtime_ns
     return found
 
 

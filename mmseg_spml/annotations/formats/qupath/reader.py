@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_spml.annotations.formats._json_values import as_list, as_object
-from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes
+from mmseg_spml.annotations.formats._shapes import Shape, annotation_of_shapes, opened
 from mmseg_spml.annotations.image_size import image_size
 from mmseg_spml.annotations.model import (
     AnnotationError,
@@ -256,12 +256,11 @@ def _stroke(label: str, path: Any) -> Stroke:
 
 
 def _polygon(label: str, rings: Any) -> Polygon:
-    opened = []
-    for ring in as_list(rings, 'a polygon'):
-        vertices = [_position(position) for position in as_list(ring, 'a ring')]
-        closed = len(vertices) > 1 and vertices[0] == vertices[-1]
-        opened.append(vertices[:-1] if closed else vertices)
-    return Polygon(label, opened)
+    parts = [as_list(ring, 'a ring') for ring in as_list(rings, 'a polygon')]
+    # GeoJSON closes all rings, also those that have too few vertices.
+    return Polygon(
+        label, [opened([_position(one) for one in ring], least=2) for ring in parts]
+    )
 
 
 _KINDS: dict[str, Callable[[str, Any], Shape]] = {
